@@ -1,0 +1,40 @@
+# Every target sets itself up: the only things needed are Python 3.11 to 3.13 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export TZ := UTC
+
+.PHONY: help install demo test lint bench lock clean
+
+help:
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@
+
+install: $(STAMP)  ## a virtual environment with everything in it
+
+demo: $(STAMP)  ## a simulated fleet with a leak in it, caught and revoked
+	$(BIN)/leakline demo
+
+test: $(STAMP)  ## every test, on real parts
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)  ## style, types and docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## figures and their baselines, also left in build/bench.json
+	$(BIN)/python -m tests.benchmarks
+
+lock: $(STAMP)  ## recompute requirements.lock
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache

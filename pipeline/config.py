@@ -1,0 +1,237 @@
+"""Configuration: one TOML file, overridden by `LEAKLINE_SECTION__FIELD` in the environment.
+
+All mistakes are reported at once, each naming its key. Secrets are `SecretStr` and never print.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+Seconds = Annotated[float, Field(gt=0)]
+Network = IPv4Network | IPv6Network
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used. Each line of the text names one key."""
+
+
+class Section(BaseModel):
+    """A table of the file; unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Kafka(Section):
+    """The broker and how the log is laid out on it."""
+
+    brokers: str = "127.0.0.1:9092"
+    """Comma-separated `host:port`."""
+    topic_prefix: str = ""
+    """Put before every topic and group name, so that installations can share a broker."""
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Partitions of `usage-events`; fixed by `leakline init`."""
+    replication: Annotated[int, Field(ge=1, le=9)] = 1
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_cafile: Path | None = None
+    ssl_certfile: Path | None = None
+    ssl_keyfile: Path | None = None
+    checkpoint_seconds: Seconds = 5.0
+    """States of keys are written, and offsets committed, at least this often."""
+    session_timeout_seconds: Seconds = 30.0
+    transactions: bool = True
+    """Off only for brokers that have none: a worker that wakes after its partitions moved
+    is then not fenced."""
+
+
+class Store(Section):
+    """ClickHouse: a server when `host` is set, else the embedded engine in `path`."""
+
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 8123
+    username: str = "default"
+    password: SecretStr = SecretStr("")
+    secure: bool = False
+    database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "leakline"
+    path: Path = Path("leakline-data")
+    batch_rows_max: Annotated[int, Field(ge=1)] = 50_000
+    """Rows in one insert."""
+    batch_seconds: Seconds = 1.0
+    """An insert waits no longer than this for more rows."""
+    timeout_seconds: Seconds = 30.0
+
+
+class Sources(Section):
+    """Where requests come from."""
+
+    trusted_proxies: list[str] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8"]
+    """Networks of our own proxies, skipped from the right of a forwarded list."""
+    country_mmdb: Path | None = None
+    """A GeoLite2, DB-IP or IPinfo country or city file; the built-in registry data without it."""
+    asn_mmdb: Path | None = None
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            ip_network(text)
+        return value
+
+    @property
+    def proxies(self) -> tuple[Network, ...]:
+        """`trusted_proxies`, parsed."""
+        return tuple(ip_network(text) for text in self.trusted_proxies)
+
+
+class Detection(Section):
+    """How keys are judged."""
+
+    lateness_seconds: Seconds = 300.0
+    """An event older than its key's clock by more than this is counted but not judged."""
+    future_seconds: Seconds = 300.0
+    """An event ahead of its append time by more than this is a dead letter."""
+    pages_per_1000_key_weeks: Annotated[float, Field(gt=0)] = 5.0
+    """The page budget: how many false pages the team accepts."""
+    dead_letter_share_max: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """A worker stops when more than this share of the last 1,000 events were dead letters."""
+
+
+class Slack(Section):
+    """Where pages go. Without a token there is no Slack."""
+
+    token: SecretStr | None = None
+    """Bot token with chat:write and channels:history."""
+    app_token: SecretStr | None = None
+    """For Socket Mode; clicks arrive over HTTP without it."""
+    signing_secret: SecretStr | None = None
+    channel: str = ""
+    """Id of the channel that is paged."""
+    ticket_channel: str = ""
+    """Id of the channel for tickets; none are posted without it."""
+    allowed_users: list[str] = []
+    """Slack user ids whose clicks act."""
+    team_id: str | None = None
+    """When set, clicks from other workspaces are refused."""
+    base_url: str = "https://slack.com/api/"
+    fallback_webhook: SecretStr | None = None
+    """Used when Slack's API cannot be reached."""
+    console_url: str | None = None
+    """Base address of the console, linked from pages."""
+
+
+class Gateway(Section):
+    """Somewhere that obeys revocations."""
+
+    name: Annotated[str, Field(min_length=1)]
+    kind: Literal["webhook", "litellm"] = "webhook"
+    url: str
+    """`webhook`: the endpoint. `litellm`: the proxy's base address."""
+    secret: SecretStr
+    """`webhook`: `whsec_` and base64 of at least 24 bytes. `litellm`: an admin key."""
+    probe_url: str | None = None
+    """`webhook`: asked after a revocation whether the key is dead."""
+    timeout_seconds: Seconds = 5.0
+    attempts_max: Annotated[int, Field(ge=1, le=20)] = 6
+    allowed_networks: list[str] = []
+    """Private networks that this gateway may be in; public addresses need no entry."""
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _networks(cls, value: list[str]) -> list[str]:
+        for text in value:
+            ip_network(text)
+        return value
+
+
+class Response(Section):
+    """What may be done, and by whom."""
+
+    policy: Path | None = None
+    """The policy file; without it nothing is revoked by machine."""
+    default_gateway: str | None = None
+    """For keys whose registry entry names none."""
+    gateways: list[Gateway] = []
+
+
+class Serve(Section):
+    """The HTTP server: intake, Slack's clicks, the console."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8787
+    tokens: dict[str, SecretStr] = {}
+    """Bearer token by source: `litellm = "…"`. Intake is refused without one."""
+    body_bytes_max: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
+    console_token: SecretStr | None = None
+    """The console needs it unless the server listens on loopback only."""
+
+
+class Config(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LEAKLINE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    kafka: Kafka = Kafka()
+    store: Store = Store()
+    sources: Sources = Sources()
+    detection: Detection = Detection()
+    slack: Slack = Slack()
+    response: Response = Response()
+    serve: Serve = Serve()
+    keys: Path | None = None
+    """A key registry to load at start."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Self:
+        """The configuration in a file (none: defaults) with the environment over it.
+
+        Raises:
+            ConfigError: naming every key that is wrong, one a line.
+        """
+        try:
+            return cls(**_read_toml(path))
+        except ValidationError as error:
+            raise ConfigError(_lines(error)) from None
+
+
+def _read_toml(path: Path | None) -> Mapping[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from None
+
+
+def _lines(error: ValidationError) -> str:
+    return "\n".join(
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+        for item in error.errors(include_input=False, include_url=False)
+    )

@@ -1,0 +1,65 @@
+"""How a stage writes: what it publishes, what it remembers, and when both become durable.
+
+A stage never sees Kafka. It is handed a `Journal` with each message; whatever it published and
+remembered becomes durable together at `commit`, and the position of the message with the last
+commit, after the stage has returned. A stage that acts on the outside world commits its intent
+first, acts, and then records the outcome.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from pipeline.message import Message
+from schemas.topics import Topic
+
+
+class Journal(Protocol):
+    """Where a stage's effects go."""
+
+    async def publish(
+        self,
+        topic: Topic,
+        value: Struct | bytes,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a record; a struct goes as JSON. Durable at the next commit."""
+
+    def get(self, key: str) -> bytes | None:
+        """What the stage remembers under a key."""
+
+    def put(self, key: str, value: bytes | None) -> None:
+        """Remember a value under a key, or forget it (None). Durable at the next commit."""
+
+    def keys(self) -> list[str]:
+        """Every key under which the stage remembers something."""
+
+    async def commit(self) -> None:
+        """Make everything published and remembered so far durable.
+
+        Raises:
+            Exception: it did not become durable; the process must end.
+        """
+
+
+class Stage(Protocol):
+    """One step of the pipeline."""
+
+    reads: tuple[Topic, ...]
+    """The topics whose messages it handles."""
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        """Deal with one message.
+
+        A message may come again after a crash; what the stage did for it is recognised by the
+        deterministic ids in it.
+
+        Raises:
+            Exception: the stage cannot go on; the process ends and the message comes again.
+        """
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        """Called about once a second with Unix seconds, for deadlines and retries."""

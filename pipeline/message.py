@@ -1,0 +1,29 @@
+"""A record of the log, whichever log it came from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from schemas.topics import RECORD_HEADER
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A Kafka message, or a line of a replayed file."""
+
+    topic: str
+    """The topic, or the file's name."""
+    partition: int
+    offset: int
+    """Offset in the partition, or line in the file (from 1)."""
+    value: bytes
+    appended_at: float
+    """Unix seconds at which the log took the message."""
+    key: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def record(self) -> str:
+        """`usage`, or the kind of control record."""
+        return self.headers.get(RECORD_HEADER, "usage")
+
+

@@ -1,0 +1,4 @@
+"""What crosses a boundary: the shapes of records, the topics they travel on, and their codecs.
+
+Nothing in this package does I/O, and nothing in it knows how a record is used.
+"""

@@ -1,0 +1,88 @@
+"""What leakline concludes about a key (topic `incidents`)."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from schemas.fields import Identifier, Time, utc
+
+Status = Literal["open", "resolved", "suppressed"]
+Severity = Literal["page", "ticket", "info"]
+Cause = Literal[
+    "leaked",
+    "shared",
+    "exposed",
+    "runaway",
+    "off_gateway",
+    "revoked_use",
+    "budget",
+    "hygiene",
+    "growth",
+]
+SEVERITIES: tuple[Severity, ...] = ("info", "ticket", "page")
+"""From the least to the most urgent."""
+
+
+class Signal(Struct, kw_only=True):
+    """One detector's answer to its question about one key in one window."""
+
+    detector: str
+    score: float
+    """Evidence for abuse in nats (a log-likelihood ratio), before fusion discounts it."""
+    p_value: float
+    """How often an honest key shows at least this much, in 0 to 1."""
+    window_start: Time
+    window_end: Time
+    summary: str
+    """One sentence that a person can act on."""
+    evidence: dict[str, Any] = {}
+    """The numbers behind the summary; JSON types only."""
+
+    def __post_init__(self) -> None:
+        self.window_start = utc(self.window_start)
+        self.window_end = utc(self.window_end)
+
+
+class Incident(Struct, kw_only=True):
+    """One revision of an incident. (incident_id, revision) is unique and deterministic."""
+
+    incident_id: Identifier
+    revision: int
+    key_id: Identifier
+    team: str | None = None
+    environment: str | None = None
+    status: Status
+    severity: Severity
+    cause: Cause
+    runner_up: Cause | None = None
+    """The second best explanation."""
+    risk: float
+    """0 to 1."""
+    opened_at: Time
+    """Event time of the first evidence."""
+    detected_at: Time
+    """Event time of the last event needed to decide this revision."""
+    spend_usd: float
+    """Spend since `opened_at`."""
+    baseline_usd: float
+    """What was expected in that time."""
+    burn_usd_per_hour: float
+    signals: list[Signal] = []
+    learning: bool = False
+    """The key is new: its cohort's baseline was used, with wider margins."""
+    schema_version: int = 1
+
+    def __post_init__(self) -> None:
+        self.opened_at = utc(self.opened_at)
+        self.detected_at = utc(self.detected_at)
+
+    @property
+    def opened(self) -> datetime:
+        """`opened_at` as an aware UTC datetime."""
+        return utc(self.opened_at)
+
+    @property
+    def detected(self) -> datetime:
+        """`detected_at` as an aware UTC datetime."""
+        return utc(self.detected_at)

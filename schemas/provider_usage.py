@@ -1,0 +1,30 @@
+"""What a provider billed for a key in a window (topic `provider-usage`)."""
+
+from msgspec import Struct
+
+from schemas.fields import Count, Dollars, Identifier, Time, utc
+
+
+class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
+    """A later record for the same provider, key, model and window replaces the earlier one."""
+
+    provider: Identifier
+    key_id: Identifier | None = None
+    provider_key_id: Identifier | None = None
+    """The provider's own id of the key; joined to `key_id` through the registry."""
+    model: str | None = None
+    window_start: Time
+    window_end: Time
+    requests: Count | None = None
+    input_tokens: Count = 0
+    cached_input_tokens: Count = 0
+    output_tokens: Count = 0
+    cost_usd: Dollars | None = None
+    observed_at: Time
+
+    def __post_init__(self) -> None:
+        self.window_start = utc(self.window_start)
+        self.window_end = utc(self.window_end)
+        self.observed_at = utc(self.observed_at)
+        if self.key_id is None and self.provider_key_id is None:
+            raise ValueError("one of key_id and provider_key_id is needed")

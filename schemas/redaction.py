@@ -1,0 +1,43 @@
+"""Secrets are recognised at the door and never go further."""
+
+import hashlib
+import re
+
+_SHAPES = (
+    rb"sk-[A-Za-z0-9_\-]{6,}"  # OpenAI, Anthropic, OpenRouter, LiteLLM
+    rb"|AIza[A-Za-z0-9_\-]{16,}"  # Google
+    rb"|(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS
+    rb"|gsk_[A-Za-z0-9]{16,}"  # Groq
+    rb"|xai-[A-Za-z0-9]{16,}"  # xAI
+    rb"|hf_[A-Za-z0-9]{16,}"  # Hugging Face
+    rb"|xox[abposr]-[A-Za-z0-9\-]{8,}"  # Slack
+    rb"|whsec_[A-Za-z0-9+/=]{16,}"  # Standard Webhooks
+    rb"|Bearer\s+[A-Za-z0-9._\-+/=]{8,}"
+)
+_SECRET = re.compile(_SHAPES)
+_SECRET_TEXT = re.compile(_SHAPES.decode())
+_HINTS = (b"sk-", b"AIza", b"AKIA", b"ASIA", b"gsk_", b"xai-", b"hf_", b"xox", b"whsec_", b"Bearer")
+_KEY_PREFIXES = ("sk-", "AIza", "AKIA", "ASIA", "gsk_", "xai-", "hf_", "Bearer ")
+MARK = "<secret>"
+
+
+def may_hold_secret(raw: bytes) -> bool:
+    """Whether bytes hold the beginning of a known secret's shape: a cheap test before a scrub."""
+    return any(hint in raw for hint in _HINTS)
+
+
+def scrub(raw: bytes) -> bytes:
+    """Bytes with everything that looks like a secret replaced by a mark."""
+    return _SECRET.sub(MARK.encode(), raw) if may_hold_secret(raw) else raw
+
+
+def scrub_text(text: str) -> str:
+    """Text with everything that looks like a secret replaced by a mark."""
+    return _SECRET_TEXT.sub(MARK, text)
+
+
+def public_key_id(key_id: str) -> str:
+    """The id itself, or `sha256:` and the hash of it when it is a raw secret."""
+    if key_id.startswith(_KEY_PREFIXES):
+        return "sha256:" + hashlib.sha256(key_id.encode()).hexdigest()
+    return key_id

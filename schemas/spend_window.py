@@ -1,0 +1,33 @@
+"""The whole total of a key in a window (topic `spend-windows`)."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from schemas.fields import Identifier, Time, utc
+
+Granularity = Literal["1m", "1h", "1d"]
+SECONDS: dict[Granularity, int] = {"1m": 60, "1h": 3600, "1d": 86400}
+"""Length of a window in seconds."""
+
+
+class SpendWindow(Struct, kw_only=True):
+    """An absolute total: of two rows for the same window, the higher version is right."""
+
+    key_id: Identifier
+    granularity: Granularity
+    window_start: Time
+    spend_usd: float
+    requests: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    distinct_sources: int
+    """Exact up to 128 client addresses, an estimate beyond."""
+    unpriced_requests: int = 0
+    """Requests whose model has no price; their spend is unknown and not in `spend_usd`."""
+    version: int
+    """Rebuild epoch times 2^40, plus the events folded into the window."""
+
+    def __post_init__(self) -> None:
+        self.window_start = utc(self.window_start)

@@ -1,0 +1,49 @@
+"""One request through a gateway (topic `usage-events`)."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schemas.fields import Count, Dollars, Identifier, Time
+
+Milliseconds = Annotated[float, Meta(ge=0)]
+
+
+class UsageEvent(Struct, omit_defaults=True, kw_only=True, gc=False):
+    """A request, as its gateway saw it. Prompts and completions have no field here."""
+
+    event_id: Identifier
+    """Unique per request; the same id of the same key seen twice is one event."""
+    occurred_at: Time
+    """When the request started."""
+    key_id: Identifier
+    """A stable id of the key that is no secret; a raw secret is replaced by its hash."""
+    source: str | None = None
+    """The emitter: `litellm`, `otel`, `bedrock`, …"""
+    provider: str | None = None
+    model: str | None = None
+    operation: str | None = None
+    """An OpenTelemetry `gen_ai.operation.name`, or `models.list`, `images`, `audio`, `batch`."""
+    status: int = 200
+    """HTTP status."""
+    error_type: str | None = None
+    input_tokens: Count = 0
+    """Cached tokens included."""
+    output_tokens: Count = 0
+    cached_input_tokens: Count = 0
+    cache_write_tokens: Count = 0
+    reasoning_tokens: Count = 0
+    cost_usd: Dollars | None = None
+    """None: priced from the catalogue."""
+    latency_ms: Milliseconds | None = None
+    time_to_first_token_ms: Milliseconds | None = None
+    stream: bool | None = None
+    client_ip: str | None = None
+    """IPv4, IPv6 or a forwarded list (`a, b, c`)."""
+    user_agent: str | None = None
+    origin: str | None = None
+    """The HTTP Origin or Referer."""
+    end_user: str | None = None
+    team: str | None = None
+    environment: str | None = None
+    tags: list[str] | None = None
