@@ -1,0 +1,81 @@
+"""Lines of a recorded file, in bounded memory: plain, gzip, Zstandard or standard input."""
+
+import gzip
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import zstandard
+
+from schemas.topics import MESSAGE_BYTES_MAX
+
+STDIN = Path("-")
+_CHUNK_BYTES = 1 << 18
+_KEPT_BYTES = MESSAGE_BYTES_MAX + 1
+
+
+class ReplayError(Exception):
+    """A file that cannot be read to its end. The text is one line that names it."""
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a `.jsonl`, `.gz` or `.zst` file, or of standard input (`-`).
+
+    Bytes are handed on as they are. Of a line longer than a message may be, only the first
+    `MESSAGE_BYTES_MAX` + 1 bytes are kept: enough to be refused as too large.
+
+    Raises:
+        ReplayError: the file is missing, is no archive of its kind, or is cut short.
+    """
+    try:
+        yield from _split(_chunks(path))
+    except OSError as error:
+        raise ReplayError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (EOFError, zlib.error, zstandard.ZstdError) as error:
+        raise ReplayError(f"{path}: is damaged or cut short: {error}") from None
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    if path == STDIN:
+        yield from _blocks(sys.stdin.buffer)
+    elif path.suffix == ".gz":
+        with gzip.open(path, "rb") as unzipped:
+            while chunk := unzipped.read(_CHUNK_BYTES):
+                yield chunk
+    else:
+        with path.open("rb") as file:
+            zipped = path.suffix in {".zst", ".zstd"}
+            yield from _unpacked(file) if zipped else _blocks(file)
+
+
+def _blocks(file: IO[bytes], size: int = _CHUNK_BYTES) -> Iterator[bytes]:
+    while chunk := file.read(size):
+        yield chunk
+
+
+def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
+    """Frame by frame: the library's own reader takes a frame cut short for a whole one."""
+    context = zstandard.ZstdDecompressor()
+    frame = context.decompressobj()
+    for block in _blocks(file, _CHUNK_BYTES // 16):
+        yield frame.decompress(block)
+        while frame.eof and (rest := frame.unused_data):
+            frame = context.decompressobj()
+            yield frame.decompress(rest)
+    if not frame.eof:
+        raise EOFError("a frame has no end")
+
+
+def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in chunks:
+        first, *others = chunk.split(b"\n")
+        rest += first[: _KEPT_BYTES - len(rest)]
+        if others:
+            yield rest
+            yield from others[:-1]
+            rest = others[-1][:_KEPT_BYTES]
+    if rest:
+        yield rest
