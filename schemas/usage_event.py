@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 from schemas.fields import Count, Dollars, Identifier, Time
 
 Milliseconds = Annotated[float, Meta(ge=0)]
+KeyText = Annotated[str, Meta(min_length=1, max_length=1024)]
+"""An identifier, or a raw secret (which may be longer) that is about to be replaced."""
 
 
 class UsageEvent(Struct, omit_defaults=True, kw_only=True, gc=False):
@@ -16,7 +18,7 @@ class UsageEvent(Struct, omit_defaults=True, kw_only=True, gc=False):
     """Unique per request; the same id of the same key seen twice is one event."""
     occurred_at: Time
     """When the request started."""
-    key_id: Identifier
+    key_id: KeyText
     """A stable id of the key that is no secret; a raw secret is replaced by its hash."""
     source: str | None = None
     """The emitter: `litellm`, `otel`, `bedrock`, …"""

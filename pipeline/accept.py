@@ -1,0 +1,146 @@
+"""The door of the core: a message becomes events that can be folded, controls and dead letters."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from pipeline.enrich.pricing import Pricer
+from pipeline.enrich.sources import Locator, Source
+from pipeline.message import Message
+from schemas.calibration import Calibration
+from schemas.codec import Refused, decode_event, decode_events, decode_record
+from schemas.dead_letter import DeadLetter, Reason, pack_payload
+from schemas.fields import epoch, utc
+from schemas.key_record import KeyRecord
+from schemas.provider_usage import ProviderUsage
+from schemas.redaction import scrub
+from schemas.topics import CONTENT_TYPE_HEADER, NDJSON
+from schemas.usage_event import UsageEvent
+from schemas.verdict import Verdict
+
+OLDEST: Final = 1_262_304_000.0
+"""2010 in Unix seconds: nothing older can be a request to a language model."""
+
+Control = ProviderUsage | KeyRecord | Verdict | Calibration
+_CONTROLS: Final[dict[str, type[Control]]] = {
+    "provider-usage": ProviderUsage,
+    "key": KeyRecord,
+    "verdict": Verdict,
+    "calibration": Calibration,
+}
+
+
+class Accepted(Struct, gc=False):
+    """An event that is fit to be folded."""
+
+    event: UsageEvent
+    at: float
+    """`occurred_at` in Unix seconds."""
+    nanos: int
+    """Cost in nano-dollars; 0 when no price is known."""
+    priced: bool
+    source: Source | None
+    index: int
+    """Line within the message."""
+
+
+class Batch:
+    """What a message held."""
+
+    __slots__ = ("controls", "dead_letters", "events")
+
+    def __init__(self) -> None:
+        self.events: list[Accepted] = []
+        self.controls: list[Control] = []
+        self.dead_letters: list[DeadLetter] = []
+
+
+class Acceptor:
+    """Decodes, checks, prices and locates. Pure, but for the caches inside."""
+
+    def __init__(self, pricer: Pricer, locator: Locator, *, future_seconds: float = 300.0) -> None:
+        self._pricer = pricer
+        self._locator = locator
+        self._future_seconds = future_seconds
+
+    def accept(self, message: Message) -> Batch:
+        """Everything in a message; nothing in it raises."""
+        batch = Batch()
+        if message.record != "usage":
+            self._control(message, batch)
+        elif message.headers.get(CONTENT_TYPE_HEADER) == NDJSON:
+            self._packed(message, batch)
+        else:
+            self._line(message, 0, message.value, batch)
+        return batch
+
+    def _packed(self, message: Message, batch: Batch) -> None:
+        events = decode_events(message.value)
+        lines = message.value.split(b"\n") if not events or b"\n\n" in message.value else None
+        if events and lines is None:
+            for index, event in enumerate(events):
+                self._event(message, index, event, batch)
+            return
+        filled = [(index, line) for index, line in enumerate(lines or ()) if line.strip()]
+        if not filled:
+            batch.dead_letters.append(refusal(message, 0, b"", _EMPTY))
+        for index, line in filled:
+            self._line(message, index, line, batch)
+
+    def _line(self, message: Message, index: int, raw: bytes, batch: Batch) -> None:
+        try:
+            event = decode_event(raw)
+        except Refused as refused:
+            batch.dead_letters.append(refusal(message, index, raw, refused))
+        else:
+            self._event(message, index, event, batch)
+
+    def _event(self, message: Message, index: int, event: UsageEvent, batch: Batch) -> None:
+        at = epoch(event.occurred_at)
+        if not OLDEST <= at <= message.appended_at + self._future_seconds:
+            refused = _bad_time(at)
+            batch.dead_letters.append(refusal(message, index, raw_line(message, index), refused))
+            return
+        nanos = self._pricer.price(event)
+        source = None if event.client_ip is None else self._locator.locate(event.client_ip)
+        batch.events.append(Accepted(event, at, nanos or 0, nanos is not None, source, index))
+
+    @staticmethod
+    def _control(message: Message, batch: Batch) -> None:
+        kind = _CONTROLS.get(message.record)
+        try:
+            if kind is None:
+                raise Refused("unknown_record", "the leakline-record header names no known record")
+            batch.controls.append(decode_record(message.value, kind))
+        except Refused as refused:
+            batch.dead_letters.append(refusal(message, 0, message.value, refused))
+
+
+_EMPTY: Final = Refused("empty_message", "the message is empty")
+
+
+def _bad_time(at: float) -> Refused:
+    reason: Reason = "time_too_old" if at < OLDEST else "time_in_future"
+    what = "before 2010" if at < OLDEST else "ahead of the time at which the log took it"
+    return Refused(reason, f"occurred_at is {what}")
+
+
+def raw_line(message: Message, index: int) -> bytes:
+    """One line of a message: the whole of it when it is not packed."""
+    if message.headers.get(CONTENT_TYPE_HEADER) != NDJSON:
+        return message.value
+    return message.value.split(b"\n")[index]
+
+
+def refusal(message: Message, index: int, raw: bytes, refused: Refused) -> DeadLetter:
+    """The dead letter of one line."""
+    return DeadLetter(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        index=index,
+        reason=refused.reason,
+        detail=refused.detail,
+        received_at=utc(message.appended_at),
+        payload=pack_payload(scrub(raw)),
+    )

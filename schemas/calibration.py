@@ -1,0 +1,25 @@
+"""What is shared between keys: an immutable, versioned set of thresholds (control record)."""
+
+from msgspec import Struct
+
+from schemas.fields import Identifier, Time, utc
+
+
+class Calibration(Struct, kw_only=True, frozen=True):
+    """The evidence that severities ask for. Shipped with the product, recomputed from history,
+    and put into every partition as a record, so that a key's verdict depends on its log alone.
+    """
+
+    version: Identifier
+    created_at: Time
+    page_nats: float
+    """Fused evidence from which a person is woken."""
+    ticket_nats: float
+    """Fused evidence from which a person is told."""
+    weights: dict[str, float] = {}
+    """Factor on a detector's score; 1 where absent."""
+
+    @property
+    def created(self) -> str:
+        """`created_at` as text."""
+        return utc(self.created_at).isoformat()
