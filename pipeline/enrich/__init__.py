@@ -1,0 +1,1 @@
+"""What an event does not say itself: what it cost, and where it came from."""
