@@ -1,0 +1,161 @@
+"""Several files as one log by time: what the engine would have read from the topic."""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
+
+from pipeline.message import Message
+from pipeline.replay.lines import read_lines
+from pipeline.replay.order import (
+    Line,
+    events_in_file_order,
+    in_file_order,
+    observation_time,
+    statement_time,
+)
+from schemas.dead_letter import DeadLetter
+from schemas.fields import epoch
+from schemas.key_record import KeyRecord
+from schemas.topics import CONTENT_TYPE_HEADER, MESSAGE_BYTES_MAX, NDJSON, RECORD_HEADER
+
+PACKED_LINES_MAX = 500
+_decode_key = msgspec.json.Decoder(KeyRecord).decode
+_PACKED = {CONTENT_TYPE_HEADER: NDJSON}
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The files of a replay."""
+
+    events: Path
+    provider_usage: Path | None = None
+    keys: Path | None = None
+    verdicts: Path | None = None
+
+
+class Control(NamedTuple):
+    """A control record and when it reaches the log, in Unix seconds."""
+
+    at: float
+    message: Message
+
+
+def merge(
+    recording: Recording, now: float, packed_lines_max: int = PACKED_LINES_MAX
+) -> Iterator[Message]:
+    """The files as one log by time; every file keeps its own order.
+
+    Registry entries come first, with status `active`; a change of status comes at its time.
+    Consecutive events are packed, at most so many lines in a message whose offset is the number
+    of its first line: `in_its_line` finds the line of a dead letter again.
+
+    Args:
+        recording: the files.
+        now: Unix seconds; see `events_in_file_order`.
+        packed_lines_max: 1 leaves every event in a message of its own.
+
+    Raises:
+        ReplayError: a file cannot be read.
+    """
+    streams: list[Iterable[Line | Control]] = []
+    if recording.keys:
+        streams.append(_registry(recording.keys))
+    if recording.provider_usage:
+        streams.append(_controls(recording.provider_usage, "provider-usage", observation_time))
+    if recording.verdicts:
+        streams.append(_controls(recording.verdicts, "verdict", statement_time))
+    streams.append(events_in_file_order(read_lines(recording.events), now))
+    merged = heapq.merge(*streams, key=itemgetter(0))
+    return _packed(recording.events.name, merged, packed_lines_max)
+
+
+def in_its_line(letter: DeadLetter) -> DeadLetter:
+    """A dead letter of a packed message of lines, at the line that it is about."""
+    return replace(letter, offset=letter.offset + letter.index, index=0)
+
+
+def _controls(path: Path, record: str, time: Callable[[bytes], float | None]) -> Iterator[Control]:
+    for line in in_file_order(read_lines(path), time):
+        yield _control(path, record, line)
+
+
+def _registry(path: Path) -> Iterator[Control]:
+    changes: list[Control] = []
+    for number, raw in enumerate(read_lines(path), 1):
+        entry, changed_at = _before_its_change(raw)
+        yield _control(path, "key", Line(0.0, number, entry))
+        if changed_at is not None:
+            changes.append(_control(path, "key", Line(changed_at, number, raw)))
+    yield from sorted(changes, key=itemgetter(0))
+
+
+def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
+    """A registry entry as it was before its status changed, and when that was."""
+    try:
+        entry = _decode_key(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return raw, None
+    if entry.status == "active" or entry.status_changed_at is None:
+        return raw, None
+    before = replace(entry, status="active", status_changed_at=None)
+    return msgspec.json.encode(before), epoch(entry.status_changed_at)
+
+
+def _control(path: Path, record: str, line: Line) -> Control:
+    headers = {RECORD_HEADER: record}
+    return Control(line.at, Message(path.name, 0, line.number, line.raw, line.at, headers=headers))
+
+
+def _packed(topic: str, items: Iterable[Line | Control], lines_max: int) -> Iterator[Message]:
+    pack = _Pack(topic, lines_max)
+    for item in items:
+        if isinstance(item, Control):
+            yield from pack.taken()
+            yield item.message
+        elif not item.believed or not item.raw.strip():
+            # A claim that is not believed is judged against the time before it, and by itself.
+            yield from pack.taken()
+            yield Message(topic, 0, item.number, item.raw, item.at)
+        else:
+            if not pack.has_room_for(item.raw):
+                yield from pack.taken()
+            pack.add(item)
+    yield from pack.taken()
+
+
+class _Pack:
+    """Consecutive lines that become one message."""
+
+    def __init__(self, topic: str, lines_max: int) -> None:
+        self._topic = topic
+        self._lines_max = lines_max
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._last = Line(0.0, 0, b"")
+
+    def has_room_for(self, raw: bytes) -> bool:
+        return (
+            len(self._lines) < self._lines_max
+            and self._bytes + len(raw) + len(self._lines) <= MESSAGE_BYTES_MAX
+        )
+
+    def add(self, line: Line) -> None:
+        self._lines.append(line.raw)
+        self._bytes += len(line.raw)
+        self._last = line
+
+    def taken(self) -> Iterator[Message]:
+        """The message, if there is one; the pack is empty afterwards."""
+        if not self._lines:
+            return
+        first = self._last.number - len(self._lines) + 1
+        headers = _PACKED if len(self._lines) > 1 else {}
+        value = b"\n".join(self._lines)
+        self._lines, self._bytes = [], 0
+        yield Message(self._topic, 0, first, value, self._last.at, headers=headers)
