@@ -1,0 +1,161 @@
+"""Everything that is remembered of a key between its events."""
+
+from msgspec import Struct
+
+from detectors.baselines.facets import FacetTable
+from detectors.baselines.newcomers import Newcomer, country_of, evict, network_of
+from detectors.baselines.slices import Place, Slice
+from detectors.baselines.totals import Totals
+from detectors.baselines.volume import Volume
+
+YOUNG_HOURS = 12.0
+"""Active hours before which a key's sources are taken for its own as they come."""
+_PRIOR = {"country": 0.15, "network": 0.4, "prefix": 0.8, "client": 0.3, "model": 0.6, "kind": 0.15}
+"""Novelties that a key of an average fleet brings in its first active hours, by facet."""
+_NETWORK_KNOWN = 2.5
+"""Nats taken off when only the prefix is new: an intruder seldom shares the victim's network …"""
+_CLOUD_KNOWN = 1.0
+"""… unless it is a public cloud."""
+_KIND_NATS = {"tor": 3.0, "vpn": 1.5}
+SURPRISE_MAX = 9.0
+
+
+class History(Struct, array_like=True):
+    """The learnt side of a key."""
+
+    first_seen: float = 0.0
+    """Unix seconds of the first event."""
+    hours: float = 0.0
+    """Closed active hours learnt."""
+    prefixes: FacetTable = FacetTable()
+    networks: FacetTable = FacetTable()
+    countries: FacetTable = FacetTable()
+    kinds: FacetTable = FacetTable()
+    clients: FacetTable = FacetTable()
+    models: FacetTable = FacetTable()
+    newcomers: dict[str, Newcomer] = {}
+    volume: Volume = Volume()
+    exposed_hours: float = 0.0
+    """Active hours with requests from browsers or mobile apps."""
+
+    @property
+    def learning(self) -> bool:
+        """Whether too little is known to judge by the key's own history."""
+        return self.hours < YOUNG_HOURS
+
+    def surprise(self, place: Place) -> tuple[str, str, float]:
+        """What is new about a source: (level, label, nats). Level is empty when nothing is."""
+        prefix, network, country = place.prefix, network_of(place), country_of(place)
+        if self.prefixes.knows(prefix):
+            return "", "", 0.0
+        kind = place.kind or "isp"
+        extra = _KIND_NATS.get(kind, 0.0) if not self.kinds.knows(kind) else 0.0
+        extra += 0.5 * self.kinds.surprise(kind, _PRIOR["kind"])
+        if country and not self.countries.knows(country):
+            level, label = "country", country
+            nats = self.countries.surprise(country, _PRIOR["country"])
+        elif not self.networks.knows(network):
+            level, label = "network", network
+            nats = self.networks.surprise(network, _PRIOR["network"])
+        else:
+            level, label = "prefix", prefix
+            known = _CLOUD_KNOWN if place.kind == "hosting" else _NETWORK_KNOWN
+            nats = self.prefixes.surprise(prefix, _PRIOR["prefix"]) - known
+        return level, label, min(SURPRISE_MAX, max(0.0, nats) + extra)
+
+    def client_surprise(self, client: str) -> float:
+        """Nats of surprise at a client family."""
+        return self.clients.surprise(client, _PRIOR["client"]) if client else 0.0
+
+    def model_surprise(self, model: str) -> float:
+        """Nats of surprise at a model."""
+        return self.models.surprise(model, _PRIOR["model"]) if model else 0.0
+
+    def newcomer_at(self, place: Place) -> Newcomer | None:
+        """The newcomer that a source belongs to."""
+        for label in (country_of(place), network_of(place), place.prefix):
+            newcomer = self.newcomers.get(label) if label else None
+            if newcomer is not None:
+                return newcomer
+        return None
+
+    def welcome(self, place: Place, minute: int) -> Newcomer | None:
+        """The newcomer that a source is or becomes; None when it is the key's own."""
+        known = self.newcomer_at(place)
+        if known is not None:
+            return known
+        level, label, nats = self.surprise(place)
+        if not level:
+            return None
+        evict(self.newcomers)
+        newcomer = Newcomer(
+            label=label,
+            level=level,
+            prefix=place.prefix,
+            network=network_of(place),
+            country=country_of(place) or place.country or "",
+            kind=place.kind or "isp",
+            nats=nats,
+            first=minute * 60.0,
+            last=minute * 60.0,
+            totals=Totals(),
+        )
+        self.newcomers[label] = newcomer
+        return newcomer
+
+    def learn(
+        self,
+        hour: int,
+        zone: str | None,
+        seen: list[tuple[Slice, Place | None]],
+        total: Totals,
+        peak: Totals,
+    ) -> None:
+        """Take in a closed hour in which nothing was held against the key."""
+        self._learn_places([place for _, place in seen if place is not None], hour)
+        honest = [what for what, _ in seen if what.outcome not in ("auth", "missing")]
+        if honest:
+            self.clients.learn({what.client for what in honest if what.client}, hour)
+            self.models.learn({what.model for what in honest if what.model}, hour)
+        if any(what.exposed for what, _ in seen):
+            self.exposed_hours += 1.0
+        self.volume.learn(hour, zone, total, peak)
+        self.hours += 1.0
+
+    def _learn_places(self, places: list[Place], hour: int) -> None:
+        own: list[Place] = []
+        for place in places:
+            newcomer = self.newcomer_at(place)
+            if newcomer is None or self.learning or newcomer.learn(hour):
+                own.append(place)
+        if not own:
+            return
+        self.prefixes.learn({place.prefix for place in own}, hour)
+        self.networks.learn({network_of(place) for place in own}, hour)
+        self.countries.learn({country_of(place) for place in own} - {""}, hour)
+        self.kinds.learn({place.kind or "isp" for place in own}, hour)
+        for place in own:
+            for label in (country_of(place), network_of(place), place.prefix):
+                self.newcomers.pop(label, None)
+
+    def forget_newcomers(self, hour: int) -> None:
+        """Drop newcomers that have been silent for two weeks."""
+        limit = (hour - 14 * 24) * 3600.0
+        for label in [name for name, each in self.newcomers.items() if each.last < limit]:
+            del self.newcomers[label]
+
+    def accept_newcomers(self, hour: int) -> None:
+        """A person said that they are welcome."""
+        for newcomer in self.newcomers.values():
+            self.prefixes.admit(newcomer.prefix, hour)
+            for prefix in newcomer.prefixes:
+                self.prefixes.admit(prefix, hour)
+            self.networks.admit(newcomer.network, hour)
+            if newcomer.level == "country":
+                self.countries.admit(newcomer.country, hour)
+            self.kinds.admit(newcomer.kind, hour)
+            for client in newcomer.clients:
+                self.clients.admit(client, hour)
+            for model in newcomer.models:
+                self.models.admit(model, hour)
+        self.newcomers.clear()

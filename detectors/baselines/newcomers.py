@@ -1,0 +1,104 @@
+"""Sources that a key is not known to use, and what they have done since they came.
+
+A newcomer becomes part of what is usual for the key after some honest hours over more than a day;
+until then its traffic is kept apart, so that an intruder is seen by what it does and cannot
+hide in the key's totals.
+"""
+
+from msgspec import Struct
+
+from detectors.baselines.slices import Place, Slice
+from detectors.baselines.totals import Totals
+
+NEWCOMERS_MAX = 16
+"""Newcomers kept apart per key; beyond it the one that did least goes first."""
+GRADUATE_HOURS = 3
+"""Honest active hours after which a newcomer is taken for the key's own …"""
+GRADUATE_AGE_HOURS = 24
+"""… if it came at least this many hours ago."""
+LISTED_MAX = 8
+"""Clients and models remembered per newcomer."""
+
+
+class Newcomer(Struct, array_like=True):
+    """What a new source did."""
+
+    label: str
+    """The deepest thing that is new about it: a country, a network or a prefix."""
+    level: str
+    """`country`, `network` or `prefix`."""
+    prefix: str
+    network: str
+    country: str
+    kind: str
+    nats: float
+    """Surprise at first sight."""
+    first: float
+    """Unix seconds of its first request."""
+    last: float
+    totals: Totals
+    minutes: int = 0
+    """Minutes in which it was active."""
+    minute: int = 0
+    hours: int = 0
+    """Closed, honest active hours."""
+    hour: int = 0
+    clients: list[str] = []
+    models: list[str] = []
+    prefixes: list[str] = []
+    failures: int = 0
+    """Requests refused for who asked or what was asked for (401, 403, 404)."""
+    hostile: bool = False
+    """A person said that it is a leak."""
+
+    def observe(self, what: Slice, totals: Totals, minute: int, prefix: str) -> None:
+        """Add some of its requests, made within one minute."""
+        self.totals.add(totals)
+        self.first = min(self.first, minute * 60.0)
+        self.last = max(self.last, minute * 60.0)
+        if minute != self.minute:
+            self.minutes += 1
+            self.minute = minute
+        for values, value in (
+            (self.clients, what.client),
+            (self.models, what.model),
+            (self.prefixes, prefix),
+        ):
+            if value and value not in values and len(values) < LISTED_MAX:
+                values.append(value)
+        if what.outcome in ("auth", "missing"):
+            self.failures += totals.requests
+
+    def learn(self, hour: int) -> bool:
+        """Count an honest active hour; True when it has become one of the key's own."""
+        if hour != self.hour:
+            self.hours += 1
+            self.hour = hour
+        age_hours = hour - int(self.first // 3600)
+        return self.hours >= GRADUATE_HOURS and age_hours >= GRADUATE_AGE_HOURS
+
+
+def network_of(place: Place) -> str:
+    """A label for the network of a source: its AS, its hosting provider, or its /16 (/32 for v6)."""
+    if place.asn is not None:
+        return f"AS{place.asn}"
+    if place.network:
+        return place.network
+    separator = ":" if ":" in place.prefix else "."
+    return separator.join(place.prefix.split(separator)[:2])
+
+
+def country_of(place: Place) -> str:
+    """The country of a source; empty where addresses have fictional ones (hosting, CDN, VPN)."""
+    return "" if place.kind else place.country or ""
+
+
+def evict(newcomers: dict[str, Newcomer]) -> None:
+    """Make room for one more."""
+    if len(newcomers) >= NEWCOMERS_MAX:
+        least = min(newcomers, key=lambda name: _weight(newcomers[name]))
+        del newcomers[least]
+
+
+def _weight(newcomer: Newcomer) -> tuple[bool, int, float]:
+    return (newcomer.hostile, newcomer.totals.requests, newcomer.last)

@@ -1,0 +1,113 @@
+"""The kinds of request that a key makes: who, from where, with what, for what, with which outcome.
+
+Events are counted per slice, so that all that looks at facets runs once per kind of request and
+not once per request.
+"""
+
+import re
+from functools import lru_cache
+from typing import Final, Literal, Protocol
+
+from msgspec import Struct
+
+Outcome = Literal["ok", "auth", "missing", "limited", "invalid", "failed"]
+_OUTCOMES: Final[dict[int, Outcome]] = {
+    401: "auth",
+    403: "auth",
+    404: "missing",
+    429: "limited",
+}
+_BROWSERS = re.compile(
+    r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Dalvik|Dart/|ReactNative|Expo", re.I
+)
+_PRODUCT = re.compile(r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?")
+OVERFLOW: Final = "\t\t\t\t\t"
+"""The slice of what was over the limit of slices in a minute."""
+
+
+class Place(Protocol):
+    """Where a request came from (see `pipeline.enrich.sources.Source`)."""
+
+    @property
+    def prefix(self) -> str: ...
+    @property
+    def country(self) -> str | None: ...
+    @property
+    def network(self) -> str | None: ...
+    @property
+    def asn(self) -> int | None: ...
+    @property
+    def kind(self) -> str | None: ...
+    @property
+    def digest(self) -> int: ...
+
+
+class Slice(Struct, frozen=True, gc=False):
+    """A kind of request."""
+
+    ip: str
+    client: str
+    """Family of the user agent, without versions."""
+    model: str
+    operation: str
+    outcome: Outcome
+    exposed: bool
+    """From a browser or a mobile app: an Origin, or such a user agent."""
+
+    @property
+    def token(self) -> str:
+        """A text that identifies the slice and gives it back (`slice_of`)."""
+        fields = (self.ip, self.client, self.model, self.operation, self.outcome)
+        return "\t".join((*fields, "x" if self.exposed else ""))
+
+
+def outcome_of(status: int) -> Outcome:
+    """The class of an HTTP status."""
+    if status < 400:
+        return "ok"
+    return _OUTCOMES.get(status) or ("invalid" if status < 500 else "failed")
+
+
+@lru_cache(maxsize=4096)
+def client_of(user_agent: str | None) -> str:
+    """Family of a user agent: its first product without the version."""
+    if not user_agent:
+        return ""
+    if _BROWSERS.search(user_agent[:512]):
+        return "browser"
+    match = _PRODUCT.match(user_agent)
+    if match is None:
+        return "other"
+    return "/".join(part for part in match.groups() if part).lower()
+
+
+def slice_from(
+    ip: str,
+    user_agent: str | None,
+    model: str | None,
+    operation: str | None,
+    status: int,
+    *,
+    has_origin: bool,
+) -> Slice:
+    """The slice of a request."""
+    client = client_of(user_agent)
+    return Slice(
+        ip=ip,
+        client=client,
+        model=_clean(model),
+        operation=_clean(operation),
+        outcome=outcome_of(status),
+        exposed=has_origin or client == "browser",
+    )
+
+
+@lru_cache(maxsize=65536)
+def slice_of(token: str) -> Slice:
+    """The slice that a token stands for."""
+    ip, client, model, operation, outcome, exposed = token.split("\t")
+    return Slice(ip, client, model, operation, outcome or "ok", exposed == "x")  # type: ignore[arg-type] # written by `token` alone
+
+
+def _clean(text: str | None) -> str:
+    return (text or "")[:64].replace("\t", " ")

@@ -1,0 +1,167 @@
+"""How much a key usually does: by hour of day and kind of day, with its records."""
+
+import math
+import struct
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
+from river import stats
+
+from detectors.baselines.totals import Totals
+
+BINS: Final = 48
+"""24 hours of weekdays, then 24 of weekends."""
+_EMPTY: Final = bytes(4 * BINS)
+_MEMORY_DAYS: Final = 14.0
+"""Days of one kind that the hourly means look back."""
+_SPREAD_MEMORY: Final = 300.0
+"""Active hours that the spread looks back."""
+_RECORD_HALF_LIFE_HOURS: Final = 30 * 24.0
+_GAP_HOURS_MAX: Final = 24 * 14
+"""Idle hours that are learnt as zero after a pause; a longer lull teaches nothing more."""
+SPREAD_FLOOR: Final = 0.35
+"""Least standard deviation of log volume: nobody is as regular as a short history looks."""
+
+
+@lru_cache(maxsize=512)
+def zone_of(name: str | None) -> tzinfo:
+    """The zone of an IANA name; UTC when there is none."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+@lru_cache(maxsize=65536)
+def bin_of(hour: int, zone: str | None) -> int:
+    """The bin of an hour (hours since 1970) in a zone."""
+    local = datetime.fromtimestamp(hour * 3600, zone_of(zone))
+    return local.hour + (24 if local.weekday() >= 5 else 0)
+
+
+class Records(Struct, array_like=True):
+    """Decaying maxima: the most that the key has honestly done."""
+
+    requests_5m: float = 0.0
+    nanos_5m: float = 0.0
+    requests_1h: float = 0.0
+    nanos_1h: float = 0.0
+    hour: int = 0
+    """When they were last decayed, in hours since 1970."""
+
+    def learn(self, hour: int, peak: Totals, total: Totals) -> None:
+        """Take in a closed hour: its largest five minutes, and its total."""
+        decay = 0.5 ** (max(0, hour - self.hour) / _RECORD_HALF_LIFE_HOURS) if self.hour else 1.0
+        self.hour = max(self.hour, hour)
+        self.requests_5m = max(self.requests_5m * decay, peak.requests)
+        self.nanos_5m = max(self.nanos_5m * decay, peak.nanos)
+        self.requests_1h = max(self.requests_1h * decay, total.requests)
+        self.nanos_1h = max(self.nanos_1h * decay, total.nanos)
+
+
+class Spread(Struct, array_like=True):
+    """Mean and variance of log volume around its hourly mean: the parameters of River's `Var`."""
+
+    n: float = 0.0
+    mean: float = 0.0
+    variance: float = 0.0
+
+    def learn(self, value: float) -> None:
+        """Take in one residual."""
+        model = stats.Var._from_state(self.n, self.mean, self.variance)  # noqa: SLF001 # River's own way to restore a statistic
+        model.update(value)
+        self.n = min(float(model.n), _SPREAD_MEMORY)
+        self.mean, self.variance = model.mean.get(), model.get()
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation, never below `SPREAD_FLOOR`, wider while little is known."""
+        prior = 4.0
+        variance = (self.n * self.variance + prior * 1.0) / (self.n + prior)
+        return max(SPREAD_FLOOR, math.sqrt(variance))
+
+
+class Volume(Struct, array_like=True):
+    """The hourly profile of a key. Bins are float32, so that a key's memory stays small."""
+
+    requests: bytes = _EMPTY
+    """Mean requests in the hour, by bin."""
+    nanos: bytes = _EMPTY
+    """Mean nano-dollars in the hour, by bin."""
+    active: bytes = _EMPTY
+    """Share of days on which the hour had any request, by bin."""
+    weekdays: float = 0.0
+    """Hours of weekdays learnt, in days."""
+    weekends: float = 0.0
+    last: int = 0
+    """The last hour learnt."""
+    spread: Spread = Spread()
+    spread_nanos: Spread = Spread()
+    records: Records = Records()
+
+    def expected(self, hour: int, zone: str | None) -> tuple[float, float]:
+        """Mean requests and nano-dollars of an hour, shrunk to the day's mean while young."""
+        index = bin_of(hour, zone)
+        days = self.weekends if index >= 24 else self.weekdays
+        return self._shrunk(self.requests, index, days), self._shrunk(self.nanos, index, days)
+
+    def activity(self, hour: int, zone: str | None) -> float:
+        """How usual any activity is in an hour, 0 to 1, neighbouring hours included."""
+        index = bin_of(hour, zone)
+        base = 24 if index >= 24 else 0
+        around = (index, base + (index - base + 1) % 24, base + (index - base - 1) % 24)
+        values = [_get(self.active, place) for place in around]
+        return max(values[0], 0.6 * max(values[1:]))
+
+    def days_known(self, hour: int, zone: str | None) -> float:
+        """Days of this kind of day that were learnt."""
+        return self.weekends if bin_of(hour, zone) >= 24 else self.weekdays
+
+    def learn(self, hour: int, zone: str | None, total: Totals, peak: Totals) -> None:
+        """Take in a closed hour, and as zeros the idle hours before it."""
+        if self.last:
+            for idle in range(max(self.last + 1, hour - _GAP_HOURS_MAX), hour):
+                self._fold(bin_of(idle, zone), 0, 0)
+        index = bin_of(hour, zone)
+        if self.weekdays + self.weekends >= 1.0:
+            requests, nanos = self.expected(hour, zone)
+            self.spread.learn(math.log1p(total.requests) - math.log1p(requests))
+            self.spread_nanos.learn(math.log1p(total.nanos / 1e6) - math.log1p(nanos / 1e6))
+        self._fold(index, total.requests, total.nanos)
+        self.records.learn(hour, peak, total)
+        self.last = max(self.last, hour)
+
+    def _fold(self, index: int, requests: int, nanos: int) -> None:
+        if index >= 24:
+            self.weekends += 1 / 24
+            days = self.weekends
+        else:
+            self.weekdays += 1 / 24
+            days = self.weekdays
+        rate = 1.0 / min(max(1.0, math.ceil(days)), _MEMORY_DAYS)
+        self.requests = _toward(self.requests, index, float(requests), rate)
+        self.nanos = _toward(self.nanos, index, float(nanos), rate)
+        self.active = _toward(self.active, index, 1.0 if requests else 0.0, rate)
+
+    def _shrunk(self, bins: bytes, index: int, days: float) -> float:
+        values = struct.unpack(f"<{BINS}f", bins)
+        weight_all = self.weekdays + self.weekends
+        if weight_all <= 0:
+            return 0.0
+        mean = (
+            sum(values[:24]) / 24 * self.weekdays + sum(values[24:]) / 24 * self.weekends
+        ) / weight_all
+        return float((days * values[index] + mean) / (days + 1.0))
+
+
+def _get(bins: bytes, index: int) -> float:
+    return float(struct.unpack_from("<f", bins, 4 * index)[0])
+
+
+def _toward(bins: bytes, index: int, value: float, rate: float) -> bytes:
+    old = _get(bins, index)
+    new = struct.pack("<f", old + rate * (value - old))
+    return bins[: 4 * index] + new + bins[4 * index + 4 :]
