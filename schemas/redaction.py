@@ -4,7 +4,9 @@ import hashlib
 import re
 
 _SHAPES = (
-    rb"sk-[A-Za-z0-9_\-]{6,}"  # OpenAI, Anthropic, OpenRouter, LiteLLM
+    # OpenAI, Anthropic, OpenRouter, LiteLLM; behind letters (risk-, task-) only what is no word.
+    rb"(?<![A-Za-z]{2})sk-[A-Za-z0-9_\-]{6,}"
+    rb"|sk-(?=[A-Za-z_\-]*[0-9])[A-Za-z0-9_\-]{20,}"
     rb"|AIza[A-Za-z0-9_\-]{16,}"  # Google
     rb"|(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS
     rb"|gsk_[A-Za-z0-9]{16,}"  # Groq

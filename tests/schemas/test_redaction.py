@@ -1,0 +1,65 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.redaction import MARK, may_hold_secret, public_key_id, scrub, scrub_text
+
+SECRETS = {
+    "openai": "sk-proj-" + "aB3_" * 12,
+    "anthropic": "sk-ant-api03-" + "xY9-" * 20,
+    "google": "AIza" + "S" * 35,
+    "aws": "AKIA" + "QWERTY1234567890",
+    "aws temporary": "ASIA" + "QWERTY1234567890",
+    "groq": "gsk_" + "a1" * 20,
+    "xai": "xai-" + "b2" * 20,
+    "hugging face": "hf_" + "c3" * 17,
+    "slack": "xoxb-" + "123456789012-abcdefABCDEF",
+    "standard webhooks": "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "bearer": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc",
+}
+NEAR_MISSES = [
+    "task-1",
+    "risk-assessment",
+    "the-risk-assessment-and-desk-management-team",
+    "sk-",
+    "AIza",
+    "a prompt about AKIA",
+    "Bearer of news",
+]
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+def test_a_secret_is_replaced_wherever_it_stands(secret: str) -> None:
+    text = f'{{"user_agent": "curl with {secret}", "note": "{secret}"}}'
+    assert may_hold_secret(text.encode())
+    for clean in (scrub_text(text), scrub(text.encode()).decode()):
+        assert secret not in clean
+        assert clean.count(MARK) == 2
+
+
+@pytest.mark.parametrize("before", ["key=", "\\n", "\\u0022", "%20", "_", "prefix"])
+def test_a_secret_is_found_behind_other_text(before: str) -> None:
+    assert scrub_text(before + SECRETS["openai"]) == before + MARK
+
+
+@pytest.mark.parametrize("text", NEAR_MISSES)
+def test_what_only_resembles_a_secret_stays(text: str) -> None:
+    assert scrub_text(text) == text
+
+
+@given(st.binary(max_size=300))
+def test_the_cheap_test_never_hides_a_secret(raw: bytes) -> None:
+    if not may_hold_secret(raw):
+        assert scrub(raw) == raw
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "google", "aws", "groq", "xai"])
+def test_a_raw_key_becomes_its_hash(name: str) -> None:
+    secret = SECRETS[name]
+    assert public_key_id(secret) == "sha256:" + hashlib.sha256(secret.encode()).hexdigest()
+
+
+def test_a_public_id_stays() -> None:
+    assert public_key_id("prod-app1") == "prod-app1"
