@@ -1,0 +1,1 @@
+"""Takes usage events from gateways: every format becomes `UsageEvent`s and refusals."""

@@ -1,0 +1,131 @@
+"""A request's body as events and refusals, whatever the format of its items."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import msgspec
+
+from schemas.codec import Refused, encode
+from schemas.dead_letter import DeadLetter, pack_payload
+from schemas.redaction import scrub
+from schemas.usage_event import UsageEvent
+
+ITEMS_MAX = 50_000
+"""Items in one request."""
+
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
+_ITEM = msgspec.json.Decoder(msgspec.Raw)
+
+Convert = Callable[[bytes], UsageEvent]
+"""One item to an event; raises `Refused`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An item that is no event."""
+
+    index: int
+    """Place within the body, from 0."""
+    raw: bytes
+    refused: Refused
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a body held, in its order."""
+
+    events: list[UsageEvent] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def reasons(self) -> dict[str, int]:
+        """How many items were refused, by reason."""
+        return dict(sorted(Counter(item.refused.reason for item in self.rejected).items()))
+
+    def packed(self) -> list[tuple[str, bytes]]:
+        """(key id, event as JSON) of every event."""
+        return [(event.key_id, encode(event)) for event in self.events]
+
+
+def parse(body: bytes, convert: Convert) -> Batch:
+    """The events of a body: a JSON array, one JSON object, or one object a line."""
+    try:
+        items = split(body)
+    except Refused as refused:
+        return Batch(rejected=[Rejected(0, body, refused)])
+    return convert_all(items, convert)
+
+
+def convert_all(items: Iterable[bytes], convert: Convert) -> Batch:
+    """Each item converted, or refused without harm to the others."""
+    batch = Batch()
+    for index, raw in enumerate(items):
+        try:
+            batch.events.append(convert(raw))
+        except Refused as refused:
+            batch.rejected.append(Rejected(index, raw, refused))
+    return batch
+
+
+def split(body: bytes) -> Sequence[bytes]:
+    """The items of a body, undecoded.
+
+    Raises:
+        Refused: there is nothing in it, too much, or an array that is not JSON.
+    """
+    start = body[:64].lstrip()[:1] or body.lstrip()[:1]
+    if not start:
+        raise Refused("empty_message", "the body is empty")
+    items = _array(body) if start == b"[" else _lines(body)
+    if len(items) > ITEMS_MAX:
+        raise Refused("too_large", f"{len(items)} items; at most {ITEMS_MAX} are taken at once")
+    return items
+
+
+def _array(body: bytes) -> list[bytes]:
+    try:
+        return [bytes(item) for item in _ITEMS.decode(body)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Refused("not_json", "the body begins as a JSON array and is none") from None
+
+
+def _lines(body: bytes) -> list[bytes]:
+    try:
+        return [bytes(_ITEM.decode(body))]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return [line for line in body.split(b"\n") if line.strip()]
+
+
+def dead_letters(
+    batch: Batch, source: str, fields: frozenset[str], received_at: float
+) -> list[DeadLetter]:
+    """A dead letter of each refusal, with no more of the item than the named fields."""
+    return [
+        DeadLetter(
+            topic=f"intake:{source}",
+            offset=0,
+            index=item.index,
+            reason=item.refused.reason,
+            detail=item.refused.detail,
+            received_at=datetime.fromtimestamp(received_at, UTC),
+            payload=pack_payload(_kept(item.raw, fields)),
+        )
+        for item in batch.rejected
+    ]
+
+
+def _kept(raw: bytes, fields: frozenset[str]) -> bytes:
+    """The named fields of a refused item: the others may hold prompts.
+
+    What is no JSON object is left out as a whole, because nobody can tell what is in it.
+    """
+    try:
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return b""
+    if not isinstance(value, dict):
+        return b""
+    kept = {name: value[name] for name in value if name in fields}
+    return scrub(json.dumps(kept, default=str).encode())

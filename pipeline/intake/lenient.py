@@ -1,0 +1,81 @@
+"""Reading what other programs write: a field of the wrong type counts as absent."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.fields import COUNT_MAX, DOLLARS_MAX
+
+TEXT_LENGTH_MAX: Final = 256
+"""Characters kept of a text that somebody else chose."""
+
+_NOTHING: Final[Mapping[str, object]] = {}
+
+
+def table(value: object) -> Mapping[str, object]:
+    """An object's fields; none when it is no object."""
+    return value if isinstance(value, dict) else _NOTHING
+
+
+def text(*candidates: object) -> str | None:
+    """The first that is a text and not empty, cut to `TEXT_LENGTH_MAX`."""
+    for value in candidates:
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:TEXT_LENGTH_MAX]
+    return None
+
+
+def right(*candidates: object) -> str | None:
+    """As `text`, cut to its right end: of a forwarded list the left end is the client's word."""
+    for value in candidates:
+        if isinstance(value, str) and value.strip():
+            return value.strip()[-TEXT_LENGTH_MAX:]
+    return None
+
+
+def count(*candidates: object) -> int:
+    """The first that is a count above 0, written as a number or as a text; else 0."""
+    for value in candidates:
+        if isinstance(value, bool):
+            continue
+        number = value if isinstance(value, int) else number_of(value)
+        if number is not None and 0 < number <= COUNT_MAX:
+            return int(number)
+    return 0
+
+
+def dollars(value: object) -> float | None:
+    """An amount that can be a cost."""
+    number = number_of(value)
+    return number if number is not None and 0 <= number <= DOLLARS_MAX else None
+
+
+def number_of(value: object) -> float | None:
+    """A finite number, written as a number or as a text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def seconds(value: object) -> float | None:
+    """Unix seconds of a number or an ISO 8601 text; a text without an offset is UTC."""
+    number = number_of(value)
+    if number is not None or not isinstance(value, str):
+        return number
+    try:
+        time = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def elapsed_ms(start: float | None, end: float | None) -> float | None:
+    """Milliseconds from one Unix second to another; None when they are not in order."""
+    if start is None or end is None or end < start:
+        return None
+    return round((end - start) * 1000, 3)

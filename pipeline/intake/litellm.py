@@ -1,0 +1,272 @@
+"""LiteLLM's StandardLoggingPayload, as its callbacks send it.
+
+Only `id`, `startTime` and `status` are needed; everything else may be missing or of another type,
+as versions differ. Prompts, answers and error texts are never decoded into anything that is kept.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from pipeline.intake.lenient import (
+    TEXT_LENGTH_MAX,
+    count,
+    dollars,
+    elapsed_ms,
+    right,
+    seconds,
+    table,
+    text,
+)
+from schemas.codec import Refused, explain, redacted
+from schemas.fields import IDENTIFIER_LENGTH_MAX
+from schemas.redaction import public_key_id
+from schemas.usage_event import UsageEvent
+
+NO_KEY: Final = "litellm:no-key"
+"""Key id of requests that LiteLLM logged without any key."""
+TAGS_MAX: Final = 32
+FIELDS: Final = frozenset(
+    {"id", "litellm_call_id", "startTime", "endTime", "status", "call_type", "model"}
+)
+"""What is kept of a refused item: nothing that a client wrote freely."""
+
+_OPERATIONS: Final = {
+    "completion": "chat",
+    "anthropic_messages": "chat",
+    "responses": "chat",
+    "generate_content": "generate_content",
+    "generate_content_stream": "generate_content",
+    "text_completion": "text_completion",
+    "embedding": "embeddings",
+    "image_generation": "images",
+    "image_edit": "images",
+    "image_variation": "images",
+    "transcription": "audio",
+    "speech": "audio",
+    "create_batch": "batch",
+    "retrieve_batch": "batch",
+    "list_batches": "batch",
+}
+
+
+_RENAMED: Final = {
+    "started": "startTime",
+    "ended": "endTime",
+    "first_token": "completionStartTime",
+}
+
+
+class _Payload(msgspec.Struct, gc=False, rename=_RENAMED):
+    """The fields that are looked at; the others are skipped while decoding."""
+
+    id: object = None
+    started: object = None
+    status: object = None
+    litellm_call_id: object = None
+    ended: object = None
+    first_token: object = None
+    call_type: object = None
+    stream: object = None
+    response_cost: object = None
+    custom_llm_provider: object = None
+    model: object = None
+    prompt_tokens: object = None
+    completion_tokens: object = None
+    cache_hit: object = None
+    request_tags: object = None
+    end_user: object = None
+    requester_ip_address: object = None
+    user_agent: object = None
+    metadata: object = None
+    hidden_params: object = None
+    error_information: object = None
+
+
+_PAYLOAD: Final = msgspec.json.Decoder(_Payload)
+
+
+def convert(raw: bytes) -> UsageEvent:
+    """The event in a payload.
+
+    Raises:
+        Refused: it is no payload, or one of the three required fields is missing.
+    """
+    try:
+        payload = _PAYLOAD.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise explain(raw, error) from None
+    started = _required(payload)
+    metadata = table(payload.metadata)
+    provider, model = _model(payload)
+    key_id = _key_id(metadata)
+    event = UsageEvent(
+        event_id=_event_id(payload, key_id),
+        occurred_at=started,
+        key_id=key_id,
+        source="litellm",
+        provider=provider,
+        model=model,
+        operation=_operation(payload, metadata),
+        status=_status(payload),
+        error_type=_error_type(payload),
+        input_tokens=count(payload.prompt_tokens),
+        output_tokens=count(payload.completion_tokens),
+        latency_ms=elapsed_ms(started, seconds(payload.ended)),
+        stream=payload.stream if isinstance(payload.stream, bool) else None,
+    )
+    _add_usage(event, payload, metadata)
+    _add_client(event, payload, metadata)
+    return redacted(event)
+
+
+def _required(payload: _Payload) -> float:
+    """When the request started, once everything that is required is there."""
+    for name in ("id", "started", "status"):
+        if getattr(payload, name) in (None, ""):
+            raise Refused("missing_field", f"{_RENAMED.get(name, name)} is missing")
+    if not isinstance(payload.id, str):
+        raise Refused("wrong_type", "id is no text")
+    if payload.status not in ("success", "failure"):
+        raise Refused("out_of_range", "status is neither success nor failure")
+    started = seconds(payload.started)
+    if started is None:
+        raise Refused("bad_time", "startTime is neither Unix seconds nor ISO 8601")
+    return started
+
+
+def _key_id(metadata: Mapping[str, object]) -> str:
+    """The SHA-256 by which LiteLLM knows a key, also one that it refused; else its alias."""
+    key = text(metadata.get("user_api_key_hash"))
+    if key is None:
+        key = text(metadata.get("user_api_key_alias")) or NO_KEY
+    elif public_key_id(key) != key:  # a raw key gets the hash that LiteLLM would give it
+        return hashlib.sha256(key.encode()).hexdigest()
+    return public_key_id(key)[:IDENTIFIER_LENGTH_MAX]
+
+
+def _event_id(payload: _Payload, key_id: str) -> str:
+    """A hash of everything that tells requests apart, since clients may choose some of it."""
+    parts = (payload.id, payload.litellm_call_id, payload.started, key_id)
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def _model(payload: _Payload) -> tuple[str | None, str | None]:
+    """(provider, model) without the provider's prefix in the model's name."""
+    provider, model = text(payload.custom_llm_provider), text(payload.model)
+    prefix, slash, rest = (model or "").partition("/")
+    if slash and rest and provider in (None, prefix):
+        return prefix, rest
+    return provider, model
+
+
+def _operation(payload: _Payload, metadata: Mapping[str, object]) -> str | None:
+    route = text(metadata.get("user_api_key_request_route")) or ""
+    if route.rstrip("/").endswith("/models"):
+        return "models.list"
+    name = text(payload.call_type)
+    if name is None:
+        return None
+    return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a")) or name
+
+
+def _status(payload: _Payload) -> int:
+    if payload.status == "success":
+        return 200
+    code = count(table(payload.error_information).get("error_code"))
+    return code if 400 <= code <= 599 else 500
+
+
+def _error_type(payload: _Payload) -> str | None:
+    """The kind of a failure. Its message is looked at and not kept: it may quote the prompt."""
+    if payload.status == "success":
+        return None
+    error = table(payload.error_information)
+    status = _status(payload)
+    message = (text(error.get("error_message")) or "").lower()
+    if (
+        "budget"
+        in (text(error.get("error_class"), error.get("error_rate_limit_type")) or "").lower()
+    ):
+        return "budget_exceeded"
+    if status == 401:
+        return _refusal(message) if not text(error.get("llm_provider")) else "provider_auth"
+    return _ERROR_TYPES.get(status) or ("invalid_request" if status < 500 else "server_error")
+
+
+_ERROR_TYPES: Final = {
+    403: "permission_denied",
+    404: "not_found",
+    408: "timeout",
+    429: "rate_limit",
+}
+
+
+def _refusal(message: str) -> str:
+    """Why LiteLLM itself refused a key."""
+    if "revoked" in message or "blocked" in message:
+        return "revoked_key"
+    return "expired_key" if "expired" in message else "invalid_api_key"
+
+
+def _add_usage(event: UsageEvent, payload: _Payload, metadata: Mapping[str, object]) -> None:
+    usage = table(metadata.get("usage_object")) or table(
+        table(payload.hidden_params).get("usage_object")
+    )
+    prompt = table(usage.get("prompt_tokens_details"))
+    completion = table(usage.get("completion_tokens_details"))
+    event.cached_input_tokens = count(
+        usage.get("cache_read_input_tokens"), prompt.get("cached_tokens")
+    )
+    event.cache_write_tokens = count(
+        usage.get("cache_creation_input_tokens"),
+        prompt.get("cache_creation_tokens"),
+        prompt.get("cache_write_tokens"),
+    )
+    event.reasoning_tokens = count(completion.get("reasoning_tokens"))
+    cost = dollars(payload.response_cost)
+    if cost == 0 and payload.cache_hit is not True and (event.input_tokens or event.output_tokens):
+        cost = None  # LiteLLM writes 0 when it knows no price, too: the catalogue decides
+    event.cost_usd = cost
+    if event.stream:
+        started = seconds(payload.started)
+        event.time_to_first_token_ms = elapsed_ms(started, seconds(payload.first_token))
+
+
+def _add_client(event: UsageEvent, payload: _Payload, metadata: Mapping[str, object]) -> None:
+    headers = table(table(metadata.get("requester_metadata")).get("headers"))
+    event.client_ip = right(payload.requester_ip_address, metadata.get("requester_ip_address"))
+    event.user_agent = text(
+        payload.user_agent, metadata.get("user_agent"), headers.get("user-agent")
+    )
+    event.origin = _origin(text(headers.get("origin"), headers.get("referer")))
+    event.end_user = text(payload.end_user, metadata.get("user_api_key_end_user_id"))
+    event.team = text(
+        metadata.get("user_api_key_team_alias"),
+        metadata.get("team_alias"),
+        metadata.get("user_api_key_team_id"),
+        metadata.get("team_id"),
+    )
+    event.environment = text(table(metadata.get("user_api_key_auth_metadata")).get("environment"))
+    event.tags = _tags(payload.request_tags)
+
+
+def _origin(value: str | None) -> str | None:
+    """Scheme and host of an Origin or Referer: the path and query are nobody's business."""
+    try:
+        parts = urlsplit(value or "")
+        host = parts.hostname
+    except ValueError:
+        return None
+    return f"{parts.scheme}://{host}"[:TEXT_LENGTH_MAX] if parts.scheme and host else None
+
+
+def _tags(value: object) -> list[str] | None:
+    """The request's tags, without those that LiteLLM derives from the user agent."""
+    if not isinstance(value, list):
+        return None
+    tags = [tag for item in value if (tag := text(item)) and not tag.startswith("User-Agent:")]
+    return tags[:TAGS_MAX] or None
