@@ -1,0 +1,275 @@
+"""From an action to its outcome: intent recorded, sent, probed, one final result.
+
+The gateway sees the action's id on every attempt, so that repeating after a crash or a time-out
+does not act twice. Nothing here waits: what has to wait is left to `tick`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Self, TypeVar
+
+import msgspec
+import structlog
+
+from pipeline.config import Config, Response
+from pipeline.journal import Journal
+from pipeline.message import Message
+from pipeline.response import ledger
+from pipeline.response.adapters import adapters
+from pipeline.response.gate import Circumstances, Stop, by_policy, gate
+from pipeline.response.gateway import Adapter, Sent
+from pipeline.response.ledger import Entry
+from pipeline.response.policy import Policy, PolicyError, load_policy
+from pipeline.response.registry import key_record, remember_key
+from schemas.action import Action, ActionResult, Outcome
+from schemas.fields import epoch
+from schemas.redaction import scrub_text
+from schemas.topics import ACTION_RESULTS, ACTIONS, KEYS, VERDICTS, Topic
+from schemas.verdict import Verdict
+
+Record = TypeVar("Record", Action, Verdict)
+
+log = structlog.get_logger(__name__)
+
+BACKOFF_SECONDS_MAX = 300.0
+GATEWAY_PAUSE_SECONDS = 5.0
+"""After a failed attempt, nothing else is sent to that gateway for so long."""
+PROBES_MAX = 5
+KEEP_SECONDS = 30 * 86_400.0
+"""Outcomes are remembered so long, to recognise an action that comes again."""
+SWEEP_SECONDS = 3600.0
+
+
+def backoff_seconds(failures: int) -> float:
+    """The pause after so many failures, from 1: 2 s, 6, 18, 54, 162, at most 300."""
+    return min(BACKOFF_SECONDS_MAX, 2.0 * 3.0 ** (failures - 1))
+
+
+class EnforceStage:
+    """Carries out actions, each once."""
+
+    reads: tuple[Topic, ...] = (ACTIONS, KEYS, VERDICTS)
+
+    def __init__(
+        self,
+        gateways: Mapping[str, Adapter],
+        attempts_max: Mapping[str, int],
+        policy: Policy | None,
+        now: Callable[[], float],
+        default_gateway: str | None = None,
+    ) -> None:
+        self._gateways = gateways
+        self._attempts_max = attempts_max
+        self._policy = policy
+        self._now = now
+        self._default_gateway = default_gateway
+        self._open: set[str] | None = None
+        self._paused_until: dict[str, float] = {}
+        self._swept_at = 0.0
+
+    @classmethod
+    def from_config(cls, config: Config, now: Callable[[], float]) -> Self:
+        """The stage as configured; with a policy that cannot be read, machines do nothing.
+
+        Raises:
+            ValueError: a gateway's secret cannot be used.
+        """
+        return cls(
+            adapters(config.response.gateways),
+            {gateway.name: gateway.attempts_max for gateway in config.response.gateways},
+            _readable_policy(config.response),
+            now,
+            config.response.default_gateway,
+        )
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        """Take an action, a key's entry or a verdict."""
+        if message.topic.endswith(KEYS.name):
+            remember_key(message, journal)
+        elif message.topic.endswith(VERDICTS.name):
+            self._take_verdict(message, journal)
+        else:
+            await self._take_action(message, journal)
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        """Try what is due, and forget what is old."""
+        for action_id in sorted(self._unfinished(journal)):
+            entry = ledger.load(action_id, journal)
+            if entry is None or entry.result is not None:
+                self._unfinished(journal).discard(action_id)
+            else:
+                await self._advance(entry, journal, now)
+        if now >= self._swept_at + SWEEP_SECONDS:
+            self._swept_at = now
+            _sweep(journal, now)
+
+    def _take_verdict(self, message: Message, journal: Journal) -> None:
+        verdict = _decode(message, Verdict)
+        if verdict is not None:
+            ledger.remember_verdict(verdict, journal)
+
+    async def _take_action(self, message: Message, journal: Journal) -> None:
+        action = _decode(message, Action)
+        if action is None:
+            return
+        entry = ledger.load(action.action_id, journal)
+        if entry is None:
+            entry = Entry(action=action, next_at=epoch(action.not_before or action.requested_at))
+        elif entry.result is None and by_policy(entry.action) and not by_policy(action):
+            # a person does not wait for the policy's delay
+            entry.action, entry.next_at = action, min(entry.next_at, self._now())
+        ledger.save(entry, journal)
+        if entry.result is None:
+            self._unfinished(journal).add(action.action_id)
+            await self._advance(entry, journal, self._now())
+
+    def _unfinished(self, journal: Journal) -> set[str]:
+        """Ids of actions without an outcome; read from the journal once."""
+        if self._open is None:
+            self._open = {
+                entry.action.action_id for entry in ledger.entries(journal) if entry.result is None
+            }
+        return self._open
+
+    async def _advance(self, entry: Entry, journal: Journal, now: float) -> None:
+        """Take an action as far as it gets without waiting."""
+        action = entry.action
+        record = key_record(action.key_id, journal)
+        name = action.gateway or (record.gateway if record else None) or self._default_gateway
+        adapter = self._gateways.get(name or "")
+        circumstances = Circumstances(
+            adapter,
+            record,
+            ledger.verdict_on(action.incident_id, journal),
+            self._policy,
+            ledger.history(journal),
+        )
+        stop = gate(entry, circumstances, now)
+        if stop is not None and (now >= entry.next_at or stop.status == "cancelled"):
+            await self._finish(entry, stop, journal)
+        elif adapter is not None and name is not None and now >= entry.next_at:
+            await self._try(entry, adapter, name, journal, now)
+
+    async def _try(
+        self, entry: Entry, adapter: Adapter, name: str, journal: Journal, now: float
+    ) -> None:
+        if not entry.delivered:
+            if now < self._paused_until.get(name, 0.0):
+                return
+            await self._send(entry, adapter, name, journal, now)
+        if entry.delivered:
+            await self._probe(entry, adapter, journal)
+
+    async def _send(
+        self, entry: Entry, adapter: Adapter, name: str, journal: Journal, now: float
+    ) -> None:
+        """One attempt, its intent durable before it."""
+        entry.attempts += 1
+        if by_policy(entry.action):
+            ledger.count_automatic(entry.action, journal, now)
+        ledger.save(entry, journal)
+        await journal.commit()
+        sent = await adapter.act(entry.action, now)
+        entry.http_status = sent.http_status
+        if sent.outcome == "delivered":
+            entry.delivered = True
+            ledger.save(entry, journal)
+        elif sent.outcome == "refused":
+            await self._finish(entry, Stop("failed", sent.detail), journal)
+        else:
+            self._paused_until[name] = now + GATEWAY_PAUSE_SECONDS
+            await self._retry(entry, sent, adapter, name, journal)
+
+    async def _retry(
+        self, entry: Entry, sent: Sent, adapter: Adapter, name: str, journal: Journal
+    ) -> None:
+        """Leave the next attempt to `tick`; after the last one only a probe can tell."""
+        if entry.attempts < self._attempts_max.get(name, 1):
+            pause = max(backoff_seconds(entry.attempts), sent.retry_after_seconds or 0.0)
+            entry.next_at = self._now() + pause
+            ledger.save(entry, journal)
+        elif await self._works(entry, adapter) is False:
+            await self._finish(entry, Stop("verified", "the key is dead"), journal)
+        else:
+            detail = f"{sent.detail}; {entry.attempts} attempts"
+            await self._finish(entry, Stop("failed", detail), journal)
+
+    async def _works(self, entry: Entry, adapter: Adapter) -> bool | None:
+        """Whether the action left the key as it was; None when that cannot be told."""
+        if entry.action.kind not in {"revoke", "restore"}:
+            return None
+        works = await adapter.works(entry.action, self._now())
+        return works if entry.action.kind == "revoke" or works is None else not works
+
+    async def _probe(self, entry: Entry, adapter: Adapter, journal: Journal) -> None:
+        """Look whether the key is as it should be; gateways may take a moment."""
+        entry.probes += 1
+        works = await self._works(entry, adapter)
+        if works is False:
+            await self._finish(
+                entry, Stop("verified", "the gateway did it, and a probe agrees"), journal
+            )
+        elif works is None:
+            detail = "the gateway accepted; no probe could confirm it"
+            await self._finish(entry, Stop("done", detail), journal)
+        elif entry.probes >= PROBES_MAX:
+            detail = "the gateway accepted, but a probe says that nothing changed"
+            await self._finish(entry, Stop("failed", detail), journal)
+        else:
+            entry.next_at = self._now() + 2.0 ** (entry.probes - 1)
+            ledger.save(entry, journal)
+
+    async def _finish(self, entry: Entry, stop: Stop, journal: Journal) -> None:
+        """Record the one outcome and publish it, durable together."""
+        entry.result = _result(entry, stop.status, stop.detail, self._now())
+        ledger.save(entry, journal)
+        self._unfinished(journal).discard(entry.action.action_id)
+        await journal.publish(ACTION_RESULTS, entry.result, key=entry.action.action_id)
+        log.info(
+            "action finished",
+            action_id=entry.action.action_id,
+            status=stop.status,
+            detail=stop.detail,
+            attempts=entry.attempts,
+        )
+
+
+def _result(entry: Entry, status: Outcome, detail: str, now: float) -> ActionResult:
+    return ActionResult(
+        action_id=entry.action.action_id,
+        attempt=max(1, entry.attempts),
+        status=status,
+        http_status=entry.http_status,
+        detail=detail,
+        at=now,
+        incident_id=entry.action.incident_id,
+        key_id=entry.action.key_id,
+        kind=entry.action.kind,
+    )
+
+
+def _sweep(journal: Journal, now: float) -> None:
+    """Forget outcomes and verdicts that are too old to matter."""
+    for entry in ledger.entries(journal):
+        if entry.result is not None and epoch(entry.result.at) < now - KEEP_SECONDS:
+            ledger.forget(entry.action.action_id, journal)
+    for verdict in ledger.verdicts(journal):
+        if epoch(verdict.at) < now - KEEP_SECONDS:
+            ledger.forget_verdict(verdict.incident_id, journal)
+
+
+def _decode(message: Message, kind: type[Record]) -> Record | None:
+    try:
+        return msgspec.json.decode(message.value, type=kind)
+    except (msgspec.MsgspecError, ValueError) as error:
+        log.warning(
+            "record skipped", topic=message.topic, offset=message.offset, why=scrub_text(str(error))
+        )
+        return None
+
+
+def _readable_policy(response: Response) -> Policy | None:
+    try:
+        return load_policy(response.policy)
+    except PolicyError as error:
+        log.warning("policy cannot be read: nothing is revoked by machine", why=str(error))
+        return None

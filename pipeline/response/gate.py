@@ -1,0 +1,89 @@
+"""Whether an action may be sent at all: a pure function that gives its reason."""
+
+from dataclasses import dataclass, field
+
+from pipeline.response.decide import History, braked
+from pipeline.response.gateway import Adapter
+from pipeline.response.ledger import Entry
+from pipeline.response.policy import Policy
+from schemas.action import Action, Outcome
+from schemas.fields import epoch
+from schemas.key_record import KeyRecord
+from schemas.verdict import Verdict
+
+AGE_SECONDS_MAX = 3600.0
+"""An action that could not be sent within this time is no longer sent: a person decides anew."""
+_HOLDS = frozenset({"benign", "expected", "snooze"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """An action ends here, with this outcome."""
+
+    status: Outcome
+    detail: str
+
+
+def by_policy(action: Action) -> bool:
+    """Whether no person asked for it."""
+    return not action.requested_by.startswith(("slack:", "console:"))
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What is known about an action's key, its gateway and what people said."""
+
+    adapter: Adapter | None = None
+    key_record: KeyRecord | None = None
+    verdict: Verdict | None = None
+    """The latest on the incident."""
+    policy: Policy | None = None
+    history: History = field(default_factory=History)
+
+
+def gate(entry: Entry, known: Circumstances, now: float) -> Stop | None:
+    """Why an action must not be sent, or None.
+
+    Once it was sent, its outcome has to be found out: then only its age stops it.
+    """
+    action = entry.action
+    due = epoch(action.not_before or action.requested_at)
+    if now > due + AGE_SECONDS_MAX:
+        if entry.attempts:
+            return Stop("failed", f"no answer within {AGE_SECONDS_MAX / 60:.0f} minutes")
+        return Stop("expired", f"not sent within {AGE_SECONDS_MAX / 60:.0f} minutes")
+    if entry.attempts:
+        return None
+    stop = _machine(action, known, now) if by_policy(action) else None
+    return stop or _gateway(action, known)
+
+
+def _machine(action: Action, known: Circumstances, now: float) -> Stop | None:
+    """What stops an action that no person asked for."""
+    verdict = known.verdict
+    if verdict is not None and verdict.verdict in _HOLDS and _later(verdict, action):
+        return Stop("cancelled", f"{verdict.by} said {verdict.verdict}")
+    if known.key_record is not None and known.key_record.protected:
+        return Stop("refused", "the key is protected: only a person may revoke it")
+    if known.policy is None:
+        return Stop("refused", "there is no policy: nothing is done by machine")
+    reason = braked(known.policy.brakes, known.history, now, action.action_id)
+    return None if reason is None else Stop("refused", reason)
+
+
+def _later(verdict: Verdict, action: Action) -> bool:
+    return epoch(verdict.at) >= epoch(action.requested_at)
+
+
+def _gateway(action: Action, known: Circumstances) -> Stop | None:
+    """What the gateway cannot do, and what a dry run does not send."""
+    if known.adapter is None:
+        name = action.gateway or "none"
+        return Stop("refused", f"no gateway is configured for the key (gateway: {name})")
+    objection = known.adapter.objection(action)
+    if objection is not None:
+        return Stop("refused", objection)
+    dry = known.policy is not None and known.policy.brakes.dry_run and by_policy(action)
+    if action.dry_run or dry:
+        return Stop("done", f"dry run: {action.kind} was not sent")
+    return None

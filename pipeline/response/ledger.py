@@ -1,0 +1,97 @@
+"""What enforcement remembers: an entry for each action, from intent to outcome."""
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.journal import Journal
+from pipeline.response.decide import DAY_SECONDS, Automatic, History
+from pipeline.response.registry import fleet_keys, remembered
+from schemas.action import Action, ActionResult
+from schemas.verdict import Verdict
+
+_ACTION = "action/"
+_VERDICT = "verdict/"
+_AUTOMATIC = "automatic"
+
+
+class Entry(Struct, omit_defaults=True, kw_only=True):
+    """An action and how far it got."""
+
+    action: Action
+    next_at: float
+    """Unix seconds before which nothing is tried."""
+    attempts: int = 0
+    """Written before each attempt: above 0 the gateway may have acted."""
+    http_status: int | None = None
+    delivered: bool = False
+    """The gateway accepted; what is left is the probe."""
+    probes: int = 0
+    result: ActionResult | None = None
+    """The final one; it never changes."""
+
+
+def load(action_id: str, journal: Journal) -> Entry | None:
+    """The entry of an action."""
+    value = journal.get(_ACTION + action_id)
+    return None if value is None else msgspec.json.decode(value, type=Entry)
+
+
+def save(entry: Entry, journal: Journal) -> None:
+    """Remember an entry."""
+    journal.put(_ACTION + entry.action.action_id, msgspec.json.encode(entry))
+
+
+def forget(action_id: str, journal: Journal) -> None:
+    """Drop an entry."""
+    journal.put(_ACTION + action_id, None)
+
+
+def entries(journal: Journal) -> list[Entry]:
+    """Every entry, in the order of their ids."""
+    ids = remembered(_ACTION, journal)
+    return [entry for action_id in ids if (entry := load(action_id, journal)) is not None]
+
+
+def remember_verdict(verdict: Verdict, journal: Journal) -> None:
+    """Keep the latest verdict on an incident."""
+    known = verdict_on(verdict.incident_id, journal)
+    if known is None or known.at <= verdict.at:  # type: ignore[operator]  # both are UTC datetimes after decoding
+        journal.put(_VERDICT + verdict.incident_id, msgspec.json.encode(verdict))
+
+
+def verdict_on(incident_id: str, journal: Journal) -> Verdict | None:
+    """The latest verdict on an incident."""
+    value = journal.get(_VERDICT + incident_id)
+    return None if value is None else msgspec.json.decode(value, type=Verdict)
+
+
+def verdicts(journal: Journal) -> list[Verdict]:
+    """Every verdict that is remembered."""
+    ids = remembered(_VERDICT, journal)
+    return [verdict for each in ids if (verdict := verdict_on(each, journal)) is not None]
+
+
+def forget_verdict(incident_id: str, journal: Journal) -> None:
+    """Drop a verdict."""
+    journal.put(_VERDICT + incident_id, None)
+
+
+def history(journal: Journal) -> History:
+    """What the brakes look at."""
+    return History(_automatic(journal), fleet_keys(journal))
+
+
+def count_automatic(action: Action, journal: Journal, now: float) -> None:
+    """Count an automatic revocation, once; those older than a day are forgotten."""
+    kept = [
+        past
+        for past in _automatic(journal)
+        if past.at > now - DAY_SECONDS and past.action_id != action.action_id
+    ]
+    kept.append(Automatic(action.action_id, action.key_id, now))
+    journal.put(_AUTOMATIC, msgspec.json.encode(kept))
+
+
+def _automatic(journal: Journal) -> list[Automatic]:
+    value = journal.get(_AUTOMATIC)
+    return [] if value is None else msgspec.json.decode(value, type=list[Automatic])

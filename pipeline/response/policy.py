@@ -1,0 +1,100 @@
+"""The policy file: which incidents lead to what, who may approve, and the brakes.
+
+Without a policy nothing is revoked by machine. All mistakes in the file are reported at once.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.config import Section
+from schemas.incident import Cause, Severity
+
+Step = Literal["notify", "ask", "revoke"]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class PolicyError(Exception):
+    """A policy that cannot be used. Each line of the text names one setting."""
+
+
+class Brakes(Section):
+    """Limits on what is done without a person; they never hold back a person."""
+
+    revocations_per_hour_max: Annotated[int, Field(ge=0)] = 3
+    """Automatic revocations in any 60 minutes, over all keys."""
+    fleet_share_per_day_max: Share = 0.05
+    """Of the keys in the registry, automatically revoked in any 24 hours; one key always may."""
+    incident_age_seconds_max: Annotated[float, Field(gt=0)] = 3600.0
+    """An incident that is older than this when it is read is put to a person instead."""
+    dry_run: bool = False
+    """Automatic revocations are recorded and reported, and not sent."""
+
+
+class Rule(Section):
+    """What to do with an incident that matches every given field; an absent one matches all."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    severity: list[Severity] | None = None
+    cause: list[Cause] | None = None
+    environment: list[str] | None = None
+    team: list[str] | None = None
+    tags: list[str] | None = None
+    """Of the key in the registry; one in common is enough."""
+    risk_min: Share = 0.0
+    then: Step
+    """`notify`: tell. `ask`: tell, and name who decides. `revoke`: act."""
+    delay_seconds: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    """A revocation waits this long; a verdict that is not a leak, or a snooze, holds it."""
+    approvers: list[str] | None = None
+    """Slack user ids that may revoke; those of the policy when absent."""
+
+
+class Policy(Section):
+    """Rules in order: the first that matches decides. None matches: notify."""
+
+    approvers: list[str] | None = None
+    """Slack user ids that may revoke; `slack.allowed_users` when absent."""
+    brakes: Brakes = Brakes()
+    rules: tuple[Rule, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rules: two have the name {', '.join(twice)}")
+        return self
+
+    def rule(self, name: str | None) -> Rule | None:
+        """The rule of a name."""
+        return next((rule for rule in self.rules if rule.name == name), None)
+
+
+def load_policy(path: Path | None) -> Policy | None:
+    """The policy in a file; None without a file.
+
+    Raises:
+        PolicyError: naming everything that is wrong, one a line.
+    """
+    if path is None:
+        return None
+    try:
+        return Policy.model_validate(_read(path))
+    except ValidationError as error:
+        lines = (
+            ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        raise PolicyError("\n".join(lines)) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PolicyError(f"{path}: is not TOML: {error}") from None

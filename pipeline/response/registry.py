@@ -1,0 +1,38 @@
+"""What a stage remembers of the key registry, in its own journal."""
+
+import msgspec
+
+from pipeline.journal import Journal
+from pipeline.message import Message
+from schemas.key_record import KeyRecord
+
+_PREFIX = "key/"
+
+
+def remember_key(message: Message, journal: Journal) -> None:
+    """Keep an entry of the registry, or forget it when its message is empty."""
+    if not message.value:
+        journal.put(_PREFIX + (message.key or b"").decode(errors="replace"), None)
+        return
+    try:
+        record = msgspec.json.decode(message.value, type=KeyRecord)
+    except (msgspec.MsgspecError, ValueError):
+        return  # whoever loads the registry reports its mistakes
+    journal.put(_PREFIX + record.key_id, message.value)
+
+
+def key_record(key_id: str, journal: Journal) -> KeyRecord | None:
+    """The registry's entry of a key."""
+    value = journal.get(_PREFIX + key_id)
+    return None if value is None else msgspec.json.decode(value, type=KeyRecord)
+
+
+def fleet_keys(journal: Journal) -> int:
+    """How many keys the registry has."""
+    return len(remembered(_PREFIX, journal))
+
+
+def remembered(prefix: str, journal: Journal) -> list[str]:
+    """What follows a prefix in the names under which a stage remembers something, sorted."""
+    names = journal.keys()
+    return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
