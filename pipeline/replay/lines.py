@@ -3,7 +3,7 @@
 import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -20,34 +20,47 @@ class ReplayError(Exception):
     """A file that cannot be read to its end. The text is one line that names it."""
 
 
-def read_lines(path: Path) -> Iterator[bytes]:
+def read_lines(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """The lines of a `.jsonl`, `.gz` or `.zst` file, or of standard input (`-`).
 
     Bytes are handed on as they are. Of a line longer than a message may be, only the first
     `MESSAGE_BYTES_MAX` + 1 bytes are kept: enough to be refused as too large.
 
+    Args:
+        path: the file.
+        progress: told how many bytes of the file have been read so far.
+
     Raises:
         ReplayError: the file is missing, is no archive of its kind, or is cut short.
     """
     try:
-        yield from _split(_chunks(path))
+        yield from _split(_chunks(path, progress))
     except OSError as error:
         raise ReplayError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (EOFError, zlib.error, zstandard.ZstdError) as error:
         raise ReplayError(f"{path}: is damaged or cut short: {error}") from None
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path, progress: Callable[[int], None] | None) -> Iterator[bytes]:
     if path == STDIN:
         yield from _blocks(sys.stdin.buffer)
-    elif path.suffix == ".gz":
-        with gzip.open(path, "rb") as unzipped:
+        return
+    with path.open("rb") as file:
+        for chunk in _unzipped(path.suffix, file):
+            if progress:
+                progress(file.tell())
+            yield chunk
+
+
+def _unzipped(suffix: str, file: IO[bytes]) -> Iterator[bytes]:
+    if suffix == ".gz":
+        with gzip.open(file) as unzipped:
             while chunk := unzipped.read(_CHUNK_BYTES):
                 yield chunk
+    elif suffix in {".zst", ".zstd"}:
+        yield from _frames(file)
     else:
-        with path.open("rb") as file:
-            zipped = path.suffix in {".zst", ".zstd"}
-            yield from _unpacked(file) if zipped else _blocks(file)
+        yield from _blocks(file)
 
 
 def _blocks(file: IO[bytes], size: int = _CHUNK_BYTES) -> Iterator[bytes]:
@@ -55,7 +68,7 @@ def _blocks(file: IO[bytes], size: int = _CHUNK_BYTES) -> Iterator[bytes]:
         yield chunk
 
 
-def _unpacked(file: IO[bytes]) -> Iterator[bytes]:
+def _frames(file: IO[bytes]) -> Iterator[bytes]:
     """Frame by frame: the library's own reader takes a frame cut short for a whole one."""
     context = zstandard.ZstdDecompressor()
     frame = context.decompressobj()

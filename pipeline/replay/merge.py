@@ -47,7 +47,10 @@ class Control(NamedTuple):
 
 
 def merge(
-    recording: Recording, now: float, packed_lines_max: int = PACKED_LINES_MAX
+    recording: Recording,
+    now: float,
+    packed_lines_max: int = PACKED_LINES_MAX,
+    progress: Callable[[int], None] | None = None,
 ) -> Iterator[Message]:
     """The files as one log by time; every file keeps its own order.
 
@@ -59,6 +62,7 @@ def merge(
         recording: the files.
         now: Unix seconds; see `events_in_file_order`.
         packed_lines_max: 1 leaves every event in a message of its own.
+        progress: told how many bytes of the events' file have been read so far.
 
     Raises:
         ReplayError: a file cannot be read.
@@ -70,7 +74,7 @@ def merge(
         streams.append(_controls(recording.provider_usage, "provider-usage", observation_time))
     if recording.verdicts:
         streams.append(_controls(recording.verdicts, "verdict", statement_time))
-    streams.append(events_in_file_order(read_lines(recording.events), now))
+    streams.append(events_in_file_order(read_lines(recording.events, progress), now))
     merged = heapq.merge(*streams, key=itemgetter(0))
     return _packed(recording.events.name, merged, packed_lines_max)
 

@@ -67,3 +67,20 @@ def test_a_damaged_archive_is_one_line(
 def test_a_missing_file_is_named() -> None:
     with pytest.raises(ReplayError, match=r"nowhere.jsonl: cannot be read: No such file"):
         list(read_lines(Path("nowhere.jsonl")))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", CONTENT * 10_000),
+        ("a.gz", gzip.compress(CONTENT * 10_000)),
+        ("a.zst", zstandard.compress(CONTENT * 10_000)),
+    ],
+)
+def test_progress_ends_at_the_size_of_the_file(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    seen: list[int] = []
+    list(read_lines(path, seen.append))
+    assert seen == sorted(seen)
+    assert seen[-1] == path.stat().st_size
