@@ -54,6 +54,7 @@ USAGE_EVENTS = Topic(
     UsageEvent,
     "key_id",
     partitions=None,
+    settings={"message.timestamp.type": "LogAppendTime"},  # times ahead of it are refused
 )
 PROVIDER_USAGE = Topic(
     "provider-usage",

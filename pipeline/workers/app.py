@@ -1,0 +1,227 @@
+"""Faust: one app, one agent and one consumer group for a role. No other module imports it.
+
+Faust joins the group, moves partitions and fetches; it acknowledges nothing by itself. Records
+of one fetch of one partition travel through it as one event, since an event costs it more than
+folding one does. Offsets are committed by the role, in its transactions or through `Host`.
+"""
+
+import asyncio
+import logging
+import signal
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from multiprocessing import parent_process
+from typing import Any
+
+import faust
+from aiokafka import TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from faust.auth import SASLCredentials
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP, ConsumerMessage
+from yarl import URL
+
+from pipeline.config import Kafka
+from pipeline.workers.connection import group_name, ssl_context, topic_name
+from pipeline.workers.role import Records, Role
+
+FETCHES_AHEAD = 4
+"""Fetches that may wait for the role, each of at most a mebibyte."""
+STOP_SECONDS_MAX = 4.0
+"""For the role to make durable what it holds, and again for Faust to end."""
+QUIET = ("faust", "mode", "aiokafka", "kafka")
+"""Loggers whose debug records, one a fetch, would cost more than the work."""
+
+log = logging.getLogger(__name__)
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped here
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:  # noqa: ANN401
+        consumer = super()._create_worker_consumer(transport)
+        # the range assignor gives partition 0 of all topics to one worker: stages rely on it
+        consumer._partition_assignment_strategy = [RangePartitionAssignor]  # noqa: SLF001
+        return consumer
+
+
+class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped here
+    def _new_consumer_thread(self) -> _ConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's signature
+        """Yield the records of each partition that one fetch brought, as one message."""
+        records, active = await self._wait_next_records(timeout)
+        generation = self.app.consumer_generation_id
+        if records is None or self.should_stop:
+            return
+        if not self.flow_active:
+            await self.perform_seek()
+            return
+        for tp, found in records.items():
+            if not self.flow_active or generation != self.app.consumer_generation_id:
+                return
+            if active is None or tp in active or tp in self._buffered_partitions:
+                yield tp, _bundle(tp, found, generation)
+
+
+class _Transport(driver.Transport):  # type: ignore[misc]  # Faust is untyped here
+    Consumer = _Consumer
+
+
+class _App(faust.App):  # type: ignore[misc]  # Faust is untyped here
+    def _new_transport(self) -> _Transport:
+        return _Transport(self.conf.broker_consumer, self, loop=self.loop)
+
+    def _create_directories(self) -> None:
+        """Leave the disk alone: there are no tables."""
+
+
+class _Raw(faust.Schema):  # type: ignore[misc]  # Faust is untyped here
+    """No decoding: a message's value is the records themselves."""
+
+    def compile(self, app: faust.App, **_: object) -> Callable[..., Awaitable[faust.Event]]:
+        async def decode(message: ConsumerMessage, **_: object) -> faust.Event:
+            return app.create_event(None, message.value, {}, message)
+
+        return decode
+
+
+def _bundle(tp: TP, records: Records, generation: int) -> ConsumerMessage:
+    last = records[-1]
+    return ConsumerMessage(
+        last.topic, last.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type,
+        [], None, records, None, tp=tp, generation_id=generation,
+    )  # fmt: skip
+
+
+def _credentials(kafka: Kafka, context: ssl.SSLContext | None) -> SASLCredentials | None:
+    if not kafka.security_protocol.startswith("SASL"):
+        return None
+    password = kafka.sasl_password
+    return SASLCredentials(
+        username=kafka.sasl_username,
+        password=password.get_secret_value() if password else None,
+        mechanism=kafka.sasl_mechanism or "PLAIN",
+        ssl_context=context,
+    )
+
+
+def _new_app(kafka: Kafka, role: str) -> _App:
+    context = ssl_context(kafka)
+    session = kafka.session_timeout_seconds
+    return _App(
+        group_name(kafka, role),
+        broker=[URL(f"kafka://{broker.strip()}") for broker in kafka.brokers.split(",")],
+        broker_credentials=_credentials(kafka, context),
+        ssl_context=context,
+        broker_session_timeout=session,
+        broker_heartbeat_interval=session / 10,
+        broker_rebalance_timeout=session,
+        broker_request_timeout=max(30.0, 2 * session),
+        broker_commit_livelock_soft_timeout=10**9,  # nothing is committed by Faust
+        consumer_auto_offset_reset="earliest",
+        processing_guarantee="at_least_once",
+        stream_buffer_maxsize=FETCHES_AHEAD,
+        stream_wait_empty=False,  # its default hangs a rebalance while nothing is acknowledged
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+    )
+
+
+class Worker:
+    """A role on Faust, in this process."""
+
+    def __init__(self, kafka: Kafka, role: Role) -> None:
+        self._role = role
+        self._app = _new_app(kafka, role.name)
+        self._over = asyncio.Event()
+        self._error: BaseException | None = None
+        names = [topic_name(kafka, topic) for topic in role.topics]
+        # acks=False: Faust keeps no account of offsets, the role commits them
+        channel = self._app.topic(*names, schema=_Raw(), acks=False)
+        self._app.agent(channel, name=role.name)(self._consume)
+        self._app.on_partitions_assigned.connect(self._assigned)
+        self._app.on_partitions_revoked.connect(self._revoked)
+
+    async def run(self) -> None:
+        """Work until told to stop.
+
+        Raises:
+            Exception: whatever the role or Faust could not go on after.
+        """
+        await self._role.start(self)
+        try:
+            await self._app.start()
+            await self._app.wait(self._over)
+            error = self._error or self._app.crash_reason
+            self._over.set()
+            if error is not None:
+                raise error
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await self._role.stop()
+        finally:
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await self._app.stop()
+
+    def stop(self) -> None:
+        """Have `run` end in good order."""
+        self._over.set()
+
+    def fail(self, error: BaseException) -> None:
+        """Have `run` end by raising."""
+        self._error = self._error or error
+        self._over.set()
+
+    async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit outside a transaction; partitions that were lost in the meantime are left out."""
+        await self._app.consumer._commit(  # noqa: SLF001 - what Faust's own commits end in
+            {TP(place.topic, place.partition): offset for place, offset in offsets.items()}
+        )
+
+    async def _consume(self, stream: Any) -> None:  # noqa: ANN401 - Faust is untyped here
+        async for event in stream.noack().events():
+            if self._over.is_set():
+                return
+            message = event.message
+            try:
+                place = TopicPartition(message.topic, message.partition)
+                await self._role.handle(place, event.value)
+            except Exception as error:  # noqa: BLE001 - Faust would go on with the next event
+                self.fail(error)
+                return
+
+    async def _assigned(self, app: object, assigned: Sequence[TP], **_: object) -> None:
+        del app
+        try:
+            await self._role.assigned({TopicPartition(tp.topic, tp.partition) for tp in assigned})
+        except Exception as error:  # noqa: BLE001 - Faust would go on with the next event
+            self.fail(error)
+
+    async def _revoked(self, app: object, revoked: Sequence[TP], **_: object) -> None:
+        del app, revoked
+        try:
+            await self._role.revoked()
+        except Exception as error:  # noqa: BLE001 - Faust would go on with the next event
+            self.fail(error)
+
+
+def run_worker(kafka: Kafka, role: Role) -> None:
+    """Run a role until a signal, or until the process that started this one is gone.
+
+    Raises:
+        Exception: whatever the role or Faust could not go on after.
+    """
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    asyncio.run(_run(kafka, role))
+
+
+async def _run(kafka: Kafka, role: Role) -> None:
+    worker = Worker(kafka, role)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    parent = parent_process()
+    if parent is not None:
+        loop.add_reader(parent.sentinel, worker.stop)
+    await worker.run()

@@ -1,0 +1,63 @@
+"""How each Kafka client is told where the broker is, and what topics and groups are called."""
+
+import ssl
+from typing import Any
+
+from pipeline.config import Kafka
+from schemas.topics import Topic
+
+PRODUCER_BATCH_BYTES = 512 * 1024
+"""What a producer collects into one request to a partition."""
+REQUEST_BYTES_MAX = 1_000_000
+"""A message and its overhead; brokers take 1 MiB by default."""
+
+
+def topic_name(kafka: Kafka, topic: Topic) -> str:
+    """A topic's name at the broker."""
+    return kafka.topic_prefix + topic.name
+
+
+def group_name(kafka: Kafka, role: str) -> str:
+    """The consumer group of a role; also the stem of its transactional ids."""
+    return f"{kafka.topic_prefix}leakline-{role}"
+
+
+def ssl_context(kafka: Kafka) -> ssl.SSLContext | None:
+    """The TLS settings, or None without TLS."""
+    if kafka.security_protocol not in {"SSL", "SASL_SSL"}:
+        return None
+    context = ssl.create_default_context(
+        cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile is not None else None
+    )
+    if kafka.ssl_certfile is not None:
+        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+    return context
+
+
+def client_settings(kafka: Kafka) -> dict[str, Any]:
+    """The settings that aiokafka's and kafka-python's clients share."""
+    settings: dict[str, Any] = {
+        "bootstrap_servers": kafka.brokers.split(","),
+        "security_protocol": kafka.security_protocol,
+    }
+    context = ssl_context(kafka)
+    if context is not None:
+        settings["ssl_context"] = context
+    if kafka.security_protocol.startswith("SASL"):
+        password = kafka.sasl_password
+        settings |= {
+            "sasl_mechanism": kafka.sasl_mechanism or "PLAIN",
+            "sasl_plain_username": kafka.sasl_username,
+            "sasl_plain_password": password.get_secret_value() if password else None,
+        }
+    return settings
+
+
+def producer_settings(kafka: Kafka) -> dict[str, Any]:
+    """The settings of every aiokafka producer: acknowledged by all replicas, in order, once."""
+    return client_settings(kafka) | {
+        "acks": "all",
+        "enable_idempotence": True,
+        "max_batch_size": PRODUCER_BATCH_BYTES,
+        "max_request_size": REQUEST_BYTES_MAX,
+    }

@@ -1,0 +1,225 @@
+"""The detect role: usage events in, incidents and window totals out, each exactly once.
+
+A partition is opened when its first record arrives: its state log fences the owner before us
+and gives back the states as of the last checkpoint. Effects are sent as they come; a checkpoint
+makes them, the states and the offsets durable in one transaction. Whatever fails ends the
+process, and the next owner folds again from the last checkpoint, with the same result.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+from aiokafka import TopicPartition
+
+from pipeline.config import Config
+from pipeline.message import Message
+from pipeline.workers.budget import DeadLetterBudget
+from pipeline.workers.producing import PACKED, pack
+from pipeline.workers.role import Clock, Host, Records, to_message
+from pipeline.workers.state_log import StateLog
+from schemas.dead_letter import DeadLetter
+from schemas.incident import Incident
+from schemas.spend_window import SpendWindow
+from schemas.topics import (
+    CONTENT_TYPE_HEADER,
+    DEAD_LETTERS,
+    DETECT_STATE,
+    INCIDENTS,
+    MOVED_HEADER,
+    NDJSON,
+    SPEND_WINDOWS,
+    USAGE_EVENTS,
+    Topic,
+)
+
+INCIDENT_GAP_SECONDS: Final = 0.1
+"""Checkpoints that incidents ask for are at least so far apart."""
+TURN_SECONDS: Final = 0.02
+"""Folding makes way for everything else in the process this often."""
+MOVED = {**PACKED, MOVED_HEADER: "1"}
+
+
+class Effects(Protocol):
+    """What folding a message led to."""
+
+    @property
+    def incidents(self) -> Sequence[Incident]: ...
+    @property
+    def dead_letters(self) -> Sequence[DeadLetter]: ...
+    @property
+    def moved(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+class Checkpoint(Protocol):
+    """What changed since the checkpoint before."""
+
+    @property
+    def states(self) -> Sequence[tuple[str, bytes | None]]: ...
+    @property
+    def windows(self) -> Sequence[SpendWindow]: ...
+
+
+class Fold(Protocol):
+    """The engine of one partition."""
+
+    def restore(self, key: str, value: bytes) -> None: ...
+    def fold(self, message: Message) -> Effects: ...
+    def checkpoint(self) -> Checkpoint: ...
+
+
+MakeFold = Callable[[int], Fold]
+"""An empty fold of a partition."""
+
+
+class Partition:
+    """A partition of `usage-events` in our hands."""
+
+    def __init__(self, config: Config, fold: Fold, log: StateLog, place: TopicPartition) -> None:
+        self._fold = fold
+        self._log = log
+        self._place = place
+        self._partitions = config.kafka.partitions
+        self._checkpoint_seconds = config.kafka.checkpoint_seconds
+        self._next_offset: int | None = None
+        self._urgent = False
+        self._checkpoint_at = 0.0
+        self._encode = msgspec.json.Encoder().encode
+        self.lock = asyncio.Lock()
+        self.closed = False
+
+    async def open(self, now: float) -> None:
+        """Become the only writer of the partition's state, and load it."""
+        for key, value in await self._log.open():
+            self._fold.restore(key, value)
+        self._checkpoint_at = now
+
+    async def fold(self, message: Message) -> Effects:
+        """Fold a message and send what came of it, to count from the next checkpoint on."""
+        effects = self._fold.fold(message)
+        for incident in effects.incidents:
+            await self._log.send(INCIDENTS, self._encode(incident), key=incident.key_id)
+            self._urgent = True
+        for letter in effects.dead_letters:
+            await self._log.send(DEAD_LETTERS, self._encode(letter))
+        if effects.moved:
+            for place, lines in pack(effects.moved, self._partitions):
+                await self._log.send(USAGE_EVENTS, lines, partition=place, headers=MOVED)
+        self._next_offset = message.offset + 1
+        return effects
+
+    def due(self, now: float) -> bool:
+        """Whether it is time for a checkpoint."""
+        if self._next_offset is None:
+            return False
+        gap = INCIDENT_GAP_SECONDS if self._urgent else self._checkpoint_seconds
+        return now - self._checkpoint_at >= gap
+
+    async def checkpoint(self, now: float) -> None:
+        """Make everything folded so far durable."""
+        if self._next_offset is None:
+            return
+        changed = self._fold.checkpoint()
+        totals = ((window.key_id, self._encode(window)) for window in changed.windows)
+        await self._log.send_many(SPEND_WINDOWS, totals)
+        await self._log.commit(changed.states, {self._place: self._next_offset})
+        self._next_offset = None
+        self._urgent = False
+        self._checkpoint_at = now
+
+    async def close(self) -> None:
+        """Drop what no checkpoint holds."""
+        self.closed = True
+        async with self.lock:
+            await self._log.close()
+
+
+class DetectRole:
+    """Folds usage events, one partition at a time."""
+
+    name = "detect"
+    topics: Sequence[Topic] = (USAGE_EVENTS,)
+
+    def __init__(self, config: Config, make_fold: MakeFold, now: Clock = time.monotonic) -> None:
+        self._config = config
+        self._make_fold = make_fold
+        self._now = now
+        self._budget = DeadLetterBudget(config.detection.dead_letter_share_max)
+        self._partitions: dict[int, Partition] = {}
+        self._host: Host | None = None
+        self._timer: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+
+    async def start(self, host: Host) -> None:
+        """Begin to look for checkpoints that are due."""
+        self._host = host
+        self._timer = asyncio.create_task(self._keep_checkpoints(host))
+
+    async def assigned(self, partitions: set[TopicPartition]) -> None:
+        """Nothing: a partition is opened by its first record."""
+
+    async def revoked(self) -> None:
+        """Drop every partition."""
+        partitions, self._partitions = self._partitions, {}
+        await asyncio.gather(*(partition.close() for partition in partitions.values()))
+
+    async def handle(self, place: TopicPartition, records: Records) -> None:
+        """Fold records, unless the partition is lost on the way."""
+        partition = self._partitions.get(place.partition)
+        if partition is None:
+            partition = self._partitions[place.partition] = self._new(place)
+            async with partition.lock:
+                await partition.open(self._now())
+        turn = self._now()
+        for record in records:
+            async with partition.lock:
+                if partition.closed:
+                    return
+                message = to_message(USAGE_EVENTS.name, record)
+                effects = await partition.fold(message)
+                self._budget.spend(_events(message), len(effects.dead_letters))
+                now = self._now()
+                if partition.due(now):
+                    await partition.checkpoint(now)
+            if now - turn >= TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn = now
+
+    async def stop(self) -> None:
+        """Checkpoint and let go of every partition."""
+        self._stopping.set()
+        if self._timer is not None:
+            await self._timer
+        partitions = list(self._partitions.values())
+        await asyncio.gather(*(self._checkpoint(partition) for partition in partitions))
+        await self.revoked()
+
+    def _new(self, place: TopicPartition) -> Partition:
+        if self._host is None:
+            raise RuntimeError("the role was not started")
+        log = StateLog(
+            self._config.kafka, self.name, DETECT_STATE, place.partition, self._host.commit_offsets
+        )
+        return Partition(self._config, self._make_fold(place.partition), log, place)
+
+    async def _keep_checkpoints(self, host: Host) -> None:
+        try:
+            while not self._stopping.is_set():
+                await asyncio.sleep(INCIDENT_GAP_SECONDS / 2)
+                now = self._now()
+                due = [part for part in self._partitions.values() if part.due(now)]
+                await asyncio.gather(*(self._checkpoint(partition) for partition in due))
+        except Exception as error:  # noqa: BLE001 - reported, and the process ends
+            host.fail(error)
+
+    async def _checkpoint(self, partition: Partition) -> None:
+        async with partition.lock:
+            if not partition.closed:
+                await partition.checkpoint(self._now())
+
+
+def _events(message: Message) -> int:
+    packed = message.headers.get(CONTENT_TYPE_HEADER) == NDJSON
+    return message.value.count(b"\n") + 1 if packed else 1

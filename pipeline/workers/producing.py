@@ -1,0 +1,115 @@
+"""Events into the log: packed by partition, acknowledged by all replicas, in order, once."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Self
+
+from aiokafka import AIOKafkaProducer
+
+from pipeline.config import Kafka
+from pipeline.workers.connection import producer_settings, topic_name
+from schemas.partition import partition_of
+from schemas.topics import CONTENT_TYPE_HEADER, MESSAGE_BYTES_MAX, NDJSON, USAGE_EVENTS, Topic
+
+Headers = Mapping[str, str]
+PACKED: Headers = {CONTENT_TYPE_HEADER: NDJSON}
+"""Headers of a packed message."""
+
+
+class EventTooLargeError(ValueError):
+    """An event does not fit into a message."""
+
+
+def pack(events: Iterable[tuple[str, bytes]], partitions: int) -> Iterator[tuple[int, bytes]]:
+    """Group events, (key id, JSON on one line), into messages: (partition, NDJSON).
+
+    The order of a key's events is kept. No message is larger than `MESSAGE_BYTES_MAX`.
+
+    Raises:
+        EventTooLargeError: an event alone is larger.
+    """
+    open_lines: defaultdict[int, list[bytes]] = defaultdict(list)
+    sizes: defaultdict[int, int] = defaultdict(int)
+    places: dict[str, int] = {}
+    for key_id, line in events:
+        if len(line) > MESSAGE_BYTES_MAX:
+            raise EventTooLargeError(f"an event of {len(line)} bytes does not fit into a message")
+        place = places.get(key_id)
+        if place is None:
+            place = places[key_id] = partition_of(key_id, partitions)
+        if sizes[place] + len(line) > MESSAGE_BYTES_MAX:
+            yield place, b"\n".join(open_lines.pop(place))
+            sizes[place] = 0
+        open_lines[place].append(line)
+        sizes[place] += len(line) + 1
+    for place, lines in open_lines.items():
+        yield place, b"\n".join(lines)
+
+
+def encode_headers(headers: Headers | None) -> list[tuple[str, bytes]]:
+    """Headers as Kafka's clients take them."""
+    return [(name, value.encode()) for name, value in headers.items()] if headers else []
+
+
+class EventLog:
+    """The producer of intake and tools. Use as an async context manager."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        self._producer: AIOKafkaProducer | None = None
+
+    async def __aenter__(self) -> Self:
+        self._producer = AIOKafkaProducer(**producer_settings(self._kafka))
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send_packed(self, events: list[tuple[str, bytes]]) -> None:
+        """Send usage events, (key id, JSON on one line); returns when all are durable.
+
+        Raises:
+            EventTooLargeError: an event does not fit into a message; nothing was sent.
+            KafkaError: not all became durable; send them again.
+        """
+        messages = list(pack(events, self._kafka.partitions))
+        name, headers = topic_name(self._kafka, USAGE_EVENTS), encode_headers(PACKED)
+        producer = self._running()
+        sent = [
+            await producer.send(name, value, partition=place, headers=headers)
+            for place, value in messages
+        ]
+        await asyncio.gather(*sent)
+
+    async def send(
+        self, topic: Topic, key: str | None, value: bytes, headers: Headers | None = None
+    ) -> None:
+        """Send one record, to the partition of its key; returns when it is durable.
+
+        Raises:
+            KafkaError: it may not have become durable; send it again.
+        """
+        await self._running().send_and_wait(
+            topic_name(self._kafka, topic),
+            value,
+            key=key.encode() if key is not None else None,
+            headers=encode_headers(headers),
+        )
+
+    def _running(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise RuntimeError("EventLog is used outside of its context")
+        return self._producer

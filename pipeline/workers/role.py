@@ -1,0 +1,68 @@
+"""What a role is to the worker that runs it, and how records become messages."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from pipeline.message import Message
+from schemas.topics import Topic
+
+Records = Sequence["ConsumerRecord[bytes, bytes]"]
+"""Records of one partition, in order, as one fetch brought them."""
+_NO_HEADERS: Mapping[str, str] = {}
+
+
+class Host(Protocol):
+    """What the worker offers to its role."""
+
+    async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit the next offsets to read, outside any transaction.
+
+        Partitions that were lost in the meantime are left out.
+        """
+
+    def fail(self, error: BaseException) -> None:
+        """End the process: the role cannot go on."""
+
+
+class Role(Protocol):
+    """A consumer of topics. Whatever it raises ends the process."""
+
+    name: str
+    topics: Sequence[Topic]
+
+    async def start(self, host: Host) -> None:
+        """Called once, before the first record."""
+
+    async def assigned(self, partitions: set[TopicPartition]) -> None:
+        """Partitions are ours from now on; quick."""
+
+    async def revoked(self) -> None:
+        """No partition is ours any more; what is in memory of them must go."""
+
+    async def handle(self, place: TopicPartition, records: Records) -> None:
+        """Deal with records. Only one call at a time."""
+
+    async def stop(self) -> None:
+        """Make durable what was handled, and let go. No call to `handle` follows."""
+
+
+def to_message(topic: str, record: "ConsumerRecord[bytes, bytes]") -> Message:
+    """A record as a message of the topic, whose name carries no prefix."""
+    headers = record.headers
+    return Message(
+        topic,
+        record.partition,
+        record.offset,
+        record.value if record.value is not None else b"",
+        record.timestamp / 1000.0,
+        record.key,
+        {name: value.decode(errors="replace") for name, value in headers}
+        if headers
+        else _NO_HEADERS,
+    )
+
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[Any]]

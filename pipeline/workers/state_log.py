@@ -1,0 +1,162 @@
+"""One partition of a state topic and everything that is written together with it.
+
+The writer holds a transactional id of its own, so that opening it fences whoever wrote the
+partition before: a worker that lost the partition and does not know it yet can write nothing
+more. A commit is one transaction of effects, states and consumed offsets. With transactions
+switched off the order is the same (effects, then states, then offsets) and nothing is fenced.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from pipeline.config import Kafka
+from pipeline.workers.connection import (
+    client_settings,
+    group_name,
+    producer_settings,
+    topic_name,
+)
+from pipeline.workers.producing import Headers, encode_headers
+from schemas.topics import Topic
+
+Offsets = Mapping[TopicPartition, int]
+"""By partition, at the broker's topic name: the next offset to read."""
+CommitOffsets = Callable[[Offsets], Awaitable[None]]
+PENDING_SENDS_MAX = 20_000
+"""Records on their way before a sender has to wait."""
+RESTORE_FETCH_BYTES = 8 * 1024 * 1024
+ABORT_SECONDS_MAX = 3.0
+
+
+class StateLog:
+    """The one writer of a partition of a state topic."""
+
+    def __init__(
+        self, kafka: Kafka, role: str, topic: Topic, partition: int, commit_offsets: CommitOffsets
+    ) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._partition = partition
+        self._group = group_name(kafka, role)
+        self._commit_offsets = commit_offsets
+        self._producer: AIOKafkaProducer | None = None
+        self._pending: list[asyncio.Future[object]] = []
+
+    async def open(self) -> list[tuple[str, bytes]]:
+        """Fence earlier writers, and read the states that they left.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        settings = producer_settings(self._kafka)
+        if self._kafka.transactions:
+            settings["transactional_id"] = f"{self._group}-{self._partition}"
+        self._producer = AIOKafkaProducer(**settings)
+        await self._producer.start()
+        await self._begin()  # the id is taken here: from now on nobody else can write
+        return await self._read()
+
+    async def send(
+        self,
+        topic: Topic,
+        value: bytes,
+        *,
+        key: str | None = None,
+        headers: Headers | None = None,
+        partition: int | None = None,
+    ) -> None:
+        """Send an effect; it counts from the next commit on."""
+        future = await self._writer().send(
+            topic_name(self._kafka, topic),
+            value,
+            key=key.encode() if key is not None else None,
+            headers=encode_headers(headers),
+            partition=partition,
+        )
+        await self._sent(future)
+
+    async def send_many(self, topic: Topic, records: Iterable[tuple[str, bytes | None]]) -> None:
+        """Send keyed records to this writer's own partition of a topic, a batch at a time."""
+        writer, name = self._writer(), topic_name(self._kafka, topic)
+        batch = writer.create_batch()
+        for key, value in records:
+            raw = key.encode()
+            if batch.append(key=raw, value=value, timestamp=None) is None:
+                future = await writer.send_batch(batch, name, partition=self._partition)
+                await self._sent(future)
+                batch = writer.create_batch()
+                batch.append(key=raw, value=value, timestamp=None)
+        if batch.record_count():
+            await self._sent(await writer.send_batch(batch, name, partition=self._partition))
+
+    async def commit(self, states: Iterable[tuple[str, bytes | None]], offsets: Offsets) -> None:
+        """Make effects, states and offsets durable together.
+
+        Raises:
+            KafkaError: they did not become durable; the process must end.
+        """
+        await self._settle()
+        await self.send_many(self._topic, states)
+        await self._settle()
+        if self._kafka.transactions:
+            if offsets:
+                await self._writer().send_offsets_to_transaction(dict(offsets), self._group)
+            await self._writer().commit_transaction()
+            await self._begin()
+        elif offsets:
+            await self._commit_offsets(offsets)
+
+    async def close(self) -> None:
+        """Give up what was not committed. Never raises: a fenced writer has nothing to give up."""
+        writer, self._producer = self._producer, None
+        if writer is None:
+            return
+        pending, self._pending = self._pending, []
+        asyncio.gather(*pending, return_exceptions=True)  # their failures are of no interest now
+        try:
+            async with asyncio.timeout(ABORT_SECONDS_MAX):
+                if self._kafka.transactions:
+                    await writer.abort_transaction()
+        except (KafkaError, TimeoutError):
+            pass
+        finally:
+            await writer.stop()
+
+    async def _begin(self) -> None:
+        if self._kafka.transactions:
+            await self._writer().begin_transaction()
+
+    async def _sent(self, future: asyncio.Future[object]) -> None:
+        self._pending.append(future)
+        if len(self._pending) >= PENDING_SENDS_MAX:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        pending, self._pending = self._pending, []
+        await asyncio.gather(*pending)
+
+    def _writer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise RuntimeError("the state log is closed")
+        return self._producer
+
+    async def _read(self) -> list[tuple[str, bytes]]:
+        """The latest value of every key of the partition."""
+        place = TopicPartition(topic_name(self._kafka, self._topic), self._partition)
+        states: dict[str, bytes | None] = {}
+        async with AIOKafkaConsumer(
+            **client_settings(self._kafka),
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+            max_partition_fetch_bytes=RESTORE_FETCH_BYTES,
+        ) as consumer:
+            consumer.assign([place])
+            await consumer.seek_to_beginning(place)
+            end = (await consumer.end_offsets([place]))[place]
+            while await consumer.position(place) < end:
+                for record in (await consumer.getmany(place, timeout_ms=500)).get(place, ()):
+                    states[record.key.decode()] = record.value
+        return [(key, value) for key, value in states.items() if value is not None]
