@@ -172,6 +172,9 @@ class Serve(Section):
     tokens: dict[str, SecretStr] = {}
     """Bearer token by source: `litellm = "…"`. Intake is refused without one."""
     body_bytes_max: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
+    """Bytes of a request's body, also once it is decompressed."""
+    requests_per_second_max: Annotated[float, Field(gt=0)] = 500.0
+    """Intake requests of one source; bursts of two seconds' worth are taken."""
     console_token: SecretStr | None = None
     """The console needs it unless the server listens on loopback only."""
 
