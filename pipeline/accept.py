@@ -108,14 +108,16 @@ class Acceptor:
     @staticmethod
     def _control(message: Message, batch: Batch) -> None:
         kind = _CONTROLS.get(message.record)
+        if kind is None:
+            batch.dead_letters.append(refusal(message, 0, message.value, _UNKNOWN))
+            return
         try:
-            if kind is None:
-                raise Refused("unknown_record", "the leakline-record header names no known record")
             batch.controls.append(decode_record(message.value, kind))
         except Refused as refused:
             batch.dead_letters.append(refusal(message, 0, message.value, refused))
 
 
+_UNKNOWN: Final = Refused("unknown_record", "the leakline-record header names no known record")
 _EMPTY: Final = Refused("empty_message", "the message is empty")
 
 

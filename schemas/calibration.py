@@ -6,8 +6,10 @@ from schemas.fields import Identifier, Time, utc
 
 
 class Calibration(Struct, kw_only=True, frozen=True):
-    """The evidence that severities ask for. Shipped with the product, recomputed from history,
-    and put into every partition as a record, so that a key's verdict depends on its log alone.
+    """The evidence that severities ask for.
+
+    Shipped with the product, recomputed from history, and put into every partition as a record,
+    so that a key's verdict depends on its log alone.
     """
 
     version: Identifier

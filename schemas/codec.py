@@ -26,7 +26,7 @@ _TEXTS = tuple(
 )
 
 
-class Refused(Exception):  # noqa: N818: named for what happened to the record
+class Refused(Exception):  # noqa: N818 # named for what happened to the record
     """A record that cannot be used: a machine word, and a sentence without its contents."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -124,7 +124,7 @@ def _explain_fields(value: dict[str, Any], message: str) -> Refused:
         return Refused("missing_field", f"{missing.group(1) if missing else name} is missing")
     if name == "occurred_at":
         return Refused("bad_time", "occurred_at is neither RFC 3339 with an offset nor a number")
-    return Refused(_reason_of(message), f"{name}: {message.split(' - at ')[0]}")
+    return Refused(_reason_of(message), f"{name}: {message.partition(' - at ')[0]}")
 
 
 def _reason_of(message: str) -> Reason:

@@ -1,5 +1,4 @@
-"""Which values of a facet (country, network, client, model …) a key has used, and how surprising
-a new one is.
+"""Which values of a facet (country, client, model …) a key has used, and how surprising is a new one.
 
 The unit of experience is the active hour, not the request: a thousand requests from one place in
 an hour say no more about where a key lives than ten.

@@ -1,6 +1,8 @@
 """Everything that is remembered of a key between its events."""
 
-from msgspec import Struct
+from collections.abc import Sequence
+
+from msgspec import Struct, field
 
 from detectors.baselines.facets import FacetTable
 from detectors.baselines.newcomers import Newcomer, country_of, evict, network_of
@@ -27,14 +29,14 @@ class History(Struct, array_like=True):
     """Unix seconds of the first event."""
     hours: float = 0.0
     """Closed active hours learnt."""
-    prefixes: FacetTable = FacetTable()
-    networks: FacetTable = FacetTable()
-    countries: FacetTable = FacetTable()
-    kinds: FacetTable = FacetTable()
-    clients: FacetTable = FacetTable()
-    models: FacetTable = FacetTable()
+    prefixes: FacetTable = field(default_factory=FacetTable)
+    networks: FacetTable = field(default_factory=FacetTable)
+    countries: FacetTable = field(default_factory=FacetTable)
+    kinds: FacetTable = field(default_factory=FacetTable)
+    clients: FacetTable = field(default_factory=FacetTable)
+    models: FacetTable = field(default_factory=FacetTable)
     newcomers: dict[str, Newcomer] = {}
-    volume: Volume = Volume()
+    volume: Volume = field(default_factory=Volume)
     exposed_hours: float = 0.0
     """Active hours with requests from browsers or mobile apps."""
 
@@ -107,7 +109,7 @@ class History(Struct, array_like=True):
         self,
         hour: int,
         zone: str | None,
-        seen: list[tuple[Slice, Place | None]],
+        seen: Sequence[tuple[Slice, Place | None]],
         total: Totals,
         peak: Totals,
     ) -> None:

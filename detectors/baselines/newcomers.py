@@ -79,7 +79,7 @@ class Newcomer(Struct, array_like=True):
 
 
 def network_of(place: Place) -> str:
-    """A label for the network of a source: its AS, its hosting provider, or its /16 (/32 for v6)."""
+    """A label for the network of a source: its AS, its hosting provider, or its /16 (v6: /32)."""
     if place.asn is not None:
         return f"AS{place.asn}"
     if place.network:

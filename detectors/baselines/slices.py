@@ -18,7 +18,8 @@ _OUTCOMES: Final[dict[int, Outcome]] = {
     429: "limited",
 }
 _BROWSERS = re.compile(
-    r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Dalvik|Dart/|ReactNative|Expo", re.I
+    r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Dalvik|Dart/|ReactNative|Expo",
+    re.IGNORECASE,
 )
 _PRODUCT = re.compile(r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?")
 OVERFLOW: Final = "\t\t\t\t\t"

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from msgspec import Struct
+from msgspec import Struct, field
 from river import stats
 
 from detectors.baselines.totals import Totals
@@ -98,9 +98,9 @@ class Volume(Struct, array_like=True):
     weekends: float = 0.0
     last: int = 0
     """The last hour learnt."""
-    spread: Spread = Spread()
-    spread_nanos: Spread = Spread()
-    records: Records = Records()
+    spread: Spread = field(default_factory=Spread)
+    spread_nanos: Spread = field(default_factory=Spread)
+    records: Records = field(default_factory=Records)
 
     def expected(self, hour: int, zone: str | None) -> tuple[float, float]:
         """Mean requests and nano-dollars of an hour, shrunk to the day's mean while young."""

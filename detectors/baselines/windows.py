@@ -1,0 +1,47 @@
+"""The open windows of a key: what it is doing now."""
+
+from msgspec import Struct, field
+
+from detectors.baselines.totals import Totals, Window
+
+
+class MinuteWindow(Window, array_like=True):
+    """A minute, by slice."""
+
+    slices: dict[str, Totals] = {}
+
+
+class HourWindow(Window, array_like=True):
+    """An hour, by slice, with its largest five minutes."""
+
+    slices: dict[str, Totals] = {}
+    peak: Totals = field(default_factory=Totals)
+    clean: bool = True
+    """Nothing was held against the key while it was open."""
+
+
+class Windows(Struct, array_like=True):
+    """Windows by their number: minutes, hours and days since 1970."""
+
+    minutes: dict[int, MinuteWindow] = {}
+    hours: dict[int, HourWindow] = {}
+    days: dict[int, Window] = {}
+
+    def recent(self, minute: int, length: int) -> Totals:
+        """The sum of the minutes that end with `minute`."""
+        total = Totals()
+        first = minute - length
+        for number, window in self.minutes.items():
+            if first < number <= minute:
+                total.add(window)
+        return total
+
+    def recent_slices(self, minute: int, length: int) -> dict[str, Totals]:
+        """The sums of the minutes that end with `minute`, by slice."""
+        slices: dict[str, Totals] = {}
+        first = minute - length
+        for number, window in self.minutes.items():
+            if first < number <= minute:
+                for token, totals in window.slices.items():
+                    slices.setdefault(token, Totals()).add(totals)
+        return slices

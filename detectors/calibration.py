@@ -1,0 +1,13 @@
+"""The calibration that is shipped with the product."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.calibration import Calibration
+
+SHIPPED: Final = Calibration(
+    version="shipped-1",
+    created_at=datetime(2026, 11, 23, tzinfo=UTC),
+    page_nats=8.0,
+    ticket_nats=5.0,
+)

@@ -1,0 +1,166 @@
+"""What a detector is: one question about one key, answered with evidence.
+
+A detector is a class in a module of its own in this package. It is found by `detectors.discovery`,
+tested by the conformance suite with its own examples, and listed in the docs, by being there.
+It is pure: it sees a `KeyView` and nothing else, keeps no state of its own outside it, and gives
+the same answer for the same view. What it needs remembered belongs into `detectors.baselines`,
+where all detectors share it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar, Final
+
+from detectors.baselines.history import History
+from detectors.baselines.newcomers import Newcomer
+from detectors.baselines.totals import Totals, Window
+from detectors.baselines.windows import HourWindow, Windows
+from schemas.incident import Cause
+from schemas.key_record import KeyRecord
+
+
+class Trigger:
+    """Why a key is looked at: bits. A detector is asked only when one of its triggers fired.
+
+    Plain integers: an `IntFlag` costs a microsecond for each `|`, at every event.
+    """
+
+    NONE: Final = 0
+    NOVEL: Final = 1
+    """Something that the key is not known to use: a source, a client, a model, an outcome."""
+    VOLUME: Final = 2
+    """More in this minute than is usual for the key."""
+    MINUTE: Final = 4
+    """A new minute of a key that is being watched."""
+    HOUR: Final = 8
+    """The key's first event in a new hour."""
+    CONTROL: Final = 16
+    """A control record: provider usage, the registry."""
+
+
+ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE | Trigger.HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A detector's answer, before it is weighed."""
+
+    score: float
+    """Evidence for abuse in nats, above 0."""
+    summary: str
+    """One sentence that a person can act on: the number, the usual value, the window."""
+    since: float
+    """Unix seconds at which what was found began."""
+    evidence: dict[str, Any] = field(default_factory=dict)
+    p_value: float | None = None
+    """How often an honest key shows this much; exp(-score) when None."""
+
+
+@dataclass(frozen=True)
+class KeyView:
+    """A key at the moment of one of its events: what it does, and what is usual for it."""
+
+    key_id: str
+    now: float
+    """Event time in Unix seconds: the key's own clock."""
+    history: History
+    windows: Windows
+    record: KeyRecord | None = None
+
+    @property
+    def minute(self) -> int:
+        """The current minute since 1970."""
+        return int(self.now // 60)
+
+    @property
+    def hour(self) -> int:
+        """The current hour since 1970."""
+        return int(self.now // 3600)
+
+    @property
+    def zone(self) -> str | None:
+        """The key's IANA zone, when the registry gives one."""
+        return self.record.timezone if self.record else None
+
+    @cached_property
+    def last_5m(self) -> Totals:
+        """The last five minutes."""
+        return self.windows.recent(self.minute, 5)
+
+    @cached_property
+    def last_15m(self) -> Totals:
+        """The last fifteen minutes."""
+        return self.windows.recent(self.minute, 15)
+
+    @cached_property
+    def slices_15m(self) -> dict[str, Totals]:
+        """The last fifteen minutes by slice."""
+        return self.windows.recent_slices(self.minute, 15)
+
+    @property
+    def this_hour(self) -> HourWindow:
+        """The current hour so far."""
+        return self.windows.hours.get(self.hour) or HourWindow()
+
+    @property
+    def today(self) -> Window:
+        """The current UTC day so far."""
+        return self.windows.days.get(int(self.now // 86400)) or Window()
+
+    @cached_property
+    def expected(self) -> tuple[float, float]:
+        """Requests and nano-dollars that are usual for this hour."""
+        return self.history.volume.expected(self.hour, self.zone)
+
+    def newcomers(self, within_seconds: float = 1800.0) -> list[Newcomer]:
+        """Sources that are not the key's own and were active lately."""
+        limit = self.now - within_seconds
+        return [each for each in self.history.newcomers.values() if each.last >= limit]
+
+
+class Detector(ABC):
+    """One question about one key."""
+
+    name: ClassVar[str]
+    """Stable name, as in `signals`."""
+    question: ClassVar[str]
+    catches: ClassVar[str]
+    misses: ClassVar[str]
+    advice: ClassVar[str]
+    """What a person should do about it."""
+    triggers: ClassVar[int] = ALL_TRIGGERS
+    causes: ClassVar[Mapping[Cause, float]]
+    """The explanations that its evidence speaks for, each with a factor on the score."""
+    score_max: ClassVar[float] = 8.0
+    """No single kind of evidence weighs more than this."""
+
+    @abstractmethod
+    def judge(self, key: KeyView) -> Finding | None:
+        """The answer, or None when there is nothing to say."""
+
+
+def times(value: float, usual: float) -> str:
+    """A ratio in words: `12 times`, or `for the first time` without a usual value."""
+    if usual <= 0:
+        return "more than ever"
+    ratio = value / usual
+    return f"{ratio:.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+
+
+def span(seconds: float) -> str:
+    """A duration in words."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} seconds"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} minutes"
+    if seconds < 172_800:
+        return f"{round(seconds / 3600)} hours"
+    return f"{round(seconds / 86400)} days"
+
+
+def dollars(nanos: float) -> str:
+    """Nano-dollars in words."""
+    value = nanos / 1e9
+    return f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}"

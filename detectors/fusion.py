@@ -1,0 +1,73 @@
+"""From signals to a conclusion: which explanation is best, and how strong is it?
+
+Each signal brings nats of evidence and the causes that it speaks for. Signals about the same
+traffic are not independent, so each further one counts for less; the sum for the best cause is
+compared with what the calibration asks for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detectors.contract import Detector, Finding
+from schemas.calibration import Calibration
+from schemas.incident import Cause, Severity
+
+DISCOUNT = 0.85
+"""Factor on each further signal for the same cause, from the strongest down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A detector's finding, capped."""
+
+    detector: Detector
+    finding: Finding
+
+    @property
+    def score(self) -> float:
+        """Nats, not above what this kind of evidence can weigh."""
+        return min(self.finding.score, self.detector.score_max)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """What all signals together say."""
+
+    nats: float
+    cause: Cause
+    runner_up: Cause | None
+
+
+def conclude(evidence: Sequence[Evidence], calibration: Calibration) -> Conclusion:
+    """The best explanation of some evidence, at least one piece of it."""
+    totals: dict[Cause, float] = {}
+    for cause in sorted({cause for each in evidence for cause in each.detector.causes}):
+        parts = sorted(
+            (
+                each.score
+                * each.detector.causes.get(cause, 0.0)
+                * calibration.weights.get(each.detector.name, 1.0)
+                for each in evidence
+            ),
+            reverse=True,
+        )
+        totals[cause] = sum(part * DISCOUNT**rank for rank, part in enumerate(parts))
+    ranked = sorted(totals, key=lambda cause: (-totals[cause], cause))
+    return Conclusion(
+        nats=totals[ranked[0]],
+        cause=ranked[0],
+        runner_up=ranked[1] if len(ranked) > 1 and totals[ranked[1]] > 0 else None,
+    )
+
+
+def severity_of(nats: float, calibration: Calibration) -> Severity:
+    """How urgent so much evidence is."""
+    if nats >= calibration.page_nats:
+        return "page"
+    return "ticket" if nats >= calibration.ticket_nats else "info"
+
+
+def risk_of(nats: float, calibration: Calibration) -> float:
+    """Evidence as a number from 0 to 1: a half at the threshold of a page."""
+    ratio = max(0.0, nats) / calibration.page_nats
+    return round(ratio**2 / (1.0 + ratio**2), 4)

@@ -1,0 +1,73 @@
+"""Far more requests or money than the key has ever used at once."""
+
+import math
+
+from detectors.baselines.volume import SPREAD_FLOOR
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
+
+_FLOOR_NANOS = 200_000_000.0
+"""Twenty cents in five minutes: below it, no volume is worth a look."""
+_FLOOR_REQUESTS = 30.0
+_RECORD_FACTOR = 2.0
+"""A record is beaten now and then; twice the record is not."""
+
+
+class SpendSpike(Detector):
+    """Two tests that must agree: the tail around the hour's mean, and the ratio to the record.
+
+    The tail is log-normal with the key's own spread, and not clipped.
+    """
+
+    name = "spend_spike"
+    question = "Is this much for this key at this hour?"
+    catches = "Bulk use, whoever does it: a thief without patience, a loop, a re-run of a batch."
+    misses = "A thief who stays below the key's own peaks."
+    advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
+    triggers = Trigger.VOLUME | Trigger.MINUTE | Trigger.NOVEL
+    causes = {"leaked": 0.7, "runaway": 1.0, "growth": 0.5, "shared": 0.4, "exposed": 0.3}
+
+    def judge(self, key: KeyView) -> Finding | None:
+        now = key.last_5m
+        records = key.history.volume.records
+        by_requests = _evidence(
+            now.requests, key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS, _sigma(key)
+        )
+        by_money = _evidence(
+            now.nanos, key.expected[1] / 12, records.nanos_5m, _FLOOR_NANOS, _sigma(key)
+        )
+        score = max(by_requests, by_money)
+        if score <= 0.5:
+            return None
+        usual = key.expected[1] / 12
+        return Finding(
+            score=score,
+            since=key.now - 300.0,
+            summary=(
+                f"{now.requests} requests and {dollars(now.nanos)} in 5 minutes, "
+                f"{times(now.nanos, usual)} the usual {dollars(usual)} of this hour; "
+                f"the most so far was {dollars(records.nanos_5m)}."
+            ),
+            evidence={
+                "requests_5m": now.requests,
+                "spend_usd_5m": now.nanos / 1e9,
+                "usual_requests_5m": key.expected[0] / 12,
+                "usual_spend_usd_5m": usual / 1e9,
+                "record_requests_5m": records.requests_5m,
+                "record_spend_usd_5m": records.nanos_5m / 1e9,
+            },
+        )
+
+
+def _sigma(key: KeyView) -> float:
+    # Five minutes vary more than the hours that the spread was learnt from.
+    return math.hypot(key.history.volume.spread.sigma, 2 * SPREAD_FLOOR)
+
+
+def _evidence(value: float, usual: float, record: float, floor: float, sigma: float) -> float:
+    if value < floor:
+        return 0.0
+    z = (math.log(value) - math.log(max(usual, floor / 4))) / sigma
+    beyond = math.log(value / max(record * _RECORD_FACTOR, floor / 2))
+    if z <= 2.0 or beyond <= 0.0:
+        return 0.0
+    return min(z * z / 4, 2.0 + 2.0 * beyond)

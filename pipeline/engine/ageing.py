@@ -1,0 +1,104 @@
+"""What the passing of a key's own time does: windows close, and honest hours are learnt."""
+
+from detectors.baselines.slices import slice_of
+from detectors.baselines.windows import HourWindow
+from pipeline.engine.counting import MINUTES_KEPT
+from pipeline.engine.slicer import Slicer
+from pipeline.engine.state import Gates, KeyState
+from schemas.spend_window import SECONDS, Granularity
+
+_GATE_SHARE = 0.5
+"""A minute with this share of the record of five minutes is worth a look."""
+_GATE_REQUESTS_MIN = 12
+_GATE_NANOS_MIN = 50_000_000
+_RARE_ACTIVITY = 0.2
+"""Hours in which the key works on fewer days than this are watched closely."""
+_WATCHED_NATS = 1.5
+
+
+def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -> bool:
+    """Let the key's clock enter a minute; True when it entered a new hour."""
+    previous = state.minute
+    state.minute = minute
+    _note_peak(state, previous)
+    horizon = state.clock - lateness_seconds
+    _expire_ids(state, int(horizon // 60))
+    entered = minute // 60 != previous // 60
+    _close(state, horizon, minute, slicer)
+    if entered:
+        _set_usual(state, minute // 60)
+    return entered
+
+
+def _note_peak(state: KeyState, minute: int) -> None:
+    hour = state.windows.hours.get(minute // 60)
+    if hour is None:
+        return
+    last_5m = state.windows.recent(minute, 5)
+    hour.peak.requests = max(hour.peak.requests, last_5m.requests)
+    hour.peak.nanos = max(hour.peak.nanos, last_5m.nanos)
+    if state.incident is not None and state.incident.severity != "info":
+        hour.clean = False
+
+
+def _expire_ids(state: KeyState, first: int) -> None:
+    ids = state.ids
+    for number in [number for number in ids if number < first]:
+        del ids[number]
+
+
+def is_closing(window: tuple[Granularity, int], minute: int, horizon: float) -> bool:
+    """Whether a window leaves the state when the clock enters a minute.
+
+    Args:
+        window: granularity and number.
+        minute: the minute that the clock enters.
+        horizon: the key's clock less the lateness, in Unix seconds.
+    """
+    granularity, number = window
+    if granularity == "1m":
+        return number <= minute - MINUTES_KEPT
+    return (number + 1) * SECONDS[granularity] <= horizon
+
+
+def _close(state: KeyState, horizon: float, minute: int, slicer: Slicer) -> None:
+    windows = state.windows
+    for number in [each for each in windows.minutes if is_closing(("1m", each), minute, horizon)]:
+        del windows.minutes[number]
+    for number in [each for each in windows.hours if is_closing(("1h", each), minute, horizon)]:
+        _learn(state, number, windows.hours.pop(number), slicer)
+    for number in [each for each in windows.days if is_closing(("1d", each), minute, horizon)]:
+        del windows.days[number]
+
+
+def _learn(state: KeyState, hour: int, window: HourWindow, slicer: Slicer) -> None:
+    if not window.clean:
+        return
+    seen = [(slice_of(token), slicer.place(token)) for token in window.slices]
+    zone = state.record.timezone if state.record else None
+    state.history.learn(hour, zone, seen, window, window.peak)
+    state.history.forget_newcomers(hour)
+
+
+def _set_usual(state: KeyState, hour: int) -> None:
+    history = state.history
+    records = history.volume.records
+    state.usual = Gates(
+        max(_GATE_REQUESTS_MIN, int(records.requests_5m * _GATE_SHARE)),
+        max(_GATE_NANOS_MIN, int(records.nanos_5m * _GATE_SHARE)),
+    )
+    watch(state, hour)
+
+
+def watch(state: KeyState, hour: int) -> None:
+    """Decide whether the key is watched closely from now on."""
+    history = state.history
+    zone = state.record.timezone if state.record else None
+    since = state.clock - 3600.0
+    state.hot = (
+        state.incident is not None
+        or any(
+            each.nats >= _WATCHED_NATS and each.last >= since for each in history.newcomers.values()
+        )
+        or (not history.learning and history.volume.activity(hour, zone) < _RARE_ACTIVITY)
+    )

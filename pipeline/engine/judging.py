@@ -1,0 +1,238 @@
+"""Looking at a key: the detectors are asked, their answers weighed, an incident opened or grown.
+
+Pure functions of the key's state and the calibration; every revision is decided by an event of
+the key's own, or by a control record about it.
+"""
+
+from typing import Final
+
+from xxhash import xxh3_64_hexdigest
+
+from detectors.contract import Detector, Finding, KeyView
+from detectors.discovery import all_detectors
+from detectors.fusion import Evidence, conclude, risk_of, severity_of
+from pipeline.engine.rules import Rules
+from pipeline.engine.state import Calm, KeyState, OpenIncident
+from schemas.calibration import Calibration
+from schemas.fields import epoch, to_dollars
+from schemas.incident import SEVERITIES, Incident, Signal, Status
+from schemas.verdict import Verdict
+
+QUIET_SECONDS: Final = {"info": 6 * 3600.0, "ticket": 12 * 3600.0, "page": 24 * 3600.0}
+"""An incident whose evidence has not grown for so long ends at the key's next event."""
+SIGNAL_SECONDS: Final = 2 * 3600.0
+"""A signal that is not repeated for so long no longer counts."""
+REVISIONS_MAX: Final = 100
+"""Revisions of one incident; later changes are not emitted."""
+CALM_SECONDS: Final = 7 * 86400.0
+"""How long a verdict of benign holds when it names no end."""
+CALM_MARGIN_NATS: Final = 4.0
+"""How much stronger than what was forgiven new evidence must be."""
+_WORTH_TELLING_NATS: Final = 1.5
+_WORTH_TELLING_NANOS: Final = 1_000_000_000
+
+
+def look(
+    state: KeyState,
+    key_id: str,
+    trigger: int,
+    now: float,
+    rules: Rules,
+    calibration: Calibration,
+) -> list[Incident]:
+    """Ask the detectors about a key and draw the conclusion; the revisions to emit."""
+    ended = _end_quiet(state, key_id, now, calibration)
+    view = KeyView(key_id, now, state.history, state.windows, state.record)
+    evidence = [
+        Evidence(detector, finding)
+        for detector in rules.detectors
+        if detector.triggers & trigger and (finding := detector.judge(view)) is not None
+    ]
+    if not evidence:
+        return ended
+    return ended + _weigh(state, view, evidence, calibration)
+
+
+def _weigh(
+    state: KeyState, view: KeyView, evidence: list[Evidence], calibration: Calibration
+) -> list[Incident]:
+    incident = state.incident
+    remembered = _remembered(incident, evidence, view.now)
+    conclusion = conclude([*evidence, *remembered], calibration)
+    severity = severity_of(conclusion.nats, calibration)
+    if severity == "info" and incident is None:
+        return []
+    if _is_forgiven(state.calm, conclusion.nats, view.now):
+        return []
+    fresh = {each.detector.name: _signal(each, view.now) for each in evidence}
+    if incident is None:
+        incident = state.incident = _open(state, view, fresh)
+        told: dict[str, Signal] = {}
+        before = ("", "")
+    else:
+        told = dict(incident.signals)
+        before = (incident.severity, incident.cause)
+    if conclusion.nats > incident.nats:
+        incident.nats, incident.evidence_at = conclusion.nats, view.now
+    if SEVERITIES.index(severity) > SEVERITIES.index(incident.severity):
+        incident.severity = severity
+    incident.cause, incident.runner_up = conclusion.cause, conclusion.runner_up
+    incident.signals.update(fresh)
+    if not _is_news(incident, before, told, fresh):
+        return []
+    return _emit(state, view.key_id, view, "open", view.now, calibration)
+
+
+def _remembered(
+    incident: OpenIncident | None, evidence: list[Evidence], now: float
+) -> list[Evidence]:
+    if incident is None:
+        return []
+    said = {each.detector.name for each in evidence}
+    return [
+        Evidence(detector, Finding(signal.score, signal.summary, epoch(signal.window_start)))
+        for name, signal in sorted(incident.signals.items())
+        if name not in said
+        and epoch(signal.window_end) >= now - SIGNAL_SECONDS
+        and (detector := _named(name)) is not None
+    ]
+
+
+def _named(name: str) -> Detector | None:
+    return next((each for each in all_detectors() if each.name == name), None)
+
+
+def _is_forgiven(calm: Calm | None, nats: float, now: float) -> bool:
+    return calm is not None and now < calm.until and nats < calm.nats + CALM_MARGIN_NATS
+
+
+def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncident:
+    state.incidents += 1
+    opened_at = min(epoch(signal.window_start) for signal in fresh.values())
+    opened_at = max(min(opened_at, view.now), state.history.first_seen)
+    minutes = int(view.now // 60) - int(opened_at // 60) + 1
+    identity = f"{view.key_id}\n{state.incidents}\n{view.now!r}"
+    return OpenIncident(
+        incident_id=f"inc-{xxh3_64_hexdigest(identity.encode())}",
+        revision=0,
+        severity="info",
+        cause="leaked",
+        opened_at=opened_at,
+        evidence_at=view.now,
+        nats=0.0,
+        spend_nanos=view.windows.recent(view.minute, minutes).nanos,
+        emitted_nanos=0,
+        baseline_nanos=0.0,
+        baseline_at=opened_at,
+    )
+
+
+def _signal(evidence: Evidence, now: float) -> Signal:
+    finding = evidence.finding
+    return Signal(
+        detector=evidence.detector.name,
+        score=round(evidence.score, 4),
+        p_value=finding.p_value
+        if finding.p_value is not None
+        else round(2.718281828**-evidence.score, 6),
+        window_start=min(finding.since, now),
+        window_end=now,
+        summary=finding.summary,
+        evidence=finding.evidence,
+    )
+
+
+def _is_news(
+    incident: OpenIncident,
+    before: tuple[str, str],
+    told: dict[str, Signal],
+    fresh: dict[str, Signal],
+) -> bool:
+    if incident.revision >= REVISIONS_MAX:
+        return False
+    if before != (incident.severity, incident.cause):
+        return True
+    if any(
+        name not in told and signal.score >= _WORTH_TELLING_NATS for name, signal in fresh.items()
+    ):
+        return True
+    return incident.spend_nanos >= 2 * incident.emitted_nanos + _WORTH_TELLING_NANOS
+
+
+def _emit(  # the parts of a revision
+    state: KeyState,
+    key_id: str,
+    view: KeyView | None,
+    status: Status,
+    at: float,
+    calibration: Calibration,
+) -> list[Incident]:
+    incident = state.incident
+    if incident is None:
+        return []
+    incident.revision += 1
+    incident.emitted_nanos = incident.spend_nanos
+    usual = state.history.volume.expected(
+        int(at // 3600), state.record.timezone if state.record else None
+    )
+    incident.baseline_nanos += usual[1] * max(0.0, at - incident.baseline_at) / 3600.0
+    incident.baseline_at = max(at, incident.baseline_at)
+    burn = view.last_15m.nanos * 4 if view is not None else 0
+    record = state.record
+    ranked = sorted(incident.signals.values(), key=lambda each: (-each.score, each.detector))
+    return [
+        Incident(
+            incident_id=incident.incident_id,
+            revision=incident.revision,
+            key_id=key_id,
+            team=record.team if record else None,
+            environment=record.environment if record else None,
+            status=status,
+            severity=incident.severity,
+            cause=incident.cause,
+            runner_up=incident.runner_up,
+            risk=risk_of(incident.nats, calibration),
+            opened_at=incident.opened_at,
+            detected_at=at,
+            spend_usd=to_dollars(incident.spend_nanos),
+            baseline_usd=round(incident.baseline_nanos / 1e9, 6),
+            burn_usd_per_hour=to_dollars(burn),
+            signals=ranked,
+            learning=state.history.learning,
+        )
+    ]
+
+
+def _end_quiet(
+    state: KeyState, key_id: str, now: float, calibration: Calibration
+) -> list[Incident]:
+    incident = state.incident
+    if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
+        return []
+    emitted = _emit(state, key_id, None, "resolved", now, calibration)
+    state.calm = Calm(until=now + CALM_SECONDS, nats=incident.nats)
+    state.incident = None
+    return emitted
+
+
+def hear(
+    state: KeyState, key_id: str, verdict: Verdict, calibration: Calibration
+) -> list[Incident]:
+    """Take in what a person said; the revision that follows, if any."""
+    incident = state.incident
+    if incident is None or incident.incident_id != verdict.incident_id:
+        return []
+    at = epoch(verdict.at)
+    if verdict.verdict == "leak":
+        for newcomer in state.history.newcomers.values():
+            newcomer.hostile = True
+        return []
+    if verdict.verdict == "acknowledge":
+        return []
+    until = epoch(verdict.until) if verdict.until is not None else at + CALM_SECONDS
+    emitted = _emit(state, key_id, None, "suppressed", at, calibration)
+    state.calm = Calm(until=until, nats=incident.nats)
+    if verdict.verdict != "snooze":
+        state.history.accept_newcomers(int(state.clock // 3600))
+    state.incident = None
+    return emitted

@@ -1,0 +1,308 @@
+"""Folding a partition of the log, message by message."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from detectors.baselines.totals import Window
+from detectors.contract import Trigger
+from pipeline.accept import Accepted, Batch, Control, refusal
+from pipeline.engine.ageing import age, is_closing, watch
+from pipeline.engine.counting import (
+    Touched,
+    count,
+    count_late,
+    flush,
+    is_duplicate,
+    open_gates,
+)
+from pipeline.engine.judging import hear, look
+from pipeline.engine.rules import Rules
+from pipeline.engine.state import KeyState, decode_state, encode_state
+from pipeline.enrich.sources import Source
+from pipeline.message import Message
+from schemas.calibration import Calibration
+from schemas.codec import Refused, encode
+from schemas.dead_letter import DeadLetter
+from schemas.fields import to_dollars
+from schemas.incident import Incident
+from schemas.key_record import KeyRecord
+from schemas.partition import partition_of
+from schemas.provider_usage import ProviderUsage
+from schemas.spend_window import SECONDS, Granularity, SpendWindow
+from schemas.topics import MOVED_HEADER
+from schemas.verdict import Verdict
+
+CALIBRATION_KEY: Final = "\x00calibration"
+"""The key under which a partition keeps its calibration; no key id holds a NUL."""
+_EPOCH_SHIFT: Final = 40
+
+
+@dataclass(slots=True)
+class Effects:
+    """What a message caused."""
+
+    incidents: list[Incident] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    moved: list[tuple[str, bytes]] = field(default_factory=list)
+    """(key_id, event) of events that belong to another partition."""
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """What changed since the last one."""
+
+    states: list[tuple[str, bytes | None]] = field(default_factory=list)
+    windows: list[SpendWindow] = field(default_factory=list)
+
+
+class PartitionFold:
+    """The states of a partition's keys, and the only way to change them."""
+
+    def __init__(self, rules: Rules, partition: int = 0, partitions: int | None = None) -> None:
+        """Start with no key known.
+
+        Args:
+            rules: how events are accepted and judged.
+            partition: which partition this is, from 0.
+            partitions: how many there are; None takes every key, wherever it belongs, and takes
+                offsets for mere labels (a replay of files).
+        """
+        self._rules = rules
+        self._partition = partition
+        self._partitions = partitions
+        self._calibration = rules.calibration
+        self._states: dict[str, KeyState] = {}
+        self._touched: dict[str, Touched] = {}
+        self._closed: list[SpendWindow] = []
+        self.counts: Counter[str] = Counter()
+        """Events by what became of them: `folded`, `late`, `duplicate`, `unpriced`, `no_source`,
+        `already_folded`, `moved`."""
+
+    def restore(self, key: str, value: bytes) -> None:
+        """Take in one stored state, before the first fold."""
+        if key == CALIBRATION_KEY:
+            self._calibration = msgspec.json.decode(value, type=Calibration)
+        else:
+            self._states[key] = decode_state(value)
+
+    def fold(self, message: Message, batch: Batch | None = None) -> Effects:
+        """Fold a message; the same messages give the same effects, however they are cut.
+
+        Args:
+            message: the next one of the partition.
+            batch: what the acceptor made of it, when the caller has asked already.
+        """
+        effects = Effects()
+        if batch is None:
+            batch = self._rules.acceptor.accept(message)
+        effects.dead_letters.extend(batch.dead_letters)
+        for control in batch.controls:
+            self._control(control, message, effects)
+        for accepted in batch.events:
+            state = self._state_for(accepted.event.key_id, message, effects, accepted)
+            if state is not None:
+                self._event(state, accepted, effects)
+        return effects
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything that changed since the last checkpoint."""
+        result = Checkpoint(windows=self._closed)
+        self._closed = []
+        for key_id, touched in self._touched.items():
+            state = self._states[key_id]
+            result.states.append((key_id, encode_state(state)))
+            self._rows(key_id, state, touched, result.windows)
+        if self._calibration is not self._rules.calibration:
+            result.states.append((CALIBRATION_KEY, encode(self._calibration)))
+        self._touched = {}
+        return result
+
+    def state_of(self, key_id: str) -> KeyState | None:
+        """The state of a key, for explanations and tests."""
+        return self._states.get(key_id)
+
+    def __len__(self) -> int:
+        """How many keys are known."""
+        return len(self._states)
+
+    # Which events are folded
+
+    def _state_for(
+        self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
+    ) -> KeyState | None:
+        state = self._states.get(key_id)
+        if state is None:
+            if not self._is_mine(key_id):
+                self._misplaced(key_id, message, effects, accepted)
+                return None
+            state = self._states[key_id] = KeyState()
+        if self._partitions is not None and state.folding != message.offset:
+            if state.position >= message.offset:
+                self.counts["already_folded"] += 1
+                return None
+            state.position = state.folding = message.offset
+        if key_id not in self._touched:
+            self._touched[key_id] = set()
+        return state
+
+    def _is_mine(self, key_id: str) -> bool:
+        partitions = self._partitions
+        return partitions is None or partition_of(key_id, partitions) == self._partition
+
+    def _misplaced(
+        self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
+    ) -> None:
+        if MOVED_HEADER in message.headers or accepted is None:
+            refused = Refused("misplaced_twice", "the record is not in the partition of its key")
+            raw = encode(accepted.event) if accepted else message.value
+            index = accepted.index if accepted else 0
+            effects.dead_letters.append(refusal(message, index, raw, refused))
+            return
+        self.counts["moved"] += 1
+        effects.moved.append((key_id, encode(accepted.event)))
+
+    # Folding one event
+
+    def _event(self, state: KeyState, accepted: Accepted, effects: Effects) -> None:
+        key_id, at = accepted.event.key_id, accepted.at
+        self._note(accepted)
+        if at < state.clock - self._rules.lateness_seconds:
+            self.counts["late"] += 1
+            count_late(state, accepted, self._touched[key_id])
+            return
+        minute = int(at // 60)
+        if is_duplicate(state, accepted.event.event_id, minute):
+            self.counts["duplicate"] += 1
+            return
+        self.counts["folded"] += 1
+        trigger = self._advance(state, key_id, at, minute) if at > state.clock else Trigger.NONE
+        trigger |= count(state, accepted, self._rules.slicer.token(accepted), minute)
+        if trigger:
+            self._look(state, key_id, trigger, effects)
+
+    def _note(self, accepted: Accepted) -> None:
+        if not accepted.priced:
+            self.counts["unpriced"] += 1
+        if accepted.source is None and accepted.event.client_ip is not None:
+            self.counts["no_source"] += 1
+
+    def _advance(self, state: KeyState, key_id: str, at: float, minute: int) -> int:
+        if state.clock == 0.0:
+            state.history.first_seen = at
+        state.clock = at
+        if minute == state.minute:
+            return Trigger.NONE
+        touched = self._touched[key_id]
+        flush(state, self._rules.slicer, touched)
+        self._save_closing(key_id, state, touched, minute)
+        entered = age(state, minute, self._rules.lateness_seconds, self._rules.slicer)
+        open_gates(state)
+        return (Trigger.HOUR if entered else Trigger.NONE) | (
+            Trigger.MINUTE if state.hot else Trigger.NONE
+        )
+
+    def _look(self, state: KeyState, key_id: str, trigger: int, effects: Effects) -> None:
+        flush(state, self._rules.slicer, self._touched[key_id])
+        revisions = look(state, key_id, trigger, state.clock, self._rules, self._calibration)
+        effects.incidents.extend(revisions)
+        watch(state, state.minute // 60)
+        open_gates(state, looked=True)
+
+    # Control records
+
+    def _control(self, control: Control, message: Message, effects: Effects) -> None:
+        if isinstance(control, Calibration):
+            self._calibration = control
+            return
+        if control.key_id is None:
+            return
+        state = self._state_for(control.key_id, message, effects, None)
+        if state is None:
+            return
+        if isinstance(control, KeyRecord):
+            state.record = control
+        elif isinstance(control, Verdict):
+            flush(state, self._rules.slicer, self._touched[control.key_id])
+            effects.incidents.extend(hear(state, control.key_id, control, self._calibration))
+        elif isinstance(control, ProviderUsage):
+            self.counts["provider_usage"] += 1
+
+    # Window totals
+
+    def _save_closing(self, key_id: str, state: KeyState, touched: Touched, minute: int) -> None:
+        # Rows of windows that leave the state before the next checkpoint.
+        horizon = state.clock - self._rules.lateness_seconds
+        closing = {each for each in touched if is_closing(each, minute, horizon)}
+        if closing:
+            self._rows(key_id, state, closing, self._closed)
+            touched -= closing
+
+    def _rows(
+        self, key_id: str, state: KeyState, touched: Touched, rows: list[SpendWindow]
+    ) -> None:
+        pending = _pending_windows(state, self._rules.slicer.place)
+        for granularity, number in sorted(touched | pending.keys()):
+            window = _window(state, granularity, number)
+            extra = pending.get((granularity, number))
+            if window is not None or extra is not None:
+                rows.append(self._row(key_id, granularity, number, window, extra))
+
+    def _row(  # a row's parts
+        self,
+        key_id: str,
+        granularity: Granularity,
+        number: int,
+        window: Window | None,
+        extra: Window | None,
+    ) -> SpendWindow:
+        total = Window()
+        for part in (window, extra):
+            if part is not None:
+                total.add(part)
+                for digest in part.sources:
+                    total.note_source(digest)
+        return SpendWindow(
+            key_id=key_id,
+            granularity=granularity,
+            window_start=float(number * SECONDS[granularity]),
+            spend_usd=to_dollars(total.nanos),
+            requests=total.requests,
+            errors=total.errors,
+            input_tokens=total.input_tokens,
+            output_tokens=total.output_tokens,
+            distinct_sources=total.distinct_sources,
+            unpriced_requests=total.unpriced,
+            version=(self._rules.epoch << _EPOCH_SHIFT) + total.requests,
+        )
+
+
+def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:
+    if granularity == "1m":
+        return state.windows.minutes.get(number)
+    if granularity == "1h":
+        return state.windows.hours.get(number)
+    return state.windows.days.get(number)
+
+
+def _pending_windows(
+    state: KeyState, place_of: Callable[[str], Source | None]
+) -> dict[tuple[Granularity, int], Window]:
+    found: dict[tuple[Granularity, int], Window] = {}
+    for minute, slices in state.pending.items():
+        numbers: tuple[tuple[Granularity, int], ...] = (
+            ("1m", minute),
+            ("1h", minute // 60),
+            ("1d", minute // 1440),
+        )
+        for number in numbers:
+            window = found.setdefault(number, Window())
+            for token, totals in slices.items():
+                window.add(totals)
+                place = place_of(token)
+                if place is not None:
+                    window.note_source(place.digest)
+    return found

@@ -1,0 +1,46 @@
+"""What the fold of every key shares: how events are accepted, and how keys are judged."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from detectors.calibration import SHIPPED
+from detectors.contract import Detector
+from detectors.discovery import all_detectors
+from pipeline.accept import Acceptor
+from pipeline.config import Config
+from pipeline.engine.slicer import Slicer
+from pipeline.enrich.pricing import Pricer
+from pipeline.enrich.sources import Locator
+from schemas.calibration import Calibration
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Immutable, but for the caches inside."""
+
+    acceptor: Acceptor
+    slicer: Slicer
+    detectors: Sequence[Detector]
+    calibration: Calibration = SHIPPED
+    lateness_seconds: float = 300.0
+    epoch: int = 0
+    """Rebuild epoch: totals of a later one win."""
+
+
+def default_rules(config: Config | None = None, *, epoch: int = 0) -> Rules:
+    """The rules of a configuration, with every detector that there is.
+
+    Raises:
+        ConfigError: a geography file cannot be read.
+    """
+    config = config or Config.load()
+    sources = config.sources
+    locator = Locator(sources.proxies, sources.country_mmdb, sources.asn_mmdb)
+    detection = config.detection
+    return Rules(
+        acceptor=Acceptor(Pricer(), locator, future_seconds=detection.future_seconds),
+        slicer=Slicer(locator),
+        detectors=all_detectors(),
+        lateness_seconds=detection.lateness_seconds,
+        epoch=epoch,
+    )

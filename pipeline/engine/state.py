@@ -1,0 +1,103 @@
+"""What is kept of a key: a compact, versioned record."""
+
+import msgspec
+from msgspec import Struct, field
+
+from detectors.baselines.history import History
+from detectors.baselines.totals import Totals
+from detectors.baselines.windows import Windows
+from schemas.incident import Cause, Severity, Signal
+from schemas.key_record import KeyRecord
+
+VERSION = 1
+
+
+class OpenIncident(Struct, array_like=True):
+    """An incident that has not ended."""
+
+    incident_id: str
+    revision: int
+    severity: Severity
+    cause: Cause
+    opened_at: float
+    """Unix seconds, as all times of a state."""
+    evidence_at: float
+    """When its evidence last grew."""
+    nats: float
+    spend_nanos: int
+    """Spend since `opened_at`."""
+    emitted_nanos: int
+    """The same at the last revision."""
+    baseline_nanos: float
+    """What was expected since `opened_at`, up to `baseline_at`."""
+    baseline_at: float
+    signals: dict[str, Signal] = {}
+    runner_up: Cause | None = None
+    snoozed_until: float = 0.0
+
+
+class Calm(Struct, array_like=True):
+    """A person found nothing wrong: the same again is not worth another page."""
+
+    until: float
+    nats: float
+    """Evidence that was forgiven."""
+
+
+class Gates(Struct, array_like=True):
+    """What a minute must exceed for the key to be looked at; each look doubles them."""
+
+    requests: int = 1
+    nanos: int = 0
+
+
+class KeyState(Struct, array_like=True):
+    """Everything that is known of a key, its position in the log included."""
+
+    version: int = VERSION
+    position: int = -1
+    """Offset of the last message folded in."""
+    folding: int = -1
+    """Offset of the message being folded: its further events are not old. Never stored."""
+    clock: float = 0.0
+    """Largest event time so far."""
+    minute: int = 0
+    """The minute that the clock is in."""
+    requests: int = 0
+    """In this minute."""
+    nanos: int = 0
+    hot: bool = False
+    """Watched closely: looked at in every minute, and at every doubling within it."""
+    usual: Gates = field(default_factory=Gates)
+    """The gates of an ordinary minute in this hour."""
+    gates: Gates = field(default_factory=Gates)
+    pending: dict[int, dict[str, Totals]] = {}
+    """Counted, by minute and slice, but not yet in the windows."""
+    ids: dict[int, set[int]] = {}
+    """Hashes of the event ids within the lateness, by minute."""
+    windows: Windows = field(default_factory=Windows)
+    history: History = field(default_factory=History)
+    record: KeyRecord | None = None
+    incident: OpenIncident | None = None
+    incidents: int = 0
+    """How many were opened."""
+    calm: Calm | None = None
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(KeyState)
+
+
+def encode_state(state: KeyState) -> bytes:
+    """A state as stored."""
+    state.folding = -1
+    return _ENCODER.encode(state)
+
+
+def decode_state(raw: bytes) -> KeyState:
+    """A stored state.
+
+    Raises:
+        msgspec.DecodeError: it is none.
+    """
+    return _DECODER.decode(raw)
