@@ -6,19 +6,22 @@ folding one does. Offsets are committed by the role, in its transactions or thro
 """
 
 import asyncio
+import contextlib
 import logging
 import signal
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from multiprocessing import parent_process
-from typing import Any
+from typing import Any, cast
 
 import faust
 from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import KafkaError
 from faust.auth import SASLCredentials
+from faust.serializers.schemas import DecodeFunction
 from faust.transport.drivers import aiokafka as driver
-from faust.types import TP, ConsumerMessage
+from faust.types import TP, AppT, ConsumerMessage, EventT, Message
 from yarl import URL
 
 from pipeline.config import Kafka
@@ -35,7 +38,7 @@ QUIET = ("faust", "mode", "aiokafka", "kafka")
 log = logging.getLogger(__name__)
 
 
-class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is untyped here
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: driver.Transport) -> Any:  # noqa: ANN401
         consumer = super()._create_worker_consumer(transport)
         # the range assignor gives partition 0 of all topics to one worker: stages rely on it
@@ -43,7 +46,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # F
         return consumer
 
 
-class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped here
+class _Consumer(driver.Consumer):
     def _new_consumer_thread(self) -> _ConsumerThread:
         return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -51,23 +54,29 @@ class _Consumer(driver.Consumer):  # type: ignore[misc]  # Faust is untyped here
         """Yield the records of each partition that one fetch brought, as one message."""
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
-        if records is None or self.should_stop:
+        if not records or not active or self.should_stop:
             return
         if not self.flow_active:
-            await self.perform_seek()
+            # what was fetched is dropped; a rebalance that makes this fail seeks by itself
+            with contextlib.suppress(KafkaError):
+                await self.perform_seek()
             return
         for tp, found in records.items():
             if not self.flow_active or generation != self.app.consumer_generation_id:
                 return
-            if active is None or tp in active or tp in self._buffered_partitions:
+            if tp in active or tp in self._buffered_partitions:
                 yield tp, _bundle(tp, found, generation)
 
+    async def commit_now(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Commit, past Faust's account of acknowledged messages."""
+        await self._commit({TP(at.topic, at.partition): offset for at, offset in offsets.items()})
 
-class _Transport(driver.Transport):  # type: ignore[misc]  # Faust is untyped here
+
+class _Transport(driver.Transport):
     Consumer = _Consumer
 
 
-class _App(faust.App):  # type: ignore[misc]  # Faust is untyped here
+class _App(faust.App):
     def _new_transport(self) -> _Transport:
         return _Transport(self.conf.broker_consumer, self, loop=self.loop)
 
@@ -75,11 +84,12 @@ class _App(faust.App):  # type: ignore[misc]  # Faust is untyped here
         """Leave the disk alone: there are no tables."""
 
 
-class _Raw(faust.Schema):  # type: ignore[misc]  # Faust is untyped here
+class _Raw(faust.Schema[Any, Any]):
     """No decoding: a message's value is the records themselves."""
 
-    def compile(self, app: faust.App, **_: object) -> Callable[..., Awaitable[faust.Event]]:
-        async def decode(message: ConsumerMessage, **_: object) -> faust.Event:
+    def compile(self, app: AppT, **_: Any) -> DecodeFunction:  # noqa: ANN401 - Faust's signature
+        async def decode(message: Message, *, propagate: bool = False) -> EventT[Any]:
+            del propagate
             return app.create_event(None, message.value, {}, message)
 
         return decode
@@ -89,7 +99,7 @@ def _bundle(tp: TP, records: Records, generation: int) -> ConsumerMessage:
     last = records[-1]
     return ConsumerMessage(
         last.topic, last.partition, last.offset, last.timestamp / 1000.0, last.timestamp_type,
-        [], None, records, None, tp=tp, generation_id=generation,
+        [], None, cast("bytes", records), None, tp=tp, generation_id=generation,
     )  # fmt: skip
 
 
@@ -152,7 +162,7 @@ class Worker:
         await self._role.start(self)
         try:
             await self._app.start()
-            await self._app.wait(self._over)
+            await self._app.wait(self._over.wait())
             error = self._error or self._app.crash_reason
             self._over.set()
             if error is not None:
@@ -174,9 +184,7 @@ class Worker:
 
     async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit outside a transaction; partitions that were lost in the meantime are left out."""
-        await self._app.consumer._commit(  # noqa: SLF001 - what Faust's own commits end in
-            {TP(place.topic, place.partition): offset for place, offset in offsets.items()}
-        )
+        await cast("_Consumer", self._app.consumer).commit_now(offsets)
 
     async def _consume(self, stream: Any) -> None:  # noqa: ANN401 - Faust is untyped here
         async for event in stream.noack().events():
@@ -190,15 +198,14 @@ class Worker:
                 self.fail(error)
                 return
 
-    async def _assigned(self, app: object, assigned: Sequence[TP], **_: object) -> None:
-        del app
+    async def _assigned(self, _app: Any, /, *args: Any, **_: Any) -> None:  # noqa: ANN401 - Faust's signature
+        assigned: set[TP] = args[0]
         try:
             await self._role.assigned({TopicPartition(tp.topic, tp.partition) for tp in assigned})
         except Exception as error:  # noqa: BLE001 - Faust would go on with the next event
             self.fail(error)
 
-    async def _revoked(self, app: object, revoked: Sequence[TP], **_: object) -> None:
-        del app, revoked
+    async def _revoked(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - Faust's signature
         try:
             await self._role.revoked()
         except Exception as error:  # noqa: BLE001 - Faust would go on with the next event

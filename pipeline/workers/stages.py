@@ -2,29 +2,30 @@
 
 A stage that remembers reads topics of one partition each. The range assignor gives them all to
 the same worker of the group; the others stand by. What the stage publishes and remembers becomes
-durable with the position of the message, in one transaction. A stage without a memory commits
-by itself when what it was given is safe elsewhere; only then do the positions move.
+durable with the position of the message, in one transaction. A stage that buffers has nothing to
+remember; its positions move when nothing is pending.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import msgspec
 from aiokafka import TopicPartition
-from msgspec import Struct
 
 from pipeline.config import Kafka
 from pipeline.journal import Stage
 from pipeline.workers.connection import topic_name
+from pipeline.workers.journals import AckJournal, StateJournal
 from pipeline.workers.role import Clock, Host, Records, to_message
-from pipeline.workers.state_log import CommitOffsets, StateLog
+from pipeline.workers.state_log import StateLog
 from schemas.topics import Topic
 
 TICK_SECONDS = 1.0
+END_SECONDS_MAX = 1.5
+"""For a call of the stage to end by itself when its partitions are lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,120 +45,16 @@ class MissingTopicError(Exception):
     """A worker owns some of its stage's topics, but not all."""
 
 
-class StateJournal:
-    """The journal of a stage that remembers: a transaction at each commit."""
-
-    def __init__(self, log: StateLog, states: dict[str, bytes]) -> None:
-        self._log = log
-        self._states = states
-        self._changed: dict[str, bytes | None] = {}
-        self._offsets: dict[TopicPartition, int] = {}
-        self._published = False
+@runtime_checkable
+class Buffering(Protocol):
+    """A stage whose messages are safe only once nothing is pending."""
 
     @property
-    def dirty(self) -> bool:
-        """Whether something was published or remembered since the last commit."""
-        return self._published or bool(self._changed)
+    def pending(self) -> int:
+        """What is not safe yet, of the messages handled so far."""
 
-    async def publish(
-        self,
-        topic: Topic,
-        value: Struct | bytes,
-        *,
-        key: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Send a record in the open transaction."""
-        self._published = True
-        await self._log.send(topic, _body(value), key=key, headers=headers)
-
-    def get(self, key: str) -> bytes | None:
-        """What is remembered under a key."""
-        return self._states.get(key)
-
-    def put(self, key: str, value: bytes | None) -> None:
-        """Remember, or forget (None)."""
-        self._changed[key] = value
-        if value is None:
-            self._states.pop(key, None)
-        else:
-            self._states[key] = value
-
-    def keys(self) -> list[str]:
-        """Every key under which something is remembered."""
-        return list(self._states)
-
-    def handled(self, place: TopicPartition, offset: int) -> None:
-        """Let the next commit carry the position after a message."""
-        self._offsets[place] = offset + 1
-
-    async def commit(self) -> None:
-        """End the transaction, if there is anything in it."""
-        if not (self.dirty or self._offsets):
-            return
-        changed, self._changed = self._changed, {}
-        offsets, self._offsets = self._offsets, {}
-        self._published = False
-        await self._log.commit(changed.items(), offsets)
-
-    async def close(self) -> None:
-        """Drop what was not committed."""
-        await self._log.close()
-
-
-def _body(value: Struct | bytes) -> bytes:
-    return value if isinstance(value, bytes) else msgspec.json.encode(value)
-
-
-class AckJournal:
-    """The journal of a stage without a memory: a commit moves the positions.
-
-    A message counts once the stage has returned from handling it.
-    """
-
-    dirty = False
-    """Never: the runner leaves commits to the stage."""
-
-    def __init__(self, commit_offsets: CommitOffsets) -> None:
-        self._commit_offsets = commit_offsets
-        self._offsets: dict[TopicPartition, int] = {}
-
-    async def publish(
-        self,
-        topic: Topic,
-        value: Struct | bytes,
-        *,
-        key: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Refused: nothing would make it durable together with the positions."""
-        raise NotImplementedError(f"a stage without a state topic cannot write to {topic.name}")
-
-    def get(self, key: str) -> bytes | None:
-        """Nothing."""
-        del key
-
-    def put(self, key: str, value: bytes | None) -> None:
-        """Refused: there is nowhere to keep it."""
-        raise NotImplementedError(f"a stage without a state topic cannot remember {key}")
-
-    def keys(self) -> list[str]:
-        """Nothing."""
-        return []
-
-    def handled(self, place: TopicPartition, offset: int) -> None:
-        """Let the next commit carry the position after a message."""
-        self._offsets[place] = offset + 1
-
-    async def commit(self) -> None:
-        """Commit the positions of the messages that the stage has handled."""
-        offsets, self._offsets = self._offsets, {}
-        if offsets:
-            await self._commit_offsets(offsets)
-
-    async def close(self) -> None:
-        """Forget the positions: the messages come again, here or elsewhere."""
-        self._offsets = {}
+    async def flush(self) -> None:
+        """Make everything handled so far safe."""
 
 
 @runtime_checkable
@@ -175,18 +72,76 @@ class Tenure:
     """
 
     def __init__(self, stage: Stage, journal: StateJournal | AckJournal) -> None:
-        self.stage = stage
-        self.journal = journal
-        self.lock = asyncio.Lock()
-        self.over = False
+        self._stage = stage
+        self._journal = journal
+        self._lock = asyncio.Lock()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._over = False
 
-    async def end(self) -> None:
-        """Let go; an ongoing call of the stage is waited for."""
-        self.over = True
-        async with self.lock:
-            await self.journal.close()
-            if isinstance(self.stage, Closing):
-                await self.stage.close()
+    async def handle(self, topic: str, place: TopicPartition, records: Records) -> None:
+        """Hand messages to the stage; what it did for one is committed before the next."""
+        await self._call(self._handle(topic, place, records))
+
+    async def tick(self, now: float) -> None:
+        """Let the stage look at the clock."""
+        await self._call(self._tick(now))
+
+    async def end(self, *, in_order: bool) -> None:
+        """Let go. A call that takes too long is cancelled: its message will come again.
+
+        Args:
+            in_order: first make durable what was handled, as far as that can be done.
+        """
+        if in_order and isinstance(self._stage, Buffering):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._call(self._flush()), END_SECONDS_MAX)
+        self._over = True
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=END_SECONDS_MAX)
+        for call in self._calls:
+            call.cancel()
+        async with self._lock:
+            await self._journal.close()
+            if isinstance(self._stage, Closing):
+                await self._stage.close()
+
+    async def _call(self, work: Coroutine[None, None, None]) -> None:
+        # a task of its own, so that `end` can cancel it without cancelling who waits for it
+        call = asyncio.create_task(work)
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        await asyncio.wait({call})
+        if not call.cancelled():
+            call.result()
+
+    async def _handle(self, topic: str, place: TopicPartition, records: Records) -> None:
+        for record in records:
+            async with self._lock:
+                if self._over:
+                    return
+                await self._stage.handle(to_message(topic, record), self._journal)
+                self._journal.handled(place, record.offset)
+                if self._journal.dirty:
+                    await self._journal.commit()
+        async with self._lock:
+            if not self._over:
+                await self._commit()
+
+    async def _tick(self, now: float) -> None:
+        async with self._lock:
+            if not self._over:
+                await self._stage.tick(now, self._journal)
+                await self._commit()
+
+    async def _flush(self) -> None:
+        async with self._lock:
+            if isinstance(self._stage, Buffering):
+                await self._stage.flush()
+            await self._commit()
+
+    async def _commit(self) -> None:
+        if not isinstance(self._stage, Buffering) or self._stage.pending == 0:
+            await self._journal.commit()
 
 
 class StageRole:
@@ -231,33 +186,24 @@ class StageRole:
 
     async def revoked(self) -> None:
         """Drop everything that was not committed."""
-        beginning, self._tenure = self._tenure, None
-        if beginning is not None:
-            await (await beginning).end()
+        await self._end(in_order=False)
 
     async def handle(self, place: TopicPartition, records: Records) -> None:
-        """Hand messages to the stage; what it did for one is committed before the next."""
+        """Hand messages to the stage."""
         tenure = await self._take_over()
-        topic, journal = self._by_name[place.topic], tenure.journal
-        for record in records:
-            async with tenure.lock:
-                if tenure.over:
-                    return
-                await tenure.stage.handle(to_message(topic, record), journal)
-                journal.handled(place, record.offset)
-                if journal.dirty:
-                    await journal.commit()
-        async with tenure.lock:
-            if isinstance(journal, StateJournal) and not tenure.over:
-                await journal.commit()
+        await tenure.handle(self._by_name[place.topic], place, records)
 
     async def stop(self) -> None:
-        """One more tick, so that the stage can make durable what it holds; then let go."""
+        """Make durable what the stage holds, and let go."""
         self._stopping.set()
         if self._ticker is not None:
             await self._ticker
-        await self._tick()
-        await self.revoked()
+        await self._end(in_order=True)
+
+    async def _end(self, *, in_order: bool) -> None:
+        beginning, self._tenure = self._tenure, None
+        if beginning is not None:
+            await (await beginning).end(in_order=in_order)
 
     def _take_over(self) -> asyncio.Task[Tenure]:
         if self._tenure is None:
@@ -284,12 +230,5 @@ class StageRole:
             host.fail(error)
 
     async def _tick(self) -> None:
-        if self._tenure is None:
-            return
-        tenure = await self._tenure
-        async with tenure.lock:
-            if tenure.over:
-                return
-            await tenure.stage.tick(self._now(), tenure.journal)
-            if tenure.journal.dirty:
-                await tenure.journal.commit()
+        if self._tenure is not None:
+            await (await self._tenure).tick(self._now())

@@ -80,7 +80,9 @@ def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
 
 
 def _unreachable(kafka: Kafka, error: Exception) -> str:
-    return f"kafka.brokers: {kafka.brokers}: {error or type(error).__name__}".replace("\n", " ")
+    return f"kafka.brokers: {kafka.brokers}: {str(error) or type(error).__name__}".replace(
+        "\n", " "
+    )
 
 
 def _partitions(admin: KafkaAdminClient) -> dict[str, int]:

@@ -119,7 +119,8 @@ async def _has_transactions(bootstrap: str) -> bool:
 def _docker_answers() -> bool:
     if not (os.environ.get("DOCKER_HOST") or Path("/var/run/docker.sock").exists()):
         return False
-    import docker  # noqa: PLC0415 - slow to import, and of use only beside a Docker socket
+    # slow to import, of use only beside a Docker socket, and published without types
+    import docker  # type: ignore[import-untyped] # noqa: PLC0415
 
     try:
         client = docker.from_env(timeout=5)

@@ -1,0 +1,85 @@
+"""The composition root of the streaming mode: from the name of a role to what it runs.
+
+Imports are in the functions: a process carries the libraries of its own role alone.
+"""
+# ruff: noqa: PLC0415 - see above
+
+import time
+from typing import Literal, get_args
+
+from pipeline.config import Config
+from pipeline.journal import Stage
+from pipeline.workers.detect import DetectRole
+from pipeline.workers.role import Role
+from pipeline.workers.stages import StagePlan, StageRole
+from schemas.topics import ENFORCE_STATE, NOTIFY_STATE
+
+StageName = Literal["sink", "notify", "enforce"]
+STAGES: tuple[StageName, ...] = get_args(StageName)
+_STATES = {"sink": None, "notify": NOTIFY_STATE, "enforce": ENFORCE_STATE}
+
+
+def build_role(name: str, config: Config) -> Role:
+    """The role of a name.
+
+    Raises:
+        ValueError: there is no such role.
+        ConfigError: its part of the configuration cannot be used.
+    """
+    if name == "detect":
+        return _detect(config)
+    for stage in STAGES:
+        if name == stage:
+            return StageRole(config.kafka, plan_stage(stage, config))
+    raise ValueError(f"no role is called {name!r}")
+
+
+def plan_stage(name: StageName, config: Config) -> StagePlan:
+    """A stage, and the topics that it needs."""
+    if name == "sink":
+        return _sink(config)
+    return StagePlan(
+        name, build_stage(name, config).reads, _STATES[name], lambda: build_stage(name, config)
+    )
+
+
+def build_stage(name: StageName, config: Config) -> Stage:
+    """A stage that has seen nothing yet."""
+    if name == "sink":
+        return _sink(config).make()
+    if name == "notify":
+        from pipeline.notify.stage import NotifyStage
+
+        return NotifyStage.from_config(config, time.time)
+    from pipeline.response.enforce import EnforceStage
+
+    return EnforceStage.from_config(config, time.time)
+
+
+def _detect(config: Config) -> Role:
+    from pipeline.engine import PartitionFold, default_rules
+
+    rules = default_rules(config)
+    partitions = config.kafka.partitions
+    return DetectRole(config, lambda partition: PartitionFold(rules, partition, partitions))
+
+
+def _sink(config: Config) -> StagePlan:
+    from pipeline.engine import default_rules
+    from pipeline.sink import SinkStage
+    from pipeline.store import Store
+
+    acceptor, store = default_rules(config).acceptor, config.store
+    opened: list[Store] = []  # one for the process: the embedded engine opens a folder once
+
+    def make() -> Stage:
+        if not opened:
+            opened.append(Store.open(store))
+        return SinkStage(
+            opened[0],
+            acceptor,
+            batch_rows_max=store.batch_rows_max,
+            batch_seconds=store.batch_seconds,
+        )
+
+    return StagePlan("sink", SinkStage.reads, None, make)

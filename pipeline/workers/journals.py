@@ -1,0 +1,124 @@
+"""The journals of stages that run on Kafka: one remembers in a state topic, one only moves on."""
+
+from collections.abc import Mapping
+
+import msgspec
+from aiokafka import TopicPartition
+from msgspec import Struct
+
+from pipeline.workers.state_log import CommitOffsets, StateLog
+from schemas.topics import Topic
+
+
+class StateJournal:
+    """The journal of a stage that remembers: a transaction at each commit."""
+
+    def __init__(self, log: StateLog, states: dict[str, bytes]) -> None:
+        self._log = log
+        self._states = states
+        self._changed: dict[str, bytes | None] = {}
+        self._offsets: dict[TopicPartition, int] = {}
+        self._published = False
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something was published or remembered since the last commit."""
+        return self._published or bool(self._changed)
+
+    async def publish(
+        self,
+        topic: Topic,
+        value: Struct | bytes,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Send a record in the open transaction."""
+        self._published = True
+        await self._log.send(topic, _body(value), key=key, headers=headers)
+
+    def get(self, key: str) -> bytes | None:
+        """What is remembered under a key."""
+        return self._states.get(key)
+
+    def put(self, key: str, value: bytes | None) -> None:
+        """Remember, or forget (None)."""
+        self._changed[key] = value
+        if value is None:
+            self._states.pop(key, None)
+        else:
+            self._states[key] = value
+
+    def keys(self) -> list[str]:
+        """Every key under which something is remembered."""
+        return list(self._states)
+
+    def handled(self, place: TopicPartition, offset: int) -> None:
+        """Let the next commit carry the position after a message."""
+        self._offsets[place] = offset + 1
+
+    async def commit(self) -> None:
+        """End the transaction, if there is anything in it."""
+        if not (self.dirty or self._offsets):
+            return
+        changed, self._changed = self._changed, {}
+        offsets, self._offsets = self._offsets, {}
+        self._published = False
+        await self._log.commit(changed.items(), offsets)
+
+    async def close(self) -> None:
+        """Drop what was not committed."""
+        await self._log.close()
+
+
+def _body(value: Struct | bytes) -> bytes:
+    return value if isinstance(value, bytes) else msgspec.json.encode(value)
+
+
+class AckJournal:
+    """The journal of a stage without a memory: a commit moves the positions."""
+
+    dirty = False
+    """Never: there is nothing but positions to commit."""
+
+    def __init__(self, commit_offsets: CommitOffsets) -> None:
+        self._commit_offsets = commit_offsets
+        self._offsets: dict[TopicPartition, int] = {}
+
+    async def publish(
+        self,
+        topic: Topic,
+        value: Struct | bytes,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Refused: nothing would make it durable together with the positions."""
+        raise NotImplementedError(f"a stage without a state topic cannot write to {topic.name}")
+
+    def get(self, key: str) -> bytes | None:
+        """Nothing."""
+        del key
+        return None
+
+    def put(self, key: str, value: bytes | None) -> None:
+        """Refused: there is nowhere to keep it."""
+        raise NotImplementedError(f"a stage without a state topic cannot remember {key}")
+
+    def keys(self) -> list[str]:
+        """Nothing."""
+        return []
+
+    def handled(self, place: TopicPartition, offset: int) -> None:
+        """Let the next commit carry the position after a message."""
+        self._offsets[place] = offset + 1
+
+    async def commit(self) -> None:
+        """Commit the positions of the messages that the stage has handled."""
+        offsets, self._offsets = self._offsets, {}
+        if offsets:
+            await self._commit_offsets(offsets)
+
+    async def close(self) -> None:
+        """Forget the positions: the messages come again, here or elsewhere."""
+        self._offsets = {}

@@ -1,0 +1,117 @@
+"""`leakline run`: a process for each role, which live and end together."""
+
+import logging
+import multiprocessing
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+from pipeline.config import Config
+from schemas.redaction import scrub_text
+
+STOP_SECONDS_MAX = 10.0
+"""From the signal to the end; what has not ended by then is killed."""
+LOG_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+
+Start = Callable[[str, Config], None]
+"""Runs a role in this process until a signal; raises what it cannot go on after."""
+
+
+class WorkerFailedError(Exception):
+    """A role ended by itself; the others were stopped."""
+
+
+def run_roles(config: Config, roles: Sequence[str]) -> int:
+    """Run roles until a signal: one in this process, several in one process each.
+
+    Returns:
+        0, after a signal.
+
+    Raises:
+        BrokerError: the broker or the topics are not as they should be.
+        WorkerFailedError: a role could not go on.
+    """
+    from pipeline.workers.topics_admin import check_topics  # noqa: PLC0415 - help needs no broker
+
+    check_topics(config)
+    if len(roles) > 1:
+        _supervise(config, roles, start_role)
+    elif _guarded(roles[0], config, start_role):
+        raise WorkerFailedError(f"{roles[0]} ended by itself")
+    return 0
+
+
+def start_role(name: str, config: Config) -> None:
+    """Run a role in this process until a signal.
+
+    Raises:
+        Exception: what it cannot go on after.
+    """
+    from pipeline.workers.app import run_worker  # noqa: PLC0415 - only workers carry Faust
+    from pipeline.workers.compose import build_role  # noqa: PLC0415
+
+    run_worker(config.kafka, build_role(name, config))
+
+
+def _supervise(config: Config, roles: Sequence[str], start: Start) -> None:
+    # spawned: the embedded store and event loops do not survive a fork
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=_work, args=(role, config, start), name=role) for role in roles
+    ]
+    stopped: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        stopped.append(number)
+        _terminate(workers)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        for worker in workers:
+            worker.start()
+        wait([worker.sentinel for worker in workers])
+        ended = [worker.name for worker in workers if worker.exitcode is not None]
+        _end(workers)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    failed = [worker.name for worker in workers if worker.exitcode]
+    if not stopped or failed:
+        raise WorkerFailedError(f"{', '.join(failed or ended)} ended by itself")
+
+
+def _work(role: str, config: Config, start: Start) -> None:
+    sys.exit(_guarded(role, config, start))
+
+
+def _guarded(role: str, config: Config, start: Start) -> int:
+    """Run a role; 1 when it failed, which is said in one line."""
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    try:
+        start(role, config)
+    except Exception as error:  # noqa: BLE001 - said, and the process ends
+        text = scrub_text(f"{type(error).__name__}: {error}".partition("\n")[0])
+        print(f"leakline: {role}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        return 1
+    return 0
+
+
+def _end(workers: Sequence[BaseProcess]) -> None:
+    _terminate(workers)
+    deadline = time.monotonic() + STOP_SECONDS_MAX
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+        if worker.exitcode is None:
+            worker.kill()
+            worker.join()
+
+
+def _terminate(workers: Sequence[BaseProcess]) -> None:
+    for worker in workers:
+        if worker.pid is not None and worker.is_alive():
+            worker.terminate()
