@@ -1,0 +1,1 @@
+"""The HTTP server: intake for gateways, Slack's clicks, and the console."""

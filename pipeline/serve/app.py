@@ -1,0 +1,105 @@
+"""The server's endpoints, put together."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from aiohttp import web
+
+from pipeline.config import Config
+from pipeline.metrics import Metrics
+from pipeline.serve.console import Console
+from pipeline.serve.guard import ConsoleGuard
+from pipeline.serve.intake import LOG_SECONDS_MAX, Intake
+from pipeline.serve.ports import EventLog, IncidentReader
+from pipeline.serve.slack import Click, Interactions
+from pipeline.serve.style import HEADERS
+from schemas.topics import CLICKS
+
+Ready = Callable[[], Awaitable[bool]]
+"""Whether the log can be written to."""
+
+HEADER_BYTES_MAX: Final = 8190
+"""Of the request line, and of each header."""
+
+
+def build_app(
+    config: Config,
+    log: EventLog,
+    store: IncidentReader | None = None,
+    *,
+    clicks: Click | None = None,
+    ready: Ready | None = None,
+    counts: Metrics | None = None,
+    now: Callable[[], float] = time.time,
+) -> web.Application:
+    """The application.
+
+    Args:
+        config: of which `serve` and Slack's signing secret are used.
+        log: where events go, and clicks unless `clicks` takes them.
+        store: what the console shows; it says that there is nothing without one.
+        clicks: takes clicks instead of the log.
+        ready: asked by `/readyz`; always ready without one.
+        counts: the metrics that `/metrics` shows.
+        now: Unix seconds.
+    """
+    serve, counts = config.serve, counts or Metrics()
+    guard = ConsoleGuard(serve.console_token, serve.host)
+    interactions = Interactions(config.slack.signing_secret, clicks or _to(log), counts, now)
+    app = web.Application(
+        client_max_size=serve.body_bytes_max,
+        handler_args={
+            "auto_decompress": False,  # `bodies` does it
+            "max_line_size": HEADER_BYTES_MAX,
+            "max_field_size": HEADER_BYTES_MAX,
+        },
+    )
+    app.add_routes(Intake(serve, log, counts, now).routes())
+    app.add_routes(Console(store, guard, counts, now).routes())
+    app.router.add_post("/v1/slack/interactions", interactions.take)
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz(ready))
+    app.router.add_get("/metrics", _metrics(counts))
+    app.on_response_prepare.append(_add_headers)
+    return app
+
+
+def _to(log: EventLog) -> Click:
+    async def click(incident_id: str, interaction: bytes) -> None:
+        async with asyncio.timeout(LOG_SECONDS_MAX):
+            await log.send(CLICKS, incident_id, interaction)
+
+    return click
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    del request
+    return web.Response(text="ok\n")
+
+
+def _readyz(ready: Ready | None) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        del request
+        if ready is None or await ready():
+            return web.Response(text="ready\n")
+        return web.Response(status=503, text="the log cannot be reached\n")
+
+    return answer
+
+
+def _metrics(counts: Metrics) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        del request
+        return web.Response(
+            body=counts.render(), headers={"Content-Type": "text/plain; version=0.0.4"}
+        )
+
+    return answer
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    del request
+    response.headers.update(HEADERS)
+    response.headers["Server"] = "leakline"

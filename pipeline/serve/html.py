@@ -1,0 +1,39 @@
+"""HTML that cannot be broken out of: every text and attribute is escaped when it is put in."""
+
+from html import escape
+from typing import Final
+
+_VOID: Final = frozenset({"meta", "link", "line", "circle", "rect", "polyline", "path"})
+
+
+class Html(str):
+    """Markup. Only this module and constants make it; any other text is escaped."""
+
+    __slots__ = ()
+
+
+def tag(
+    name: str, /, *children: "Html | str | int | None", **attributes: str | float | None
+) -> Html:
+    """An element. `class_` and `for_` stand for `class` and `for`; `_` within a name for `-`."""
+    opened = name + "".join(
+        f' {_name(key)}="{escape(str(value))}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in _VOID and not children:
+        return Html(f"<{opened}/>")
+    return Html(f"<{opened}>{join(*children)}</{name}>")
+
+
+def join(*children: "Html | str | int | None") -> Html:
+    """Markup of several parts, one after the other."""
+    return Html("".join(_put(child) for child in children if child is not None))
+
+
+def _put(child: "Html | str | int") -> str:
+    return child if isinstance(child, Html) else escape(str(child))
+
+
+def _name(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")

@@ -1,0 +1,96 @@
+"""Incidents for the console, read from ClickHouse."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from pipeline.serve.ports import ReaderUnavailable
+from pipeline.store.client import Store
+from pipeline.store.errors import StoreError
+from schemas.action import Action, ActionResult
+from schemas.incident import Incident
+from schemas.verdict import Verdict
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_LIST: Final = "SELECT * FROM v_incidents ORDER BY opened_at DESC, incident_id LIMIT {limit:UInt32}"
+_ONE: Final = "SELECT * FROM v_incidents WHERE incident_id = {incident_id:String}"
+_SPEND: Final = """
+SELECT toUnixTimestamp(window_start), toFloat64(spend_usd) FROM v_spend_windows
+WHERE key_id = {key_id:String} AND granularity = '1m'
+  AND window_start >= fromUnixTimestamp({start:Int64})
+  AND window_start < fromUnixTimestamp({end:Int64})
+ORDER BY window_start
+"""
+_VERDICTS: Final = "SELECT * FROM v_verdicts WHERE incident_id = {incident_id:String} ORDER BY at"
+_ACTIONS: Final = (
+    "SELECT * FROM v_actions WHERE incident_id = {incident_id:String} ORDER BY requested_at"
+)
+_RESULTS: Final = """
+SELECT * FROM v_action_results
+WHERE action_id IN (SELECT action_id FROM v_actions WHERE incident_id = {incident_id:String})
+ORDER BY at, attempt
+"""
+
+
+class StoreReader:
+    """An `IncidentReader` over the store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def incidents(self, limit: int) -> list[Incident]:
+        """The latest revision of so many incidents, the newest first."""
+        return self._records(Incident, _LIST, limit=limit)
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """The latest revision of one."""
+        return next(iter(self._records(Incident, _ONE, incident_id=incident_id)), None)
+
+    def spend(self, key_id: str, start: float, end: float) -> list[tuple[float, float]]:
+        """(start of the minute in Unix seconds, dollars), in order."""
+        rows = self._rows(_SPEND, key_id=key_id, start=int(start) // 60 * 60, end=int(end))
+        return [(float(at), float(dollars)) for at, dollars in (row.values() for row in rows)]
+
+    def verdicts(self, incident_id: str) -> list[Verdict]:
+        """What was said about an incident, in order."""
+        return self._records(Verdict, _VERDICTS, incident_id=incident_id)
+
+    def actions(self, incident_id: str) -> list[tuple[Action, list[ActionResult]]]:
+        """What was done about an incident, in order."""
+        actions = self._records(Action, _ACTIONS, incident_id=incident_id)
+        results = self._records(ActionResult, _RESULTS, incident_id=incident_id)
+        return [
+            (action, [result for result in results if result.action_id == action.action_id])
+            for action in actions
+        ]
+
+    def _records(self, kind: type[T], sql: str, **params: str | int) -> list[T]:
+        return [_record(row, kind) for row in self._rows(sql, **params)]
+
+    def _rows(self, sql: str, **params: str | int) -> list[dict[str, Any]]:
+        try:
+            return self._store.query(sql, params).dicts()
+        except StoreError as error:
+            raise ReaderUnavailable(str(error)) from None
+
+
+def _record(row: Mapping[str, Any], kind: type[T]) -> T:
+    """A row as its record: absent texts are '' in the store."""
+    fields: dict[str, Any] = {
+        name: _value(value) for name, value in row.items() if value not in ("", None)
+    }
+    if "signals" in fields:
+        fields["signals"] = msgspec.json.decode(fields["signals"])
+    return msgspec.convert(fields, kind)
+
+
+def _value(value: object) -> object:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return value.replace(tzinfo=UTC)
+    return value

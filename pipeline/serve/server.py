@@ -1,0 +1,101 @@
+"""Runs the server in a process of its own, until it is told to stop."""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from typing import Final
+
+from aiohttp import web
+from aiokafka.errors import KafkaError
+
+from pipeline.config import Config
+from pipeline.serve.app import build_app
+from pipeline.serve.ports import IncidentReader
+from pipeline.serve.reading import StoreReader
+from pipeline.store.client import Store
+from pipeline.store.errors import StoreError
+from pipeline.workers.producing import EventLog
+
+STOP_SECONDS_MAX: Final = 10.0
+"""Requests under way have this long to end."""
+START_SECONDS_MAX: Final = 30.0
+
+
+def run_server(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Returns:
+        The exit code: 0 after a signal, 1 when it could not start (said in one line).
+    """
+    try:
+        asyncio.run(_serve(config))
+    except (KafkaError, TimeoutError) as error:
+        return _fail(f"kafka.brokers: {config.kafka.brokers} cannot be reached: {_name(error)}")
+    except OSError as error:
+        serve = config.serve
+        return _fail(f"serve: cannot listen on {serve.host}:{serve.port}: {error.strerror}")
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as parts:
+        log = EventLog(config.kafka)
+        async with asyncio.timeout(START_SECONDS_MAX):
+            await parts.enter_async_context(log)
+        app = build_app(config, log, _reader(config, parts), ready=lambda: _answers(config))
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS_MAX - 2)
+        await runner.setup()
+        parts.push_async_callback(runner.cleanup)
+        site = web.TCPSite(runner, config.serve.host, config.serve.port)
+        await site.start()
+        _say(f"listening on {_address(runner)}")
+        await stop.wait()
+        _say("stopping")
+
+
+def _reader(config: Config, parts: AsyncExitStack) -> IncidentReader | None:
+    """The store, if it is there: intake and clicks do not need it."""
+    if config.store.host is None and not config.store.path.exists():
+        return None
+    try:
+        return StoreReader(parts.enter_context(Store.open(config.store)))
+    except StoreError as error:
+        _say(f"store: {error}; the console shows nothing")
+        return None
+
+
+async def _answers(config: Config) -> bool:
+    """Whether one of the brokers takes connections."""
+    for broker in config.kafka.brokers.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        with suppress(OSError, TimeoutError, ValueError):
+            async with asyncio.timeout(2):
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+            writer.close()
+            return True
+    return False
+
+
+def _address(runner: web.AppRunner) -> str:
+    host, port, *_ = runner.addresses[0]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"
+
+
+def _name(error: BaseException) -> str:
+    return type(error).__name__
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"leakline serve: {line}\n")
+    sys.stderr.flush()
+
+
+def _fail(line: str) -> int:
+    _say(line)
+    return 1

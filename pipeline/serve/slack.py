@@ -1,0 +1,68 @@
+"""Clicks on Slack's buttons: verified, written to the log, and answered at once.
+
+Nobody judges here who clicked: that is done where the click is read from the log.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from aiokafka.errors import KafkaError
+from pydantic import SecretStr
+
+from pipeline import metrics
+from pipeline.intake.lenient import text
+from pipeline.metrics import Metrics
+from pipeline.notify.signature import interaction_from_request, verify_slack_signature
+from pipeline.serve.bodies import read_body, refusal, unavailable
+
+Click = Callable[[str, bytes], Awaitable[None]]
+"""Takes (incident id, the interaction as JSON); returns when it is durable."""
+
+BODY_BYTES_MAX: Final = 256 * 1024
+
+
+class Interactions:
+    """The endpoint that Slack sends interactions to."""
+
+    def __init__(
+        self, secret: SecretStr | None, click: Click, counts: Metrics, now: Callable[[], float]
+    ) -> None:
+        self._secret = secret.get_secret_value() if secret else ""
+        self._click = click
+        self._counts = counts
+        self._now = now
+
+    async def take(self, request: web.Request) -> web.Response:
+        """Answer one interaction: 200 once it is in the log."""
+        if not self._secret:
+            raise refusal(web.HTTPNotFound, "Slack is not configured")
+        if (request.content_length or 0) > BODY_BYTES_MAX:
+            raise web.HTTPRequestEntityTooLarge(BODY_BYTES_MAX, request.content_length or 0)
+        body = await read_body(request)
+        if not verify_slack_signature(body, request.headers, self._secret, self._now()):
+            self._counts.add(metrics.SLACK_CLICKS, "refused")
+            raise refusal(web.HTTPUnauthorized, "the signature is wrong")
+        click = read_click(body)
+        if click is None:
+            self._counts.add(metrics.SLACK_CLICKS, "ignored")
+            return web.Response()
+        try:
+            await self._click(*click)
+        except (KafkaError, OSError, TimeoutError):
+            raise unavailable("the log cannot be reached") from None
+        self._counts.add(metrics.SLACK_CLICKS, "taken")
+        return web.Response()
+
+
+def read_click(body: bytes) -> tuple[str, bytes] | None:
+    """(incident id, interaction as JSON) of a form, or None when it is no click on a button."""
+    try:
+        kept = interaction_from_request(body)
+    except ValueError:
+        return None
+    incident_id = next((text(action.get("value")) for action in kept["actions"]), None)
+    if kept["type"] != "block_actions" or incident_id is None:
+        return None
+    return incident_id, msgspec.json.encode(kept)
