@@ -1,0 +1,227 @@
+"""The sink: every topic into the store, in batches, with nothing lost and nothing twice.
+
+Inserts are idempotent (rows replace by deterministic keys), so a batch whose fate is unknown is
+sent again, and messages that come again after a crash change nothing. Offsets may be acknowledged
+whenever `pending` is 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import structlog
+
+from pipeline.store.errors import StoreUnavailable
+from pipeline.store.rows import (
+    ACTION_RESULTS,
+    ACTIONS,
+    DEAD_LETTERS,
+    INCIDENTS,
+    PROVIDER_USAGE,
+    SPEND_WINDOWS,
+    USAGE_EVENTS,
+    VERDICTS,
+    Table,
+    precedences,
+)
+from schemas import topics
+from schemas.codec import Refused, decode_record
+from schemas.dead_letter import DeadLetter, pack_payload
+from schemas.fields import utc
+from schemas.redaction import scrub
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from msgspec import Struct
+
+    from pipeline.accept import Acceptor
+    from pipeline.config import Store as StoreConfig
+    from pipeline.journal import Journal
+    from pipeline.message import Message
+    from pipeline.store.client import Store
+
+log = structlog.get_logger(__name__)
+R = TypeVar("R")
+_TABLES: Final[tuple[tuple[topics.Topic, Table[Any]], ...]] = (
+    (topics.INCIDENTS, INCIDENTS),
+    (topics.SPEND_WINDOWS, SPEND_WINDOWS),
+    (topics.VERDICTS, VERDICTS),
+    (topics.ACTIONS, ACTIONS),
+    (topics.ACTION_RESULTS, ACTION_RESULTS),
+    (topics.PROVIDER_USAGE, PROVIDER_USAGE),
+    (topics.DEAD_LETTERS, DEAD_LETTERS),
+)
+BACKOFF_SECONDS_MIN: Final = 0.1
+BACKOFF_SECONDS_MAX: Final = 10.0
+
+
+class _Buffer(Generic[R]):
+    """Records on their way into one table."""
+
+    def __init__(self, table: Table[R]) -> None:
+        self.table = table
+        self.records: list[R] = []
+
+
+class SinkStage:
+    """A `Stage` that buffers rows, and knows what is durable.
+
+    `handle` buffers, and writes when the buffer is full; `flush` makes everything handled so far
+    durable. After any of `handle`, `tick` and `flush`, `pending == 0` says that all of it is, and
+    that the offsets may be acknowledged. While the store is unavailable they wait, which holds the
+    messages back; cancelling them is safe.
+    """
+
+    reads = (topics.USAGE_EVENTS, *(topic for topic, _ in _TABLES))
+
+    def __init__(
+        self,
+        store: Store,
+        acceptor: Acceptor,
+        config: StoreConfig,
+        *,
+        patience_seconds: float = math.inf,
+        topic_prefix: str = "",
+        now: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """A sink with empty buffers.
+
+        Args:
+            store: where the rows go; migrated.
+            acceptor: decodes usage events.
+            config: how many rows make a batch, and how long they wait for more.
+            patience_seconds: how long an unavailable store is tried again before `flush` raises.
+            topic_prefix: what the names of topics begin with.
+            now: Unix seconds.
+            sleep: waits that many seconds.
+        """
+        self._store = store
+        self._acceptor = acceptor
+        self._batch_rows_max = config.batch_rows_max
+        self._batch_seconds = config.batch_seconds
+        self._patience_seconds = patience_seconds
+        self._now = now
+        self._sleep = sleep
+        self._usage = _Buffer(USAGE_EVENTS)
+        self._dead_letters = _Buffer(DEAD_LETTERS)
+        self._by_topic: dict[str, tuple[type[Struct], _Buffer[Any]]] = {}
+        for topic, table in _TABLES:
+            buffer = self._dead_letters if table is DEAD_LETTERS else _Buffer(table)
+            body = topic.body
+            if body is not None:
+                self._by_topic[topic_prefix + topic.name] = (body, buffer)
+        self._buffers = (self._usage, *(buffer for _, buffer in self._by_topic.values()))
+        self._oldest_at = math.inf
+        self._writing = asyncio.Lock()
+
+    @property
+    def pending(self) -> int:
+        """Rows that are not durable yet."""
+        return sum(len(buffer.records) for buffer in self._buffers)
+
+    def due(self, now: float) -> bool:
+        """Whether the oldest row has waited long enough, at `now` Unix seconds."""
+        return now - self._oldest_at >= self._batch_seconds
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        """Buffer a message's rows, and write when there are enough of them.
+
+        Raises:
+            StoreRefused: the store will never take the rows.
+            StoreUnavailable: patience ran out.
+        """
+        del journal
+        self._take(message)
+        if self._oldest_at == math.inf and self.pending:
+            self._oldest_at = self._now()
+        if self.pending >= self._batch_rows_max:
+            await self.flush()
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        """Write what has waited long enough."""
+        del journal
+        if self.due(now):
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Make everything handled so far durable.
+
+        Raises:
+            StoreRefused: the store will never take the rows.
+            StoreUnavailable: patience ran out; the rows are still pending.
+        """
+        async with self._writing:
+            for buffer in self._buffers:
+                await self._drain(buffer)
+            self._oldest_at = self._now() if self.pending else math.inf
+
+    def discard(self) -> None:
+        """Forget what is not durable: its messages will come again, here or elsewhere."""
+        for buffer in self._buffers:
+            buffer.records.clear()
+        self._oldest_at = math.inf
+
+    def _take(self, message: Message) -> None:
+        known = self._by_topic.get(message.topic)
+        if known is None:
+            # Control records have topics of their own, and detection publishes the dead letters.
+            events = self._acceptor.accept(message).events
+            self._usage.records.extend(
+                zip(precedences(message.offset, len(events)), events, strict=True)
+            )
+            return
+        body, buffer = known
+        try:
+            buffer.records.append(decode_record(message.value, body))
+        except Refused as refused:
+            self._dead_letters.records.append(_refusal(message, refused))
+
+    async def _drain(self, buffer: _Buffer[R]) -> None:
+        # What is handled meanwhile waits for the next flush.
+        left = len(buffer.records)
+        while left:
+            batch = buffer.records[: min(left, self._batch_rows_max)]
+            await self._insert(buffer.table, batch)
+            if not buffer.records:  # discarded meanwhile
+                return
+            del buffer.records[: len(batch)]
+            left -= len(batch)
+
+    async def _insert(self, table: Table[R], batch: list[R]) -> None:
+        started, wait_seconds = self._now(), BACKOFF_SECONDS_MIN
+        while True:
+            try:
+                # In a thread: the broker must go on hearing from us.
+                await asyncio.to_thread(self._store.insert, table, batch)
+            except StoreUnavailable as error:
+                if self._now() - started + wait_seconds > self._patience_seconds:
+                    raise
+                log.warning(
+                    "store unavailable",
+                    table=table.name,
+                    rows=len(batch),
+                    error=str(error),
+                    retry_seconds=wait_seconds,
+                )
+                await self._sleep(wait_seconds)
+                wait_seconds = min(wait_seconds * 2, BACKOFF_SECONDS_MAX)
+            else:
+                return
+
+
+def _refusal(message: Message, refused: Refused) -> DeadLetter:
+    # Straight into the store: the sink is the only reader of dead letters.
+    return DeadLetter(
+        topic=message.topic,
+        partition=message.partition,
+        offset=message.offset,
+        reason=refused.reason,
+        detail=refused.detail,
+        received_at=utc(message.appended_at),
+        payload=pack_payload(scrub(message.value)),
+    )

@@ -1,0 +1,78 @@
+"""What can go wrong with the store, in two kinds: wait and try again, or stop."""
+
+from clickhouse_connect.driver.exceptions import (
+    ClickHouseError,
+    DatabaseError,
+    DataError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
+
+from schemas.redaction import scrub_text
+
+TRANSIENT_CODES = frozenset(
+    {
+        159,  # TIMEOUT_EXCEEDED
+        160,  # TOO_SLOW
+        173,  # CANNOT_ALLOCATE_MEMORY
+        201,  # QUOTA_EXCEEDED
+        202,  # TOO_MANY_SIMULTANEOUS_QUERIES
+        203,  # NO_FREE_CONNECTION
+        209,  # SOCKET_TIMEOUT
+        210,  # NETWORK_ERROR
+        225,  # NO_ZOOKEEPER
+        236,  # ABORTED: a server that is shutting down
+        241,  # MEMORY_LIMIT_EXCEEDED
+        242,  # TABLE_IS_READ_ONLY
+        243,  # NOT_ENOUGH_SPACE
+        252,  # TOO_MANY_PARTS
+        285,  # TOO_FEW_LIVE_REPLICAS
+        286,  # UNSATISFIED_QUORUM_FOR_PREVIOUS_WRITE
+        319,  # UNKNOWN_STATUS_OF_INSERT
+        335,  # UNFINISHED
+        394,  # QUERY_WAS_CANCELLED
+        425,  # SYSTEM_ERROR
+        473,  # DEADLOCK_AVOIDED
+        999,  # KEEPER_EXCEPTION
+        1000,  # POCO_EXCEPTION
+        1001,  # STD_EXCEPTION
+        1002,  # UNKNOWN_EXCEPTION
+    }
+)
+"""ClickHouse's error codes that pass by themselves; any other code is a mistake of ours."""
+_LENGTH_MAX = 500
+
+
+class StoreError(Exception):
+    """The store did not do what was asked. The text is one line."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - named for what happened
+    """It may work later: try again."""
+
+
+class StoreRefused(StoreError):  # noqa: N818 - named for what happened
+    """It will never work: a bug, a missing table, or a missing right."""
+
+
+def translate(error: Exception) -> StoreError:
+    """The store's own error for one of the driver's."""
+    text = one_line(error)
+    code = error.code if isinstance(error, DatabaseError) else None
+    if code is not None:
+        return StoreUnavailable(text) if code in TRANSIENT_CODES else StoreRefused(text)
+    if isinstance(error, (DataError, NotSupportedError, ProgrammingError)):
+        return StoreRefused(text)
+    if isinstance(error, (OperationalError, DatabaseError, OSError)):
+        return StoreUnavailable(text)
+    return StoreRefused(f"{type(error).__name__}: {text}")
+
+
+def one_line(error: Exception) -> str:
+    """An error's text without line breaks and secrets, of bounded length."""
+    return scrub_text(" ".join(str(error).split()))[:_LENGTH_MAX]
+
+
+DRIVER_ERRORS = (ClickHouseError, OSError, ValueError, TypeError, OverflowError, AttributeError)
+"""Everything the driver raises: its own errors, the network's, and those of encoding a value."""

@@ -1,0 +1,236 @@
+"""Records as columns, one table per topic.
+
+Times go as integer microseconds since 1970 and money as integer nano-dollars: both are exact, and
+need no object per value. Absent text is stored as ''.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+import msgspec
+
+from schemas.action import Action, ActionResult
+from schemas.dead_letter import DeadLetter
+from schemas.fields import epoch, to_nanos
+from schemas.incident import Incident
+from schemas.provider_usage import ProviderUsage
+from schemas.redaction import scrub_text
+from schemas.spend_window import SpendWindow
+from schemas.verdict import Verdict
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pipeline.accept import Accepted
+    from pipeline.enrich.sources import Source
+
+R = TypeVar("R")
+S = TypeVar("S", bound=msgspec.Struct)
+Columns = list[Sequence[Any]]
+_TOP: Final = (1 << 63) - 1
+_PLACES_BITS: Final = 20
+"""More places than a message of the largest size can have events."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[R]):
+    """How records of one kind are stored."""
+
+    name: str
+    columns: tuple[str, ...]
+    encode: Callable[[Sequence[R]], Columns]
+    """Records to columns, in the order of `columns`."""
+
+
+def micros(time: datetime | float) -> int:
+    """Microseconds since 1970."""
+    return round(epoch(time) * 1e6)
+
+
+def precedences(offset: int, count: int) -> range:
+    """One number per event of a message; of duplicates the highest, the earliest, is kept."""
+    start = _TOP - (offset << _PLACES_BITS)
+    return range(start, start - count, -1)
+
+
+Positioned = tuple[int, "Accepted"]
+"""An event with its precedence."""
+
+
+def _usage(records: Sequence[Positioned]) -> Columns:
+    events = [accepted.event for _, accepted in records]
+    return [
+        [e.event_id for e in events],
+        [round(a.at * 1e6) for _, a in records],
+        [e.key_id for e in events],
+        [e.source or "" for e in events],
+        [e.provider or "" for e in events],
+        [e.model or "" for e in events],
+        [e.operation or "" for e in events],
+        [e.status for e in events],
+        [e.error_type or "" for e in events],
+        [e.input_tokens for e in events],
+        [e.output_tokens for e in events],
+        [e.cached_input_tokens for e in events],
+        [e.cache_write_tokens for e in events],
+        [e.reasoning_tokens for e in events],
+        [a.nanos if a.priced else None for _, a in records],
+        [e.latency_ms for e in events],
+        [e.time_to_first_token_ms for e in events],
+        [e.stream for e in events],
+        [e.user_agent or "" for e in events],
+        [e.origin or "" for e in events],
+        [e.end_user or "" for e in events],
+        [e.team or "" for e in events],
+        [e.environment or "" for e in events],
+        [e.tags or () for e in events],
+        [a.priced for _, a in records],
+        [precedence for precedence, _ in records],
+        *_sources([a.source for _, a in records]),
+    ]
+
+
+def _sources(sources: Sequence[Source | None]) -> Columns:
+    return [
+        [s.ip if s else "" for s in sources],
+        [s.country or "" if s else "" for s in sources],
+        [s.asn or 0 if s else 0 for s in sources],
+        [s.network or "" if s else "" for s in sources],
+        [s.kind or "" if s else "" for s in sources],
+    ]
+
+
+USAGE_EVENTS: Final[Table[Positioned]] = Table(
+    "usage_events",
+    (
+        "event_id",
+        "occurred_at",
+        "key_id",
+        "source",
+        "provider",
+        "model",
+        "operation",
+        "status",
+        "error_type",
+        "input_tokens",
+        "output_tokens",
+        "cached_input_tokens",
+        "cache_write_tokens",
+        "reasoning_tokens",
+        "cost_usd",
+        "latency_ms",
+        "time_to_first_token_ms",
+        "stream",
+        "user_agent",
+        "origin",
+        "end_user",
+        "team",
+        "environment",
+        "tags",
+        "priced",
+        "precedence",
+        "client_ip",
+        "country",
+        "asn",
+        "network",
+        "source_kind",
+    ),
+    _usage,
+)
+
+
+def _table(name: str, record: type[S], **special: Callable[[S], Any]) -> Table[S]:
+    """A table whose columns are the fields of a struct, by the rule of their name and value."""
+    fields = tuple(field.name for field in msgspec.structs.fields(record))
+
+    def encode(records: Sequence[S]) -> Columns:
+        return [
+            [special[name](r) for r in records]
+            if name in special
+            else [_plain(getattr(r, name)) for r in records]
+            for name in fields
+        ]
+
+    return Table(name, fields, encode)
+
+
+def _plain(value: str | float | None) -> str | float:
+    return "" if value is None else value
+
+
+def _time(name: str) -> Callable[[Any], int | None]:
+    def read(record: Any) -> int | None:  # noqa: ANN401 - the struct is the table's
+        value = getattr(record, name)
+        return None if value is None else micros(value)
+
+    return read
+
+
+def _money(name: str) -> Callable[[Any], int | None]:
+    def read(record: Any) -> int | None:  # noqa: ANN401 - the struct is the table's
+        value = getattr(record, name)
+        return None if value is None else to_nanos(value)
+
+    return read
+
+
+SPEND_WINDOWS: Final = _table(
+    "spend_windows",
+    SpendWindow,
+    window_start=_time("window_start"),
+    spend_usd=_money("spend_usd"),
+)
+PROVIDER_USAGE: Final = _table(
+    "provider_usage",
+    ProviderUsage,
+    window_start=_time("window_start"),
+    window_end=_time("window_end"),
+    observed_at=_time("observed_at"),
+    cost_usd=_money("cost_usd"),
+    requests=lambda usage: usage.requests,
+)
+INCIDENTS: Final = _table(
+    "incidents",
+    Incident,
+    opened_at=_time("opened_at"),
+    detected_at=_time("detected_at"),
+    spend_usd=_money("spend_usd"),
+    signals=lambda incident: msgspec.json.encode(incident.signals).decode(),
+)
+VERDICTS: Final = _table(
+    "verdicts",
+    Verdict,
+    until=_time("until"),
+    at=_time("at"),
+    # People paste keys into notes.
+    note=lambda verdict: scrub_text(verdict.note or ""),
+)
+ACTIONS: Final = _table(
+    "actions",
+    Action,
+    requested_at=_time("requested_at"),
+    not_before=_time("not_before"),
+)
+ACTION_RESULTS: Final = _table(
+    "action_results",
+    ActionResult,
+    at=_time("at"),
+    http_status=lambda result: result.http_status,
+    # Gateways quote what they were sent.
+    detail=lambda result: scrub_text(result.detail or ""),
+)
+DEAD_LETTERS: Final = _table("dead_letters", DeadLetter, received_at=_time("received_at"))
+
+TABLES: Final = (
+    USAGE_EVENTS,
+    SPEND_WINDOWS,
+    PROVIDER_USAGE,
+    INCIDENTS,
+    VERDICTS,
+    ACTIONS,
+    ACTION_RESULTS,
+    DEAD_LETTERS,
+)
