@@ -10,7 +10,7 @@ from typing import Self, TypeVar
 import msgspec
 import structlog
 
-from pipeline.config import Config, Response
+from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.response import ledger
@@ -18,7 +18,7 @@ from pipeline.response.adapters import adapters
 from pipeline.response.gate import Circumstances, Stop, by_policy, gate
 from pipeline.response.gateway import Adapter, Sent
 from pipeline.response.ledger import Entry
-from pipeline.response.policy import Policy, PolicyError, load_policy
+from pipeline.response.policy import Policy, Rulebook
 from pipeline.response.registry import key_record, remember_key
 from schemas.action import Action, ActionResult, Outcome
 from schemas.fields import epoch
@@ -76,7 +76,7 @@ class EnforceStage:
         return cls(
             adapters(config.response.gateways),
             {gateway.name: gateway.attempts_max for gateway in config.response.gateways},
-            _readable_policy(config.response),
+            Rulebook.read(config.response.policy).policy,
             now,
             config.response.default_gateway,
         )
@@ -264,12 +264,4 @@ def _decode(message: Message, kind: type[Record]) -> Record | None:
         log.warning(
             "record skipped", topic=message.topic, offset=message.offset, why=scrub_text(str(error))
         )
-        return None
-
-
-def _readable_policy(response: Response) -> Policy | None:
-    try:
-        return load_policy(response.policy)
-    except PolicyError as error:
-        log.warning("policy cannot be read: nothing is revoked by machine", why=str(error))
         return None

@@ -4,13 +4,17 @@ Without a policy nothing is revoked by machine. All mistakes in the file are rep
 """
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import structlog
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config import Section
 from schemas.incident import Cause, Severity
+
+log = structlog.get_logger(__name__)
 
 Step = Literal["notify", "ask", "revoke"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -71,6 +75,24 @@ class Policy(Section):
     def rule(self, name: str | None) -> Rule | None:
         """The rule of a name."""
         return next((rule for rule in self.rules if rule.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """The policy as it could be read."""
+
+    policy: Policy | None = None
+    problem: str | None = None
+    """Why there is none although one is configured."""
+
+    @classmethod
+    def read(cls, path: Path | None) -> Self:
+        """The policy in a file; one that cannot be read leaves everything to people."""
+        try:
+            return cls(load_policy(path))
+        except PolicyError as error:
+            log.warning("policy cannot be read: nothing is revoked by machine", why=str(error))
+            return cls(problem="it cannot be read, so nothing is revoked by machine")
 
 
 def load_policy(path: Path | None) -> Policy | None:

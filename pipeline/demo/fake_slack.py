@@ -1,0 +1,336 @@
+"""A Slack: as much of its Web API, interactions and Socket Mode as a pager meets.
+
+It checks the token, refuses what Block Kit refuses, keeps messages, signs clicks as Slack does, and
+can be told to misbehave.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlencode
+
+import aiohttp
+from aiohttp import web
+
+from pipeline.demo.block_kit import refuses
+
+Fault = Literal["429", "500", "503", "internal_error", "time-out", "cut", "cut-before"]
+"""`time-out` and `cut` come after the call was applied: the answer is late, or never comes."""
+
+
+@dataclass
+class SlackMessage:
+    """A message as it stands now."""
+
+    channel: str
+    ts: str
+    body: dict[str, Any]
+    thread_ts: str | None = None
+    updates: int = 0
+
+    @property
+    def buttons(self) -> dict[str, dict[str, Any]]:
+        """Buttons by their action id."""
+        blocks: list[dict[str, Any]] = self.body.get("blocks") or []
+        return {
+            element["action_id"]: element
+            for block in blocks
+            if block["type"] == "actions"
+            for element in block["elements"]
+        }
+
+
+@dataclass
+class FakeSlack:
+    """Start it, point a client's `base_url` at `api_url`, and read what it was sent."""
+
+    token: str = "xoxb-fake-token"  # noqa: S105  # a stand-in's
+    app_token: str = "xapp-fake-token"  # noqa: S105  # a stand-in's
+    signing_secret: str = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105  # Slack's own example
+    team: str = "T111"
+    faults: list[tuple[str, Fault]] = field(default_factory=list)
+    """Method (or `*`) and fault; the first that fits a call is taken."""
+    down: bool = False
+    """Every call is answered 503 while this is set."""
+    retry_after_seconds: int = 0
+    """In answers 429."""
+    now: Callable[[], float] = time.time
+    messages: list[SlackMessage] = field(default_factory=list)
+    whispers: list[dict[str, Any]] = field(default_factory=list)
+    webhook: list[dict[str, Any]] = field(default_factory=list)
+    """What came to the incoming webhook, `/webhook`."""
+    calls: list[str] = field(default_factory=list)
+    rejected: list[str] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    """Envelopes that a Socket Mode client acknowledged."""
+    url: str = ""
+    _runner: web.AppRunner | None = None
+    _sockets: list[web.WebSocketResponse] = field(default_factory=list)
+    _count: int = 0
+
+    @property
+    def api_url(self) -> str:
+        """For `slack.base_url`."""
+        return f"{self.url}/api/"
+
+    @property
+    def pages(self) -> list[SlackMessage]:
+        """Messages outside of threads."""
+        return [message for message in self.messages if message.thread_ts is None]
+
+    async def start(self, port: int = 0) -> None:
+        """Listen on this machine."""
+        app = web.Application()
+        app.add_routes(
+            [
+                web.route("*", "/api/{method}", self._api),
+                web.post("/webhook", self._incoming_webhook),
+                web.get("/socket", self._socket),
+            ]
+        )
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        host, bound = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{bound}"
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        for socket in self._sockets:
+            await socket.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    def interaction(
+        self, message: SlackMessage, action_id: str, user: str, value: str | None = None
+    ) -> dict[str, Any]:
+        """What Slack sends when a person presses a button of a message.
+
+        Raises:
+            KeyError: the message has no such button, and no value was given.
+        """
+        self._count += 1
+        button_value = message.buttons[action_id]["value"] if value is None else value
+        action = {
+            "action_id": action_id,
+            "block_id": "leakline",
+            "type": "button",
+            "text": {"type": "plain_text", "text": action_id},
+            "value": button_value,
+            "action_ts": f"{self.now():.6f}{self._count}",
+        }
+        return {
+            "type": "block_actions",
+            "user": {"id": user, "username": user.lower(), "name": user, "team_id": self.team},
+            "api_app_id": "A111",
+            "token": "verification-token",
+            "container": {
+                "type": "message",
+                "message_ts": message.ts,
+                "channel_id": message.channel,
+                "is_ephemeral": False,
+            },
+            "trigger_id": "111.222.trigger-secret",
+            "team": {"id": self.team, "domain": "fake"},
+            "channel": {"id": message.channel, "name": "on-call"},
+            "response_url": f"{self.url}/response/secret",
+            "actions": [action],
+        }
+
+    def signed(self, payload: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
+        """An interaction's body and headers, as Slack would post them."""
+        body = urlencode({"payload": json.dumps(payload)}).encode()
+        timestamp = str(int(self.now()))
+        base = f"v0:{timestamp}:".encode() + body
+        digest = hmac.new(self.signing_secret.encode(), base, hashlib.sha256).hexdigest()
+        headers = {
+            "content-type": "application/x-www-form-urlencoded",
+            "x-slack-request-timestamp": timestamp,
+            "x-slack-signature": f"v0={digest}",
+        }
+        return body, headers
+
+    async def click(self, message: SlackMessage, action_id: str, user: str, url: str) -> int:
+        """Press a button: post the signed interaction to a URL, and give the HTTP status."""
+        body, headers = self.signed(self.interaction(message, action_id, user))
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(url, data=body, headers=headers) as response,
+        ):
+            return response.status
+
+    async def click_by_socket(self, message: SlackMessage, action_id: str, user: str) -> None:
+        """Press a button, and tell it to every Socket Mode client."""
+        self._count += 1
+        envelope = {
+            "type": "interactive",
+            "envelope_id": f"envelope-{self._count}",
+            "accepts_response_payload": True,
+            "payload": self.interaction(message, action_id, user),
+        }
+        for socket in self._sockets:
+            await socket.send_json(envelope)
+
+    async def _api(self, request: web.Request) -> web.Response:
+        method = request.match_info["method"]
+        self.calls.append(method)
+        fault = self._fault(method)
+        early = self._early(fault, request)
+        if early is not None:
+            return early
+        expected = self.app_token if method == "apps.connections.open" else self.token
+        if request.headers.get("Authorization") != f"Bearer {expected}":
+            self.rejected.append("invalid_auth")
+            return _error("invalid_auth")
+        answer = self._apply(method, await _arguments(request))
+        if fault == "time-out":
+            await asyncio.sleep(3600)
+        if fault == "cut" and request.transport is not None:
+            request.transport.abort()
+        if not answer["ok"]:
+            self.rejected.append(answer["error"])
+        headers = {"X-OAuth-Scopes": "chat:write,channels:history"}
+        return web.json_response(answer, headers=headers)
+
+    def _fault(self, method: str) -> Fault | None:
+        for position, (name, fault) in enumerate(self.faults):
+            if name in {method, "*"}:
+                del self.faults[position]
+                return fault
+        return "503" if self.down else None
+
+    def _early(self, fault: Fault | None, request: web.Request) -> web.Response | None:
+        """Faults that come before anything is applied."""
+        if fault == "429":
+            headers = {"Retry-After": str(self.retry_after_seconds)}
+            body = {"ok": False, "error": "ratelimited"}
+            return web.json_response(body, status=429, headers=headers)
+        if fault in {"500", "503"}:
+            return web.Response(status=int(fault), text="<html>", content_type="text/html")
+        if fault == "cut-before" and request.transport is not None:
+            request.transport.abort()
+        return _error("internal_error") if fault in {"internal_error", "cut-before"} else None
+
+    def _apply(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        match method:
+            case "chat.postMessage":
+                return self._post(arguments)
+            case "chat.update":
+                return self._update(arguments)
+            case "chat.delete":
+                return self._delete(arguments)
+            case "chat.postEphemeral":
+                self.whispers.append(arguments)
+                return {"ok": True, "message_ts": self._ts()}
+            case "conversations.history" | "conversations.replies":
+                return self._history(arguments)
+            case "auth.test":
+                return {"ok": True, "team_id": self.team, "user_id": "U0BOT", "bot_id": "B0BOT"}
+            case "apps.connections.open":
+                return {"ok": True, "url": self.url.replace("http", "ws", 1) + "/socket"}
+            case _:
+                return {"ok": False, "error": "unknown_method"}
+
+    def _ts(self) -> str:
+        """An id that grows, and says when."""
+        self._count += 1
+        return f"{int(self.now())}.{self._count:06d}"
+
+    def _post(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        problem = refuses(arguments)
+        if problem is not None:
+            return {"ok": False, "error": problem}
+        thread_ts = arguments.get("thread_ts")
+        if thread_ts is not None and self._find(arguments["channel"], thread_ts) is None:
+            return {"ok": False, "error": "thread_not_found"}
+        message = SlackMessage(arguments["channel"], self._ts(), arguments, thread_ts)
+        self.messages.append(message)
+        return {"ok": True, "channel": message.channel, "ts": message.ts, "message": arguments}
+
+    def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        message = self._find(arguments["channel"], arguments.get("ts"))
+        if message is None:
+            return {"ok": False, "error": "message_not_found"}
+        problem = refuses(arguments)
+        if problem is not None:
+            return {"ok": False, "error": problem}
+        message.body |= arguments
+        message.updates += 1
+        return {"ok": True, "channel": message.channel, "ts": message.ts}
+
+    def _delete(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        message = self._find(arguments["channel"], arguments.get("ts"))
+        if message is None:
+            return {"ok": False, "error": "message_not_found"}
+        self.messages.remove(message)
+        return {"ok": True, "channel": message.channel, "ts": message.ts}
+
+    def _find(self, channel: str, ts: str | None) -> SlackMessage | None:
+        found = (each for each in self.messages if (each.channel, each.ts) == (channel, ts))
+        return next(found, None)
+
+    def _history(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Newest first, in pages; metadata only where it is asked for."""
+        parent = arguments.get("ts")
+        found = [
+            message
+            for message in reversed(self.messages)
+            if message.channel == arguments["channel"]
+            and (message.thread_ts == parent or message.ts == parent)
+            and float(message.ts) >= float(arguments.get("oldest", 0))
+        ]
+        start, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit", 100))
+        with_metadata = str(arguments.get("include_all_metadata", "")).lower() in {"1", "true"}
+        shown = [_shown(message, with_metadata) for message in found[start : start + limit]]
+        more = start + limit < len(found)
+        cursor = {"next_cursor": str(start + limit) if more else ""}
+        return {"ok": True, "messages": shown, "has_more": more, "response_metadata": cursor}
+
+    async def _incoming_webhook(self, request: web.Request) -> web.Response:
+        if any(method == "webhook" for method, _ in self.faults):
+            return web.Response(status=int(self._fault("webhook") or 500))
+        self.webhook.append(await request.json())
+        return web.Response(text="ok")
+
+    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "num_connections": 1})
+        self._sockets.append(socket)
+        async for frame in socket:
+            if frame.type is aiohttp.WSMsgType.TEXT:
+                self.acknowledged.append(json.loads(frame.data)["envelope_id"])
+        return socket
+
+
+def _shown(message: SlackMessage, with_metadata: bool) -> dict[str, Any]:  # noqa: FBT001  # private
+    shown = {"type": "message", "ts": message.ts, "text": message.body.get("text", "")}
+    if with_metadata and "metadata" in message.body:
+        shown["metadata"] = message.body["metadata"]
+    return shown
+
+
+async def _arguments(request: web.Request) -> dict[str, Any]:
+    """A call's arguments, from the address, a form or JSON."""
+    arguments: dict[str, Any] = dict(request.query)
+    if request.content_type == "application/json":
+        arguments |= await request.json()
+    elif request.method == "POST":
+        form = {name: value for name, value in (await request.post()).items()}
+        arguments |= {name: _maybe_json(name, value) for name, value in form.items()}
+    return arguments
+
+
+def _maybe_json(name: str, value: object) -> object:
+    structured = name in {"blocks", "attachments", "metadata"} and isinstance(value, str)
+    return json.loads(str(value)) if structured else value
+
+
+def _error(code: str) -> web.Response:
+    return web.json_response({"ok": False, "error": code})

@@ -1,0 +1,1 @@
+"""The on-call loop: one message per incident, the clicks on it, and what the policy wants."""

@@ -1,0 +1,240 @@
+"""An incident's message: Block Kit for what happened, an attachment for the state's colour.
+
+Everything is bounded far below Slack's limits (50 blocks, 3,000 characters in a section, 2,000 in
+a field, 150 in a header, about 13,200 in all), whatever an incident holds.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.notify.clicks import SNOOZE_SECONDS, ButtonAction
+from pipeline.notify.page import Page, Phase, phase
+from pipeline.notify.states import COLOURS, OFFERS, state_sentence
+from pipeline.notify.text import dollars, flat, inert, moment
+from schemas.fields import epoch
+from schemas.incident import Cause, Signal
+from schemas.key_record import KeyRecord
+
+TITLES: dict[Cause, str] = {
+    "leaked": "{key} looks leaked",
+    "shared": "{key} looks shared with others",
+    "exposed": "{key} is used from browsers or apps: it is exposed",
+    "runaway": "{key}: a client of its owner seems to run in a loop",
+    "off_gateway": "{key}: the provider bills use that no gateway saw",
+    "revoked_use": "{key} is used although it was revoked",
+    "budget": "{key} uses up its budget",
+    "hygiene": "{key} needs tidying up",
+    "growth": "{key} grows faster than usual",
+}
+SOURCE_WORDS = ("source", "geo", "country", "travel", "network", "crowd", "browser")
+"""In the names of the detectors that judge where requests come from."""
+REASONS_MAX = 3
+EVIDENCE_SIGNALS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A message as Slack takes it."""
+
+    text: str
+    """For notifications, and for where blocks do not show."""
+    blocks: list[dict[str, Any]] | None
+    attachments: list[dict[str, Any]] | None
+    event_type: str
+    """With the incident's id in the message's metadata, by which it is found again."""
+    incident_id: str
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The message's metadata."""
+        return {
+            "event_type": self.event_type,
+            "event_payload": {"incident_id": self.incident_id},
+        }
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal messages."""
+        parts = json.dumps([self.text, self.blocks, self.attachments], sort_keys=True)
+        return hashlib.sha256(parts.encode()).hexdigest()[:16]
+
+    def plain(self) -> "Card":
+        """The message in words alone, for when Slack refuses the rest."""
+        return Card(self.text, None, None, self.event_type, self.incident_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What a message needs besides the incident."""
+
+    key_record: KeyRecord | None
+    not_revocable: str | None
+    """Why there is no Revoke button; None: there is one."""
+    console_url: str | None
+
+
+def headline(page: Page, key_record: KeyRecord | None) -> str:
+    """What happened, in one sentence of plain words, safe wherever Slack shows it."""
+    name = key_name(page, key_record)
+    return TITLES[page.incident.cause].format(key=f"Key {flat(name, 80)}")
+
+
+def key_name(page: Page, key_record: KeyRecord | None) -> str:
+    """The key's alias, else its id, shortened when it is a hash."""
+    if key_record is not None and key_record.alias:
+        return key_record.alias
+    key_id = page.incident.key_id
+    return key_id[:19] + "…" if key_id.startswith("sha256:") else key_id
+
+
+def page_card(page: Page, background: Background) -> Card:
+    """The message of an incident in its present state."""
+    state = phase(page)
+    title = headline(page, background.key_record)
+    sentence = state_sentence(page, state)
+    blocks = [
+        _header(f"{COLOURS[state].sign} {title}"),
+        _facts(page, background.key_record),
+        _text(_where(page)),
+        _text(_reasons(page)),
+        _context(page, background, state),
+        *_buttons(page, background, state),
+    ]
+    colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [_text(sentence)]}
+    text = f"{COLOURS[state].sign} {title}. {sentence}"
+    return Card(text, blocks, [colour], "leakline_incident", page.incident.incident_id)
+
+
+def evidence_card(page: Page) -> Card:
+    """What the thread holds: every signal with its numbers."""
+    signals = page.incident.signals[:EVIDENCE_SIGNALS_MAX]
+    blocks = [_text(_evidence(signal)) for signal in signals] or [_text("No signals were given.")]
+    text = f"Evidence, revision {page.incident.revision}"
+    return Card(text, [_text(text), *blocks], None, "leakline_evidence", page.incident.incident_id)
+
+
+def fallback_text(page: Page, key_record: KeyRecord | None) -> str:
+    """One paragraph for the fall-back webhook."""
+    incident = page.incident
+    reasons = " ".join(flat(each.summary, 300) for each in incident.signals[:REASONS_MAX])
+    return (
+        f"{headline(page, key_record)}. {dollars(incident.spend_usd)} since"
+        f" {moment(epoch(incident.opened_at))}, {dollars(incident.burn_usd_per_hour)} an hour."
+        f" {reasons} Slack's API cannot be reached: the buttons come when it can."
+        f" Incident {flat(incident.incident_id, 128)}."
+    )
+
+
+def _header(text: str) -> dict[str, Any]:
+    return {"type": "header", "text": _plain(text, 150)}
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _plain(text, 1900)}
+
+
+def _plain(text: str, length_max: int) -> dict[str, Any]:
+    """A text object without formatting. The text has been made inert before; this is the limit."""
+    return {"type": "plain_text", "text": text[:length_max], "emoji": False}
+
+
+def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
+    incident = page.incident
+    team = incident.team or (record.team if record else None)
+    environment = incident.environment or (record.environment if record else None)
+    owner = record.owner if record else None
+    facts = {
+        "Key": f"{key_name(page, record)} ({incident.key_id})",
+        "Team": " / ".join(filter(None, (team, owner))) or "unknown",
+        "Environment": environment or "unknown",
+        "Since": moment(epoch(incident.opened_at)),
+        "Spent so far": dollars(incident.spend_usd),
+        "Expected": dollars(incident.baseline_usd),
+        "Now": f"{dollars(incident.burn_usd_per_hour)} an hour",
+    }
+    fields = [_plain(f"{name}: {inert(value, 200)}", 400) for name, value in facts.items()]
+    return {"type": "section", "fields": fields}
+
+
+def _where(page: Page) -> str:
+    """Where requests come from compared with usual, in the words of the detectors that ask it."""
+    found = [
+        signal.summary
+        for signal in page.incident.signals
+        if any(word in signal.detector for word in SOURCE_WORDS)
+    ]
+    return "From where: " + (inert(found[0], 500) if found else "nothing unusual")
+
+
+def _reasons(page: Page) -> str:
+    signals = page.incident.signals[:REASONS_MAX]
+    lines = [f"{n}. {inert(signal.summary, 500)}" for n, signal in enumerate(signals, 1)]
+    return "\n".join(["Why:", *(lines or ["no reason was given"])])
+
+
+def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]:
+    incident = page.incident
+    other = f", else {incident.runner_up}" if incident.runner_up else ""
+    notes = [f"Most likely {incident.cause}{other}; risk {incident.risk:.0%}; {incident.severity}."]
+    if incident.learning:
+        notes.append("The key is new and was judged by keys like it.")
+    if background.not_revocable is not None and "revoke" in OFFERS[state]:
+        notes.append(f"No Revoke button: {inert(background.not_revocable, 300)}.")
+    if page.policy_note is not None:
+        notes.append(f"Policy: {inert(page.policy_note, 300)}.")
+    if background.console_url is not None:
+        link = f"{background.console_url.rstrip('/')}/incidents/{incident.incident_id}"
+        notes.append(inert(link, 500))
+    return {"type": "context", "elements": [_plain(note, 600) for note in notes]}
+
+
+def _buttons(page: Page, background: Background, state: Phase) -> list[dict[str, Any]]:
+    """The buttons that fit the state; none when nothing is left to decide."""
+    offered = [
+        _button(name, page, background)
+        for name in OFFERS[state]
+        if name != "revoke" or background.not_revocable is None
+    ]
+    if not offered:
+        return []
+    return [{"type": "actions", "block_id": "leakline", "elements": offered}]
+
+
+def _button(name: ButtonAction, page: Page, background: Background) -> dict[str, Any]:
+    labels: dict[ButtonAction, str] = {
+        "revoke": "Revoke",
+        "acknowledge": "Acknowledge",
+        "snooze": f"Snooze {SNOOZE_SECONDS / 3600:.0f} h",
+        "not_a_leak": "Not a leak",
+    }
+    button: dict[str, Any] = {
+        "type": "button",
+        "action_id": name,
+        "text": _plain(labels[name], 75),
+        "value": page.incident.incident_id,
+    }
+    if name == "revoke":
+        button |= {"style": "danger", "confirm": _confirmation(page, background)}
+    return button
+
+
+def _confirmation(page: Page, background: Background) -> dict[str, Any]:
+    name = inert(key_name(page, background.key_record), 100)
+    return {
+        "title": _plain("Revoke this key?", 100),
+        "text": _plain(f"Every request with {name} will fail from then on.", 300),
+        "confirm": _plain("Revoke", 30),
+        "deny": _plain("Cancel", 30),
+        "style": "danger",
+    }
+
+
+def _evidence(signal: Signal) -> str:
+    numbers = json.dumps(signal.evidence, ensure_ascii=False, default=str)
+    window = f"{moment(epoch(signal.window_start))} to {moment(epoch(signal.window_end))}"
+    return (
+        f"{inert(signal.detector, 100)}: {inert(signal.summary, 500)}\n"
+        f"score {signal.score:.2f}, p {signal.p_value:.2g}, {window}\n{inert(numbers, 700)}"
+    )

@@ -1,0 +1,125 @@
+"""From a click to an intent, or to a refusal with its reason. Pure.
+
+Slack's signature says that a request comes from Slack, not that its sender may act: that is
+decided here, by user and workspace. Of a button's value only the incident's id is believed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast, get_args
+
+import msgspec
+
+from pipeline.config import Slack
+from pipeline.notify.page import Page, phase
+from pipeline.notify.signature import interaction
+
+ButtonAction = Literal["revoke", "acknowledge", "snooze", "not_a_leak"]
+BUTTONS: tuple[ButtonAction, ...] = get_args(ButtonAction)
+SNOOZE_SECONDS = 4 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A press of a button, by whom and where."""
+
+    button: ButtonAction
+    incident_id: str
+    user: str
+    team: str
+    channel: str
+    click_id: str
+    """Unique per press."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What a person wants and may do."""
+
+    click: Click
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a click does nothing."""
+
+    click: Click | None
+    reason: str
+    answered: bool = True
+    """Whether the person is told; a repetition gets no second answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """Who may do what with one incident."""
+
+    slack: Slack
+    approvers: Sequence[str] | None
+    """Who may revoke, of the allowed users; None: all of them."""
+    not_revocable: str | None
+    """Why the key cannot be revoked from here."""
+
+
+def read_click(value: bytes) -> Click | None:
+    """The first known button press in an interaction's JSON; None when it holds none."""
+    try:
+        payload = interaction(msgspec.json.decode(value))
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    for action in payload["actions"]:
+        if action.get("action_id") in BUTTONS and action.get("value") and action.get("action_ts"):
+            return _click(payload, action)
+    return None
+
+
+def _click(payload: dict[str, Any], action: dict[str, str]) -> Click:
+    user = payload["user"].get("id", "")
+    return Click(
+        button=cast("ButtonAction", action["action_id"]),
+        incident_id=action["value"],
+        user=user,
+        team=payload["team"].get("id") or payload["user"].get("team_id", ""),
+        channel=payload["channel"].get("id") or payload["container"].get("channel_id", ""),
+        click_id=f"{user}/{action['action_ts']}",
+    )
+
+
+def judge_click(click: Click, page: Page | None, powers: Powers) -> Intent | Refusal:
+    """Whether a click acts."""
+    refused = _person(click, powers.slack)
+    if refused is None and page is None:
+        refused = "This incident is no longer known."
+    if refused is not None or page is None:
+        return Refusal(click, refused or "")
+    if click.click_id in page.clicks:
+        return Refusal(click, "This click has acted already.", answered=False)
+    refused = _revocation(click, page, powers) if click.button == "revoke" else _saying(click, page)
+    return Intent(click) if refused is None else Refusal(click, refused)
+
+
+def _person(click: Click, slack: Slack) -> str | None:
+    if slack.team_id is not None and click.team != slack.team_id:
+        return "Clicks from this workspace do not act."
+    if click.user not in slack.allowed_users:
+        return "You are not on the list of people who may act here."
+    return None
+
+
+def _revocation(click: Click, page: Page, powers: Powers) -> str | None:
+    if powers.approvers is not None and click.user not in powers.approvers:
+        return "The policy lets only its approvers revoke this key."
+    if powers.not_revocable is not None:
+        return f"This key cannot be revoked from here: {powers.not_revocable}."
+    match phase(page):
+        case "revoking":
+            return "The key is being revoked already."
+        case "revoked":
+            return "The key is revoked already."
+        case _:
+            return None
+
+
+def _saying(click: Click, page: Page) -> str | None:
+    if click.button == "acknowledge" and page.acknowledged_by is not None:
+        return f"{page.acknowledged_by.removeprefix('slack:')} has acknowledged it already."
+    return None

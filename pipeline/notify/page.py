@@ -1,0 +1,201 @@
+"""What is remembered of an incident on the way to people, and what state it is in."""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from pipeline.journal import Journal
+from schemas.action import Action, ActionResult, Kind
+from schemas.fields import epoch
+from schemas.incident import SEVERITIES, Incident
+from schemas.verdict import Verdict
+
+PREFIX = "page/"
+SIGNALS_MAX = 10
+"""Signals that are kept for the message, the strongest ones."""
+CLICKS_MAX = 50
+
+Phase = Literal[
+    "open",
+    "acknowledged",
+    "snoozed",
+    "suppressed",
+    "planned",
+    "revoking",
+    "revoked",
+    "failed",
+    "benign",
+    "resolved",
+]
+
+
+class Slot(Struct, omit_defaults=True):
+    """A message that may be at Slack."""
+
+    intended_at: float | None = None
+    """When it was first going to be posted: from then on it may exist."""
+    ts: str | None = None
+    """Slack's id of it, once known."""
+    digest: str | None = None
+    """Of what it shows."""
+    given_up: bool = False
+    """A person removed it, or Slack will never take it."""
+
+
+class Taken(Struct, omit_defaults=True, kw_only=True):
+    """An action on the incident's key, and what came of it."""
+
+    action_id: str
+    kind: Kind
+    requested_by: str
+    not_before: float | None = None
+    dry_run: bool = False
+    result: ActionResult | None = None
+
+    @property
+    def effective(self) -> bool:
+        """Whether the gateway did it."""
+        done = self.result is not None and self.result.status in {"done", "verified"}
+        return done and not self.dry_run
+
+
+class Page(Struct, omit_defaults=True, kw_only=True):
+    """An incident, what people said about it, and where its message is."""
+
+    incident: Incident
+    """The latest revision."""
+    channel: str = ""
+    message: Slot = msgspec.field(default_factory=Slot)
+    evidence: Slot = msgspec.field(default_factory=Slot)
+    fallback_sent: bool = False
+    dirty: bool = True
+    """People have not been shown everything."""
+    acknowledged_by: str | None = None
+    snoozed_until: float | None = None
+    verdict: Verdict | None = None
+    """The last of leak, benign and expected."""
+    actions: list[Taken] = []
+    rule: str | None = None
+    """The rule of the policy that matched."""
+    policy_note: str | None = None
+    """Why nothing is done by machine, where somebody could expect it."""
+    clicks: list[str] = []
+    heard_at: float = 0.0
+    """When somebody last said something, and who."""
+    heard_by: str | None = None
+    touched_at: float = 0.0
+
+
+def load(incident_id: str, journal: Journal) -> Page | None:
+    """What is remembered of an incident."""
+    value = journal.get(PREFIX + incident_id)
+    return None if value is None else msgspec.json.decode(value, type=Page)
+
+
+def save(page: Page, journal: Journal) -> None:
+    """Remember it."""
+    journal.put(PREFIX + page.incident.incident_id, msgspec.json.encode(page))
+
+
+def revised(page: Page | None, incident: Incident) -> Page:
+    """A page after a newer revision; its severity never falls, so that nobody loses sight."""
+    strongest = sorted(incident.signals, key=lambda signal: -signal.score)[:SIGNALS_MAX]
+    incident = msgspec.structs.replace(incident, signals=strongest)
+    if page is None:
+        return Page(incident=incident)
+    highest = max(incident.severity, page.incident.severity, key=SEVERITIES.index)
+    page.incident = msgspec.structs.replace(incident, severity=highest)
+    page.dirty = True
+    return page
+
+
+def judged(page: Page, verdict: Verdict) -> bool:
+    """Apply what a person said, and whether it is news. Nothing older than the last word is."""
+    at = epoch(verdict.at)
+    if at < page.heard_at or (at == page.heard_at and verdict.by == page.heard_by):
+        return False
+    page.heard_at, page.heard_by, page.dirty = at, verdict.by, True
+    match verdict.verdict:
+        case "acknowledge":
+            page.acknowledged_by = verdict.by
+        case "snooze":
+            page.snoozed_until = None if verdict.until is None else epoch(verdict.until)
+        case _:
+            page.verdict = verdict
+    return True
+
+
+def acted(page: Page, result: ActionResult) -> None:
+    """Apply what came of an action, whoever asked for it."""
+    for taken in page.actions:
+        if taken.action_id == result.action_id:
+            taken.result = result
+            break
+    else:
+        kind = result.kind or "revoke"
+        page.actions.append(
+            Taken(action_id=result.action_id, kind=kind, requested_by="console", result=result)
+        )
+    page.dirty = True
+
+
+def requested(page: Page, action: Action) -> None:
+    """Note an action that is being asked for; a person's request replaces a machine's."""
+    page.actions = [taken for taken in page.actions if taken.action_id != action.action_id]
+    page.actions.append(
+        Taken(
+            action_id=action.action_id,
+            kind=action.kind,
+            requested_by=action.requested_by,
+            not_before=None if action.not_before is None else epoch(action.not_before),
+            dry_run=action.dry_run,
+        )
+    )
+    page.dirty = True
+
+
+def action_id(page: Page, kind: Kind, *, dry_run: bool = False) -> str:
+    """The id of the next action: the same until an earlier one has ended without effect.
+
+    A dry run has an id of its own, so that its outcome is never taken for that of the real thing.
+    """
+    ended = sum(
+        taken.kind == kind and taken.result is not None and not taken.effective
+        for taken in page.actions
+    )
+    text = f"{page.incident.incident_id}:{kind}" + (f":{ended}" if ended else "")
+    text += ":dry-run" if dry_run else ""
+    return "act_" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def revocation(page: Page) -> Taken | None:
+    """The latest revocation."""
+    return next((taken for taken in reversed(page.actions) if taken.kind == "revoke"), None)
+
+
+def phase(page: Page) -> Phase:
+    """The state that people see. What was done to the key outweighs what was said about it."""
+    taken = revocation(page)
+    if taken is not None and not taken.dry_run and not _cancelled(taken):
+        return _progress(taken)
+    if page.verdict is not None and page.verdict.verdict in {"benign", "expected"}:
+        return "benign"
+    if page.incident.status == "resolved":
+        return "resolved"
+    if page.snoozed_until is not None:
+        return "snoozed"
+    if page.incident.status == "suppressed":
+        return "suppressed"
+    return "open" if page.acknowledged_by is None else "acknowledged"
+
+
+def _cancelled(taken: Taken) -> bool:
+    return taken.result is not None and taken.result.status == "cancelled"
+
+
+def _progress(taken: Taken) -> Phase:
+    if taken.result is None:
+        return "planned" if taken.not_before is not None else "revoking"
+    return "revoked" if taken.effective else "failed"

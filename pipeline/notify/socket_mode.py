@@ -1,0 +1,51 @@
+"""Clicks over Socket Mode, for installations that Slack cannot reach over HTTP.
+
+A click is acknowledged to Slack once it is in the log; until then Slack sends it again.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import structlog
+from pydantic import SecretStr
+from slack_sdk.socket_mode.aiohttp import SocketModeClient
+from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
+from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_sdk.socket_mode.response import SocketModeResponse
+from slack_sdk.web.async_client import AsyncWebClient
+
+from pipeline.notify.signature import interaction
+
+log = structlog.get_logger(__name__)
+
+Sink = Callable[[bytes], Awaitable[None]]
+"""Appends a click to the topic `slack-clicks`; returns when the log has it."""
+
+
+class SocketModeListener:
+    """Feeds clicks from a web socket into the log."""
+
+    def __init__(self, app_token: SecretStr, client: AsyncWebClient, sink: Sink) -> None:
+        self._sink = sink
+        self._client = SocketModeClient(
+            app_token=app_token.get_secret_value(), web_client=client, logger=client.logger
+        )
+        self._client.socket_mode_request_listeners.append(self._take)
+
+    async def start(self) -> None:
+        """Connect; the client reconnects by itself from then on."""
+        await self._client.connect()
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        await self._client.close()
+
+    async def _take(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
+        if request.type == "interactive":
+            try:
+                click = interaction(request.payload)
+            except ValueError as error:
+                log.warning("interaction skipped", why=str(error))
+            else:
+                await self._sink(msgspec.json.encode(click))
+        await client.send_socket_mode_response(SocketModeResponse(request.envelope_id))

@@ -1,0 +1,305 @@
+"""From incidents to people and back: pages, clicks, and what the policy wants.
+
+What is to be said is remembered first; Slack is brought in line with it at once when it answers,
+and by `tick` when it does not. Actions never wait for Slack.
+"""
+
+from collections.abc import Callable
+from typing import Self, TypeVar
+
+import msgspec
+import structlog
+
+from pipeline.config import Config
+from pipeline.journal import Journal
+from pipeline.message import Message
+from pipeline.notify import page as pages
+from pipeline.notify.blocks import Background
+from pipeline.notify.clicks import (
+    SNOOZE_SECONDS,
+    Click,
+    Intent,
+    Powers,
+    Refusal,
+    judge_click,
+    read_click,
+)
+from pipeline.notify.courier import Courier
+from pipeline.notify.decide import decide_revision
+from pipeline.notify.page import Page
+from pipeline.notify.slack import Messenger, SlackMessenger, web_client
+from pipeline.response.decide import decide
+from pipeline.response.ledger import count_automatic, history
+from pipeline.response.policy import Rulebook
+from pipeline.response.registry import key_record, remember_key, remembered
+from schemas.action import Action, ActionResult
+from schemas.incident import Incident
+from schemas.key_record import KeyRecord
+from schemas.redaction import scrub_text
+from schemas.topics import (
+    ACTION_RESULTS,
+    ACTIONS,
+    CLICKS,
+    INCIDENTS,
+    KEYS,
+    RECORD_HEADER,
+    USAGE_EVENTS,
+    VERDICTS,
+    Topic,
+)
+from schemas.verdict import Judgement, Verdict
+
+log = structlog.get_logger(__name__)
+Record = TypeVar("Record", Incident, ActionResult, Verdict)
+
+KEEP_SECONDS = 90 * 86_400.0
+"""An incident is remembered so long after its last change."""
+SWEEP_SECONDS = 3600.0
+_JUDGEMENTS: dict[str, Judgement] = {
+    "revoke": "leak",
+    "acknowledge": "acknowledge",
+    "snooze": "snooze",
+    "not_a_leak": "benign",
+}
+
+
+class NotifyStage:
+    """Tells people, hears them, and asks for what they or the policy want."""
+
+    reads: tuple[Topic, ...] = (INCIDENTS, ACTION_RESULTS, CLICKS, VERDICTS, KEYS)
+
+    def __init__(
+        self,
+        config: Config,
+        messenger: Messenger | None,
+        rulebook: Rulebook,
+        now: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._rules = rulebook
+        self._now = now
+        self._courier = Courier(messenger, config.slack, now)
+        self._dirty: set[str] | None = None
+        self._snoozed: dict[str, float] = {}
+        self._swept_at = 0.0
+
+    @classmethod
+    def from_config(cls, config: Config, now: Callable[[], float]) -> Self:
+        """The stage as configured; without a token, Slack's fall-back alone is used."""
+        token = config.slack.token
+        messenger = None if token is None else SlackMessenger(web_client(config.slack))
+        return cls(config, messenger, Rulebook.read(config.response.policy), now)
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        """Take a revision, an outcome, a click, a verdict from elsewhere or a key's entry."""
+        if message.topic.endswith(KEYS.name):
+            remember_key(message, journal)
+        elif message.topic.endswith(CLICKS.name):
+            await self._take_click(message, journal)
+        elif message.topic.endswith(VERDICTS.name):
+            await self._take_verdict(message, journal)
+        elif message.topic.endswith(ACTION_RESULTS.name):
+            await self._take_result(message, journal)
+        else:
+            await self._take_incident(message, journal)
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        """End snoozes, say what could not be said before, forget what is old."""
+        for incident_id in sorted(self._unsaid(journal)):
+            page = pages.load(incident_id, journal)
+            if page is not None and self._courier.ready(page):
+                await self._say(page, journal)
+        for incident_id in [each for each, until in self._snoozed.items() if until <= now]:
+            await self._wake(incident_id, journal)
+        if now >= self._swept_at + SWEEP_SECONDS:
+            self._swept_at = now
+            self._sweep(journal, now)
+
+    async def _take_incident(self, message: Message, journal: Journal) -> None:
+        incident = _decode(message, Incident)
+        if incident is None:
+            return
+        page = pages.load(incident.incident_id, journal)
+        reason = decide_revision(page, incident, self._config.slack)
+        log.info(
+            "revision",
+            incident_id=incident.incident_id,
+            revision=incident.revision,
+            decision=reason.value,
+        )
+        if not reason.news:
+            return
+        page = pages.revised(page, incident)
+        await self._apply_policy(page, journal)
+        await self._say(page, journal)
+
+    async def _take_result(self, message: Message, journal: Journal) -> None:
+        result = _decode(message, ActionResult)
+        page = None
+        if result is not None and result.incident_id is not None:
+            page = pages.load(result.incident_id, journal)
+        if result is not None and page is not None:
+            pages.acted(page, result)
+            await self._say(page, journal)
+
+    async def _take_verdict(self, message: Message, journal: Journal) -> None:
+        """Show what was said elsewhere; what was said here comes back and changes nothing."""
+        verdict = _decode(message, Verdict)
+        page = None if verdict is None else pages.load(verdict.incident_id, journal)
+        if verdict is not None and page is not None and pages.judged(page, verdict):
+            await self._say(page, journal)
+
+    async def _take_click(self, message: Message, journal: Journal) -> None:
+        click = read_click(message.value)
+        if click is None:
+            return
+        page = pages.load(click.incident_id, journal)
+        match judge_click(click, page, self._powers(page, journal)):
+            case Refusal(reason=reason, answered=answered):
+                log.info("click refused", button=click.button, user=click.user, why=reason)
+                if answered:
+                    await self._courier.whisper(click.channel, click.user, reason)
+            case Intent() if page is not None:
+                await self._act(click, page, journal)
+
+    async def _act(self, click: Click, page: Page, journal: Journal) -> None:
+        """Publish what a person said, and the action that he asked for."""
+        log.info("click", button=click.button, user=click.user, incident_id=click.incident_id)
+        page.clicks = [*page.clicks, click.click_id][-pages.CLICKS_MAX :]
+        now = self._now()
+        verdict = Verdict(
+            incident_id=click.incident_id,
+            key_id=page.incident.key_id,
+            verdict=_JUDGEMENTS[click.button],
+            until=now + SNOOZE_SECONDS if click.button == "snooze" else None,
+            by=f"slack:{click.user}",
+            at=now,
+        )
+        pages.judged(page, verdict)
+        header = {RECORD_HEADER: "verdict"}
+        await journal.publish(VERDICTS, verdict, key=click.incident_id)
+        await journal.publish(USAGE_EVENTS, verdict, key=verdict.key_id, headers=header)
+        if click.button == "revoke":
+            await self._request(page, f"slack:{click.user}", now, journal)
+        await self._say(page, journal)
+
+    async def _apply_policy(self, page: Page, journal: Journal) -> None:
+        """Ask for what the policy wants; once something was done or said, people decide."""
+        if page.actions or page.verdict is not None or page.snoozed_until is not None:
+            return
+        record = key_record(page.incident.key_id, journal)
+        now = self._now()
+        decision = decide(self._rules.policy, page.incident, record, history(journal), now)
+        page.rule = decision.rule
+        page.policy_note = decision.reason if decision.step == "ask" else self._rules.problem
+        if decision.step == "revoke" and decision.not_before is not None:
+            page.policy_note = decision.reason
+            await self._request(
+                page,
+                f"policy:{decision.rule}",
+                decision.not_before,
+                journal,
+                dry_run=decision.dry_run,
+            )
+
+    async def _request(
+        self, page: Page, by: str, not_before: float, journal: Journal, *, dry_run: bool = False
+    ) -> None:
+        """Publish a revocation."""
+        record = key_record(page.incident.key_id, journal)
+        now = self._now()
+        action = Action(
+            action_id=pages.action_id(page, "revoke", dry_run=dry_run),
+            incident_id=page.incident.incident_id,
+            key_id=page.incident.key_id,
+            kind="revoke",
+            gateway=self._gateway(record),
+            requested_by=by,
+            requested_at=now,
+            not_before=not_before if not_before > now else None,
+            dry_run=dry_run,
+        )
+        pages.requested(page, action)
+        if by.startswith("policy:") and not dry_run:
+            count_automatic(action, journal, now)
+        await journal.publish(ACTIONS, action, key=action.key_id)
+
+    async def _say(self, page: Page, journal: Journal) -> None:
+        """Remember a page and bring Slack in line with it."""
+        incident_id = page.incident.incident_id
+        page.touched_at = self._now()
+        pages.save(page, journal)
+        self._unsaid(journal).add(incident_id)
+        if page.snoozed_until is not None:
+            self._snoozed[incident_id] = page.snoozed_until
+        await self._courier.deliver(page, self._background(page, journal), journal)
+        pages.save(page, journal)
+        if not page.dirty:
+            self._unsaid(journal).discard(incident_id)
+
+    async def _wake(self, incident_id: str, journal: Journal) -> None:
+        """End a snooze."""
+        del self._snoozed[incident_id]
+        page = pages.load(incident_id, journal)
+        if page is not None and page.snoozed_until is not None:
+            page.snoozed_until, page.dirty = None, True
+            await self._say(page, journal)
+
+    def _unsaid(self, journal: Journal) -> set[str]:
+        """Ids of incidents that people have not been shown in full; read once."""
+        if self._dirty is None:
+            self._dirty = set()
+            for page in self._pages(journal):
+                if page.dirty:
+                    self._dirty.add(page.incident.incident_id)
+                if page.snoozed_until is not None:
+                    self._snoozed[page.incident.incident_id] = page.snoozed_until
+        return self._dirty
+
+    def _pages(self, journal: Journal) -> list[Page]:
+        loaded = (pages.load(each, journal) for each in remembered(pages.PREFIX, journal))
+        return [page for page in loaded if page is not None]
+
+    def _sweep(self, journal: Journal, now: float) -> None:
+        for page in self._pages(journal):
+            if page.touched_at < now - KEEP_SECONDS:
+                journal.put(pages.PREFIX + page.incident.incident_id, None)
+
+    def _gateway(self, record: KeyRecord | None) -> str | None:
+        named = record.gateway if record is not None else None
+        return named or self._config.response.default_gateway
+
+    def _background(self, page: Page, journal: Journal) -> Background:
+        record = key_record(page.incident.key_id, journal)
+        return Background(record, self._not_revocable(record), self._config.slack.console_url)
+
+    def _not_revocable(self, record: KeyRecord | None) -> str | None:
+        """Why a click cannot revoke a key; None: it can."""
+        gateway = self._gateway(record)
+        if record is not None and record.protected:
+            return "it is protected, so revoke it at its gateway by hand"
+        if record is not None and record.status != "active":
+            return f"the registry says that it is {record.status}"
+        if gateway is None:
+            return "no gateway is known for it"
+        if all(each.name != gateway for each in self._config.response.gateways):
+            return f"its gateway {gateway} is not configured"
+        return None
+
+    def _powers(self, page: Page | None, journal: Journal) -> Powers:
+        policy = self._rules.policy
+        rule = policy.rule(page.rule) if policy is not None and page is not None else None
+        approvers = rule.approvers if rule is not None else None
+        if approvers is None and policy is not None:
+            approvers = policy.approvers
+        record = key_record(page.incident.key_id, journal) if page is not None else None
+        return Powers(self._config.slack, approvers, self._not_revocable(record))
+
+
+def _decode(message: Message, kind: type[Record]) -> Record | None:
+    try:
+        return msgspec.json.decode(message.value, type=kind)
+    except (msgspec.MsgspecError, ValueError) as error:
+        why = scrub_text(str(error))
+        log.warning("record skipped", topic=message.topic, offset=message.offset, why=why)
+        return None

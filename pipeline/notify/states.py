@@ -1,0 +1,102 @@
+"""The states of an incident as people see them: colour, sentence, and what is left to press."""
+
+from dataclasses import dataclass
+
+from pipeline.notify.clicks import ButtonAction
+from pipeline.notify.page import Page, Phase, Taken, revocation
+from pipeline.notify.text import inert, moment
+from schemas.fields import epoch
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """Of the bar beside the message, and the sign before its title."""
+
+    hex: str
+    sign: str
+
+
+RED = Colour("#d00000", "🔴")
+ORANGE = Colour("#e8710a", "🟠")
+BLUE = Colour("#1d6fd8", "🔵")
+GREEN = Colour("#2e8540", "🟢")
+GREY = Colour("#8a8a8a", "⚪")
+
+COLOURS: dict[Phase, Colour] = {
+    "open": RED,
+    "acknowledged": ORANGE,
+    "snoozed": GREY,
+    "suppressed": GREY,
+    "planned": ORANGE,
+    "revoking": BLUE,
+    "revoked": GREEN,
+    "failed": RED,
+    "benign": GREY,
+    "resolved": GREEN,
+}
+OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
+    "open": ("revoke", "acknowledge", "snooze", "not_a_leak"),
+    "acknowledged": ("revoke", "snooze", "not_a_leak"),
+    "snoozed": ("revoke", "acknowledge", "not_a_leak"),
+    "suppressed": ("revoke", "acknowledge", "not_a_leak"),
+    "planned": ("revoke", "snooze", "not_a_leak"),
+    "revoking": (),
+    "revoked": (),
+    "failed": ("revoke", "acknowledge", "snooze", "not_a_leak"),
+    "benign": ("revoke",),
+    "resolved": (),
+}
+
+
+def state_sentence(page: Page, state: Phase) -> str:
+    """The state in one or two sentences."""
+    said = page.verdict.by if page.verdict is not None else "nobody"
+    taken = revocation(page)
+    sentences: dict[Phase, str] = {
+        "open": "Open: nobody has taken it yet.",
+        "acknowledged": f"Acknowledged by {_who(page.acknowledged_by)}.",
+        "snoozed": f"Snoozed until {moment(page.snoozed_until or 0.0)}.",
+        "suppressed": "Silenced by an earlier verdict.",
+        "benign": f"Judged not a leak by {_who(said)}.",
+        "resolved": "Resolved: the key behaves as usual again.",
+    }
+    text = _progress(taken, state) if state not in sentences and taken else sentences[state]
+    if state not in sentences and page.acknowledged_by is not None:
+        text += f" Acknowledged by {_who(page.acknowledged_by)}."
+    return text + _beside(taken)
+
+
+def _progress(taken: Taken, state: Phase) -> str:
+    by = _who(taken.requested_by)
+    if state == "planned":
+        at = moment(taken.not_before or 0.0)
+        return f"Will be revoked at {at} by {by}, unless somebody presses Snooze or Not a leak."
+    result = taken.result
+    if result is None:
+        return f"Revoking, asked for by {by}."
+    at = moment(epoch(result.at))
+    detail = inert(result.detail or result.status, 300)
+    if state == "revoked" and result.status == "verified":
+        return f"Revoked and verified at {at}, asked for by {by}."
+    if state == "revoked":
+        return f"Revoked at {at}, asked for by {by}: {detail}."
+    return f"NOT revoked ({result.status}) at {at}: {detail}. The key may still work."
+
+
+def _beside(taken: Taken | None) -> str:
+    """What a revocation that changed nothing leaves to say."""
+    if taken is None or taken.result is None:
+        return " A dry run of a revocation is planned." if taken and taken.dry_run else ""
+    if taken.dry_run:
+        return f" The policy would have revoked it ({taken.requested_by}); nothing was sent."
+    if taken.result.status == "cancelled":
+        return " The planned revocation was held."
+    return ""
+
+
+def _who(by: str | None) -> str:
+    """A person or a policy, in words."""
+    if by is None:
+        return "nobody"
+    kind, _, name = by.partition(":")
+    return f"the policy ({inert(name, 64)})" if kind == "policy" else inert(name or kind, 64)
