@@ -94,8 +94,8 @@ SPEND_WINDOWS = Topic(
 VERDICTS = Topic(
     "verdicts",
     "What people and policies say about incidents.",
-    ("notify",),
-    ("sink",),
+    ("notify", "console"),
+    ("notify", "enforce", "sink"),
     Verdict,
     "incident_id",
     retention_ms=90 * DAY_MS,
