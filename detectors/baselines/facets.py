@@ -1,4 +1,4 @@
-"""Which values of a facet (country, client, model …) a key has used, and how surprising is a new one.
+"""Which values of a facet (country, client, model …) a key uses; how surprising is a new one?
 
 The unit of experience is the active hour, not the request: a thousand requests from one place in
 an hour say no more about where a key lives than ten.
@@ -16,7 +16,7 @@ EXPERIENCE_HOURS_MAX = 1500.0
 """Experience is halved beyond this, so that a key's recent habits count."""
 
 
-class Known(Struct, array_like=True):
+class Known(Struct, array_like=True, gc=False):
     """A value that the key is known to use."""
 
     hours: float
@@ -25,7 +25,7 @@ class Known(Struct, array_like=True):
     """Last hour in which it was seen, in hours since 1970."""
 
 
-class FacetTable(Struct, array_like=True):
+class FacetTable(Struct, array_like=True, gc=False):
     """The values that a key has used, and how often it brings new ones."""
 
     values: dict[str, Known] = {}
@@ -46,7 +46,7 @@ class FacetTable(Struct, array_like=True):
             prior: novelties expected of a key in its first three active hours, which the key's
                 own experience outweighs (a Beta prior on the rate of novelty).
         """
-        if value in self.values:
+        if value in self.values or not self.values:
             return 0.0
         rate = (self.novelties + prior) / (self.hours + 3.0)
         return max(0.0, -math.log(min(1.0, rate)))

@@ -22,7 +22,7 @@ _KIND_NATS = {"tor": 3.0, "vpn": 1.5}
 SURPRISE_MAX = 9.0
 
 
-class History(Struct, array_like=True):
+class History(Struct, array_like=True, gc=False):
     """The learnt side of a key."""
 
     first_seen: float = 0.0
@@ -48,7 +48,7 @@ class History(Struct, array_like=True):
     def surprise(self, place: Place) -> tuple[str, str, float]:
         """What is new about a source: (level, label, nats). Level is empty when nothing is."""
         prefix, network, country = place.prefix, network_of(place), country_of(place)
-        if self.prefixes.knows(prefix):
+        if self.prefixes.knows(prefix) or not self.prefixes.values:
             return "", "", 0.0
         kind = place.kind or "isp"
         extra = _KIND_NATS.get(kind, 0.0) if not self.kinds.knows(kind) else 0.0

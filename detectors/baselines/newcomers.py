@@ -20,7 +20,7 @@ LISTED_MAX = 8
 """Clients and models remembered per newcomer."""
 
 
-class Newcomer(Struct, array_like=True):
+class Newcomer(Struct, array_like=True, gc=False):
     """What a new source did."""
 
     label: str

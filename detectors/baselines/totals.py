@@ -3,7 +3,7 @@
 from msgspec import Struct
 
 
-class Totals(Struct, array_like=True):
+class Totals(Struct, array_like=True, gc=False):
     """Sums over some requests; money is integer nano-dollars, so that sums are exact."""
 
     requests: int = 0
@@ -28,7 +28,7 @@ SOURCES_MAX = 128
 _SPACE = 2**64
 
 
-class Window(Totals, array_like=True):
+class Window(Totals, array_like=True, gc=False):
     """Sums of a window, with a sketch of its distinct sources.
 
     The sketch keeps the smallest `SOURCES_MAX` 64-bit hashes (k minimum values; Bar-Yossef et al.,

@@ -42,7 +42,7 @@ def bin_of(hour: int, zone: str | None) -> int:
     return local.hour + (24 if local.weekday() >= 5 else 0)
 
 
-class Records(Struct, array_like=True):
+class Records(Struct, array_like=True, gc=False):
     """Decaying maxima: the most that the key has honestly done."""
 
     requests_5m: float = 0.0
@@ -62,7 +62,7 @@ class Records(Struct, array_like=True):
         self.nanos_1h = max(self.nanos_1h * decay, total.nanos)
 
 
-class Spread(Struct, array_like=True):
+class Spread(Struct, array_like=True, gc=False):
     """Mean and variance of log volume around its hourly mean: the parameters of River's `Var`."""
 
     n: float = 0.0
@@ -84,7 +84,7 @@ class Spread(Struct, array_like=True):
         return max(SPREAD_FLOOR, math.sqrt(variance))
 
 
-class Volume(Struct, array_like=True):
+class Volume(Struct, array_like=True, gc=False):
     """The hourly profile of a key. Bins are float32, so that a key's memory stays small."""
 
     requests: bytes = _EMPTY

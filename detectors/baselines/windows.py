@@ -5,13 +5,13 @@ from msgspec import Struct, field
 from detectors.baselines.totals import Totals, Window
 
 
-class MinuteWindow(Window, array_like=True):
+class MinuteWindow(Window, array_like=True, gc=False):
     """A minute, by slice."""
 
     slices: dict[str, Totals] = {}
 
 
-class HourWindow(Window, array_like=True):
+class HourWindow(Window, array_like=True, gc=False):
     """An hour, by slice, with its largest five minutes."""
 
     slices: dict[str, Totals] = {}
@@ -20,7 +20,7 @@ class HourWindow(Window, array_like=True):
     """Nothing was held against the key while it was open."""
 
 
-class Windows(Struct, array_like=True):
+class Windows(Struct, array_like=True, gc=False):
     """Windows by their number: minutes, hours and days since 1970."""
 
     minutes: dict[int, MinuteWindow] = {}

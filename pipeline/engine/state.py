@@ -12,7 +12,7 @@ from schemas.key_record import KeyRecord
 VERSION = 1
 
 
-class OpenIncident(Struct, array_like=True):
+class OpenIncident(Struct, array_like=True, gc=False):
     """An incident that has not ended."""
 
     incident_id: str
@@ -36,7 +36,7 @@ class OpenIncident(Struct, array_like=True):
     snoozed_until: float = 0.0
 
 
-class Calm(Struct, array_like=True):
+class Calm(Struct, array_like=True, gc=False):
     """A person found nothing wrong: the same again is not worth another page."""
 
     until: float
@@ -44,14 +44,14 @@ class Calm(Struct, array_like=True):
     """Evidence that was forgiven."""
 
 
-class Gates(Struct, array_like=True):
+class Gates(Struct, array_like=True, gc=False):
     """What a minute must exceed for the key to be looked at; each look doubles them."""
 
     requests: int = 1
     nanos: int = 0
 
 
-class KeyState(Struct, array_like=True):
+class KeyState(Struct, array_like=True, gc=False):
     """Everything that is known of a key, its position in the log included."""
 
     version: int = VERSION
