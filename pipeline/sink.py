@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
     from pipeline.accept import Acceptor
-    from pipeline.config import Store as StoreConfig
     from pipeline.journal import Journal
     from pipeline.message import Message
     from pipeline.store.client import Store
@@ -82,10 +81,10 @@ class SinkStage:
         self,
         store: Store,
         acceptor: Acceptor,
-        config: StoreConfig,
         *,
+        batch_rows_max: int = 50_000,
+        batch_seconds: float = 1.0,
         patience_seconds: float = math.inf,
-        topic_prefix: str = "",
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -94,16 +93,16 @@ class SinkStage:
         Args:
             store: where the rows go; migrated.
             acceptor: decodes usage events.
-            config: how many rows make a batch, and how long they wait for more.
+            batch_rows_max: rows in one insert, and in the buffers before `handle` writes them.
+            batch_seconds: rows wait no longer than this.
             patience_seconds: how long an unavailable store is tried again before `flush` raises.
-            topic_prefix: what the names of topics begin with.
             now: Unix seconds.
             sleep: waits that many seconds.
         """
         self._store = store
         self._acceptor = acceptor
-        self._batch_rows_max = config.batch_rows_max
-        self._batch_seconds = config.batch_seconds
+        self._batch_rows_max = batch_rows_max
+        self._batch_seconds = batch_seconds
         self._patience_seconds = patience_seconds
         self._now = now
         self._sleep = sleep
@@ -114,7 +113,7 @@ class SinkStage:
             buffer = self._dead_letters if table is DEAD_LETTERS else _Buffer(table)
             body = topic.body
             if body is not None:
-                self._by_topic[topic_prefix + topic.name] = (body, buffer)
+                self._by_topic[topic.name] = (body, buffer)
         self._buffers = (self._usage, *(buffer for _, buffer in self._by_topic.values()))
         self._oldest_at = math.inf
         self._writing = asyncio.Lock()

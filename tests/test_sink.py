@@ -1,0 +1,262 @@
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.accept import Acceptor
+from pipeline.config import Config
+from pipeline.engine import default_rules
+from pipeline.journal import Journal
+from pipeline.message import Message
+from pipeline.sink import SinkStage
+from pipeline.store import Store, StoreRefused, StoreUnavailable
+from schemas import topics
+from tests.store.records import AT_SECONDS, RECORDS, WINDOW, message, packed, usage
+from tests.support.clickhouse_front import Front
+
+JOURNAL: Journal = None  # type: ignore[assignment]  # the sink publishes and remembers nothing
+
+
+class Waits:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+        self.slept: list[float] = []
+        self.between: Callable[[], None] = lambda: None
+        """Called after each sleep."""
+
+    def now(self) -> float:
+        return self.at
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += seconds
+        self.between()
+
+
+@pytest.fixture
+def waits() -> Waits:
+    return Waits()
+
+
+@pytest.fixture(scope="module")
+def acceptor() -> Acceptor:
+    return default_rules(Config()).acceptor
+
+
+@pytest.fixture
+def make(acceptor: Acceptor, waits: Waits) -> Callable[..., SinkStage]:
+    def make(store: Store, **more: Any) -> SinkStage:  # noqa: ANN401 - the options of a sink
+        return SinkStage(store, acceptor, now=waits.now, sleep=waits.sleep, **more)
+
+    return make
+
+
+Make = Callable[..., SinkStage]
+
+
+def total(store: Store) -> tuple[Any, ...]:
+    return store.query("SELECT count(), sum(input_tokens) FROM v_usage_events").rows[0]
+
+
+async def test_every_topic_ends_up_in_its_table(any_store: Store, make: Make) -> None:
+    sink = make(any_store)
+    await sink.handle(packed([usage(1), usage(2)]), JOURNAL)
+    for topic, _, record in RECORDS:
+        await sink.handle(message(topic, record), JOURNAL)
+    assert sink.pending == 2 + len(RECORDS)
+    await sink.flush()
+    assert sink.pending == 0
+    assert {topic.name for topic in sink.reads} == {
+        "usage-events",
+        *(topic.name for topic, _, _ in RECORDS),
+    }
+    for table in ("usage_events", *(table.name for _, table, _ in RECORDS)):
+        count = any_store.query(f"SELECT count() FROM v_{table}").rows[0][0]  # noqa: S608 - ours
+        assert count == (2 if table == "usage_events" else 1), table
+
+
+async def test_the_sink_reads_what_says_that_the_sink_reads_it() -> None:
+    named = {topic.name for topic in topics.TOPICS if "sink" in topic.read_by}
+    assert {topic.name for topic in SinkStage.reads} == named
+
+
+async def test_messages_that_come_again_change_nothing(any_store: Store, make: Make) -> None:
+    events = [usage(number) for number in range(300)]
+    once = [packed(events[start : start + 60], start) for start in range(0, 300, 60)]
+    for batch_rows_max in (1000, 7):
+        sink = make(any_store, batch_rows_max=batch_rows_max)
+        for one in once:
+            await sink.handle(one, JOURNAL)
+            await sink.handle(message(topics.SPEND_WINDOWS, WINDOW), JOURNAL)
+        await sink.flush()
+    assert total(any_store) == (300, sum(range(300)))
+    assert any_store.query("SELECT count() FROM v_spend_windows").rows == [(1,)]
+
+
+async def test_control_records_and_refused_events_leave_no_row(store: Store, make: Make) -> None:
+    sink = make(store)
+    verdict = msgspec.json.encode(RECORDS[3][2])
+    control = Message(
+        "usage-events", 0, 1, verdict, AT_SECONDS, headers={topics.RECORD_HEADER: "verdict"}
+    )
+    await sink.handle(control, JOURNAL)
+    await sink.handle(Message("usage-events", 0, 2, b"not json", AT_SECONDS), JOURNAL)
+    assert sink.pending == 0
+
+
+async def test_an_unreadable_record_becomes_a_dead_letter(store: Store, make: Make) -> None:
+    sink = make(store)
+    await sink.handle(message(topics.VERDICTS, b'{"by": "sk-proj-abcdefghijkl"', 9), JOURNAL)
+    await sink.flush()
+    rows = store.query(
+        "SELECT topic, offset, reason, base64Decode(payload) AS raw FROM v_dead_letters"
+    ).rows
+    assert rows == [("verdicts", 9, "not_json", '{"by": "<secret>"')]
+
+
+async def test_a_full_buffer_is_written_and_never_grows_past_it(store: Store, make: Make) -> None:
+    sink = make(store, batch_rows_max=10)
+    for start in range(0, 40, 4):
+        await sink.handle(packed([usage(start + n) for n in range(4)], start), JOURNAL)
+        assert sink.pending < 10
+    await sink.flush()
+    assert total(store)[0] == 40
+
+
+async def test_a_message_larger_than_a_batch_goes_in_several_inserts(
+    front: Front, faulty_store: Store, make: Make
+) -> None:
+    sink = make(faulty_store, batch_rows_max=10)
+    front.statements.clear()
+    await sink.handle(packed([usage(number) for number in range(25)]), JOURNAL)
+    assert sink.pending == 0
+    inserts = [line for line in front.statements if line.startswith("INSERT")]
+    assert len(inserts) == 3
+    assert total(faulty_store)[0] == 25
+
+
+async def test_rows_wait_no_longer_than_they_may(store: Store, make: Make, waits: Waits) -> None:
+    sink = make(store, batch_seconds=2.0)
+    assert not sink.due(waits.now() + 1e6)
+    await sink.handle(packed([usage(1)]), JOURNAL)
+    waits.at += 1
+    await sink.handle(packed([usage(2)], 1), JOURNAL)
+    await sink.tick(waits.now() + 0.5, JOURNAL)
+    assert sink.pending == 2
+    await sink.tick(waits.now() + 1, JOURNAL)
+    assert sink.pending == 0
+    assert not sink.due(waits.now() + 1e6)
+
+
+FAULTS = [
+    ("error", {"code": 241}),
+    ("error", {"code": 1002}),
+    ("error_after", {"code": 1002}),
+    ("cut", {}),
+    ("cut_after", {}),
+]
+
+
+@pytest.mark.parametrize(("kind", "more"), FAULTS)
+async def test_a_fault_loses_nothing_and_doubles_nothing(
+    front: Front, faulty_store: Store, make: Make, waits: Waits, kind: str, more: dict[str, Any]
+) -> None:
+    sink = make(faulty_store, batch_rows_max=50)
+    # More often than the driver tries by itself.
+    front.fail(kind, times=4, **more)
+    for start in range(0, 200, 20):
+        events = [usage(start + n) for n in range(20)]
+        await sink.handle(packed(events, start), JOURNAL)
+    await sink.flush()
+    assert sink.pending == 0
+    assert waits.slept
+    assert not front.faults
+    assert total(faulty_store) == (200, sum(range(200)))
+
+
+async def test_an_outage_holds_messages_back_until_it_ends(
+    front: Front, faulty_store: Store, make: Make, waits: Waits
+) -> None:
+    sink = make(faulty_store, batch_rows_max=5)
+    port = front.port
+    front.refuse()
+
+    def repair() -> None:
+        assert sink.pending == 5
+        if len(waits.slept) == 8:
+            front.start(port)
+
+    waits.between = repair
+    await sink.handle(packed([usage(number) for number in range(5)]), JOURNAL)
+    assert waits.slept == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0]
+    assert total(faulty_store)[0] == 5
+
+
+async def test_patience_runs_out_and_the_rows_are_still_pending(
+    front: Front, faulty_store: Store, make: Make
+) -> None:
+    sink = make(faulty_store, patience_seconds=1.0)
+    await sink.handle(packed([usage(1)]), JOURNAL)
+    front.fail("error", times=100, code=241)
+    with pytest.raises(StoreUnavailable):
+        await sink.flush()
+    assert sink.pending == 1
+    front.faults.clear()
+    await sink.flush()
+    assert total(faulty_store)[0] == 1
+
+
+async def test_a_refusal_ends_the_sink_at_once(
+    front: Front, faulty_store: Store, make: Make, waits: Waits
+) -> None:
+    sink = make(faulty_store)
+    await sink.handle(packed([usage(1)]), JOURNAL)
+    front.fail("error", times=100, code=60)
+    with pytest.raises(StoreRefused):
+        await sink.flush()
+    assert not waits.slept
+    assert sink.pending == 1
+
+
+async def test_what_is_handled_while_the_store_is_slow_is_not_lost(
+    front: Front, faulty_store: Store, make: Make
+) -> None:
+    sink = make(faulty_store)
+    await sink.handle(packed([usage(1)]), JOURNAL)
+    front.fail("delay", seconds=0.2)
+    writing = asyncio.create_task(sink.flush())
+    await asyncio.sleep(0.05)
+    await sink.handle(packed([usage(2)], 1), JOURNAL)
+    await writing
+    assert sink.pending == 1
+    await sink.flush()
+    assert total(faulty_store)[0] == 2
+
+
+async def test_a_cancelled_flush_can_be_made_good(
+    front: Front, faulty_store: Store, make: Make
+) -> None:
+    sink = make(faulty_store)
+    await sink.handle(packed([usage(1)]), JOURNAL)
+    front.fail("delay", seconds=0.2)
+    writing = asyncio.create_task(sink.flush())
+    await asyncio.sleep(0.05)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert sink.pending == 1
+    await sink.flush()
+    assert total(faulty_store)[0] == 1
+
+
+async def test_what_is_discarded_is_not_written(store: Store, make: Make) -> None:
+    sink = make(store)
+    await sink.handle(packed([usage(1)]), JOURNAL)
+    sink.discard()
+    assert sink.pending == 0
+    await sink.flush()
+    assert total(store)[0] == 0
