@@ -5,6 +5,7 @@ as versions differ. Prompts, answers and error texts are never decoded into anyt
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,12 +23,14 @@ from pipeline.intake.lenient import (
     text,
 )
 from schemas.codec import Refused, explain, redacted
-from schemas.fields import IDENTIFIER_LENGTH_MAX
+from schemas.fields import IDENTIFIER_LENGTH_MAX as _ID_LENGTH_MAX
 from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
 
 NO_KEY: Final = "litellm:no-key"
 """Key id of requests that LiteLLM logged without any key."""
+_PUBLIC_KEY: Final = re.compile(r"(hashed-jwt-)?[0-9a-f]{64}|litellm[a-z_-]{1,60}")
+"""What is no secret in place of a key: a hash, or one of LiteLLM's own names."""
 TAGS_MAX: Final = 32
 FIELDS: Final = frozenset(
     {"id", "litellm_call_id", "startTime", "endTime", "status", "call_type", "model"}
@@ -139,13 +142,15 @@ def _required(payload: _Payload) -> float:
 
 
 def _key_id(metadata: Mapping[str, object]) -> str:
-    """The SHA-256 by which LiteLLM knows a key, also one that it refused; else its alias."""
+    """The SHA-256 by which LiteLLM knows a key, also one that it refused; else its alias.
+
+    LiteLLM hashes keys that begin with `sk-` and leaves others raw, so that anything else here
+    is taken for a raw key and hashed in the same way.
+    """
     key = text(metadata.get("user_api_key_hash"))
     if key is None:
-        key = text(metadata.get("user_api_key_alias")) or NO_KEY
-    elif public_key_id(key) != key:  # a raw key gets the hash that LiteLLM would give it
-        return hashlib.sha256(key.encode()).hexdigest()
-    return public_key_id(key)[:IDENTIFIER_LENGTH_MAX]
+        return public_key_id(text(metadata.get("user_api_key_alias")) or NO_KEY)[:_ID_LENGTH_MAX]
+    return key if _PUBLIC_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 def _event_id(payload: _Payload, key_id: str) -> str:

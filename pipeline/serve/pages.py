@@ -41,7 +41,7 @@ def incident_list(incidents: Sequence[Incident]) -> Html:
     if not incidents:
         body = tag("p", "No incidents. Keys that behave as usual are not listed.", class_="quiet")
     else:
-        names = ("Severity", "Cause", "Key", "Since", "Spend", "Per hour", "Status")
+        names = ("Severity", "Cause", "Key", "Since (UTC)", "Spend", "Per hour", "Status")
         rows = [_row(incident) for incident in incidents]
         body = _table("Incidents, the newest first", names, rows, {4, 5})
     return _page("Incidents", body, refresh=True)
@@ -102,7 +102,7 @@ def _summary(incident: Incident) -> Html:
     figures: list[tuple[str, Html | str]] = [
         ("Severity", _badge(incident.severity, _SEVERITY)),
         ("Status", _badge(incident.status, _STATUS)),
-        ("Since", _time(incident.opened)),
+        ("Since (UTC)", _time(incident.opened)),
         ("Spend since", money(incident.spend_usd)),
         ("Expected", money(incident.baseline_usd)),
         ("Per hour now", money(incident.burn_usd_per_hour)),
@@ -132,7 +132,7 @@ def _summary(incident: Incident) -> Html:
 
 
 def _signals(signals: Sequence[Signal]) -> Html:
-    names = ("Detector", "What it saw", "Window", "Score", "Chance")
+    names = ("Detector", "What it saw", "Window (UTC)", "Score", "Chance")
     rows: list[list[Html | str]] = [
         [
             signal.detector,
@@ -159,7 +159,7 @@ def _verdicts(verdicts: Sequence[Verdict]) -> Html:
         [_time(utc(item.at)), item.verdict, item.by, scrub_text(item.note or "")]
         for item in verdicts
     ]
-    return _table("Verdicts", ("When", "Verdict", "By", "Note"), rows)
+    return _table("Verdicts", ("When (UTC)", "Verdict", "By", "Note"), rows)
 
 
 def _actions(actions: Done) -> Html:
@@ -173,7 +173,7 @@ def _actions(actions: Done) -> Html:
         ]
         for action, results in actions
     ]
-    return _table("Actions", ("When", "What", "Gateway", "By", "Outcome"), rows)
+    return _table("Actions", ("When (UTC)", "What", "Gateway", "By", "Outcome"), rows)
 
 
 def _outcome(result: ActionResult) -> str:

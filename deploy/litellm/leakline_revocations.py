@@ -1,0 +1,185 @@
+"""Revoked keys for a LiteLLM proxy that has no database. Copy this one file beside its config.
+
+Two parts share a file of revoked keys:
+
+1. A receiver of leakline's signed webhooks, in a process of its own:
+       LEAKLINE_WEBHOOK_SECRET=whsec_… python leakline_revocations.py 127.0.0.1:8790
+   In leakline: `[[response.gateways]]` with kind `webhook`, this address as `url` and `probe_url`.
+2. The proxy's authentication, which refuses revoked keys:
+       general_settings:
+         custom_auth: leakline_revocations.custom_auth
+
+Environment: LEAKLINE_REVOKED_FILE (default revoked.json), LEAKLINE_KEYS_FILE (default keys.json):
+an object of the proxy's keys, by SHA-256: {"<hash>": {"key_alias": "team-a", "team_id": "a"}}.
+
+A proxy with a database needs none of this: leakline blocks its keys over the admin API.
+"""
+# ruff: noqa: INP001  # a file to copy, in no package
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+REMEMBERED_SECONDS = 600
+BODY_BYTES_MAX = 64 * 1024
+TIMEOUT_SECONDS = 10
+SECRET_LENGTH_MIN = 32
+"""`whsec_` is followed by base64 of at least 24 bytes."""
+
+
+class JsonFile:
+    """An object in a file, read again when it changes; the last good one counts meanwhile."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._stamp: tuple[int, int, int] | None = None
+        self._value: dict[str, Any] = {}
+
+    def value(self) -> dict[str, Any]:
+        """The object; empty while there is no file."""
+        try:
+            found = self._path.stat()
+            stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+            if stamp != self._stamp:
+                value = json.loads(self._path.read_text(encoding="utf-8"))
+                if isinstance(value, dict):
+                    self._value, self._stamp = value, stamp
+        except (OSError, ValueError):
+            pass
+        return self._value
+
+    def write(self, value: dict[str, Any]) -> None:
+        """Replace the object so that a reader sees the old or the new one, never half of it."""
+        with tempfile.NamedTemporaryFile(
+            "w", dir=self._path.parent, delete=False, encoding="utf-8"
+        ) as file:
+            json.dump(value, file, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(file.name).replace(self._path)
+
+
+class Receiver:
+    """Obeys signed webhooks: `key.revoke` and `key.restore`; answers `key.status`."""
+
+    def __init__(self, secret: str, revoked: JsonFile) -> None:
+        """Take the secret that leakline signs with."""
+        from standardwebhooks import Webhook  # noqa: PLC0415  # the proxy does not need it
+
+        if len(secret.removeprefix("whsec_")) < SECRET_LENGTH_MIN:
+            raise ValueError("LEAKLINE_WEBHOOK_SECRET must be whsec_ and at least 24 bytes")
+        self._webhook = Webhook(secret)
+        self._revoked = revoked
+        self._seen: dict[str, float] = {}
+        self._one = threading.Lock()
+
+    def answer(
+        self, headers: dict[str, str], body: bytes, now: float
+    ) -> tuple[int, dict[str, Any]]:
+        """(HTTP status, JSON) for one request."""
+        from standardwebhooks import WebhookVerificationError  # noqa: PLC0415  # see above
+
+        try:
+            message = self._webhook.verify(body, headers)
+            kind, key_id = message["type"], message["data"]["key_id"]
+        except WebhookVerificationError:
+            return 401, {"error": "the signature is wrong"}
+        except (ValueError, KeyError, TypeError):  # garbage in the header raises ValueError
+            return 400, {"error": "this is no webhook of leakline"}
+        if not isinstance(key_id, str):
+            return 400, {"error": "key_id is no text"}
+        with self._one:
+            return self._obey(kind, key_id, headers.get("webhook-id", ""), now)
+
+    def _obey(
+        self, kind: object, key_id: str, message_id: str, now: float
+    ) -> tuple[int, dict[str, Any]]:
+        revoked = dict(self._revoked.value())
+        if kind == "key.status":
+            return 200, {"active": key_id not in revoked}
+        if kind not in ("key.revoke", "key.restore"):
+            return 422, {"error": "only revoke, restore and status are understood"}
+        self._seen = {name: at for name, at in self._seen.items() if at > now - REMEMBERED_SECONDS}
+        if message_id not in self._seen:  # a repetition must not undo what came after it
+            if kind == "key.revoke":
+                revoked.setdefault(key_id, int(now))
+            else:
+                revoked.pop(key_id, None)
+            self._revoked.write(revoked)
+            self._seen[message_id] = now
+        return 200, {"active": key_id not in self._revoked.value()}
+
+
+def serve(receiver: Receiver, host: str, port: int) -> ThreadingHTTPServer:
+    """A server for the receiver; call `serve_forever` on it."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = TIMEOUT_SECONDS
+
+        def do_POST(self) -> None:
+            """Answer one webhook."""
+            length = self.headers.get("Content-Length", "")
+            if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+                self._write(413, {"error": "the body is too large, or its length is not known"})
+                return
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._write(*receiver.answer(headers, self.rfile.read(int(length)), time.time()))
+
+        def log_message(self, *values: object) -> None:
+            """Requests are not logged."""
+
+        def _write(self, status: int, value: dict[str, Any]) -> None:
+            body = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return ThreadingHTTPServer((host, port), Handler)
+
+
+REVOKED = JsonFile(Path(os.environ.get("LEAKLINE_REVOKED_FILE", "revoked.json")))
+KEYS = JsonFile(Path(os.environ.get("LEAKLINE_KEYS_FILE", "keys.json")))
+
+
+async def custom_auth(request: object, api_key: str) -> object:
+    """Who a key belongs to; refuses unknown and revoked keys with 401."""
+    from litellm.proxy._types import ProxyException, UserAPIKeyAuth  # noqa: PLC0415  # the receiver does not need it
+
+    del request
+    key_hash = hashlib.sha256(api_key.removeprefix("Bearer ").encode()).hexdigest()
+    about = KEYS.value().get(key_hash)
+    if key_hash in REVOKED.value():
+        raise ProxyException(message="key revoked", type="auth_error", param="key", code=401)
+    if not isinstance(about, dict):
+        raise ProxyException(message="unknown key", type="auth_error", param="key", code=401)
+    return UserAPIKeyAuth(
+        api_key=key_hash, key_alias=about.get("key_alias"), team_id=about.get("team_id")
+    )
+
+
+def main() -> int:
+    """Run the receiver."""
+    host, _, port = (sys.argv[1] if len(sys.argv) == 2 else "").rpartition(":")
+    if not host or not port.isdigit():
+        sys.stderr.write("usage: leakline_revocations.py HOST:PORT\n")
+        return 2
+    try:
+        receiver = Receiver(os.environ.get("LEAKLINE_WEBHOOK_SECRET", ""), REVOKED)
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    serve(receiver, host, int(port)).serve_forever()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
