@@ -67,7 +67,7 @@ class Home:
     volume: float
     """Factor on every key's requests."""
 
-    def per_day(self, rng: Rng, median: float, sigma: float = 1.2) -> float:
+    def per_day(self, rng: Rng, median: float, sigma: float = 1.0) -> float:
         """A heavy-tailed number of requests a day."""
         return float(np.clip(rng.lognormal(np.log(median), sigma), DAY_MIN, DAY_MAX)) * self.volume
 
@@ -163,7 +163,7 @@ def nightly(rng: Rng, at: Home) -> Habit:
 def agents(rng: Rng, at: Home) -> Habit:
     """A fleet of agents: quiet, then cascades of requests with growing context."""
     return Habit(
-        Rhythm(at.per_day(rng, 350, 1.3), at.zone, day_week(rng, 0.6)),
+        Rhythm(at.per_day(rng, 350, 1.2), at.zone, day_week(rng, 0.6)),
         Cascade(float(rng.uniform(0.75, 0.95)), log_uniform(rng, 5, 40)),
         gateways(rng, int(rng.integers(1, 4))),
         _server(rng),
@@ -344,7 +344,7 @@ CORE: dict[Archetype, float] = {
     notebook: 2,
     demo: 1,
     trickle: 2,
-    heavy: 0.6,
+    heavy: 0.4,
     regions: 1.5,
     team: 2,
 }

@@ -102,7 +102,9 @@ def _scaled(curve: Floats, rng: Rng) -> Floats:
 class Level:
     """A slow wander around the rhythm: a log-normal AR(1) with a step an hour."""
 
-    def __init__(self, rng: Rng, start: float, end: float, sigma: float, memory_hours: float):
+    def __init__(
+        self, rng: Rng, start: float, end: float, sigma: float, memory_hours: float
+    ) -> None:
         count = int((end - start) // HOUR) + 3
         keep = np.exp(-1 / memory_hours)
         noise = rng.normal(0, sigma * np.sqrt(1 - keep * keep), count)
@@ -155,8 +157,8 @@ class Sessions:
         begins = _points(rng, starts, rates / self.size)
         median = self.size / np.exp(self.spread**2 / 2)
         sizes = rng.lognormal(np.log(median), self.spread, len(begins))
-        sizes = np.clip(np.round(sizes), 1, SESSION_LENGTH_MAX).astype(np.int64)
-        return _trains(rng, begins, sizes, self.gap_seconds, self.spread)
+        whole = np.clip(np.round(sizes), 1, SESSION_LENGTH_MAX).astype(np.int64)
+        return _trains(rng, begins, whole, self.gap_seconds, self.spread)
 
 
 @dataclass(frozen=True, slots=True)

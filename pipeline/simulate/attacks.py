@@ -13,14 +13,13 @@ from pipeline.simulate.arrivals import (
     Flow,
     Pulse,
     Sessions,
-    Texture,
     local_offsets,
 )
 from pipeline.simulate.choice import log_uniform, pick
 from pipeline.simulate.egress import Mixed, Rotating
 from pipeline.simulate.loot import PROBE_FAILURES, loot, menu, stuffing
 from pipeline.simulate.parties import Client, Party, Phase, Population, grid
-from pipeline.simulate.tenants import Episode, Tenant
+from pipeline.simulate.tenants import Tenant
 from pipeline.simulate.workload import MODELS, Workload
 
 

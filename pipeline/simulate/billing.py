@@ -7,6 +7,7 @@ from pipeline.simulate.loot import loot
 from pipeline.simulate.parties import Table
 from pipeline.simulate.tenants import Tenant
 from pipeline.simulate.workload import INDEX, MODELS, dollars
+from schemas.fields import epoch
 from schemas.provider_usage import ProviderUsage
 
 Row = tuple[float, ProviderUsage]
@@ -15,7 +16,7 @@ Row = tuple[float, ProviderUsage]
 class Billing:
     """Adds up served requests as the provider would, and what was used beside the gateway."""
 
-    def __init__(self, tenants: list[Tenant], rng: Rng):
+    def __init__(self, tenants: list[Tenant], rng: Rng) -> None:
         self._tenants = tenants
         self._rng = rng
         self._billed = np.array([tenant.billed for tenant in tenants])
@@ -51,8 +52,8 @@ class Billing:
         for hour, tenant, model in sorted(closed):
             self._add(hour, tenant, model, self._totals.pop((hour, tenant, model)))
         self._steal(time)
-        self._waiting.sort(key=lambda usage: (_seconds(usage.observed_at), usage.key_id or ""))
-        ready = [u for u in self._waiting if _seconds(u.observed_at) < time]
+        self._waiting.sort(key=lambda usage: (epoch(usage.observed_at), usage.key_id or ""))
+        ready = [u for u in self._waiting if epoch(u.observed_at) < time]
         self._waiting = self._waiting[len(ready) :]
         return ready
 
@@ -114,7 +115,7 @@ class Billing:
             for usage in self._waiting
             if usage.key_id == self._tenants[number].record.key_id
             and usage.model == price.name
-            and _seconds(usage.window_start) == hour * HOUR
+            and epoch(usage.window_start) == hour * HOUR
         ]
         for usage in own:
             self._waiting.remove(usage)
@@ -127,7 +128,3 @@ class Billing:
             )
             add = [a + b for a, b in zip(add, figures, strict=True)]
         return self._add(hour, number, model, add)
-
-
-def _seconds(time: object) -> float:
-    return time.timestamp()

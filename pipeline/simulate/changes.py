@@ -15,10 +15,20 @@ from pipeline.simulate.parties import Client, Phase
 from pipeline.simulate.tenants import Episode, Tenant
 
 MACHINES = frozenset(
-    "backend nightly agents serverless app heavy regions trickle hourly_poller".split()
+    [
+        "backend",
+        "nightly",
+        "agents",
+        "serverless",
+        "app",
+        "heavy",
+        "regions",
+        "trickle",
+        "hourly_poller",
+    ]
 )
-PEOPLE = frozenset("office notebook team demo".split())
-JOBS = frozenset("nightly ci cluster".split())
+PEOPLE = frozenset(["office", "notebook", "team", "demo"])
+JOBS = frozenset(["nightly", "ci", "cluster"])
 EVERYONE = MACHINES | PEOPLE | JOBS | frozenset({"edge_worker", "sheet"})
 
 SUCCESSORS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 import zstandard
@@ -38,7 +38,7 @@ def simulate_to_files(
 ) -> Written:
     """Write a fleet as JSONL; `.gz` and `.zst` compress, `-` is standard output."""
     fleet = simulate(settings)
-    registry = fleet.keys()
+    registry = fleet.registry()
     count, attacks, changes = 0, 0, 0
     with ExitStack() as stack:
         sinks = [
@@ -47,10 +47,10 @@ def simulate_to_files(
         ]
         write(sinks[2], registry)
         for number, day in enumerate(fleet.days(), start=1):
+            count += day.count
             write(sinks[0], day.events)
             write(sinks[1], day.provider_usage)
             write(sinks[3], day.labels)
-            count += len(day.events)
             attacks += sum(label.malicious for label in day.labels)
             changes += sum(not label.malicious for label in day.labels)
             if progress:
@@ -79,7 +79,7 @@ def open_writing(path: Path) -> Iterator[IO[bytes]]:
         if path.suffix == ".gz":
             # Without a time and a name in the header, the same records give the same bytes.
             with gzip.GzipFile("", "wb", 4, raw, mtime=0) as packed:
-                yield packed
+                yield cast("IO[bytes]", packed)
         elif path.suffix in {".zst", ".zstd"}:
             with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as frame:
                 yield frame

@@ -75,7 +75,10 @@ PRESETS: dict[str, FleetSettings] = {
 class Day:
     """What a day brings, in order of time."""
 
-    events: list[UsageEvent]
+    events: Iterator[UsageEvent]
+    """To be read before the next day is asked for."""
+    count: int
+    """How many events there are."""
     provider_usage: list[ProviderUsage]
     labels: list[Label] = field(default_factory=list)
     """All of the fleet's labels, with the last day."""
@@ -84,10 +87,10 @@ class Day:
 class Fleet:
     """A simulated fleet. Nothing is kept: every pass over `days` simulates anew, and the same."""
 
-    def __init__(self, settings: FleetSettings):
+    def __init__(self, settings: FleetSettings) -> None:
         self.settings = settings
 
-    def keys(self) -> list[KeyRecord]:
+    def registry(self) -> list[KeyRecord]:
         """The key registry, as it is at the end."""
         return [t.record for t in self._tenants()]
 
@@ -113,7 +116,8 @@ class Fleet:
             truth.see(table)
             billing.see(table)
             yield Day(
-                list(events(table, tenants)),
+                events(table, tenants),
+                len(table["time"]) if table else 0,
                 billing.until(last),
                 truth.labels(billing.stolen) if last >= end else [],
             )

@@ -11,6 +11,26 @@ from pipeline.simulate.tenants import Tenant
 from pipeline.simulate.workload import MODELS, REFUSALS, dollars
 from schemas.usage_event import UsageEvent
 
+_COLUMNS = (
+    "time",
+    "tenant",
+    "nonce",
+    "model",
+    "operation",
+    "status",
+    "input",
+    "output",
+    "cached",
+    "reasoning",
+    "latency",
+    "first_token",
+    "stream",
+    "client_ip",
+    "user_agent",
+    "origin",
+    "end_user",
+    "cost",
+)
 TWICE_SHARE = 0.1
 """Of the disordered events, those that come twice."""
 DELAY_MEDIAN_SECONDS = 20.0
@@ -56,44 +76,43 @@ def events(table: Table, tenants: list[Tenant]) -> Iterator[UsageEvent]:
     """The rows as events."""
     if not table:
         return
-    columns = (
-        "time tenant nonce model operation status input output cached reasoning latency "
-        "first_token stream client_ip user_agent origin end_user"
-    ).split()
-    costs = np.round(dollars(table), 9).tolist()
-    rows = zip(*(table[name].tolist() for name in columns), costs, strict=True)
+    rounded: Table = {
+        "time": np.round(table["time"], 3),
+        "cost": np.round(dollars(table), 9),
+        "latency": np.round(table["latency"], 1),
+        "first_token": np.round(table["first_token"], 1),
+    }
+    columns = [(rounded[name] if name in rounded else table[name]).tolist() for name in _COLUMNS]
     for (
         time, number, nonce, model, operation, status, inputs, outputs, cached, reasoning,
         latency, first_token, stream, client_ip, user_agent, origin, end_user, cost,
-    ) in rows:  # fmt: skip
+    ) in zip(*columns, strict=True):  # fmt: skip
         tenant = tenants[number]
-        asked = MODELS[model]
-        failed = status != 200
-        listing = operation == "models.list"
+        record, asked = tenant.record, MODELS[model]
         yield UsageEvent(
             event_id=f"req_{nonce:016x}",
-            occurred_at=datetime.fromtimestamp(round(time, 3), UTC),
-            key_id=tenant.record.key_id,
+            occurred_at=datetime.fromtimestamp(time, UTC),
+            key_id=record.key_id,
             source=tenant.source,
             provider=asked.provider,
-            model=None if listing else asked.name,
+            model=None if operation == "models.list" else asked.name,
             operation=operation,
             status=status,
-            error_type=_error(status, tenant) if failed else None,
+            error_type=None if status == 200 else _error(status, tenant),
             input_tokens=inputs,
             output_tokens=outputs,
             cached_input_tokens=cached,
             reasoning_tokens=reasoning,
             cost_usd=cost if tenant.priced else None,
-            latency_ms=round(latency, 1),
-            time_to_first_token_ms=round(first_token, 1) if stream else None,
+            latency_ms=latency,
+            time_to_first_token_ms=first_token if stream else None,
             stream=stream,
             client_ip=client_ip,
             user_agent=user_agent,
             origin=origin,
             end_user=end_user,
-            team=tenant.record.team,
-            environment=tenant.record.environment,
+            team=record.team,
+            environment=record.environment,
         )
 
 

@@ -123,7 +123,9 @@ def change_some(
 
 def fail_providers(rng: Rng, tenants: list[Tenant], quiet_days: float) -> None:
     """One outage of a provider in every span."""
-    outage(tenants, pick(rng, ("openai", "anthropic")), _when(rng, tenants[0], quiet_days, 0.95), rng)
+    outage(
+        tenants, pick(rng, ("openai", "anthropic")), _when(rng, tenants[0], quiet_days, 0.95), rng
+    )
 
 
 def _when(rng: Rng, tenant: Tenant, quiet_days: float, latest: float) -> float:

@@ -11,8 +11,8 @@ from pipeline.simulate.arrivals import DAY, Arrivals, Level, Rhythm, Rng, Textur
 from pipeline.simulate.choice import log_uniform, pick
 from pipeline.simulate.egress import Egress
 from pipeline.simulate.parties import Client, Party, Phase, Population, grid
-from pipeline.simulate.workload import MODELS, Workload, ask, dollars
 from pipeline.simulate.workload import INDEX as MODEL_INDEX
+from pipeline.simulate.workload import MODELS, Workload, ask, dollars
 from schemas.incident import Cause
 from schemas.key_record import KeyRecord
 
@@ -81,7 +81,7 @@ class Tenant:
         mean = float(dollars(ask(rng, self.habit.workload, nothing)).mean())
         return mean * self.habit.rhythm.per_day
 
-    def join(
+    def join(  # noqa: PLR0913 # each argument is one way to differ from the owner
         self,
         start: float,
         end: float,
@@ -137,7 +137,7 @@ def tenant(
     owner = Party([phase], Level(rng, start, end, habit.wander, log_uniform(rng, 2, 30)), users)
     source = pick(rng, ("litellm", "litellm", "litellm", "otel", "openmeter"))
     made = Tenant(
-        record=KeyRecord(key_id=f"key-{name}-{rng.integers(1 << 32):08x}"),
+        record=KeyRecord(key_id=f"key-{rng.integers(1 << 48):012x}"),
         archetype=name,
         home=at,
         habit=habit,
@@ -174,7 +174,7 @@ def _record(rng: Rng, number: int, made: Tenant) -> KeyRecord:
 
 
 def _round_up(value: float) -> float:
-    scale = 10 ** math.floor(math.log10(max(value, 0.01)))
+    scale = 10.0 ** math.floor(math.log10(max(value, 0.01)))
     return math.ceil(value / scale) * scale
 
 
@@ -188,7 +188,7 @@ def successor(old: Tenant, at: float) -> Tenant:
     new = replace(
         old,
         record=KeyRecord(
-            key_id=f"key-{old.archetype}-{rng.integers(1 << 32):08x}",
+            key_id=f"key-{rng.integers(1 << 48):012x}",
             alias=f"{old.record.alias}-next",
             team=old.record.team,
             owner=old.record.owner,

@@ -13,10 +13,15 @@ SPEND_POINTS_MAX = 160
 """Points of a label's spend curve: dense at the beginning, where pages are expected."""
 
 
+Theft = tuple[float, list[tuple[float, float]]]
+"""When the provider's figures first showed use beside the gateway, and what it spent: (Unix
+seconds, dollars of the window)."""
+
+
 class Truth:
     """Watches the tables go by and remembers what thieves spent, and when."""
 
-    def __init__(self, tenants: list[Tenant]):
+    def __init__(self, tenants: list[Tenant]) -> None:
         self._tenants = tenants
         self._seen: dict[tuple[int, int], list[tuple[Floats, Floats]]] = {
             (number, place): []
@@ -34,25 +39,30 @@ class Truth:
             if len(rows):
                 seen.append((table["time"][rows], dollars(take(table, rows))))
 
-    def labels(self, stolen: dict[int, tuple[float, list[tuple[float, float]]]]) -> list[Label]:
+    def labels(self, stolen: dict[int, Theft]) -> list[Label]:
         """The labels of the fleet, by start; an attack that sent nothing has none.
 
         Args:
-            stolen: by tenant, when the provider's figures first showed use beside the gateway,
-                and its spend as (Unix seconds, dollars of the window).
+            stolen: what was used beside the gateway, by tenant.
         """
         labels: list[Label] = []
         for number, tenant in enumerate(self._tenants):
             for place, episode in enumerate(tenant.episodes):
-                label = _label(f"{tenant.record.key_id}/{place}", tenant, episode)
-                if episode.off_gateway_usd_per_hour:
-                    label = _off_gateway(label, stolen.get(number))
-                elif episode.party is not None:
-                    party = tenant.parties.index(episode.party)
-                    label = _bounded(label, self._seen[number, party])
+                plain = _label(f"{tenant.record.key_id}/{place}", tenant, episode)
+                label = self._known(plain, number, episode, stolen)
                 if label is not None:
                     labels.append(label)
         return sorted(labels, key=lambda label: (label.started_at, label.label_id))
+
+    def _known(
+        self, label: Label, number: int, episode: Episode, stolen: dict[int, Theft]
+    ) -> Label | None:
+        if episode.off_gateway_usd_per_hour:
+            return _off_gateway(label, stolen.get(number))
+        if episode.party is None:
+            return label
+        party = self._tenants[number].parties.index(episode.party)
+        return _bounded(label, self._seen[number, party])
 
 
 def _label(label_id: str, tenant: Tenant, episode: Episode) -> Label:
@@ -83,16 +93,16 @@ def _bounded(label: Label, seen: list[tuple[Floats, Floats]]) -> Label | None:
     return label
 
 
-def _off_gateway(
-    label: Label, shown: tuple[float, list[tuple[float, float]]] | None
-) -> Label | None:
+def _off_gateway(label: Label, shown: Theft | None) -> Label | None:
     if shown is None:
         return None
     visible_at, windows = shown
     label.visible_at = visible_at
     label.__post_init__()
     times = np.array([time for time, _ in windows])
-    start = label.started_at if isinstance(label.started_at, float) else label.started_at.timestamp()
+    start = (
+        label.started_at if isinstance(label.started_at, float) else label.started_at.timestamp()
+    )
     label.malicious_spend = _curve(times - start, np.cumsum([usd for _, usd in windows]))
     return label
 

@@ -31,7 +31,9 @@ def _failures(rng: Rng) -> dict[int, float]:
     }
 
 
-def _mix(rng: Rng, models: tuple[str, ...], count: int) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _mix(
+    rng: Rng, models: tuple[str, ...], count: int
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
     chosen = rng.permutation(np.array(models))[:count]
     return tuple(str(m) for m in chosen), tuple(0.35**i for i in range(len(chosen)))
 

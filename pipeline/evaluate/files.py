@@ -1,0 +1,80 @@
+"""An evaluation of files: incidents, labels and events as JSONL, plain, `.gz`, `.zst` or `-`."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from pipeline.enrich.pricing import Pricer
+from pipeline.evaluate.evaluation import evaluate
+from pipeline.evaluate.exposure import Price
+from pipeline.evaluate.report import Report
+from pipeline.replay.lines import read_lines
+from schemas.incident import Incident
+from schemas.label import Label
+from schemas.redaction import public_key_id
+from schemas.usage_event import UsageEvent
+
+T = TypeVar("T")
+
+
+class EvaluationError(Exception):
+    """A file that does not hold what it should; one line that names file and line."""
+
+
+def evaluate_files(
+    incidents: Path,
+    labels: Path,
+    events: Path,
+    *,
+    price: Price | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Judge a replay's incidents.
+
+    Args:
+        incidents: what `leakline replay` wrote.
+        labels: the truth.
+        events: what was replayed; read once, in bounded memory.
+        price: of events that state no cost; the catalogue's when absent.
+        progress: told how many bytes of the events have been read.
+
+    Raises:
+        EvaluationError: an incident or a label cannot be understood.
+        ReplayError: a file cannot be read.
+    """
+    return evaluate(
+        read_records(incidents, Incident),
+        list(read_records(labels, Label)),
+        read_events(events, progress),
+        price or Pricer().price,
+    )
+
+
+def read_records(path: Path, kind: type[T]) -> Iterator[T]:
+    """The records of a file.
+
+    Raises:
+        EvaluationError: a line is none.
+    """
+    decode = msgspec.json.Decoder(kind).decode
+    for number, line in enumerate(read_lines(path), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield decode(line)
+        except (msgspec.DecodeError, ValueError) as error:
+            raise EvaluationError(f"{path}:{number}: {error}") from None
+
+
+def read_events(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[UsageEvent]:
+    """The events of a file; lines that are none are passed over, as the engine refuses them."""
+    decode = msgspec.json.Decoder(UsageEvent).decode
+    for line in read_lines(path, progress):
+        try:
+            event = decode(line)
+        except (msgspec.DecodeError, ValueError):
+            continue
+        event.key_id = public_key_id(event.key_id)
+        yield event

@@ -1,0 +1,39 @@
+"""Files in, a report out; what cannot be understood is named by file and line."""
+
+import gzip
+from pathlib import Path
+
+import msgspec
+import pytest
+import zstandard
+
+from pipeline.evaluate import EvaluationError, evaluate_files
+from schemas.label import Label
+from schemas.usage_event import UsageEvent
+
+
+def test_compressed_files_and_broken_events(tmp_path: Path) -> None:
+    event = UsageEvent(
+        event_id="e", occurred_at=10.0, key_id="k", provider="openai", model="gpt-4o",
+        input_tokens=1_000_000,
+    )  # fmt: skip
+    label = Label(
+        label_id="l", key_id="k", kind="mimic", malicious=True, started_at=0.0, ended_at=60.0
+    )
+    events, labels = tmp_path / "events.jsonl.zst", tmp_path / "labels.jsonl.gz"
+    lines = msgspec.json.encode(event) + b"\nnot an event\n"
+    events.write_bytes(zstandard.ZstdCompressor().compress(lines))
+    labels.write_bytes(gzip.compress(msgspec.json.encode(label)))
+    incidents = tmp_path / "incidents.jsonl"
+    incidents.write_bytes(b"")
+    report = evaluate_files(incidents, labels, events)
+    assert report.events == 1
+    assert report.overall.lost_usd_total == pytest.approx(2.5)  # priced from the catalogue
+
+
+def test_a_broken_label_is_named(tmp_path: Path) -> None:
+    path, empty = tmp_path / "labels.jsonl", tmp_path / "empty.jsonl"
+    empty.touch()
+    path.write_text('\n{"label_id": "x"}\n')
+    with pytest.raises(EvaluationError, match=r"labels\.jsonl:2: .*key_id"):
+        evaluate_files(empty, path, empty)
