@@ -62,10 +62,13 @@ class _Consumer(driver.Consumer):
                 await self.perform_seek()
             return
         for tp, found in records.items():
-            if not self.flow_active or generation != self.app.consumer_generation_id:
+            if not self._still(generation):
                 return
             if tp in active or tp in self._buffered_partitions:
                 yield tp, _bundle(tp, found, generation)
+
+    def _still(self, generation: int) -> bool:
+        return self.flow_active and generation == self.app.consumer_generation_id
 
     async def commit_now(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Commit, past Faust's account of acknowledged messages."""

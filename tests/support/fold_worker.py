@@ -1,22 +1,34 @@
 """The detect role over the counting fold, as a process that tests can kill.
 
-python -m tests.support.fold_worker '{"brokers": …}' SHARE_MAX
+python -m tests.support.fold_worker KAFKA_JSON DEAD_LETTER_SHARE_MAX SECONDS_PER_MESSAGE
 """
 
 import sys
+import time
 
 from pipeline.config import Config, Detection, Kafka
+from pipeline.message import Message
 from pipeline.workers.app import run_worker
 from pipeline.workers.detect import DetectRole
-from tests.support.counting_fold import CountingFold
+from tests.support.counting_fold import CountedEffects, CountingFold
+
+
+class SlowFold(CountingFold):
+    """Takes its time, so that a kill finds it at work."""
+
+    seconds = 0.0
+
+    def fold(self, message: Message) -> CountedEffects:
+        time.sleep(self.seconds)
+        return super().fold(message)
 
 
 def main() -> None:
     """Run until a signal."""
     kafka = Kafka.model_validate_json(sys.argv[1])
     config = Config(kafka=kafka, detection=Detection(dead_letter_share_max=float(sys.argv[2])))
-    role = DetectRole(config, lambda partition: CountingFold(partition, kafka.partitions))
-    run_worker(kafka, role)
+    SlowFold.seconds = float(sys.argv[3])
+    run_worker(kafka, DetectRole(config, lambda partition: SlowFold(partition, kafka.partitions)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""Reading topics as they are, and worker processes that tests can pause and kill."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from pipeline.config import Kafka
+from pipeline.workers.connection import client_settings, topic_name
+from schemas.topics import Topic
+
+ROOT = Path(__file__).parents[2]
+WAIT_SECONDS_MAX = 40.0
+
+
+async def read(kafka: Kafka, topic: Topic, *, committed: bool = False) -> list[Any]:
+    """Every record of a topic, by partition and offset."""
+    places = [
+        TopicPartition(topic_name(kafka, topic), number)
+        for number in range(topic.partitions or kafka.partitions)
+    ]
+    records: list[Any] = []
+    async with AIOKafkaConsumer(
+        **client_settings(kafka),
+        enable_auto_commit=False,
+        isolation_level="read_committed" if committed else "read_uncommitted",
+    ) as consumer:
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        for place in places:
+            while await consumer.position(place) < ends[place]:
+                records += (await consumer.getmany(place, timeout_ms=200)).get(place, [])
+    return records
+
+
+async def bodies(kafka: Kafka, topic: Topic, *, committed: bool = False) -> list[dict[str, Any]]:
+    """The JSON of every record of a topic."""
+    return [
+        msgspec.json.decode(record.value)
+        for record in await read(kafka, topic, committed=committed)
+        if record.value is not None
+    ]
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]], *workers: "WorkerProcess") -> None:
+    """Wait for a condition; fail when it does not come, or when a worker ends meanwhile."""
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        for worker in workers:
+            assert worker.exit_code is None, f"a worker ended with {worker.exit_code}"
+        await asyncio.sleep(0.2)
+
+
+class WorkerProcess:
+    """A Python module as a process."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-m", module, *arguments], cwd=ROOT, stderr=subprocess.PIPE
+        )
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.poll()
+
+    def pause(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self, seconds_max: float = 10.0) -> int:
+        """Ask it to end, and wait; it may take so long."""
+        self._process.terminate()
+        return self._process.wait(seconds_max)
+
+    def wait(self) -> tuple[int, str]:
+        """The exit code and what it said on stderr."""
+        said = self._process.communicate(timeout=WAIT_SECONDS_MAX)[1]
+        return self._process.returncode, said.decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.exit_code is None:
+            self.kill()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
