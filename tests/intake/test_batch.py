@@ -1,0 +1,99 @@
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.intake import batch, native
+from pipeline.intake.batch import dead_letters, parse
+from schemas.topics import MESSAGE_BYTES_MAX
+
+EVENT = {"event_id": "e1", "occurred_at": "2026-01-01T00:00:00Z", "key_id": "k1"}
+ONE = json.dumps(EVENT).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "count"),
+    [
+        (ONE, 1),
+        (json.dumps(EVENT, indent=2).encode(), 1),
+        (b"[%s, %s]" % (ONE, ONE), 2),
+        (b"\n \t[%s]" % ONE, 1),
+        (b"[]", 0),
+        (b"%s\n%s" % (ONE, ONE), 2),
+        (b"%s\r\n\r\n%s\r\n" % (ONE, ONE), 2),
+    ],
+)
+def test_three_forms(body: bytes, count: int) -> None:
+    found = parse(body, native.convert)
+    assert (len(found.events), found.rejected) == (count, [])
+
+
+BAD = {
+    "not_json": b"{nonsense",
+    "not_an_object": b"17",
+    "missing_field": b'{"event_id":"e","occurred_at":1}',
+    "wrong_type": ONE.replace(b'"k1"', b"17"),
+    "identifier_length": ONE.replace(b'"k1"', b'"%s"' % (b"k" * 200)),
+    "negative_number": ONE[:-1] + b',"input_tokens":-1}',
+    "not_finite": ONE[:-1] + b',"cost_usd":NaN}',
+    "out_of_range": ONE[:-1] + b',"input_tokens":9999999999999}',
+    "bad_time": ONE.replace(b"2026-01-01T00:00:00Z", b"yesterday"),
+    "not_utf8": ONE.replace(b"k1", b"\xff\xfe"),
+    "too_large": ONE[:-1] + b',"user_agent":"%s"}' % (b"x" * MESSAGE_BYTES_MAX),
+}
+
+
+@pytest.mark.parametrize("reason", sorted(BAD))
+def test_a_bad_line_has_its_reason_and_harms_no_other(reason: str) -> None:
+    found = parse(b"\n".join([ONE, BAD[reason], ONE]), native.convert)
+    assert (len(found.events), found.reasons()) == (2, {reason: 1})
+    assert found.rejected[0].index == 1
+
+
+@pytest.mark.parametrize("body", [b"", b" \n ", b"\n" * 100])
+def test_an_empty_body(body: bytes) -> None:
+    assert parse(body, native.convert).reasons() == {"empty_message": 1}
+
+
+def test_an_array_cut_short_is_refused_whole() -> None:
+    assert parse(b"[%s, {" % ONE, native.convert).reasons() == {"not_json": 1}
+
+
+def test_too_many_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batch, "ITEMS_MAX", 3)
+    assert parse(b"\n".join([ONE] * 4), native.convert).reasons() == {"too_large": 1}
+
+
+def test_a_dead_letter_keeps_known_fields_only() -> None:
+    raw = EVENT | {"input_tokens": -1, "messages": "a prompt", "user_agent": "sk-planted-123456"}
+    found = parse(json.dumps(raw).encode(), native.convert)
+    (letter,) = dead_letters(found, "events", native.FIELDS, 1_790_000_000.0)
+    assert json.loads(base64.b64decode(letter.payload)) == EVENT | {
+        "input_tokens": -1,
+        "user_agent": "<secret>",
+    }
+    assert (letter.topic, letter.reason, letter.index) == ("intake:events", "negative_number", 0)
+
+
+def test_what_nobody_can_read_is_not_kept() -> None:
+    found = parse(b'{"prompt": "hello', native.convert)
+    (letter,) = dead_letters(found, "events", native.FIELDS, 1_790_000_000.0)
+    assert (letter.reason, letter.payload) == ("not_json", "")
+
+
+@given(
+    st.lists(st.sampled_from([ONE, *(BAD[name] for name in sorted(BAD) if name != "too_large")]))
+)
+def test_every_line_is_an_event_or_a_dead_letter(lines: list[bytes]) -> None:
+    body = b"\n".join([ONE, ONE, *lines])
+    found = parse(body, native.convert)
+    assert len(found.events) + len(found.rejected) == len(lines) + 2
+    assert len(dead_letters(found, "events", native.FIELDS, 0.0)) == len(found.rejected)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
+    found = parse(body, native.convert)
+    dead_letters(found, "events", native.FIELDS, 0.0)
