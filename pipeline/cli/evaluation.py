@@ -1,0 +1,88 @@
+"""`leakline simulate` and `leakline evaluate`: a labelled fleet, and how well it is judged."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli.options import INPUT, OUTPUT
+from pipeline.cli.problems import UsageError
+from pipeline.cli.progress import reading, working
+
+
+def simulate(
+    *,
+    events: Annotated[Path, typer.Option(**OUTPUT, help="Usage events (.gz and .zst compress).")],
+    provider_usage: Annotated[
+        Path | None, typer.Option(**OUTPUT, help="What providers bill.")
+    ] = None,
+    keys: Annotated[Path | None, typer.Option(**OUTPUT, help="The key registry.")] = None,
+    labels: Annotated[Path | None, typer.Option(**OUTPUT, help="What is an attack.")] = None,
+    preset: Annotated[str, typer.Option(help="Where the other settings start from.")] = "default",
+    key_count: Annotated[int | None, typer.Option("--key-count", min=1, help="Keys.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, help="Days.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same fleet.")] = None,
+    start: Annotated[datetime | None, typer.Option(help="The first day (UTC).")] = None,
+    attack_rate: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Share of the keys that are attacked.")
+    ] = None,
+) -> None:
+    """Write a simulated fleet: honest keys, benign changes that must not page, attacks.
+
+    Examples:
+
+    - `leakline simulate --events events.jsonl.gz --labels labels.jsonl`
+    - `leakline simulate --preset small --seed 7 --events - | head`
+    """
+    from pipeline.simulate import PRESETS, simulate_to_files
+
+    if preset not in PRESETS:
+        raise UsageError(f"--preset: {preset}: the presets are {', '.join(PRESETS)}")
+    chosen = {
+        "keys": key_count,
+        "days": days,
+        "seed": seed,
+        "start": start.replace(tzinfo=UTC) if start else None,
+        "attack_rate": attack_rate,
+    }
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    with working("simulating") as progress:
+        written = simulate_to_files(
+            replace(PRESETS[preset], **given),
+            events,
+            provider_usage=provider_usage,
+            keys=keys,
+            labels=labels,
+            progress=lambda share, count: progress(share, f"{count:,} events"),
+        )
+    typer.echo(
+        f"{written.events:,} events of {written.keys:,} keys, "
+        f"{written.attacks} attacks, {written.changes} benign changes",
+        err=True,
+    )
+
+
+def evaluate(
+    *,
+    incidents: Annotated[Path, typer.Option(**INPUT, help="What `leakline replay` wrote.")],
+    labels: Annotated[Path, typer.Option(**INPUT, help="What was an attack, and what was not.")],
+    events: Annotated[Path, typer.Option(**INPUT, help="What was replayed.")],
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Hold incidents against labels.
+
+    Recall, precision, time to detect, dollars lost before the page, and false pages per 1,000
+    key-weeks. An attack counts as detected by the first page on its key from its start to an hour
+    after its end.
+
+    Example: `leakline evaluate --incidents incidents.jsonl --labels labels.jsonl
+    --events events.jsonl`
+    """
+    from pipeline.evaluate import evaluate_files, render
+    from schemas.codec import encode
+
+    with reading(events, "evaluating") as (read, _):
+        report = evaluate_files(incidents, labels, events, progress=read)
+    typer.echo(encode(report).decode() if json else render(report))

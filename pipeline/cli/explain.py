@@ -1,0 +1,133 @@
+"""`leakline explain`: why a key paged, or why it did not."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.options import INPUT, ConfigFile, StoreDir, load_config
+from pipeline.cli.problems import FailureError
+
+if TYPE_CHECKING:
+    from pipeline.explain import Explanation
+    from pipeline.store import Store
+    from schemas.incident import Incident
+
+
+def explain(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The public id of the key.")],
+    *,
+    events: Annotated[
+        Path | None, typer.Option(**INPUT, help="Recorded usage events to explain it from.")
+    ] = None,
+    provider_usage: Annotated[
+        Path | None, typer.Option(**INPUT, help="What providers billed.")
+    ] = None,
+    keys: Annotated[Path | None, typer.Option(**INPUT, help="The key registry.")] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option(**INPUT, help="What people said about incidents.")
+    ] = None,
+    store: StoreDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say why a key paged, or why it did not.
+
+    From recorded events, everything that each detector said is shown, and how close the key came
+    to a page. From the store, its incidents and their reasons.
+
+    Examples:
+
+    - `leakline explain team-a-ci --events events.jsonl --keys keys.jsonl`
+    - `leakline explain team-a-ci --store ./leakline-data`
+    """
+    settings = load_config(config, store)
+    if events is None:
+        from pipeline.store import Store
+
+        with Store.open(settings.store) as opened:
+            lines = list(_from_store(opened, key_id))
+    else:
+        from pipeline.engine import default_rules
+        from pipeline.explain import explain as from_messages
+        from pipeline.replay.merge import Recording, merge
+
+        recording = Recording(events, provider_usage, keys, verdicts)
+        found = from_messages(merge(recording, time.time()), default_rules(settings), key_id)
+        lines = list(_from_replay(found))
+    for line in lines:
+        typer.echo(line)
+
+
+def _from_replay(found: "Explanation") -> Iterator[str]:
+    if found.first_at is None or found.last_at is None:
+        raise FailureError(f"{found.key_id}: the events hold nothing of this key")
+    yield (
+        f"{found.key_id}: {found.events:,} events, ${found.spend_usd:,.2f}, "
+        f"{_at(found.first_at)} to {_at(found.last_at)}"
+    )
+    yield from _story(found.revisions)
+    if not found.paged:
+        yield _shortfall(found)
+    if found.heard:
+        yield "The strongest that each detector said:"
+        for heard in sorted(found.heard.values(), key=lambda each: -each.score):
+            yield f"  {heard.detector} {heard.score:.1f} nats at {_at(heard.at)}: {heard.summary}"
+    if found.silent:
+        yield f"Nothing to say at any time: {', '.join(found.silent)}"
+
+
+def _shortfall(found: "Explanation") -> str:
+    wanted = found.calibration.page_nats
+    if found.closest is None or found.closest_at is None:
+        return "It did not page: no detector ever found anything."
+    return (
+        f"It did not page: the most evidence at one time was {found.closest.nats:.1f} nats for "
+        f"{found.closest.cause} at {_at(found.closest_at)}; a page takes {wanted:.1f}."
+    )
+
+
+def _story(revisions: "list[Incident]") -> Iterator[str]:
+    shown: dict[str, tuple[str, str, str]] = {}
+    for each in revisions:
+        state = (each.status, each.severity, each.cause)
+        if shown.get(each.incident_id) == state:
+            continue
+        shown[each.incident_id] = state
+        yield (
+            f"{_at(each.detected.timestamp())} {each.incident_id} revision {each.revision}: "
+            f"{each.status} {each.severity}, {each.cause} (risk {each.risk:.2f}), "
+            f"${each.spend_usd:,.2f} spent where ${each.baseline_usd:,.2f} is usual"
+        )
+        yield from (f"  - {signal.summary} [{signal.detector}]" for signal in each.signals)
+
+
+def _from_store(store: "Store", key_id: str) -> Iterator[str]:
+    from pipeline.serve.reading import StoreReader
+
+    seen = store.query(
+        "SELECT count(), toFloat64(sum(cost_usd)), min(occurred_at), max(occurred_at)"
+        " FROM v_usage_events WHERE key_id = {key_id:String}",
+        {"key_id": key_id},
+    ).rows[0]
+    ids = store.query(
+        "SELECT incident_id FROM v_incidents WHERE key_id = {key_id:String} ORDER BY opened_at",
+        {"key_id": key_id},
+    ).rows
+    if not seen[0] and not ids:
+        raise FailureError(f"{key_id}: the store holds nothing of this key")
+    yield (
+        f"{key_id}: {seen[0]:,} events, ${seen[1] or 0:,.2f}, "
+        f"{_at(seen[2].timestamp())} to {_at(seen[3].timestamp())}"
+    )
+    reader = StoreReader(store)
+    incidents = [found for row in ids if (found := reader.incident(row[0])) is not None]
+    yield from _story(incidents)
+    if not any(incident.severity == "page" for incident in incidents):
+        yield "It did not page. `--events` shows what each detector said and how close it came."
+
+
+def _at(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -1,0 +1,66 @@
+"""Options that several commands share, and the configuration they lead to."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypedDict
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+CONFIG_VARIABLE = "LEAKLINE_CONFIG"
+STDIO = Path("-")
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        envvar=CONFIG_VARIABLE,
+        help="Configuration (TOML); LEAKLINE_SECTION__FIELD in the environment wins over it.",
+    ),
+]
+StoreDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="Directory of an embedded store; without it, the configured store.",
+    ),
+]
+
+
+def _present(path: Path | None) -> Path | None:
+    # Typer's own `exists` does not know standard input.
+    if path is not None and path != STDIO and not path.is_file():
+        what = "is a directory" if path.is_dir() else "does not exist"
+        raise typer.BadParameter(f"file '{path}' {what}.")
+    return path
+
+
+class _FileOptions(TypedDict, total=False):
+    callback: Callable[[Path | None], Path | None]
+    dir_okay: bool
+    metavar: str
+
+
+INPUT: _FileOptions = {"callback": _present, "metavar": "FILE"}
+"""A file that must be there; - is standard input."""
+OUTPUT: _FileOptions = {"dir_okay": False, "metavar": "FILE"}
+"""A file to write; - is standard output."""
+
+
+def load_config(path: Path | None, store: Path | None = None) -> "Config":
+    """The configuration, with an embedded store in a directory if one is named.
+
+    Raises:
+        ConfigError: naming every key that is wrong.
+    """
+    from pipeline.config import Config
+
+    config = Config.load(path)
+    if store is None:
+        return config
+    embedded = config.store.model_copy(update={"path": store, "host": None})
+    return config.model_copy(update={"store": embedded})

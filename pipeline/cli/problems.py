@@ -1,0 +1,55 @@
+"""What can go wrong on the command line, and how it is said: one line, no traceback, no secret."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import typer
+
+from schemas.redaction import scrub_text
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+DEBUG_VARIABLE = "LEAKLINE_DEBUG"
+_USAGE_ERRORS = {"ConfigError", "PolicyError", "QuestionError"}
+"""Raised by other packages, which are not imported before a command needs them."""
+
+
+class UsageError(Exception):
+    """The command was asked for something that cannot be done as asked (exit code 2)."""
+
+
+class FailureError(Exception):
+    """Something outside the command did not work (exit code 1)."""
+
+
+def run_guarded(command: Callable[[], object]) -> int:
+    """The exit code of a command; whatever it raises is said on stderr."""
+    try:
+        outcome = command()
+    except BrokenPipeError:
+        # The reader of a pipe has enough; without this, closing stdout complains once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILURE
+    except Exception as problem:
+        if os.environ.get(DEBUG_VARIABLE) == "1":
+            raise
+        text, code = _said(problem)
+        for line in text.splitlines() or [type(problem).__name__]:
+            typer.echo(f"leakline: {scrub_text(line)}", err=True)
+        return code
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _said(problem: Exception) -> tuple[str, int]:
+    if isinstance(problem, typer.TyperException):
+        return problem.format_message().replace("\n", " "), problem.exit_code
+    name = type(problem).__name__
+    if isinstance(problem, UsageError) or name in _USAGE_ERRORS:
+        return str(problem), EXIT_USAGE
+    if isinstance(problem, FailureError) or type(problem).__module__.startswith("pipeline."):
+        return str(problem), EXIT_FAILURE
+    if isinstance(problem, OSError):
+        return f"{problem.filename or 'system'}: {problem.strerror or problem}", EXIT_FAILURE
+    first = str(problem).partition("\n")[0][:300]
+    return f"unexpected {name}: {first} ({DEBUG_VARIABLE}=1 shows where)", EXIT_FAILURE

@@ -1,0 +1,141 @@
+"""`leakline replay`: recorded files through the engine."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.cli.options import INPUT, OUTPUT, STDIO, ConfigFile, load_config
+from pipeline.cli.problems import UsageError
+from pipeline.cli.progress import reading
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+    from pipeline.replay.outputs import StoreRows
+    from pipeline.replay.run import Output, Summary
+
+
+def replay(
+    *,
+    events: Annotated[
+        Path, typer.Option(**INPUT, help="Usage events (JSONL; .gz and .zst too; - is stdin).")
+    ],
+    provider_usage: Annotated[
+        Path | None, typer.Option(**INPUT, help="What providers billed.")
+    ] = None,
+    keys: Annotated[Path | None, typer.Option(**INPUT, help="The key registry.")] = None,
+    verdicts: Annotated[
+        Path | None, typer.Option(**INPUT, help="What people said about incidents.")
+    ] = None,
+    incidents: Annotated[
+        Path | None, typer.Option(**OUTPUT, help="Write every revision here (- is stdout).")
+    ] = None,
+    dead_letters: Annotated[
+        Path | None, typer.Option(**OUTPUT, help="Write refused lines here, with reasons.")
+    ] = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, metavar="DIR", help="Fill an embedded store as well."),
+    ] = None,
+    config: ConfigFile = None,
+) -> None:
+    """Run recorded files through the same engine as the stream, in event time.
+
+    The files become one log by time; each keeps its own order, so late events stay late. A
+    summary goes to stderr. Bad lines are counted by reason and never end a replay.
+
+    Examples:
+
+    - `leakline replay --events events.jsonl --incidents incidents.jsonl`
+    - `zcat events.jsonl.gz | leakline replay --events - --incidents -`
+    - `leakline replay --events events.jsonl --keys keys.jsonl --store ./leakline-data`
+    """
+    from pipeline.engine import default_rules
+    from pipeline.replay.merge import Recording, merge
+    from pipeline.replay.outputs import JsonLines
+    from pipeline.replay.run import replay as run
+
+    settings = load_config(config, store)
+    recording = Recording(events, provider_usage, keys, verdicts)
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        outputs: list[Output] = [
+            JsonLines(
+                stack.enter_context(_written(incidents)),
+                stack.enter_context(_written(dead_letters)),
+            )
+        ]
+        if store is not None:
+            outputs.append(stack.enter_context(_stored(settings)))
+        read, note = stack.enter_context(reading(events, "replaying"))
+        messages = merge(recording, time.time(), progress=read)
+        summary = run(messages, default_rules(settings), outputs, lambda now: note(_note(now)))
+    for line in describe(summary, time.perf_counter() - started):
+        typer.echo(line, err=True)
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[IO[bytes] | None]:
+    if path is None:
+        yield None
+    elif path == STDIO:
+        yield typer.get_binary_stream("stdout")
+    else:
+        try:
+            file = path.open("wb")
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        with file:
+            yield file
+
+
+@contextmanager
+def _stored(config: "Config") -> "Iterator[StoreRows]":
+    from pipeline.replay.outputs import StoreRows
+    from pipeline.store import Store
+
+    with Store.open(config.store) as opened:
+        opened.migrate()
+        rows = StoreRows(opened, config.store.batch_rows_max)
+        yield rows
+        rows.flush()
+
+
+def _note(summary: "Summary") -> str:
+    at = f"{_minute(summary.last_at)}, " if summary.last_at is not None else ""
+    return f"{at}{summary.events:,} events, {len(summary.incidents)} incidents"
+
+
+def describe(summary: "Summary", seconds: float) -> Iterator[str]:
+    """A summary, in lines."""
+    rate = summary.events / seconds if seconds else 0.0
+    yield f"{summary.events:,} events of {summary.keys:,} keys{_span(summary)}"
+    counts = summary.counts
+    yield (
+        f"late {counts['late']:,}, duplicates {counts['duplicate']:,}, "
+        f"without a price {counts['unpriced']:,}, without a source {counts['no_source']:,}"
+    )
+    yield f"dead letters {summary.dead_letters.total():,}{_listed(summary.dead_letters)}"
+    latest = Counter(f"{each.severity} {each.cause}" for each in summary.incidents.values())
+    yield f"incidents {latest.total():,}{_listed(latest)}"
+    yield f"{seconds:.1f} s, {rate:,.0f} events/s"
+
+
+def _listed(counts: "Counter[str]") -> str:
+    listed = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    return f" ({listed})" if listed else ""
+
+
+def _span(summary: "Summary") -> str:
+    if summary.first_at is None or summary.last_at is None:
+        return ""
+    return f", {_minute(summary.first_at)} to {_minute(summary.last_at)}"
+
+
+def _minute(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M}"

@@ -1,0 +1,39 @@
+"""`leakline run`: the streaming workers."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ConfigFile, load_config
+from pipeline.cli.problems import UsageError
+
+ROLES = ("detect", "sink", "notify", "enforce")
+
+
+def run(
+    *,
+    role: Annotated[
+        str,
+        typer.Option(metavar="ROLE,…", help=f"Which of {', '.join(ROLES)} this process plays."),
+    ] = ",".join(ROLES),
+    config: ConfigFile = None,
+) -> None:
+    """Run workers on Kafka until stopped; SIGTERM ends them in order.
+
+    One process for each role and core is usual; several `detect` and `sink` workers share the
+    partitions, of `notify` and `enforce` one is active and the others stand by.
+
+    Examples:
+
+    - `leakline run --config leakline.toml`
+    - `leakline run --role detect --config leakline.toml`
+    """
+    roles = tuple(dict.fromkeys(part.strip() for part in role.split(",") if part.strip()))
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown or not roles:
+        named = ", ".join(unknown) or "none"
+        raise UsageError(f"--role: {named}: the roles are {', '.join(ROLES)}")
+    settings = load_config(config)
+    from pipeline.workers import run_roles
+
+    raise typer.Exit(run_roles(settings, roles))

@@ -1,0 +1,20 @@
+"""`leakline serve`: the HTTP server."""
+
+import typer
+
+from pipeline.cli.options import ConfigFile, load_config
+
+
+def serve(*, config: ConfigFile = None) -> None:
+    """Serve HTTP until stopped: intake for gateways, Slack's clicks, the console.
+
+    Examples:
+
+    - `leakline serve --config leakline.toml`
+    - `curl -H "Authorization: Bearer $TOKEN" --data-binary @events.jsonl
+      http://127.0.0.1:8787/v1/intake/events`
+    """
+    settings = load_config(config)
+    from pipeline.serve.server import run_server
+
+    raise typer.Exit(run_server(settings))

@@ -1,0 +1,115 @@
+"""A replay: the merged log through the engine, and what comes of it into files and a store."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pipeline.accept import Batch
+from pipeline.engine import Effects, PartitionFold, Rules
+from pipeline.message import Message
+from pipeline.replay.merge import in_its_line
+from schemas.dead_letter import DeadLetter
+from schemas.incident import Incident
+from schemas.spend_window import SpendWindow
+
+CHECKPOINT_MESSAGES = 200
+"""Window totals are handed on this often, so that they do not pile up."""
+
+
+class Output(Protocol):
+    """Where the results of a replay go."""
+
+    def take(self, message: Message, batch: Batch, results: "Results") -> None:
+        """A message that was folded, what it held, and what came of it."""
+
+    def windows(self, rows: list[SpendWindow]) -> None:
+        """Totals that changed."""
+
+
+@dataclass(slots=True)
+class Results:
+    """What came of one message, with dead letters at their lines."""
+
+    incidents: list[Incident]
+    dead_letters: list[DeadLetter]
+
+
+@dataclass(slots=True)
+class Summary:
+    """What a replay saw."""
+
+    accepted: int = 0
+    """Events that were fit to be folded; late ones and duplicates included."""
+    keys: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    """See `PartitionFold.counts`."""
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    """The latest revision of each."""
+    first_at: float | None = None
+    """Unix seconds of the earliest and the latest event."""
+    last_at: float | None = None
+
+    @property
+    def events(self) -> int:
+        """Lines of the events' file, and control records that were refused."""
+        return self.accepted + self.dead_letters.total()
+
+
+def replay(
+    messages: Iterable[Message],
+    rules: Rules,
+    outputs: Iterable[Output] = (),
+    progress: Callable[[Summary], None] | None = None,
+) -> Summary:
+    """Fold a log to its end.
+
+    Incidents come out in the order in which the log decides them; sort by (key_id, incident_id,
+    revision) to compare with another run over differently merged files.
+
+    Args:
+        messages: the log; see `pipeline.replay.merge`.
+        rules: how events are judged.
+        outputs: where results go.
+        progress: called after each message.
+    """
+    fold = PartitionFold(rules, partitions=None)
+    summary = Summary(counts=fold.counts)
+    outputs = tuple(outputs)
+    for number, message in enumerate(messages, 1):
+        batch = rules.acceptor.accept(message)
+        results = _results(fold.fold(message, batch))
+        _note(summary, batch, results)
+        for output in outputs:
+            output.take(message, batch, results)
+        if number % CHECKPOINT_MESSAGES == 0:
+            _checkpoint(fold, outputs)
+        if progress is not None:
+            progress(summary)
+    _checkpoint(fold, outputs)
+    summary.keys = len(fold)
+    return summary
+
+
+def _results(effects: Effects) -> Results:
+    return Results(effects.incidents, [in_its_line(letter) for letter in effects.dead_letters])
+
+
+def _checkpoint(fold: PartitionFold, outputs: tuple[Output, ...]) -> None:
+    rows = fold.checkpoint().windows
+    for output in outputs:
+        output.windows(rows)
+
+
+def _note(summary: Summary, batch: Batch, results: Results) -> None:
+    summary.accepted += len(batch.events)
+    for letter in results.dead_letters:
+        summary.dead_letters[letter.reason] += 1
+    for incident in results.incidents:
+        summary.incidents[incident.incident_id] = incident
+    if batch.events:
+        times = [event.at for event in batch.events]
+        known = [at for at in (summary.first_at, summary.last_at) if at is not None]
+        summary.first_at, summary.last_at = min(times + known), max(times + known)

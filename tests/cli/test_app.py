@@ -1,0 +1,132 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from pipeline.cli import app as cli
+from pipeline.cli import problems
+from tests.cli.conftest import Leakline
+
+HEAVY = ("aiohttp", "aiokafka", "chdb", "clickhouse_connect", "faust", "numpy", "pydantic", "river")
+
+
+def _commands() -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = []
+    for name, command in get_command(cli.app).commands.items():  # type: ignore[attr-defined]  # a group
+        inner = getattr(command, "commands", None)
+        found += [(name, each) for each in inner] if inner else [(name,)]
+    return found
+
+
+COMMANDS = _commands()
+
+
+def test_help_lists_every_command(leakline: Leakline) -> None:
+    outcome = leakline("--help")
+    assert outcome.code == 0
+    for name, *_ in COMMANDS:
+        assert name in outcome.out
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_commands_help_teaches_by_example(leakline: Leakline, command: tuple[str, ...]) -> None:
+    outcome = leakline(*command, "--help")
+    assert outcome.code == 0
+    if command != ("version",):
+        assert "Example" in outcome.out
+        assert f"leakline {' '.join(command)}" in outcome.out
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from pipeline.cli.app import app; "
+        "app(['--help'], standalone_mode=False); "
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(  # noqa: S603 - our own interpreter and code
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_without_a_command_the_help_is_shown(leakline: Leakline) -> None:
+    outcome = leakline()
+    assert outcome.code == 2
+    assert "demo" in outcome.out
+
+
+def test_version(leakline: Leakline) -> None:
+    assert leakline("version").out == leakline("--version").out
+    assert leakline("version").out.startswith("leakline 0.")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("replay",),
+        ("replay", "--events", "nowhere.jsonl"),
+        ("replay", "--nonsense"),
+        ("run", "--role", "detect,paint"),
+        ("run", "--role", ","),
+        ("simulate", "--events", "-", "--preset", "huge"),
+        ("dead-letters", "retry"),
+        ("check-config", "--config", "nowhere.toml"),
+    ],
+    ids=" ".join,
+)
+def test_a_usage_error_is_one_line_and_two(leakline: Leakline, arguments: tuple[str, ...]) -> None:
+    outcome = leakline(*arguments)
+    assert outcome.code == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith("leakline: ")
+    assert outcome.err.count("\n") == 1
+
+
+def test_every_mistake_in_a_config_is_named(leakline: Leakline, tmp_path: Path) -> None:
+    config = tmp_path / "leakline.toml"
+    config.write_text('[kafka]\npartitions = 0\nbroker = "x"\n[serve]\nport = "many"\n')
+    outcome = leakline("check-config", "--config", config)
+    assert outcome.code == 2
+    assert [line.split(": ")[1] for line in outcome.err.splitlines()] == [
+        "kafka.partitions",
+        "kafka.broker",
+        "serve.port",
+    ]
+
+
+def test_a_failure_shows_neither_traceback_nor_secret(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("cannot use sk-proj-abcdefghijklmnop0123\nTraceback")
+
+    monkeypatch.delenv(problems.DEBUG_VARIABLE, raising=False)
+    assert problems.run_guarded(fail) == 1
+    said = capsys.readouterr().err
+    assert said == (
+        "leakline: unexpected RuntimeError: cannot use <secret> (LEAKLINE_DEBUG=1 shows where)\n"
+    )
+
+
+def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise RuntimeError("here")
+
+    monkeypatch.setenv(problems.DEBUG_VARIABLE, "1")
+    with pytest.raises(RuntimeError, match="here"):
+        problems.run_guarded(fail)
+
+
+def test_a_file_that_cannot_be_written_is_a_usage_error(leakline: Leakline, tmp_path: Path) -> None:
+    events = tmp_path / "events.jsonl"
+    events.touch()
+    outcome = leakline("replay", "--events", events, "--incidents", tmp_path / "no" / "where.jsonl")
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "where.jsonl: cannot be written: No such file or directory" in outcome.err
+
+
+def test_the_schema_is_json(leakline: Leakline) -> None:
+    assert '"UsageEvent"' in leakline("schema", "export").out

@@ -1,0 +1,66 @@
+"""A simulated fleet through the commands, as a newcomer would do it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.app import app
+from tests.cli.conftest import Leakline
+
+NAMES = ("events", "provider-usage", "keys", "labels", "incidents")
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("fleet")
+    files = {name: root / f"{name}.jsonl" for name in NAMES}
+    options = [word for name in NAMES[:4] for word in (f"--{name}", str(files[name]))]
+    app(
+        ["simulate", "--preset", "small", "--key-count", "12", "--days", "5", *options],
+        standalone_mode=False,
+    )
+    replayed = [word for n in ("events", "keys", "incidents") for word in (f"--{n}", str(files[n]))]
+    app(["replay", *replayed], standalone_mode=False)
+    return files
+
+
+def test_a_replay_gives_the_same_incidents_again(
+    leakline: Leakline, fleet: dict[str, Path]
+) -> None:
+    outcome = leakline(
+        "replay", "--events", fleet["events"], "--keys", fleet["keys"], "--incidents", "-"
+    )
+    assert outcome.out == fleet["incidents"].read_text()
+
+
+def test_incidents_are_held_against_labels(leakline: Leakline, fleet: dict[str, Path]) -> None:
+    files = [f"--{n}={fleet[n]}" for n in ("incidents", "labels", "events")]
+    assert "key-weeks" in leakline("evaluate", *files).out
+    assert "key_weeks" in json.loads(leakline("evaluate", *files, "--json").out)
+
+
+def test_every_key_can_be_explained(leakline: Leakline, fleet: dict[str, Path]) -> None:
+    for line in fleet["keys"].read_text().splitlines()[:3]:
+        key_id = json.loads(line)["key_id"]
+        outcome = leakline("explain", key_id, "--events", fleet["events"], "--keys", fleet["keys"])
+        assert outcome.code == 0
+        assert outcome.out.startswith(f"{key_id}: ")
+        assert "It did not page" in outcome.out or " page, " in outcome.out
+
+
+def test_a_policy_is_rehearsed(leakline: Leakline, fleet: dict[str, Path], tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rules]]\nname = "all"\nthen = "ask"\n')
+    outcome = leakline("policy", "test", "--policy", policy, "--incidents", fleet["incidents"])
+    assert outcome.code == 0
+    count = len(fleet["incidents"].read_text().splitlines())
+    assert outcome.err == f"{count} decisions\n"
+
+
+def test_a_broken_policy_is_a_usage_error(leakline: Leakline, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rules]]\nname = "all"\nthen = "pray"\n')
+    outcome = leakline("policy", "test", "--policy", policy, "--incidents", policy)
+    assert outcome.code == 2
+    assert outcome.err.startswith("leakline: rules.0.then: ")

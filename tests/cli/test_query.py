@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Leakline
+
+LINES = [
+    {"event_id": f"e{n}", "occurred_at": 1_767_225_600 + n, "key_id": f"k{n % 2}", "cost_usd": 1}
+    for n in range(5)
+]
+BAD = '{"event_id": "b1", "occurred_at": 1767225600, "key_id": "k0", "status": "fine"}'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a few events, filled once."""
+    from pipeline.cli.app import app  # noqa: PLC0415 - as a command would
+
+    root = tmp_path_factory.mktemp("query")
+    events = root / "events.jsonl"
+    events.write_text("\n".join([*map(json.dumps, LINES), BAD]))
+    words = ["replay", "--events", str(events), "--store", str(root / "store")]
+    assert app(words, standalone_mode=False) is None
+    return root / "store"
+
+
+def test_a_named_question(leakline: Leakline, folder: Path) -> None:
+    outcome = leakline("query", "top-keys", "--store", folder, "-p", "limit=1", "--format", "json")
+    assert outcome.code == 0
+    (row,) = json.loads(outcome.out)
+    assert (row["key_id"], row["spend_usd"], row["requests"]) == ("k0", 3, 3)
+
+
+def test_sql_that_only_reads(leakline: Leakline, folder: Path) -> None:
+    sql = "SELECT key_id, count() AS n FROM v_usage_events GROUP BY key_id ORDER BY key_id"
+    outcome = leakline("query", "--sql", sql, "--store", folder, "--format", "csv")
+    assert outcome.out.split() == ["key_id,n", "k0,3", "k1,2"]
+
+
+def test_sql_that_writes_is_refused(leakline: Leakline, folder: Path) -> None:
+    outcome = leakline("query", "--sql", "DROP TABLE usage_events", "--store", folder)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("top-keys", "--sql", "SELECT 1"),
+        ("no-such-question",),
+        ("top-keys", "-p", "limit"),
+        ("--sql", "SELECT 1", "-p", "limit=1"),
+    ],
+)
+def test_a_question_asked_wrongly(leakline: Leakline, arguments: tuple[str, ...]) -> None:
+    outcome = leakline("query", *arguments)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+
+
+def test_the_list_says_what_each_takes(leakline: Leakline) -> None:
+    assert "-p limit=" in leakline("query", "--list").out
+
+
+def test_dead_letters_are_listed_and_shown(leakline: Leakline, folder: Path) -> None:
+    listed = leakline("dead-letters", "list", "--store", folder)
+    assert listed.err == "wrong_type: 1\n"
+    place = listed.out.split()[0]
+    assert place == "events.jsonl/0/6/0"
+    shown = leakline("dead-letters", "show", place, "--store", folder)
+    assert BAD in shown.out
+    missing = leakline("dead-letters", "show", "events.jsonl/0/7/0", "--store", folder)
+    assert (missing.code, missing.err.count("\n")) == (1, 1)
+
+
+def test_what_still_cannot_be_read_is_not_put_back(leakline: Leakline, folder: Path) -> None:
+    outcome = leakline("dead-letters", "retry", "events.jsonl/0/6/0", "--store", folder)
+    assert outcome.code == 1
+    assert outcome.out == "put back 0 of 1\n"
+
+
+def test_a_key_is_explained_from_the_store(leakline: Leakline, folder: Path) -> None:
+    outcome = leakline("explain", "k0", "--store", folder)
+    assert outcome.code == 0
+    assert outcome.out.startswith("k0: 3 events, $3.00, 2026-01-01 00:00:00Z")
+    assert leakline("explain", "k9", "--store", folder).code == 1

@@ -1,0 +1,117 @@
+import io
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.config import Store as StoreConfig
+from pipeline.store import Store
+from tests.cli.conftest import Leakline
+
+START = 1_767_225_600.0
+
+
+def _event(number: int, **changes: object) -> bytes:
+    event: dict[str, Any] = {
+        "event_id": f"e{number}",
+        "occurred_at": START + number,
+        "key_id": "team-a",
+        "cost_usd": 0.25,
+    }
+    return json.dumps(event | changes).encode()
+
+
+BAD_LINES: list[tuple[str, bytes]] = [
+    ("not_json", b"not json at all"),
+    ("not_an_object", b"[1, 2]"),
+    ("wrong_type", _event(1, status="fine")),
+    ("negative_number", _event(2, input_tokens=-1)),
+    ("not_finite", b'{"event_id":"e","occurred_at":1767225600,"key_id":"k","cost_usd":NaN}'),
+    ("missing_field", b'{"event_id":"e","occurred_at":1767225600}'),
+    ("too_large", _event(3, user_agent="a" * 10_000_000)),
+    ("not_utf8", b'{"event_id":"\xff","occurred_at":1767225600,"key_id":"k"}'),
+    ("time_too_old", _event(4, occurred_at=0)),
+    ("time_in_future", _event(5, occurred_at=START + 2 * 86_400)),
+    ("empty_message", b""),
+    ("bad_time", _event(6, occurred_at="yesterday")),
+    ("identifier_length", _event(7, event_id="e" * 129)),
+]
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """Every kind of bad line between good ones, a raw secret, a duplicate, a late event."""
+    lines = [_event(10)]
+    for number, (_, bad) in enumerate(BAD_LINES):
+        lines += [bad, _event(20 + number)]
+    lines += [
+        _event(40, key_id="sk-proj-0123456789abcdefghij", client_ip="nowhere"),
+        _event(2000),
+        _event(2001),
+        _event(2000),
+        _event(50),
+    ]
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+def test_each_bad_line_is_a_dead_letter_with_its_reason_and_place(
+    leakline: Leakline, log: Path, tmp_path: Path
+) -> None:
+    refused = tmp_path / "refused.jsonl"
+    outcome = leakline("replay", "--events", log, "--dead-letters", refused)
+    assert outcome.code == 0
+    letters = [json.loads(line) for line in refused.read_text().splitlines()]
+    assert [letter["reason"] for letter in letters] == [reason for reason, _ in BAD_LINES]
+    assert [letter["offset"] for letter in letters] == [2 * n + 2 for n in range(len(BAD_LINES))]
+    assert {letter["topic"] for letter in letters} == {"events.jsonl"}
+
+
+def test_the_summary_counts_by_reason(leakline: Leakline, log: Path) -> None:
+    outcome = leakline("replay", "--events", log)
+    first, counts, dead, incidents, rate = outcome.err.splitlines()
+    good = 1 + len(BAD_LINES) + 5
+    assert first.startswith(f"{good + len(BAD_LINES)} events of 2 keys, 2026-01-01 00:00 to ")
+    assert counts == "late 1, duplicates 1, without a price 0, without a source 1"
+    assert dead.startswith(f"dead letters {len(BAD_LINES)} (bad_time 1, empty_message 1, ")
+    assert incidents.startswith("incidents 0")
+    assert rate.endswith("events/s")
+
+
+def test_a_raw_secret_is_nowhere(leakline: Leakline, log: Path, tmp_path: Path) -> None:
+    secret = "sk-proj-0123456789abcdefghij"
+    with log.open("ab") as file:
+        file.write(b'broken {"key_id": "%b"}\n' % secret.encode())
+    refused = tmp_path / "refused.jsonl"
+    outcome = leakline("replay", "--events", log, "--dead-letters", refused, "--incidents", "-")
+    assert secret not in outcome.out + outcome.err + refused.read_text()
+
+
+def test_standard_input_and_output(
+    leakline: Leakline, log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(log.read_bytes())))
+    outcome = leakline("replay", "--events", "-", "--incidents", "-")
+    assert outcome.code == 0
+    assert "late 1, duplicates 1" in outcome.err
+
+
+def test_the_store_holds_every_event_once_and_the_same_totals(
+    leakline: Leakline, log: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "store"
+    for _ in range(2):  # a second replay changes nothing
+        assert leakline("replay", "--events", log, "--store", folder).code == 0
+    good = 1 + len(BAD_LINES) + 4
+    with Store.open(StoreConfig(path=folder)) as store:
+        events = store.query("SELECT count(), sum(cost_usd) FROM v_usage_events").rows[0]
+        days = store.query(
+            "SELECT sum(requests), sum(spend_usd) FROM v_spend_windows WHERE granularity = '1d'"
+        ).rows[0]
+        letters = store.query("SELECT count() FROM v_dead_letters").rows[0][0]
+    assert (events[0], float(events[1])) == (good, good * 0.25)
+    assert (days[0], float(days[1])) == (good, good * 0.25)
+    assert letters == len(BAD_LINES)
