@@ -161,7 +161,14 @@ class Store:
             StoreUnavailable: try again.
             StoreRefused: it never will be answered.
         """
-        return self._ask(self._reader(), sql, params, self._reading_settings())
+        reader, settings = self._reader(), self._reading_settings()
+        answer = self._ask(reader, sql, params, settings)
+        if not answer.names and sql.lstrip()[:6].lower() in {"select", "with"}:
+            # The embedded engine does not name the columns of no rows.
+            described = self._ask(reader, f"DESCRIBE TABLE ({sql}\n)", params, settings)
+            names, types = zip(*[row[:2] for row in described.rows], strict=True)
+            answer = Rows(names, types, [])
+        return answer
 
     def export(self, sql: str, form: str, params: Mapping[str, Any] | None = None) -> bytes:
         """What `read` answers, in one of ClickHouse's formats, such as Parquet."""

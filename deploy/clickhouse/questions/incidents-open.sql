@@ -1,0 +1,15 @@
+-- What is open now, the most urgent first.
+SELECT
+    incident_id,
+    severity,
+    cause,
+    key_id,
+    team,
+    risk,
+    opened_at,
+    detected_at,
+    spend_usd,
+    burn_usd_per_hour
+FROM v_incidents
+WHERE status = 'open'
+ORDER BY indexOf(['page', 'ticket', 'info'], severity), burn_usd_per_hour DESC, incident_id
