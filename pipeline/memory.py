@@ -25,9 +25,12 @@ def _no_fault(point: str) -> None:
 class MemoryJournal:
     """A stage's durable state, and what it has written since the last commit."""
 
-    def __init__(self, append: Callable[["_Record"], None], fault: Fault) -> None:
+    def __init__(
+        self, append: Callable[["_Record"], None], fault: Fault, *, transactions: bool
+    ) -> None:
         self._append = append
         self._fault = fault
+        self._transactions = transactions
         self._durable: dict[str, bytes] = {}
         self._changes: dict[str, bytes | None] = {}
         self._outbox: list[_Record] = []
@@ -40,9 +43,13 @@ class MemoryJournal:
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a record at the next commit."""
+        """Send a record at the next commit, or at once without transactions."""
         self._fault("publish")
-        self._outbox.append(_Record(topic, value, key, headers))
+        record = _Record(topic, value, key, headers)
+        if self._transactions:
+            self._outbox.append(record)
+        else:
+            self._append(record)
 
     def get(self, key: str) -> bytes | None:
         """What is remembered under a key, uncommitted changes included."""
@@ -104,16 +111,27 @@ class MemoryBus:
         stages: each is given every message of the topics that it reads, in order.
         now: Unix seconds, stamped on messages.
         fault: where a simulation crashes.
+        transactions: off, what is published can be read although its stage crashed before the
+            commit, as on a broker that has none.
     """
 
     def __init__(
-        self, stages: Sequence[Stage], now: Callable[[], float], fault: Fault = _no_fault
+        self,
+        stages: Sequence[Stage],
+        now: Callable[[], float],
+        fault: Fault = _no_fault,
+        *,
+        transactions: bool = True,
     ) -> None:
+        self.transactions = transactions
         self._now = now
         self._fault = fault
         self._turn = asyncio.Lock()
         self.topics: dict[str, list[Message]] = {topic.name: [] for topic in TOPICS}
-        self._seats = [_Seat(stage, MemoryJournal(self._append, fault)) for stage in stages]
+        self._seats = [
+            _Seat(stage, MemoryJournal(self._append, fault, transactions=transactions))
+            for stage in stages
+        ]
 
     async def publish(
         self,

@@ -218,24 +218,23 @@ class FakeSlack:
         return _error("internal_error") if fault in {"internal_error", "cut-before"} else None
 
     def _apply(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        match method:
-            case "chat.postMessage":
-                return self._post(arguments)
-            case "chat.update":
-                return self._update(arguments)
-            case "chat.delete":
-                return self._delete(arguments)
-            case "chat.postEphemeral":
-                self.whispers.append(arguments)
-                return {"ok": True, "message_ts": self._ts()}
-            case "conversations.history" | "conversations.replies":
-                return self._history(arguments)
-            case "auth.test":
-                return {"ok": True, "team_id": self.team, "user_id": "U0BOT", "bot_id": "B0BOT"}
-            case "apps.connections.open":
-                return {"ok": True, "url": self.url.replace("http", "ws", 1) + "/socket"}
-            case _:
-                return {"ok": False, "error": "unknown_method"}
+        methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "chat.postMessage": self._post,
+            "chat.update": self._update,
+            "chat.delete": self._delete,
+            "chat.postEphemeral": self._whisper,
+            "conversations.history": self._history,
+            "conversations.replies": self._history,
+            "auth.test": lambda _: {"ok": True, "team_id": self.team, "user_id": "U0BOT"},
+            "apps.connections.open": lambda _: {"ok": True, "url": f"ws{self.url[4:]}/socket"},
+        }
+        if method not in methods:
+            return {"ok": False, "error": "unknown_method"}
+        return methods[method](arguments)
+
+    def _whisper(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        self.whispers.append(arguments)
+        return {"ok": True, "message_ts": self._ts()}
 
     def _ts(self) -> str:
         """An id that grows, and says when."""
@@ -282,7 +281,7 @@ class FakeSlack:
             message
             for message in reversed(self.messages)
             if message.channel == arguments["channel"]
-            and (message.thread_ts == parent or message.ts == parent)
+            and parent in {message.thread_ts, message.ts}
             and float(message.ts) >= float(arguments.get("oldest", 0))
         ]
         start, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit", 100))
@@ -322,7 +321,7 @@ async def _arguments(request: web.Request) -> dict[str, Any]:
     if request.content_type == "application/json":
         arguments |= await request.json()
     elif request.method == "POST":
-        form = {name: value for name, value in (await request.post()).items()}
+        form = await request.post()
         arguments |= {name: _maybe_json(name, value) for name, value in form.items()}
     return arguments
 

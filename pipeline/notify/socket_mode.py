@@ -34,11 +34,11 @@ class SocketModeListener:
 
     async def start(self) -> None:
         """Connect; the client reconnects by itself from then on."""
-        await self._client.connect()
+        await self._client.connect()  # type: ignore[no-untyped-call]  # untyped there
 
     async def stop(self) -> None:
         """Disconnect."""
-        await self._client.close()
+        await self._client.close()  # type: ignore[no-untyped-call]  # untyped there
 
     async def _take(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         if request.type == "interactive":

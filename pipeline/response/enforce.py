@@ -94,7 +94,7 @@ class EnforceStage:
         """Try what is due, and forget what is old."""
         for action_id in sorted(self._unfinished(journal)):
             entry = ledger.load(action_id, journal)
-            if entry is None or entry.result is not None:
+            if entry is None:
                 self._unfinished(journal).discard(action_id)
             else:
                 await self._advance(entry, journal, now)
@@ -118,20 +118,23 @@ class EnforceStage:
             # a person does not wait for the policy's delay
             entry.action, entry.next_at = action, min(entry.next_at, self._now())
         ledger.save(entry, journal)
-        if entry.result is None:
+        if not entry.published:
             self._unfinished(journal).add(action.action_id)
             await self._advance(entry, journal, self._now())
 
     def _unfinished(self, journal: Journal) -> set[str]:
-        """Ids of actions without an outcome; read from the journal once."""
+        """Ids of actions whose outcome nobody has heard; read from the journal once."""
         if self._open is None:
             self._open = {
-                entry.action.action_id for entry in ledger.entries(journal) if entry.result is None
+                entry.action.action_id for entry in ledger.entries(journal) if not entry.published
             }
         return self._open
 
     async def _advance(self, entry: Entry, journal: Journal, now: float) -> None:
         """Take an action as far as it gets without waiting."""
+        if entry.result is not None:
+            await self._publish(entry, entry.result, journal)
+            return
         action = entry.action
         record = key_record(action.key_id, journal)
         name = action.gateway or (record.gateway if record else None) or self._default_gateway
@@ -183,8 +186,9 @@ class EnforceStage:
         self, entry: Entry, sent: Sent, adapter: Adapter, name: str, journal: Journal
     ) -> None:
         """Leave the next attempt to `tick`; after the last one only a probe can tell."""
-        if entry.attempts < self._attempts_max.get(name, 1):
-            pause = max(backoff_seconds(entry.attempts), sent.retry_after_seconds or 0.0)
+        entry.failures += 1
+        if entry.failures < self._attempts_max.get(name, 1):
+            pause = max(backoff_seconds(entry.failures), sent.retry_after_seconds or 0.0)
             entry.next_at = self._now() + pause
             ledger.save(entry, journal)
         elif await self._works(entry, adapter) is False:
@@ -219,11 +223,10 @@ class EnforceStage:
             ledger.save(entry, journal)
 
     async def _finish(self, entry: Entry, stop: Stop, journal: Journal) -> None:
-        """Record the one outcome and publish it, durable together."""
+        """Record the one outcome, durable before anybody hears of it."""
         entry.result = _result(entry, stop.status, stop.detail, self._now())
         ledger.save(entry, journal)
-        self._unfinished(journal).discard(entry.action.action_id)
-        await journal.publish(ACTION_RESULTS, entry.result, key=entry.action.action_id)
+        await journal.commit()
         log.info(
             "action finished",
             action_id=entry.action.action_id,
@@ -231,6 +234,14 @@ class EnforceStage:
             detail=stop.detail,
             attempts=entry.attempts,
         )
+        await self._publish(entry, entry.result, journal)
+
+    async def _publish(self, entry: Entry, result: ActionResult, journal: Journal) -> None:
+        """Tell the outcome: once, or without transactions perhaps again after a crash, unchanged."""
+        await journal.publish(ACTION_RESULTS, result, key=result.action_id)
+        entry.published = True
+        ledger.save(entry, journal)
+        self._unfinished(journal).discard(result.action_id)
 
 
 def _result(entry: Entry, status: Outcome, detail: str, now: float) -> ActionResult:

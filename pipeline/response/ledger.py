@@ -22,12 +22,15 @@ class Entry(Struct, omit_defaults=True, kw_only=True):
     """Unix seconds before which nothing is tried."""
     attempts: int = 0
     """Written before each attempt: above 0 the gateway may have acted."""
+    failures: int = 0
+    """Attempts that are known to have failed: a crash of our own uses up none."""
     http_status: int | None = None
     delivered: bool = False
     """The gateway accepted; what is left is the probe."""
     probes: int = 0
     result: ActionResult | None = None
     """The final one; it never changes."""
+    published: bool = False
 
 
 def load(action_id: str, journal: Journal) -> Entry | None:

@@ -1,0 +1,94 @@
+"""Whether gateways and the policy can be used, said in one line each, and a policy's rehearsal."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.config import Config, Gateway
+from pipeline.response.adapters import adapter
+from pipeline.response.decide import Automatic, Decision, History, decide
+from pipeline.response.egress import refusal
+from pipeline.response.gateway import networks
+from pipeline.response.policy import Policy, PolicyError, load_policy
+from schemas.fields import epoch
+from schemas.incident import Incident
+from schemas.key_record import KeyRecord
+
+
+def check_gateways(config: Config) -> list[str]:
+    """What is wrong with the gateways and the policy; nothing is sent."""
+    gateways = config.response.gateways
+    names = [gateway.name for gateway in gateways]
+    lines = [
+        f"response.gateways: two have the name {name}"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+    default = config.response.default_gateway
+    if default is not None and default not in names:
+        lines.append(f"response.default_gateway: there is no gateway {default}")
+    for gateway in gateways:
+        lines += _gateway(gateway)
+    return lines + _policy(config.response.policy)
+
+
+def _gateway(gateway: Gateway) -> list[str]:
+    lines = [
+        f"response.gateways.{gateway.name}.{field}: {problem}"
+        for field, url in (("url", gateway.url), ("probe_url", gateway.probe_url))
+        if url is not None and (problem := _address(url, gateway)) is not None
+    ]
+    try:
+        adapter(gateway)
+    except ValueError as error:
+        lines.append(f"response.gateways.{gateway.name}.secret: {error}")
+    return lines
+
+
+def _address(url: str, gateway: Gateway) -> str | None:
+    """What is wrong with an address; a name is resolved only when something is sent."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return "is no address"
+    if parts.scheme not in {"http", "https"} or host is None:
+        return "must begin with https:// or http://"
+    if parts.scheme == "http" and not gateway.allowed_networks:
+        return "plain http is for the gateways of allowed_networks alone"
+    try:
+        ip_address(host)
+    except ValueError:
+        return None
+    return refusal(host, networks(gateway))
+
+
+def _policy(path: Path | None) -> list[str]:
+    try:
+        load_policy(path)
+    except PolicyError as error:
+        return [f"response.policy: {line}" for line in str(error).splitlines()]
+    return []
+
+
+def try_policy(
+    policy: Policy | None,
+    incidents: Iterable[Incident],
+    keys: Mapping[str, KeyRecord],
+) -> Sequence[tuple[Incident, Decision]]:
+    """What a policy would do with recorded incidents, brakes included, each at its own time."""
+    automatic: list[Automatic] = []
+    decided: dict[str, Decision] = {}
+    outcome = []
+    for incident in incidents:
+        now = epoch(incident.detected_at)
+        past = [each for each in automatic if each.at <= now]
+        history = History(past, len(keys))
+        known = decided.get(incident.incident_id)
+        decision = known or decide(policy, incident, keys.get(incident.key_id), history, now)
+        if decision.step == "revoke" and known is None:
+            decided[incident.incident_id] = decision
+            if not decision.dry_run:
+                automatic.append(Automatic(incident.incident_id, incident.key_id, now))
+        outcome.append((incident, decision))
+    return outcome

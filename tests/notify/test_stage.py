@@ -1,0 +1,307 @@
+"""The on-call loop as people meet it: one message, buttons that act, a state that is true."""
+
+import json
+
+import pytest
+
+from pipeline.demo.block_kit import texts
+from pipeline.response.policy import Policy, Rule
+from schemas.action import Action
+from schemas.topics import ACTIONS, USAGE_EVENTS, VERDICTS
+from schemas.verdict import Verdict
+from tests.support.oncall import CHANNEL, TICKETS, OnCall, on_call
+from tests.support.samples import KEY_ID, action_result, signal, verdict
+
+AT_ONCE = Policy(rules=(Rule(name="at-once", cause=["leaked"], then="revoke"),))
+UNLESS_HELD = Policy(rules=(Rule(name="unless-held", then="revoke", delay_seconds=300),))
+
+
+def shown(loop: OnCall) -> str:
+    """Everything that the page shows."""
+    body = loop.page.body
+    return "\n".join([body["text"], *texts(body["blocks"]), *texts(body["attachments"])])
+
+
+async def test_a_page_says_what_since_when_how_much_from_where_and_why() -> None:
+    async with on_call() as loop:
+        await loop.register()
+        await loop.tell()
+        said = shown(loop)
+        assert loop.page.channel == CHANNEL
+        for part in (
+            "Key prod-search looks leaked",
+            "Team: search / ana",
+            "Environment: prod",
+            "Since: 20",
+            "Spent so far: $41.20",
+            "Expected: $0.90",
+            "$247.20 an hour",
+            "From where: 212 requests from 198.51.100.0/24",
+            "2. $41.20 in 10 minutes",
+            "Most likely leaked, else runaway",
+        ):
+            assert part in said
+        assert list(loop.page.buttons) == ["revoke", "acknowledge", "snooze", "not_a_leak"]
+        assert "confirm" in loop.page.buttons["revoke"]
+        assert {button["value"] for button in loop.page.buttons.values()} == {"inc_1"}
+        (evidence,) = [each for each in loop.slack.messages if each.thread_ts is not None]
+        assert evidence.thread_ts == loop.page.ts
+        assert "python-requests/2.32" in "".join(texts(evidence.body["blocks"]))
+
+
+async def test_revisions_update_the_one_message_and_repetitions_do_nothing() -> None:
+    async with on_call() as loop:
+        for revision in (1, 2, 2, 1, 3):
+            await loop.tell(revision=revision, spend_usd=100.0 * revision)
+        assert len(loop.slack.messages) == 2
+        assert loop.page.updates == 2
+        assert "Spent so far: $300.00" in shown(loop)
+        await loop.tell(revision=4, status="resolved")
+        assert "Resolved" in shown(loop)
+        assert loop.page.buttons == {}
+
+
+@pytest.mark.parametrize(
+    ("severity", "channels"), [("page", [CHANNEL]), ("ticket", [TICKETS]), ("info", [])]
+)
+async def test_severity_chooses_the_channel(severity: str, channels: list[str]) -> None:
+    async with on_call() as loop:
+        await loop.tell(severity=severity)
+        assert [page.channel for page in loop.slack.pages] == channels
+
+
+async def test_a_ticket_without_a_ticket_channel_is_not_posted() -> None:
+    async with on_call(ticket_channel="") as loop:
+        await loop.tell(severity="ticket")
+        assert loop.slack.messages == []
+        await loop.tell(severity="page", revision=2)
+        assert loop.page.channel == CHANNEL
+
+
+async def test_a_ticket_that_becomes_a_page_moves_to_the_pager() -> None:
+    async with on_call() as loop:
+        await loop.tell(severity="ticket")
+        await loop.tell(severity="page", revision=2)
+        assert loop.page.channel == CHANNEL
+
+
+async def test_revoke_ends_in_one_webhook_one_result_and_a_message_that_says_so() -> None:
+    async with on_call() as loop:
+        await loop.register()
+        await loop.tell()
+        await loop.click("revoke")
+        (result,) = loop.results
+        assert result.status == "verified"
+        assert loop.gateway.revoked == {KEY_ID}
+        assert list(loop.gateway.effective.values()) == [1]
+        assert "Revoked and verified" in shown(loop)
+        assert loop.page.buttons == {}
+        (asked,) = loop.published(ACTIONS, Action)
+        assert asked.requested_by == "slack:U1"
+        assert [each.verdict for each in loop.published(VERDICTS, Verdict)] == ["leak"]
+
+
+async def test_not_a_leak_is_told_to_detection_in_the_keys_own_log() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click("not_a_leak")
+        (record,) = loop.bus.topics[USAGE_EVENTS.name]
+        assert record.record == "verdict"
+        assert record.key == KEY_ID.encode()
+        assert json.loads(record.value)["verdict"] == "benign"
+        assert "Judged not a leak by U1" in shown(loop)
+
+
+async def test_acknowledge_and_snooze_show_who_and_until_when_and_a_snooze_ends() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click("acknowledge")
+        assert "Acknowledged by U1" in shown(loop)
+        assert "acknowledge" not in loop.page.buttons
+        await loop.click("snooze", "U2")
+        assert "Snoozed until" in shown(loop)
+        loop.restart()
+        await loop.wait(4 * 3600 + 60, step=600)
+        assert "Acknowledged by U1" in shown(loop)
+        said = loop.published(VERDICTS, Verdict)
+        assert [each.verdict for each in said] == ["acknowledge", "snooze"]
+        assert said[1].until is not None
+
+
+@pytest.mark.parametrize("button", ["revoke", "acknowledge", "snooze", "not_a_leak"])
+async def test_a_click_by_somebody_else_does_nothing_but_answer_him(button: str) -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click(button, "U666")
+        assert loop.bus.topics[ACTIONS.name] == []
+        assert loop.bus.topics[VERDICTS.name] == []
+        assert loop.gateway.received == []
+        (whisper,) = loop.slack.whispers
+        assert whisper["user"] == "U666"
+
+
+async def test_a_click_from_another_workspace_is_refused() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        loop.slack.team = "T666"
+        await loop.click("revoke")
+        assert loop.bus.topics[ACTIONS.name] == []
+
+
+async def test_a_click_that_comes_again_acts_once() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        payload = loop.slack.interaction(loop.page, "not_a_leak", "U1")
+        for _ in range(3):
+            await loop.deliver_click(payload)
+        assert len(loop.published(VERDICTS, Verdict)) == 1
+        assert loop.slack.whispers == []
+
+
+async def test_a_protected_key_has_no_button_and_a_forged_click_is_refused() -> None:
+    async with on_call() as loop:
+        await loop.register(protected=True)
+        await loop.tell()
+        assert "revoke" not in loop.page.buttons
+        assert "No Revoke button: it is protected" in shown(loop)
+        forged = loop.slack.interaction(loop.page, "revoke", "U1", value="inc_1")
+        await loop.deliver_click(forged)
+        assert loop.bus.topics[ACTIONS.name] == []
+
+
+async def test_a_key_without_a_gateway_has_no_button() -> None:
+    async with on_call() as loop:
+        await loop.register(gateway="elsewhere")
+        await loop.tell()
+        assert "its gateway elsewhere is not configured" in shown(loop)
+        assert "revoke" not in loop.page.buttons
+
+
+async def test_only_the_policys_approvers_revoke() -> None:
+    policy = Policy(rules=(Rule(name="ask-first", then="ask", approvers=["U2"]),))
+    async with on_call(policy) as loop:
+        await loop.tell()
+        assert "rule ask-first says ask" in shown(loop)
+        await loop.click("revoke", "U1")
+        assert loop.bus.topics[ACTIONS.name] == []
+        await loop.click("revoke", "U2")
+        assert [each.status for each in loop.results] == ["verified"]
+
+
+async def test_without_a_policy_nothing_is_revoked_by_machine() -> None:
+    async with on_call() as loop:
+        await loop.tell(risk=1.0)
+        await loop.wait(30)
+        assert loop.bus.topics[ACTIONS.name] == []
+
+
+async def test_a_policy_that_acts_does_it_once_for_all_revisions() -> None:
+    async with on_call(AT_ONCE) as loop:
+        for revision in range(1, 5):
+            await loop.tell(revision=revision)
+        assert [each.status for each in loop.results] == ["verified"]
+        assert "asked for by the policy (at-once)" in shown(loop)
+
+
+@pytest.mark.parametrize("button", ["not_a_leak", "snooze"])
+async def test_a_planned_revocation_is_held_by_a_person(button: str) -> None:
+    async with on_call(UNLESS_HELD) as loop:
+        await loop.tell()
+        assert "Will be revoked at" in shown(loop)
+        await loop.wait(60, step=10)
+        await loop.click(button)
+        await loop.wait(600, step=10)
+        assert [each.status for each in loop.results] == ["cancelled"]
+        assert loop.gateway.received == []
+        assert "was held" in shown(loop)
+
+
+async def test_a_planned_revocation_that_nobody_holds_happens_in_time() -> None:
+    async with on_call(UNLESS_HELD) as loop:
+        await loop.tell()
+        await loop.wait(290, step=10)
+        assert loop.results == []
+        await loop.wait(20, step=10)
+        assert [each.status for each in loop.results] == ["verified"]
+
+
+async def test_a_person_need_not_wait_for_the_policys_delay() -> None:
+    async with on_call(UNLESS_HELD) as loop:
+        await loop.tell()
+        await loop.click("revoke")
+        assert [each.status for each in loop.results] == ["verified"]
+        await loop.wait(600, step=30)
+        assert len(loop.results) == 1
+        assert list(loop.gateway.effective.values()) == [1]
+
+
+async def test_after_a_failure_a_person_can_try_again() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        loop.gateway.faults = ["404"]
+        await loop.click("revoke")
+        assert "NOT revoked (failed)" in shown(loop)
+        await loop.click("revoke")
+        assert [each.status for each in loop.results] == ["failed", "verified"]
+        assert "Revoked and verified" in shown(loop)
+
+
+async def test_a_dry_run_is_never_shown_as_a_revocation() -> None:
+    policy = AT_ONCE.model_copy(
+        update={"brakes": AT_ONCE.brakes.model_copy(update={"dry_run": True})}
+    )
+    async with on_call(policy) as loop:
+        await loop.tell()
+        assert [each.status for each in loop.results] == ["done"]
+        assert loop.gateway.received == []
+        assert "nothing was sent" in shown(loop)
+        await loop.click("revoke")
+        assert [each.status for each in loop.results] == ["done", "verified"]
+
+
+async def test_a_verdict_from_elsewhere_is_shown() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        said = verdict(by="console:ana", at=loop.clock())
+        await loop.bus.publish(VERDICTS, said, key="inc_1")
+        await loop.bus.run_until_quiet()
+        assert "Judged not a leak by ana" in shown(loop)
+
+
+async def test_an_outcome_of_an_unknown_action_is_shown() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        topic = "action-results"
+        assert topic in loop.bus.topics
+        from_console = action_result(action_id="act_console", at=loop.clock())
+        await loop.bus.publish(next(t for t in loop.notify.reads if t.name == topic), from_console)
+        await loop.bus.run_until_quiet()
+        assert "Revoked and verified" in shown(loop)
+
+
+async def test_hostile_text_is_inert_and_fits() -> None:
+    nasty = "<!channel> *_~`<@U1>` & <https://evil|click> \u202e" * 200
+    async with on_call() as loop:
+        await loop.register(alias=nasty[:500])
+        signals = [
+            signal(detector="new_source", summary=nasty, evidence={"user_agent": nasty})
+            for _ in range(30)
+        ]
+        await loop.tell(signals=signals, team=nasty, environment=nasty)
+        assert loop.slack.rejected == []
+        for message in loop.slack.messages:
+            everything = json.dumps(message.body, ensure_ascii=False)
+            assert "<!" not in everything
+            assert "<@" not in everything
+            assert "\u202e" not in everything
+            assert '"mrkdwn"' not in everything
+            assert not set(message.body["text"]) & set("*_~`")
+
+
+async def test_records_that_make_no_sense_are_skipped() -> None:
+    async with on_call() as loop:
+        for topic in loop.notify.reads:
+            for value in (b"", b"{", b"[]", b'"x"', b'{"actions":[{"action_id":"revoke"}]}'):
+                await loop.bus.publish(topic, value)
+        await loop.bus.run_until_quiet()
+        assert loop.slack.messages == []
