@@ -1,13 +1,15 @@
-"""HTML that cannot be broken out of: every text and attribute is escaped when it is put in."""
+"""HTML that cannot be broken out of and tells no secret: texts are scrubbed and escaped."""
 
 from html import escape
 from typing import Final
+
+from schemas.redaction import scrub_text
 
 _VOID: Final = frozenset({"meta", "link", "line", "circle", "rect", "polyline", "path"})
 
 
 class Html(str):
-    """Markup. Only this module and constants make it; any other text is escaped."""
+    """Markup. Only this module and constants make it; any other text is made safe."""
 
     __slots__ = ()
 
@@ -17,9 +19,7 @@ def tag(
 ) -> Html:
     """An element. `class_` and `for_` stand for `class` and `for`; `_` within a name for `-`."""
     opened = name + "".join(
-        f' {_name(key)}="{escape(str(value))}"'
-        for key, value in attributes.items()
-        if value is not None
+        f' {_name(key)}="{_text(value)}"' for key, value in attributes.items() if value is not None
     )
     if name in _VOID and not children:
         return Html(f"<{opened}/>")
@@ -32,7 +32,11 @@ def join(*children: "Html | str | int | None") -> Html:
 
 
 def _put(child: "Html | str | int") -> str:
-    return child if isinstance(child, Html) else escape(str(child))
+    return child if isinstance(child, Html) else _text(child)
+
+
+def _text(value: str | float) -> str:
+    return escape(scrub_text(str(value)))
 
 
 def _name(key: str) -> str:

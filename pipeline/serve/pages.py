@@ -13,7 +13,6 @@ from pipeline.serve.style import STYLE
 from schemas.action import Action, ActionResult
 from schemas.fields import utc
 from schemas.incident import Incident, Signal
-from schemas.redaction import scrub_text
 from schemas.verdict import Verdict
 
 REFRESH_SECONDS: Final = 30
@@ -136,7 +135,7 @@ def _signals(signals: Sequence[Signal]) -> Html:
     rows: list[list[Html | str]] = [
         [
             signal.detector,
-            join(scrub_text(signal.summary), _evidence(signal)),
+            join(signal.summary, _evidence(signal)),
             join(_time(utc(signal.window_start)), " to ", _time(utc(signal.window_end))),
             f"{signal.score:.1f}",
             f"{signal.p_value:.2g}",
@@ -149,15 +148,14 @@ def _signals(signals: Sequence[Signal]) -> Html:
 def _evidence(signal: Signal) -> Html | None:
     if not signal.evidence:
         return None
-    text = scrub_text(msgspec.json.encode(signal.evidence, order="sorted").decode())
+    text = msgspec.json.encode(signal.evidence, order="sorted").decode()
     shown = tag("span", text[:_EVIDENCE_LENGTH_MAX], class_="id quiet")
     return tag("details", tag("summary", "Evidence"), shown)
 
 
 def _verdicts(verdicts: Sequence[Verdict]) -> Html:
     rows: list[list[Html | str]] = [
-        [_time(utc(item.at)), item.verdict, item.by, scrub_text(item.note or "")]
-        for item in verdicts
+        [_time(utc(item.at)), item.verdict, item.by, item.note or ""] for item in verdicts
     ]
     return _table("Verdicts", ("When (UTC)", "Verdict", "By", "Note"), rows)
 
@@ -177,7 +175,7 @@ def _actions(actions: Done) -> Html:
 
 
 def _outcome(result: ActionResult) -> str:
-    detail = f": {scrub_text(result.detail)}" if result.detail else ""
+    detail = f": {result.detail}" if result.detail else ""
     return f"{result.status} {utc(result.at):%H:%M:%S}{detail}"
 
 
