@@ -1,0 +1,119 @@
+import asyncio
+import importlib.util
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.intake.test_litellm import PAYLOADS, event
+from tests.support.serving import MemoryLog, app_of, serving
+
+FILE = Path(__file__).parents[2] / "deploy" / "litellm" / "leakline_logger.py"
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+    """The file, imported as a proxy would, with LiteLLM's base class in place."""
+    litellm, integrations = ModuleType("litellm"), ModuleType("litellm.integrations")
+    base = ModuleType("litellm.integrations.custom_logger")
+    base.CustomLogger = type("CustomLogger", (), {})  # type: ignore[attr-defined]  # a stand-in
+    for stub in (litellm, integrations, base):
+        monkeypatch.setitem(sys.modules, stub.__name__, stub)
+    monkeypatch.setenv("LEAKLINE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LEAKLINE_TOKEN", "token-1")
+    spec = importlib.util.spec_from_file_location("leakline_logger", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "BATCH_SECONDS", 0.05)
+    yield module
+    module.leakline.flush(0)
+
+
+def calls(count: int) -> list[dict[str, Any]]:
+    return [
+        {"standard_logging_object": PAYLOADS["success"] | {"id": f"chatcmpl-{number}"}}
+        for number in range(count)
+    ]
+
+
+async def until_empty(logger: Any) -> None:  # noqa: ANN401 - of a module that is loaded from a file
+    await asyncio.to_thread(logger.flush, 20)
+
+
+async def test_every_event_arrives(module: ModuleType) -> None:
+    log = MemoryLog()
+    async with serving(app_of(log)) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        for number, call in enumerate(calls(1200)):
+            hook = logger.async_log_failure_event if number % 2 else logger.async_log_success_event
+            await hook(call, None, None, None)
+        await until_empty(logger)
+    assert len({body["event_id"] for body in log.bodies()}) == 1200
+    assert logger.dropped == 0
+
+
+async def test_events_wait_while_leakline_is_away(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MemoryLog()
+    log.failure = ConnectionResetError()
+    refused = threading.Event()
+    async with serving(app_of(log)) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        monkeypatch.setattr(logger, "_say", lambda *_: refused.set())
+        for call in calls(10):
+            logger.take(call)
+        assert await asyncio.to_thread(refused.wait, 10)
+        log.failure = None
+        while len(log.events) < 10:  # noqa: ASYNC110 - the thread has no event for it
+            await asyncio.sleep(0.02)
+        await until_empty(logger)
+    assert len(log.events) == 10
+
+
+async def test_a_batch_that_is_too_large_goes_in_parts(module: ModuleType) -> None:
+    log = MemoryLog()
+    async with serving(app_of(log, serve={"body_bytes_max": 5000})) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        for call in calls(40):
+            logger.take(call)
+        await until_empty(logger)
+    assert len(log.events) == 40
+
+
+def test_a_full_queue_drops_and_counts_and_never_waits(module: ModuleType) -> None:
+    logger = module.LeaklineLogger("http://127.0.0.1:9", "t", queue_events_max=5)
+    logger._run = lambda: None
+    for call in calls(8):
+        logger.take(call)
+    assert logger.dropped == 3
+
+
+@pytest.mark.parametrize(
+    "call", [{}, {"standard_logging_object": None}, {"standard_logging_object": 5}]
+)
+def test_nothing_that_litellm_says_raises(module: ModuleType, call: dict[str, Any]) -> None:
+    module.leakline._run = lambda: None
+    module.leakline.take(call)
+
+
+@pytest.mark.parametrize("case", sorted(PAYLOADS))
+def test_prompts_stay_and_the_event_is_the_same(module: ModuleType, case: str) -> None:
+    payload = PAYLOADS[case] | {"messages": "planted prompt", "error_str": "planted prompt"}
+    left = module.stripped(payload)
+    assert "planted" not in json.dumps(left)
+    assert len(json.dumps(left)) < 2000
+    assert event(case, **dict.fromkeys(set(payload) - set(left)), **left) == event(case)
+
+
+@pytest.mark.parametrize(("url", "token"), [("", "t"), ("ftp://x", "t"), ("http://x", "")])
+def test_a_missing_setting_is_said_at_start(module: ModuleType, url: str, token: str) -> None:
+    with pytest.raises(ValueError, match="LEAKLINE_URL and LEAKLINE_TOKEN"):
+        module.LeaklineLogger(url, token)

@@ -1,0 +1,193 @@
+import asyncio
+import hashlib
+import importlib.util
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+
+from pipeline.config import Gateway
+from pipeline.response.webhook import WebhookGateway
+from schemas.action import Action
+
+FILE = Path(__file__).parents[2] / "deploy" / "litellm" / "leakline_revocations.py"
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+KEY = "sk-a-key-of-a-team"
+HASH = hashlib.sha256(KEY.encode()).hexdigest()
+
+
+class ProxyException(Exception):  # noqa: N818 - LiteLLM's name
+    def __init__(self, **fields: object) -> None:
+        super().__init__(fields["message"])
+        self.code = fields["code"]
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    types = ModuleType("litellm.proxy._types")
+    types.ProxyException = ProxyException  # type: ignore[attr-defined]  # a stand-in
+    types.UserAPIKeyAuth = dict  # type: ignore[attr-defined]  # a stand-in
+    for name, stub in {"litellm": ModuleType("litellm"), "litellm.proxy": types}.items():
+        monkeypatch.setitem(sys.modules, name, stub)
+    monkeypatch.setitem(sys.modules, "litellm.proxy._types", types)
+    monkeypatch.setenv("LEAKLINE_REVOKED_FILE", str(tmp_path / "revoked.json"))
+    monkeypatch.setenv("LEAKLINE_KEYS_FILE", str(tmp_path / "keys.json"))
+    (tmp_path / "keys.json").write_text(json.dumps({HASH: {"key_alias": "team-a", "team_id": "a"}}))
+    spec = importlib.util.spec_from_file_location("leakline_revocations", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture
+def url(module: ModuleType) -> Iterator[str]:
+    server = module.serve(module.Receiver(SECRET, module.REVOKED), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def action(kind: str, number: int = 1) -> Action:
+    return Action(
+        action_id=f"act-{kind}-{number}",
+        incident_id="inc-1",
+        key_id=HASH,
+        kind=kind,  # type: ignore[arg-type]  # one of the kinds
+        requested_by="policy:x",
+        requested_at=0.0,
+    )
+
+
+def works(module: ModuleType) -> bool:
+    try:
+        found = asyncio.run(module.custom_auth(None, KEY))
+    except ProxyException as error:
+        assert error.code == 401  # noqa: PT017 - both outcomes are answers
+        return False
+    assert found == {"api_key": HASH, "key_alias": "team-a", "team_id": "a"}
+    return True
+
+
+def test_a_revoked_key_is_refused_until_it_is_restored(module: ModuleType, url: str) -> None:
+    gateway = WebhookGateway(
+        Gateway(
+            name="g",
+            url=url,
+            probe_url=url,
+            secret=SecretStr(SECRET),
+            allowed_networks=["127.0.0.0/8"],
+        )
+    )
+    now = datetime.now(UTC).timestamp()
+    assert works(module)
+    for kind, working in (("revoke", False), ("restore", True)):
+        asyncio.run(gateway.act(action(kind), now))
+        assert works(module) is working
+        assert asyncio.run(gateway.works(action(kind), now)) is working
+
+
+def test_another_process_and_a_restart_see_it(module: ModuleType, tmp_path: Path) -> None:
+    answer(module.Receiver(SECRET, module.REVOKED), "key.revoke")
+    assert HASH in module.JsonFile(tmp_path / "revoked.json").value()
+
+
+def test_an_unknown_key_is_refused(module: ModuleType) -> None:
+    with pytest.raises(ProxyException, match="unknown key"):
+        asyncio.run(module.custom_auth(None, "sk-somebody-else"))
+
+
+def answer(
+    receiver: Any,  # noqa: ANN401 - of a module that is loaded from a file
+    kind: str,
+    message_id: str = "msg-1",
+    data: object = None,
+    **headers: str,
+) -> int:
+    body = json.dumps({"type": kind, "data": {"key_id": HASH} if data is None else data})
+    now = datetime.now(UTC)
+    sent = {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(SECRET).sign(message_id, now, body),
+    } | {f"webhook-{name}": value for name, value in headers.items()}
+    return int(receiver.answer(sent, body.encode(), now.timestamp())[0])
+
+
+def test_a_repetition_does_not_undo_what_came_after(module: ModuleType) -> None:
+    receiver = module.Receiver(SECRET, module.REVOKED)
+    for kind, message_id in (("key.revoke", "1"), ("key.restore", "2"), ("key.revoke", "1")):
+        assert answer(receiver, kind, message_id) == 200
+    assert works(module)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"signature": "v1,AAAA"}, 401),
+        ({"signature": "garbage"}, 400),
+        ({"signature": ""}, 401),
+        ({"timestamp": "1600000000"}, 401),
+        ({"timestamp": "soon"}, 401),
+        ({"id": "another"}, 401),
+    ],
+)
+def test_an_unsigned_webhook_is_refused(
+    module: ModuleType, headers: dict[str, str], status: int
+) -> None:
+    assert answer(module.Receiver(SECRET, module.REVOKED), "key.revoke", **headers) == status
+    assert works(module)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "status"),
+    [
+        ("key.throttle", None, 422),
+        ("key.revoke", {}, 400),
+        ("key.revoke", {"key_id": 5}, 400),
+        ("key.revoke", [], 400),
+    ],
+)
+def test_what_it_does_not_understand(
+    module: ModuleType, kind: str, data: object, status: int
+) -> None:
+    assert answer(module.Receiver(SECRET, module.REVOKED), kind, data=data) == status
+
+
+def test_a_weak_secret_is_refused(module: ModuleType) -> None:
+    with pytest.raises(ValueError, match="at least 24 bytes"):
+        module.Receiver("whsec_short", module.REVOKED)
+
+
+def test_a_damaged_file_changes_nothing(module: ModuleType, tmp_path: Path) -> None:
+    answer(module.Receiver(SECRET, module.REVOKED), "key.revoke")
+    assert not works(module)
+    (tmp_path / "revoked.json").write_text("{half")
+    assert not works(module)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=200),
+    st.dictionaries(
+        st.sampled_from(["webhook-id", "webhook-timestamp", "webhook-signature"]),
+        st.text(max_size=30),
+    ),
+)
+def test_any_request_is_refused(module: ModuleType, body: bytes, headers: dict[str, str]) -> None:
+    status, _ = module.Receiver(SECRET, module.REVOKED).answer(headers, body, 0.0)
+    assert status in (400, 401)

@@ -1,0 +1,108 @@
+import asyncio
+import json
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from pipeline.config import Kafka
+from schemas.topics import CLICKS, DEAD_LETTERS, USAGE_EVENTS
+from tests.serve.test_slack import CLICK, SECRET, form, signed
+from tests.support.kafka_log import ROOT, bodies, read
+
+PAYLOADS = (ROOT / "tests" / "data" / "litellm.jsonl").read_text().splitlines()
+HEADERS = {"Authorization": "Bearer token-1", "Content-Type": "application/json"}
+
+
+class ServerProcess:
+    """`run_server` in a process of its own."""
+
+    def __init__(self, folder: Path, kafka: Kafka, **serve: object) -> None:
+        config = {
+            "kafka": kafka.model_dump(mode="json", exclude_none=True),
+            "serve": {"port": 0, "tokens": {"gw": "token-1"}} | serve,
+            "slack": {"signing_secret": SECRET},
+            "store": {"path": str(folder / "no-store")},
+        }
+        program = f"""
+            import json, sys
+            from pipeline.config import Config
+            from pipeline.serve.server import run_server
+            sys.exit(run_server(Config.model_validate(json.loads({json.dumps(config)!r}))))
+        """
+        self.process = subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-c", textwrap.dedent(program)],
+            cwd=ROOT,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def line(self) -> str:
+        assert self.process.stderr is not None
+        return self.process.stderr.readline().strip()
+
+    def url(self) -> str:
+        return self.line().rpartition(" ")[2]
+
+
+@pytest.fixture
+async def server(tmp_path: Path, topics: Kafka) -> AsyncIterator[ServerProcess]:
+    server = ServerProcess(tmp_path, topics)
+    yield server
+    server.process.kill()
+    server.process.communicate()
+
+
+@pytest.mark.kafka
+async def test_what_is_answered_with_200_is_in_kafka(server: ServerProcess, topics: Kafka) -> None:
+    payloads = [json.loads(line)["payload"] for line in PAYLOADS]
+    url = await asyncio.to_thread(server.url)
+    async with ClientSession(url) as session:
+        body = json.dumps([*payloads, {"id": "broken"}])
+        async with session.post("/v1/intake/litellm", data=body, headers=HEADERS) as answer:
+            assert (await answer.json())["accepted"] == 7
+        click = form(CLICK)
+        async with session.post(
+            "/v1/slack/interactions", data=click, headers=signed(click)
+        ) as answer:
+            assert answer.status == 401  # the vectors' time has passed
+        async with session.get("/readyz") as answer:
+            assert answer.status == 200
+        server.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(server.process.wait, 10) == 0
+    records = await read(topics, USAGE_EVENTS)
+    packed = [json.loads(line) for record in records for line in record.value.splitlines()]
+    assert len(packed) == 7
+    assert {dict(record.headers)["content-type"] for record in records} == {b"application/x-ndjson"}
+    (letter,) = await bodies(topics, DEAD_LETTERS)
+    assert letter["reason"] == "missing_field"
+    assert not await read(topics, CLICKS)
+
+
+async def test_an_unreachable_broker_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    server = ServerProcess(tmp_path, Kafka(brokers=f"127.0.0.1:{port}"))
+    _, said = await asyncio.to_thread(server.process.communicate, timeout=60)
+    assert server.process.returncode == 1
+    lines = [line for line in said.splitlines() if line.startswith("leakline serve:")]
+    assert len(lines) == 1
+    assert "kafka.brokers" in lines[0]
+    assert "Traceback" not in said
+
+
+@pytest.mark.kafka
+async def test_a_port_in_use_is_one_line(tmp_path: Path, topics: Kafka) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server = ServerProcess(tmp_path, topics, port=taken.getsockname()[1])
+        _, said = await asyncio.to_thread(server.process.communicate, timeout=60)
+    assert server.process.returncode == 1
+    assert "cannot listen on" in said
+    assert "Traceback" not in said
