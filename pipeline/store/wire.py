@@ -1,9 +1,10 @@
-"""Two columns that the driver would encode slowly: money, and text that repeats."""
+"""Columns that the driver would encode slowly: money, text that repeats, and lists that are empty."""
 
 from array import array
 from collections.abc import Sequence
 
 from clickhouse_connect.datatypes.base import ClickHouseType
+from clickhouse_connect.datatypes.container import Array
 from clickhouse_connect.datatypes.numeric import Decimal as DecimalType
 from clickhouse_connect.datatypes.string import String
 from clickhouse_connect.driver.insert import InsertContext
@@ -32,8 +33,23 @@ class RepeatedText(String, registered=False):
         self, column: Sequence[str], _ctx: InsertContext
     ) -> tuple[list[str], list[int]]:
         index = list(dict.fromkeys(column))
+        if len(index) == 1:
+            return index, [0] * len(column)
         place = {text: number for number, text in enumerate(index)}
-        return index, [place[text] for text in column]
+        return index, list(map(place.__getitem__, column))
+
+
+class SparseList(Array, registered=False):
+    """`Array` of which most batches hold nothing."""
+
+    def write_column_data(
+        self, column: Sequence[Sequence[str]], dest: bytearray, ctx: InsertContext
+    ) -> None:
+        """Eight bytes of offset a row, and no element."""
+        if any(column):
+            super().write_column_data(column, dest, ctx)
+        else:
+            dest += bytes(8 * len(column))
 
 
 def insert_type(column: ClickHouseType) -> ClickHouseType:
@@ -42,4 +58,6 @@ def insert_type(column: ClickHouseType) -> ClickHouseType:
         return NanoDollars(column.type_def, column.prec, column.byte_size * 8, column.scale)
     if isinstance(column, String) and column.low_card and not column.nullable:
         return RepeatedText(column.type_def)
+    if isinstance(column, Array):
+        return SparseList(column.type_def)
     return column
