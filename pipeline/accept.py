@@ -8,7 +8,7 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Locator, Source
 from pipeline.message import Message
 from schemas.calibration import Calibration
-from schemas.codec import Refused, decode_event, decode_events, decode_record
+from schemas.codec import Refused, decode_control, decode_event, decode_events
 from schemas.dead_letter import DeadLetter, Reason, pack_payload
 from schemas.fields import epoch, utc
 from schemas.key_record import KeyRecord
@@ -76,12 +76,12 @@ class Acceptor:
 
     def _packed(self, message: Message, batch: Batch) -> None:
         events = decode_events(message.value)
-        lines = message.value.split(b"\n") if not events or b"\n\n" in message.value else None
-        if events and lines is None:
+        if events:
             for index, event in enumerate(events):
                 self._event(message, index, event, batch)
             return
-        filled = [(index, line) for index, line in enumerate(lines or ()) if line.strip()]
+        lines = message.value.split(b"\n")
+        filled = [(index, line) for index, line in enumerate(lines) if line.strip()]
         if not filled:
             batch.dead_letters.append(refusal(message, 0, b"", _EMPTY))
         for index, line in filled:
@@ -112,7 +112,7 @@ class Acceptor:
             batch.dead_letters.append(refusal(message, 0, message.value, _UNKNOWN))
             return
         try:
-            batch.controls.append(decode_record(message.value, kind))
+            batch.controls.append(decode_control(message.value, kind))
         except Refused as refused:
             batch.dead_letters.append(refusal(message, 0, message.value, refused))
 

@@ -1,8 +1,12 @@
 """What is shared between keys: an immutable, versioned set of thresholds (control record)."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from schemas.fields import Identifier, Time, utc
+
+Nats = Annotated[float, Meta(gt=0)]
 
 
 class Calibration(Struct, kw_only=True, frozen=True):
@@ -14,9 +18,9 @@ class Calibration(Struct, kw_only=True, frozen=True):
 
     version: Identifier
     created_at: Time
-    page_nats: float
+    page_nats: Nats
     """Fused evidence from which a person is woken."""
-    ticket_nats: float
+    ticket_nats: Nats
     """Fused evidence from which a person is told."""
     weights: dict[str, float] = {}
     """Factor on a detector's score; 1 where absent."""

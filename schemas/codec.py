@@ -19,11 +19,8 @@ _EVENT: Final = msgspec.json.Decoder(UsageEvent)
 _ENCODER: Final = msgspec.json.Encoder()
 _FIELD = re.compile(r"`?\$\.(\w+)")
 _REQUIRED = frozenset({"event_id", "occurred_at", "key_id"})
-_TEXTS = tuple(
-    field.name
-    for field in msgspec.structs.fields(UsageEvent)
-    if field.name not in {"key_id", "tags"} and "str" in str(field.type)
-)
+_KEY_IDS = frozenset({"key_id", "provider_key_id"})
+_QUOTED = re.compile(r"\s*'.*", re.DOTALL)
 
 
 class Refused(Exception):  # noqa: N818 # named for what happened to the record
@@ -60,10 +57,16 @@ def decode_event(raw: bytes) -> UsageEvent:
 
 
 def decode_events(body: bytes) -> list[UsageEvent] | None:
-    """All events of NDJSON in one pass; None when any line needs a look of its own."""
+    """The events of NDJSON in one pass, one a line; None when any line needs a look of its own."""
+    if len(body) > MESSAGE_BYTES_MAX:
+        return None
     try:
         events: list[UsageEvent] = _EVENT.decode_lines(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    # The decoder also takes empty lines, two events on a line, and one on many.
+    breaks = body.count(b"\n") - body.endswith(b"\n")
+    if not breaks == body.count(b"}\n{") == len(events) - 1:
         return None
     if _suspicious(body):
         events = [redacted(event) for event in events]
@@ -72,20 +75,33 @@ def decode_events(body: bytes) -> list[UsageEvent] | None:
     return events
 
 
-def redacted(event: UsageEvent) -> UsageEvent:
-    """The event with a raw key id replaced by its hash and its texts scrubbed."""
-    event.key_id = public_key_id(event.key_id)
-    for name in _TEXTS:
-        text = getattr(event, name)
-        if text is not None:
-            setattr(event, name, scrub_text(text))
-    if event.tags is not None:
-        event.tags = [scrub_text(tag) for tag in event.tags]
-    return event
+def redacted(record: T) -> T:
+    """The record with raw key ids replaced by their hashes and its texts scrubbed."""
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, str):
+            clean: object = public_key_id(value) if name in _KEY_IDS else scrub_text(value)
+        elif isinstance(value, list):
+            clean = [scrub_text(item) if isinstance(item, str) else item for item in value]
+        else:
+            continue
+        if clean != value:
+            msgspec.structs.force_setattr(record, name, clean)
+    return record
+
+
+def decode_control(raw: bytes, kind: type[T]) -> T:
+    """A control record, its secrets redacted.
+
+    Raises:
+        Refused: it is no such record.
+    """
+    record = decode_record(raw, kind)
+    return redacted(record) if _suspicious(raw) else record
 
 
 def decode_record(raw: bytes, kind: type[T]) -> T:
-    """A control record.
+    """A record that leakline itself wrote.
 
     Raises:
         Refused: it is no such record.
@@ -124,7 +140,10 @@ def _explain_fields(value: dict[str, Any], message: str) -> Refused:
         return Refused("missing_field", f"{missing.group(1) if missing else name} is missing")
     if name == "occurred_at":
         return Refused("bad_time", "occurred_at is neither RFC 3339 with an offset nor a number")
-    return Refused(_reason_of(message), f"{name}: {message.partition(' - at ')[0]}")
+    if "JSON is malformed" in message:  # what Python's decoder forgives: half a surrogate pair
+        return Refused("not_json", "the message is not JSON")
+    said = _QUOTED.sub("", message.partition(" - at ")[0])
+    return Refused(_reason_of(message), f"{name}: {said}" if name else said)
 
 
 def _reason_of(message: str) -> Reason:
@@ -132,7 +151,7 @@ def _reason_of(message: str) -> Reason:
         return "identifier_length"
     if ">= 0" in message:
         return "negative_number"
-    if "out of range" in message or "<= " in message:
+    if "out of range" in message or "<= " in message or "> 0" in message:
         return "out_of_range"
     return "wrong_type"
 

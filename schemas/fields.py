@@ -11,6 +11,10 @@ COUNT_MAX = 10**12
 """Tokens or requests in one record; a larger number is a producer's mistake."""
 DOLLARS_MAX = 1e9
 """US dollars in one record."""
+REQUEST_TOKENS_MAX = 10**9
+"""Tokens of one request."""
+REQUEST_DOLLARS_MAX = 1e5
+"""US dollars that one request can cost."""
 NANOS = 1_000_000_000
 """Nano-dollars in a dollar: money is added up as integers."""
 
@@ -33,12 +37,12 @@ def utc(time: datetime | float) -> datetime:
     Raises:
         ValueError: the number is outside the years 1 to 9999.
     """
-    if isinstance(time, datetime):
-        return time.astimezone(UTC)
     try:
+        if isinstance(time, datetime):
+            return time.astimezone(UTC)
         return datetime.fromtimestamp(time, UTC)
     except (OverflowError, OSError) as error:
-        raise ValueError(f"time {time!r} is out of range") from error
+        raise ValueError("a time is out of range") from error
 
 
 def to_nanos(dollars: float) -> int:

@@ -23,14 +23,24 @@ _KEY_PREFIXES = ("sk-", "AIza", "AKIA", "ASIA", "gsk_", "xai-", "hf_", "Bearer "
 MARK = "<secret>"
 
 
+_ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00([2-7][0-9A-Fa-f])")
+
+
 def may_hold_secret(raw: bytes) -> bool:
     """Whether bytes hold the beginning of a known secret's shape: a cheap test before a scrub."""
     return any(hint in raw for hint in _HINTS)
 
 
 def scrub(raw: bytes) -> bytes:
-    """Bytes with everything that looks like a secret replaced by a mark."""
+    """Bytes with everything that looks like a secret replaced by a mark, escaped or not."""
+    if b"\\u00" in raw:
+        raw = _ESCAPE.sub(_unescape, raw)
     return _SECRET.sub(MARK.encode(), raw) if may_hold_secret(raw) else raw
+
+
+def _unescape(escape: re.Match[bytes]) -> bytes:
+    letter = bytes([int(escape[2], 16)])
+    return escape[0] if letter in b'"\\\x7f' else escape[1] + letter
 
 
 def scrub_text(text: str) -> str:

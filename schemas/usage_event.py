@@ -4,9 +4,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.fields import Count, Dollars, Identifier, Time
+from schemas.fields import REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX, Identifier, Time
 
 Milliseconds = Annotated[float, Meta(ge=0)]
+Tokens = Annotated[int, Meta(ge=0, le=REQUEST_TOKENS_MAX)]
+Cost = Annotated[float, Meta(ge=0, le=REQUEST_DOLLARS_MAX)]
+HttpStatus = Annotated[int, Meta(ge=0, le=999)]
 KeyText = Annotated[str, Meta(min_length=1, max_length=1024)]
 """An identifier, or a raw secret (which may be longer) that is about to be replaced."""
 
@@ -26,16 +29,15 @@ class UsageEvent(Struct, omit_defaults=True, kw_only=True, gc=False):
     model: str | None = None
     operation: str | None = None
     """An OpenTelemetry `gen_ai.operation.name`, or `models.list`, `images`, `audio`, `batch`."""
-    status: int = 200
-    """HTTP status."""
+    status: HttpStatus = 200
     error_type: str | None = None
-    input_tokens: Count = 0
+    input_tokens: Tokens = 0
     """Cached tokens included."""
-    output_tokens: Count = 0
-    cached_input_tokens: Count = 0
-    cache_write_tokens: Count = 0
-    reasoning_tokens: Count = 0
-    cost_usd: Dollars | None = None
+    output_tokens: Tokens = 0
+    cached_input_tokens: Tokens = 0
+    cache_write_tokens: Tokens = 0
+    reasoning_tokens: Tokens = 0
+    cost_usd: Cost | None = None
     """None: priced from the catalogue."""
     latency_ms: Milliseconds | None = None
     time_to_first_token_ms: Milliseconds | None = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from schemas.fields import COUNT_MAX, DOLLARS_MAX
+from schemas.fields import REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX
 
 TEXT_LENGTH_MAX: Final = 256
 """Characters kept of a text that somebody else chose."""
@@ -40,7 +40,7 @@ def count(*candidates: object) -> int:
         if isinstance(value, bool):
             continue
         number = value if isinstance(value, int) else number_of(value)
-        if number is not None and 0 < number <= COUNT_MAX:
+        if number is not None and 0 < number <= REQUEST_TOKENS_MAX:
             return int(number)
     return 0
 
@@ -48,7 +48,7 @@ def count(*candidates: object) -> int:
 def dollars(value: object) -> float | None:
     """An amount that can be a cost."""
     number = number_of(value)
-    return number if number is not None and 0 <= number <= DOLLARS_MAX else None
+    return number if number is not None and 0 <= number <= REQUEST_DOLLARS_MAX else None
 
 
 def number_of(value: object) -> float | None:

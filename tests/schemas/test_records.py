@@ -121,7 +121,7 @@ def test_output_times_are_utc_with_a_z(record: type[msgspec.Struct]) -> None:
         (UsageEvent, {"event_id": "x" * 129}, "length <= 128"),
         (UsageEvent, {"input_tokens": -1}, ">= 0"),
         (UsageEvent, {"cost_usd": -0.01}, ">= 0"),
-        (UsageEvent, {"cost_usd": 1e10}, "<= 1000000000"),
+        (UsageEvent, {"cost_usd": 1e10}, "<= 100000"),
         (UsageEvent, {"occurred_at": "2026-01-01T00:00:00"}, "timezone"),
         (UsageEvent, {"status": "200"}, "Expected `int`"),
         (ProviderUsage, {"provider_key_id": None}, "key_id and provider_key_id"),
