@@ -2,10 +2,7 @@ import asyncio
 import json
 import signal
 import socket
-import subprocess
-import sys
-import textwrap
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,50 +10,18 @@ from aiohttp import ClientSession
 
 from pipeline.config import Kafka
 from schemas.topics import CLICKS, DEAD_LETTERS, USAGE_EVENTS
-from tests.serve.test_slack import CLICK, SECRET, form, signed
+from tests.serve.test_slack import CLICK, form, signed
 from tests.support.kafka_log import ROOT, bodies, read
+from tests.support.server_process import ServerProcess
 
 PAYLOADS = (ROOT / "tests" / "data" / "litellm.jsonl").read_text().splitlines()
 HEADERS = {"Authorization": "Bearer token-1", "Content-Type": "application/json"}
 
 
-class ServerProcess:
-    """`run_server` in a process of its own."""
-
-    def __init__(self, folder: Path, kafka: Kafka, **serve: object) -> None:
-        config = {
-            "kafka": kafka.model_dump(mode="json", exclude_none=True),
-            "serve": {"port": 0, "tokens": {"gw": "token-1"}} | serve,
-            "slack": {"signing_secret": SECRET},
-            "store": {"path": str(folder / "no-store")},
-        }
-        program = f"""
-            import json, sys
-            from pipeline.config import Config
-            from pipeline.serve.server import run_server
-            sys.exit(run_server(Config.model_validate(json.loads({json.dumps(config)!r}))))
-        """
-        self.process = subprocess.Popen(  # noqa: S603 - our own command line
-            [sys.executable, "-c", textwrap.dedent(program)],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self) -> str:
-        assert self.process.stderr is not None
-        return self.process.stderr.readline().strip()
-
-    def url(self) -> str:
-        return self.line().rpartition(" ")[2]
-
-
 @pytest.fixture
-async def server(tmp_path: Path, topics: Kafka) -> AsyncIterator[ServerProcess]:
-    server = ServerProcess(tmp_path, topics)
-    yield server
-    server.process.kill()
-    server.process.communicate()
+def server(tmp_path: Path, topics: Kafka) -> Iterator[ServerProcess]:
+    with ServerProcess(tmp_path, topics) as server:
+        yield server
 
 
 @pytest.mark.kafka

@@ -1,0 +1,130 @@
+"""Events a second through a running server, each acknowledged by Kafka before its answer."""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from aiohttp import ClientSession
+
+from pipeline.config import Kafka
+from tests.support.server_process import ROOT, ServerProcess
+
+EVENTS_PER_REQUEST = 500
+PAYLOADS_PER_REQUEST = 70
+BODIES = 40
+CLIENTS = 4
+SECONDS = 6.0
+_HEADERS = {"Authorization": "Bearer token-1", "Content-Type": "application/json"}
+
+Post = Callable[[int], Awaitable[None]]
+"""Sends the n-th body."""
+
+
+def measure(kafka: Kafka) -> dict[str, float]:
+    """The figures: native events and LiteLLM payloads a second, and the time of a request.
+
+    Args:
+        kafka: a broker with leakline's topics.
+    """
+    serve: dict[str, object] = {"requests_per_second_max": 1e6}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ServerProcess(Path(folder), kafka, **serve) as server,
+    ):
+        return asyncio.run(_measure(server.url()))
+
+
+async def _measure(url: str) -> dict[str, float]:
+    async with ClientSession(url) as session:
+        events = _poster(session, "/v1/intake/events", _event_bodies())
+        await _rate(events, 1.0)
+        native = await _rate(events, SECONDS)
+        waits = await _paced(events, native / 2, SECONDS)
+        litellm = await _rate(_poster(session, "/v1/intake/litellm", [_payload_body()]), SECONDS)
+    return {
+        "intake_events_per_s": native * EVENTS_PER_REQUEST,
+        "intake_litellm_per_s": litellm * PAYLOADS_PER_REQUEST,
+        "intake_p50_ms": _quantile(waits, 0.5) * 1000,
+        "intake_p99_ms": _quantile(waits, 0.99) * 1000,
+    }
+
+
+def _event_bodies() -> list[bytes]:
+    """NDJSON of events of 1,000 keys."""
+    lines = [
+        json.dumps(
+            {
+                "event_id": f"chatcmpl-{number:024x}",
+                "occurred_at": time.time(),
+                "key_id": f"sha256:{number % 1000:064x}",
+                "provider": "openai",
+                "model": "gpt-4o-mini",
+                "operation": "chat",
+                "input_tokens": number % 4000,
+                "output_tokens": number % 700,
+                "latency_ms": 812.5,
+                "client_ip": f"198.51.100.{number % 250}",
+                "user_agent": "OpenAI/Python 1.99.0",
+                "team": "search",
+                "environment": "prod",
+            }
+        )
+        for number in range(BODIES * EVENTS_PER_REQUEST)
+    ]
+    return [
+        "\n".join(lines[at : at + EVENTS_PER_REQUEST]).encode()
+        for at in range(0, len(lines), EVENTS_PER_REQUEST)
+    ]
+
+
+def _payload_body() -> bytes:
+    lines = (ROOT / "tests" / "data" / "litellm.jsonl").read_text().splitlines()
+    payloads = [json.loads(line)["payload"] for line in lines]
+    return json.dumps(payloads * (PAYLOADS_PER_REQUEST // len(payloads))).encode()
+
+
+def _poster(session: ClientSession, path: str, bodies: Sequence[bytes]) -> Post:
+    async def post(number: int) -> None:
+        body = bodies[number % len(bodies)]
+        async with session.post(path, data=body, headers=_HEADERS) as answer:
+            answer.raise_for_status()
+            await answer.read()
+
+    return post
+
+
+async def _rate(post: Post, seconds: float) -> float:
+    """Requests a second of `CLIENTS` clients, each with one request under way."""
+    start = time.perf_counter()
+    counts = [0] * CLIENTS
+
+    async def client(place: int) -> None:
+        while time.perf_counter() - start < seconds:
+            await post(place + CLIENTS * counts[place])
+            counts[place] += 1
+
+    await asyncio.gather(*(client(place) for place in range(CLIENTS)))
+    return sum(counts) / (time.perf_counter() - start)
+
+
+async def _paced(post: Post, requests_per_second: float, seconds: float) -> list[float]:
+    """Seconds that each request took, counted from when it was due."""
+    start = time.perf_counter()
+    waits: list[float] = []
+
+    async def send(number: int) -> None:
+        due = start + number / requests_per_second
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        await post(number)
+        waits.append(time.perf_counter() - due)
+
+    await asyncio.gather(*(send(number) for number in range(int(seconds * requests_per_second))))
+    return waits
+
+
+def _quantile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
