@@ -66,7 +66,9 @@ class FakeSlack:
     """What came to the incoming webhook, `/webhook`."""
     calls: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
-    acknowledged: list[str] = field(default_factory=list)
+    connected: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once a Socket Mode client listens."""
+    acknowledged: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     """Envelopes that a Socket Mode client acknowledged."""
     url: str = ""
     _runner: web.AppRunner | None = None
@@ -302,9 +304,10 @@ class FakeSlack:
         await socket.prepare(request)
         await socket.send_json({"type": "hello", "num_connections": 1})
         self._sockets.append(socket)
+        self.connected.set()
         async for frame in socket:
             if frame.type is aiohttp.WSMsgType.TEXT:
-                self.acknowledged.append(json.loads(frame.data)["envelope_id"])
+                self.acknowledged.put_nowait(json.loads(frame.data)["envelope_id"])
         return socket
 
 

@@ -237,7 +237,7 @@ class EnforceStage:
         await self._publish(entry, entry.result, journal)
 
     async def _publish(self, entry: Entry, result: ActionResult, journal: Journal) -> None:
-        """Tell the outcome: once, or without transactions perhaps again after a crash, unchanged."""
+        """Tell the outcome: once; without transactions perhaps again after a crash, unchanged."""
         await journal.publish(ACTION_RESULTS, result, key=result.action_id)
         entry.published = True
         ledger.save(entry, journal)

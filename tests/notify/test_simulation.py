@@ -42,7 +42,7 @@ class Storm:
             raise CrashError(point)
 
 
-async def survive(loop: OnCall, storm: Storm) -> None:
+async def survive(loop: OnCall) -> None:
     """Run until quiet through as many crashes as come."""
     while True:
         try:
@@ -53,12 +53,12 @@ async def survive(loop: OnCall, storm: Storm) -> None:
             return
 
 
-async def tell(loop: OnCall, storm: Storm, revision: int) -> None:
+async def tell(loop: OnCall, revision: int) -> None:
     try:
         await loop.tell(revision=revision, spend_usd=100.0 * revision)
     except CrashError:
         loop.restart()
-    await survive(loop, storm)
+    await survive(loop)
 
 
 async def press(loop: OnCall, storm: Storm, button: str) -> None:
@@ -66,7 +66,7 @@ async def press(loop: OnCall, storm: Storm, button: str) -> None:
     for _ in range(40):
         if loop.slack.pages and button in loop.slack.pages[0].buttons:
             break
-        await survive(loop, storm)
+        await survive(loop)
     else:
         return
     payload = loop.slack.interaction(loop.slack.pages[0], button, "U1")
@@ -75,7 +75,7 @@ async def press(loop: OnCall, storm: Storm, button: str) -> None:
             await loop.deliver_click(payload)
         except CrashError:
             loop.restart()
-        await survive(loop, storm)
+        await survive(loop)
 
 
 def misbehave(loop: OnCall, storm: Storm) -> None:
@@ -95,10 +95,10 @@ async def one_run(seed: int) -> None:
         loop.slack.retry_after_seconds = 5
         misbehave(loop, storm)
         for revision in (1, 2, 3):
-            await tell(loop, storm, revision)
+            await tell(loop, revision)
         button = storm.random.choice(("revoke", "not_a_leak"))
         await press(loop, storm, button)
-        await tell(loop, storm, 4)
+        await tell(loop, 4)
         storm.raging = False
         loop.slack.faults.clear()
         await loop.wait(400 if policy is UNLESS_HELD else 100, step=10)

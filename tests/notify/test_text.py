@@ -1,0 +1,27 @@
+"""Text from outside is inert in Slack."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.notify.text import dollars, flat, inert, moment
+
+
+@given(st.text(), st.integers(2, 60))
+def test_no_text_escapes_its_bounds(text: str, length_max: int) -> None:
+    for made in (inert(text, length_max), flat(text, length_max)):
+        assert len(made) <= length_max
+        assert not set(made) & set("<>")
+        rest = made.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
+        assert "&" not in rest
+        assert all(char.isprintable() or char == "\n" for char in made)
+    assert not set(flat(text, length_max)) & set("*_~`")
+
+
+def test_secrets_do_not_pass() -> None:
+    assert "sk-" not in inert("used sk-proj-0123456789abcdef here", 100)
+
+
+def test_amounts_and_times() -> None:
+    assert dollars(1234.5) == "$1,234"
+    assert dollars(0.105) == "$0.10"
+    assert moment(0) == "1970-01-01 00:00 UTC"

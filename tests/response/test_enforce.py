@@ -1,0 +1,210 @@
+"""An action ends in one result, whatever the gateway and the clock do."""
+
+import pytest
+import structlog
+
+from pipeline.demo.fake_gateway import Fault as GatewayFault
+from pipeline.memory import MemoryBus
+from pipeline.response.enforce import EnforceStage, backoff_seconds
+from pipeline.response.policy import Brakes, Policy
+from schemas.action import Action
+from schemas.topics import ACTIONS, VERDICTS
+from tests.support.oncall import ADMIN_KEY, OnCall, on_call
+from tests.support.samples import KEY_ID, WEBHOOK_SECRET, action, verdict
+
+POLICY = Policy(brakes=Brakes(revocations_per_hour_max=2, fleet_share_per_day_max=1.0))
+
+
+async def ask(loop: OnCall, **changes: object) -> Action:
+    made = action(**({"requested_at": loop.clock()} | changes))
+    await loop.bus.publish(ACTIONS, made, key=made.key_id)
+    await loop.bus.run_until_quiet()
+    return made
+
+
+async def statuses(loop: OnCall, seconds: float = 0, step: float = 1.0) -> list[str]:
+    await loop.wait(seconds, step)
+    return [each.status for each in loop.results]
+
+
+async def test_one_result_however_often_an_action_comes() -> None:
+    async with on_call() as loop:
+        for _ in range(3):
+            await ask(loop)
+        loop.restart()
+        await ask(loop)
+        (result,) = loop.results
+        assert (result.status, result.attempt, result.http_status) == ("verified", 1, 200)
+        assert (result.incident_id, result.key_id, result.kind) == ("inc_1", KEY_ID, "revoke")
+        assert len(loop.gateway.received) == 1
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "time-out", "cut", "cut-before"])
+async def test_retries_carry_the_same_id_and_act_once(fault: GatewayFault) -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = [fault, fault]
+        await ask(loop)
+        assert loop.results == []
+        assert await statuses(loop, 12) == ["verified"]
+        assert loop.gateway.effective == {"act_1": 1}
+        assert {message_id for message_id, _ in loop.gateway.received} == {"act_1"}
+        assert loop.results[0].attempt == 3
+
+
+async def test_attempts_are_bounded() -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["503"] * 100
+        await ask(loop)
+        assert await statuses(loop, 60) == ["failed"]
+        assert "4 attempts" in (loop.results[0].detail or "")
+        assert len(loop.gateway.faults) == 96
+
+
+async def test_after_the_last_attempt_a_probe_may_still_find_the_key_dead() -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["cut"] * 4
+        await ask(loop)
+        assert await statuses(loop, 60) == ["verified"]
+
+
+async def test_a_gateway_that_refuses_is_not_asked_again() -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["404"]
+        await ask(loop)
+        assert await statuses(loop, 30) == ["failed"]
+        assert loop.results[0].http_status == 404
+        assert loop.gateway.received == []
+
+
+async def test_a_gateway_that_only_says_yes_has_failed() -> None:
+    async with on_call() as loop:
+        loop.gateway.obeys = False
+        await ask(loop)
+        assert await statuses(loop, 30) == ["failed"]
+        assert "nothing changed" in (loop.results[0].detail or "")
+
+
+async def test_without_a_probe_it_is_done_and_not_verified() -> None:
+    async with on_call() as loop:
+        edge = loop.config.response.gateways[0].model_copy(update={"probe_url": None})
+        response = loop.config.response.model_copy(update={"gateways": [edge]})
+        config = loop.config.model_copy(update={"response": response})
+        stage = EnforceStage.from_config(config, loop.clock)
+        loop.bus = MemoryBus([stage], loop.clock)
+        await ask(loop)
+        assert [each.status for each in loop.results] == ["done"]
+
+
+async def test_a_slow_gateway_does_not_hold_up_another() -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["503"]
+        await ask(loop, action_id="act_slow")
+        await ask(loop, action_id="act_2")
+        assert len(loop.gateway.received) == 0
+        await ask(loop, action_id="act_other", gateway="proxy")
+        assert [each.action_id for each in loop.results] == ["act_other"]
+        assert sorted(await statuses(loop, 10)) == ["verified"] * 3
+
+
+async def test_not_before_is_kept_across_a_restart() -> None:
+    async with on_call() as loop:
+        await ask(loop, not_before=loop.clock() + 60)
+        loop.restart()
+        assert await statuses(loop, 55) == []
+        assert await statuses(loop, 10) == ["verified"]
+
+
+async def test_what_could_not_be_sent_in_time_expires() -> None:
+    async with on_call() as loop:
+        await ask(loop, requested_at=loop.clock() - 4000)
+        assert await statuses(loop) == ["expired"]
+        assert loop.gateway.received == []
+
+
+@pytest.mark.parametrize("said", ["benign", "expected", "snooze"])
+async def test_a_verdict_cancels_what_a_policy_planned(said: str) -> None:
+    async with on_call(POLICY) as loop:
+        soon = loop.clock() + 60
+        await ask(loop, requested_by="policy:r", not_before=soon)
+        await loop.bus.publish(VERDICTS, verdict(verdict=said, at=loop.clock() + 1))
+        assert await statuses(loop, 90, 5) == ["cancelled"]
+        assert loop.gateway.received == []
+
+
+@pytest.mark.parametrize("said", ["leak", "acknowledge"])
+async def test_other_verdicts_do_not(said: str) -> None:
+    async with on_call(POLICY) as loop:
+        await ask(loop, requested_by="policy:r", not_before=loop.clock() + 10)
+        await loop.bus.publish(VERDICTS, verdict(verdict=said, at=loop.clock() + 1))
+        assert await statuses(loop, 20, 5) == ["verified"]
+
+
+async def test_a_persons_action_is_not_cancelled_by_an_earlier_word() -> None:
+    async with on_call() as loop:
+        await loop.bus.publish(VERDICTS, verdict(at=loop.clock() + 5))
+        await ask(loop)
+        assert await statuses(loop) == ["verified"]
+
+
+async def test_machines_leave_protected_keys_alone_and_people_need_not() -> None:
+    async with on_call(POLICY) as loop:
+        await loop.register(protected=True)
+        await ask(loop, requested_by="policy:r")
+        await ask(loop, action_id="act_2", requested_by="console:ana")
+        assert await statuses(loop) == ["refused", "verified"]
+
+
+async def test_without_a_policy_a_machine_is_refused() -> None:
+    async with on_call() as loop:
+        await ask(loop, requested_by="policy:r")
+        assert await statuses(loop) == ["refused"]
+
+
+async def test_brakes_hold_machines_and_not_people() -> None:
+    async with on_call(POLICY) as loop:
+        for number in range(5):
+            await loop.register(key_id=f"k{number}", alias=None)
+            by = "slack:U1" if number == 4 else "policy:r"
+            await ask(loop, action_id=f"act_{number}", key_id=f"k{number}", requested_by=by)
+        assert await statuses(loop) == ["verified"] * 2 + ["refused"] * 2 + ["verified"]
+
+
+async def test_a_dry_run_sends_nothing() -> None:
+    policy = Policy(brakes=Brakes(dry_run=True))
+    async with on_call(policy) as loop:
+        await ask(loop, requested_by="policy:r")
+        await ask(loop, action_id="act_2", dry_run=True)
+        await ask(loop, action_id="act_3")
+        assert await statuses(loop) == ["done", "done", "verified"]
+        assert [message_id for message_id, _ in loop.gateway.received] == ["act_3"]
+
+
+async def test_unknown_gateways_and_impossible_kinds_are_refused() -> None:
+    async with on_call() as loop:
+        await ask(loop, gateway="nowhere")
+        await ask(loop, action_id="act_2", gateway="proxy", kind="cap")
+        assert await statuses(loop) == ["refused", "refused"]
+
+
+async def test_old_outcomes_are_forgotten() -> None:
+    async with on_call() as loop:
+        await ask(loop)
+        await loop.bus.tick(loop.clock.advance(31 * 86_400))
+        assert [k for k in loop.bus.journal(loop.enforce).keys() if k.startswith("action/")] == []  # noqa: SIM118  # a journal is no dict
+
+
+async def test_no_secret_in_logs_results_or_errors() -> None:
+    async with on_call() as loop:
+        with structlog.testing.capture_logs() as logs:
+            loop.gateway.faults = ["500", "cut", "404"]
+            await ask(loop)
+            await ask(loop, action_id="act_2", gateway="proxy")
+            await loop.wait(30)
+        seen = repr(logs) + repr(loop.results) + repr(loop.config) + repr(loop.enforce)
+        assert logs
+        for secret in (WEBHOOK_SECRET, WEBHOOK_SECRET[6:], ADMIN_KEY):
+            assert secret not in seen
+
+
+def test_backoff_grows_and_is_bounded() -> None:
+    assert [backoff_seconds(n) for n in (1, 2, 3, 20)] == [2, 6, 18, 300]

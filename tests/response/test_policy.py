@@ -1,0 +1,150 @@
+"""The policy file, and what it decides."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.response.check import try_policy
+from pipeline.response.decide import Automatic, Decision, History, decide
+from pipeline.response.policy import Brakes, Policy, PolicyError, Rule, Rulebook, load_policy
+from schemas.key_record import KeyRecord
+from tests.support.samples import AT, KEY_ID, incident, key_record
+
+EXAMPLE = Path(__file__).parents[2] / "deploy" / "policy.example.toml"
+REVOKE = Policy(rules=(Rule(name="r", then="revoke"),))
+
+
+def decided(
+    policy: Policy | None = REVOKE,
+    record: KeyRecord | None = None,
+    history: History | None = None,
+    now: float = AT + 1,
+    **changes: object,
+) -> Decision:
+    return decide(policy, incident(**changes), record, history or History(), now)
+
+
+def test_the_example_is_valid_and_a_dry_run() -> None:
+    policy = load_policy(EXAMPLE)
+    assert policy is not None
+    assert policy.brakes.dry_run
+    assert [rule.then for rule in policy.rules] == ["ask", "revoke", "revoke"]
+
+
+def test_no_file_is_no_policy() -> None:
+    assert load_policy(None) is None
+    assert decided(None) == Decision("notify", "there is no policy")
+
+
+def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        '[brakes]\nrevocations_per_hour_max = -1\n[[rules]]\nname = "a b"\nthen = "revoke"\n'
+        'severity = ["panic"]\nrisk_min = 2\nsurprise = 1\n[[rules]]\nname = "c"\n'
+    )
+    with pytest.raises(PolicyError) as caught:
+        load_policy(path)
+    places = [line.split(":")[0] for line in str(caught.value).splitlines()]
+    assert places == [
+        "brakes.revocations_per_hour_max",
+        "rules.0.name",
+        "rules.0.severity.0",
+        "rules.0.risk_min",
+        "rules.0.surprise",
+        "rules.1.then",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[", "rules = 3", '[[rules]]\nname="a"\nthen="ask"\n' * 2])
+def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    with pytest.raises(PolicyError):
+        load_policy(path)
+    assert Rulebook.read(path).policy is None
+    assert Rulebook.read(path).problem is not None
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PolicyError, match="cannot be read"):
+        load_policy(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("rule", "fits"),
+    [
+        ({"severity": ["page"]}, True),
+        ({"severity": ["ticket"]}, False),
+        ({"cause": ["leaked", "shared"]}, True),
+        ({"cause": ["budget"]}, False),
+        ({"environment": ["prod"]}, True),
+        ({"environment": ["dev"]}, False),
+        ({"team": ["search"]}, True),
+        ({"team": ["other"]}, False),
+        ({"tags": ["a", "z"]}, True),
+        ({"tags": ["z"]}, False),
+        ({"risk_min": 0.98}, True),
+        ({"risk_min": 0.99}, False),
+    ],
+)
+def test_every_field_of_a_rule_is_looked_at(rule: dict[str, object], fits: bool) -> None:  # noqa: FBT001  # a table
+    policy = Policy(rules=(Rule.model_validate({"name": "r", "then": "revoke"} | rule),))
+    step = decided(policy, key_record(tags=["a"]), history=History(fleet_keys=100)).step
+    assert (step == "revoke") is fits
+
+
+def test_the_first_rule_that_matches_decides() -> None:
+    policy = Policy(
+        rules=(
+            Rule(name="no", cause=["budget"], then="revoke"),
+            Rule(name="first", then="notify"),
+            Rule(name="second", then="revoke"),
+        )
+    )
+    assert decided(policy).rule == "first"
+
+
+def test_a_delay_is_counted_from_now() -> None:
+    policy = Policy(rules=(Rule(name="r", then="revoke", delay_seconds=300),))
+    assert decided(policy, now=AT + 7).not_before == AT + 307
+
+
+HOUR = History([Automatic(f"a{n}", f"k{n}", AT - 60 * n) for n in range(3)], 10_000)
+DAY = History([Automatic(f"a{n}", f"k{n}", AT - 7200) for n in range(5)], 100)
+OLD = History([Automatic(f"a{n}", f"k{n}", AT - 90_000) for n in range(50)], 100)
+
+
+@pytest.mark.parametrize(
+    ("record", "history", "now", "reason"),
+    [
+        (key_record(protected=True), History(), AT, "protected"),
+        (key_record(status="rotated"), History(), AT, "already rotated"),
+        (None, HOUR, AT, "3 automatic revocations an hour"),
+        (None, DAY, AT, "5 of 100 keys a day"),
+        (None, History(), AT + 4000, "67 minutes ago"),
+    ],
+)
+def test_what_holds_a_revocation_back_asks_a_person(
+    record: KeyRecord | None, history: History, now: float, reason: str
+) -> None:
+    decision = decided(REVOKE, record, history, now)
+    assert decision.step == "ask"
+    assert reason in decision.reason
+
+
+def test_the_brakes_forget_after_a_day() -> None:
+    assert decided(history=OLD).step == "revoke"
+
+
+def test_what_is_over_is_left_alone() -> None:
+    assert decided(status="resolved").step == "notify"
+    assert decided(status="suppressed").step == "notify"
+
+
+def test_a_rehearsal_keeps_the_brakes() -> None:
+    policy = REVOKE.model_copy(update={"brakes": Brakes(revocations_per_hour_max=2)})
+    many = [incident(incident_id=f"inc_{n}", key_id=f"k{n}", detected_at=AT + n) for n in range(4)]
+    keys = {f"k{n}": key_record(key_id=f"k{n}") for n in range(100)}
+    steps = [decision.step for _, decision in try_policy(policy, many, keys)]
+    assert steps == ["revoke", "revoke", "ask", "ask"]
+    assert KEY_ID not in keys
