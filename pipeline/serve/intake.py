@@ -74,7 +74,7 @@ FORMATS: Final = (
     ),
     Format(
         "events",
-        lambda body: parse(body, native.convert),
+        native.parse,
         native.FIELDS,
         "/v1/intake/events",
     ),

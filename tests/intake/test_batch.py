@@ -26,7 +26,7 @@ ONE = json.dumps(EVENT).encode()
     ],
 )
 def test_three_forms(body: bytes, count: int) -> None:
-    found = parse(body, native.convert)
+    found = native.parse(body)
     assert (len(found.events), found.rejected) == (count, [])
 
 
@@ -54,7 +54,7 @@ def test_a_bad_line_has_its_reason_and_harms_no_other(reason: str) -> None:
 
 @pytest.mark.parametrize("body", [b"", b" \n ", b"\n" * 100])
 def test_an_empty_body(body: bytes) -> None:
-    assert parse(body, native.convert).reasons() == {"empty_message": 1}
+    assert native.parse(body).reasons() == {"empty_message": 1}
 
 
 def test_an_array_cut_short_is_refused_whole() -> None:
@@ -88,12 +88,19 @@ def test_what_nobody_can_read_is_not_kept() -> None:
 )
 def test_every_line_is_an_event_or_a_dead_letter(lines: list[bytes]) -> None:
     body = b"\n".join([ONE, ONE, *lines])
-    found = parse(body, native.convert)
+    found = native.parse(body)
     assert len(found.events) + len(found.rejected) == len(lines) + 2
     assert len(dead_letters(found, "events", native.FIELDS, 0.0)) == len(found.rejected)
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_taken_or_refused(body: bytes) -> None:
-    found = parse(body, native.convert)
+    found = native.parse(body)
     dead_letters(found, "events", native.FIELDS, 0.0)
+
+
+def test_one_pass_and_line_by_line_give_the_same() -> None:
+    lines = [ONE, ONE.replace(b'"k1"', b'"sk-planted-0123456789"'), ONE[:-1] + b',"source":"x"}']
+    body = b"\n".join(lines)
+    assert native.parse(body).packed() == parse(body, native.convert).packed()
+    assert native.parse(b"%s %s" % (ONE, ONE)).reasons() == {"not_json": 1}
