@@ -1,5 +1,7 @@
 """Which partition a key belongs to, by Kafka's default partitioner."""
 
+from functools import lru_cache
+
 _MASK = 0xFFFFFFFF
 _SEED = 0x9747B28C
 _M = 0x5BD1E995
@@ -21,6 +23,7 @@ def murmur2(data: bytes) -> int:
     return h ^ (h >> 15)
 
 
+@lru_cache(maxsize=1 << 16)
 def partition_of(key_id: str, partitions: int) -> int:
     """The partition, from 0, of a key in a topic with so many partitions."""
     return (murmur2(key_id.encode()) & 0x7FFFFFFF) % partitions
