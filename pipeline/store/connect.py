@@ -1,6 +1,7 @@
 """Opening a client of either engine."""
 
 import fcntl
+import logging
 import os
 import sys
 import time
@@ -12,6 +13,10 @@ from clickhouse_connect.driver.exceptions import ProgrammingError
 
 from pipeline.config import Store as StoreConfig
 from pipeline.store.errors import DRIVER_ERRORS, StoreRefused, StoreUnavailable, one_line, translate
+
+# What the driver logs it also raises, and whoever asked says it in a line of their own.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 _opened: set[Path] = set()
 """Embedded stores that this process opened; the engine takes any number of clients of one."""

@@ -1,4 +1,4 @@
-"""Columns that the driver would encode slowly: money, text that repeats, and lists that are empty."""
+"""Columns that the driver would encode slowly: money, text that repeats, empty lists."""
 
 from array import array
 from collections.abc import Sequence

@@ -3,7 +3,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -186,9 +186,9 @@ def test_the_same_event_id_of_two_keys_is_two_events(store: Store) -> None:
 
 
 def test_one_batch_may_span_many_years(store: Store) -> None:
-    events = [accepted(usage(n, occurred_at=1.3e9 + n * 31 * 86400.0)) for n in range(150)]
+    events = [accepted(usage(n, occurred_at=1.3e9 + n * 31 * 86400.0)) for n in range(105)]
     store.insert(USAGE_EVENTS, positioned(events))
-    assert only(store, "SELECT count() FROM v_usage_events") == 150
+    assert only(store, "SELECT count() FROM v_usage_events") == 105
 
 
 def test_the_highest_version_of_a_window_wins_in_any_order(any_store: Store) -> None:
@@ -320,3 +320,28 @@ def test_check_store_says_what_is_wrong_in_one_line(
     with Store.open(any_config) as store:
         store.migrate()
     assert check_store(any_config) is None
+
+
+_CHECK = """
+from pipeline.config import Store as StoreConfig
+from pipeline.store import check_store
+print(check_store(StoreConfig(host="127.0.0.1", port=1)))
+"""
+
+
+def test_an_unreachable_server_is_one_line_and_no_log() -> None:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and text
+        [sys.executable, "-c", _CHECK], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("store: not reachable: ClickHouse at 127.0.0.1:1: ")
+    assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "until", [datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+)
+def test_a_time_at_the_ends_of_the_calendar_does_no_harm(store: Store, until: datetime) -> None:
+    store.insert(VERDICTS, [msgspec.structs.replace(VERDICT, until=until)])
+    assert only(store, "SELECT note FROM v_verdicts") == "ok"
+    assert only(store, "SELECT isNotNull(until) FROM v_verdicts") == 1

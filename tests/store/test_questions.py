@@ -197,14 +197,12 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("sql", REFUSED)
-def test_sql_that_does_more_than_read_is_refused(
-    any_store: Store, tmp_path: Path, sql: str
-) -> None:
+def test_sql_that_does_more_than_read_is_refused(store: Store, tmp_path: Path, sql: str) -> None:
     path = tmp_path / "out.csv"
     with pytest.raises(StoreRefused):
-        run_sql(any_store, sql.replace("{path}", str(path)))
+        run_sql(store, sql.replace("{path}", str(path)))
     assert not path.exists()
-    assert any_store.query("SELECT count() FROM usage_events").rows == [(0,)]
+    assert store.query("SELECT count() FROM usage_events").rows == [(0,)]
 
 
 @pytest.mark.parametrize(
