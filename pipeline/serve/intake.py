@@ -16,8 +16,8 @@ from aiokafka.errors import KafkaError
 
 from pipeline import metrics
 from pipeline.config import Serve
-from pipeline.intake import litellm, native
-from pipeline.intake.batch import Batch, dead_letters, parse
+from pipeline.intake import bedrock, litellm, native, openmeter, otel
+from pipeline.intake.batch import Batch, Convert, dead_letters, parse
 from pipeline.metrics import Metrics
 from pipeline.serve.bodies import (
     ENCODINGS,
@@ -65,20 +65,26 @@ class Format:
     content_types: frozenset[str] = _CONTENT_TYPES
 
 
+def _each(name: str, convert: Convert, fields: frozenset[str], *content_types: str) -> Format:
+    """A format whose items become events one by one."""
+    accepted = _CONTENT_TYPES.union(content_types)
+    return Format(name, partial(parse, convert=convert), fields, f"/v1/intake/{name}", accepted)
+
+
 FORMATS: Final = (
-    Format(
-        "litellm",
-        lambda body: parse(body, litellm.convert),
-        litellm.FIELDS,
-        "/v1/intake/litellm",
+    Format("events", native.parse, native.FIELDS, "/v1/intake/events"),
+    _each("litellm", litellm.convert, litellm.FIELDS),
+    Format("otlp", otel.parse, otel.FIELDS, "/v1/intake/otlp/v1/traces"),
+    _each(
+        "openmeter",
+        openmeter.convert,
+        openmeter.FIELDS,
+        "application/cloudevents+json",
+        "application/cloudevents-batch+json",
     ),
-    Format(
-        "events",
-        native.parse,
-        native.FIELDS,
-        "/v1/intake/events",
-    ),
+    _each("bedrock", bedrock.convert, bedrock.FIELDS),
 )
+"""Every endpoint of the intake."""
 
 
 class Intake:

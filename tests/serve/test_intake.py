@@ -17,6 +17,11 @@ from tests.support.serving import Client, Clock, MemoryLog, app_of, serving
 LITELLM, EVENTS = "/v1/intake/litellm", "/v1/intake/events"
 JSON = {"Authorization": "Bearer token-1", "Content-Type": "application/json"}
 EVENT = {"event_id": "e1", "occurred_at": "2026-01-01T00:00:00Z", "key_id": "k1"}
+SPAN = (
+    b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"a","spanId":"b",'
+    b'"startTimeUnixNano":"1","attributes":[{"key":"gen_ai.system","value":{"stringValue":"x"}},'
+    b'{"key":"leakline.key.hash","value":{"stringValue":"k"}}]}]}]}]}'
+)
 PAYLOADS = [
     json.loads(line)["payload"]
     for line in (Path(__file__).parents[1] / "data" / "litellm.jsonl").read_text().splitlines()
@@ -272,3 +277,30 @@ def test_gzip_bodies_of_several_members() -> None:
         inflate(member * 100, "gzip", 1000)
     with pytest.raises(TooLargeError):
         inflate(member * 3, "gzip", 2)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "content_type"),
+    [
+        (
+            "/v1/intake/openmeter",
+            b'{"id":"a","time":1,"subject":"k"}',
+            "application/cloudevents+json",
+        ),
+        (
+            "/v1/intake/bedrock",
+            b'{"requestId":"a","timestamp":1,"identity":{"arn":"k"}}',
+            "application/json",
+        ),
+        (
+            "/v1/intake/otlp/v1/traces",
+            SPAN,
+            "application/json",
+        ),
+    ],
+)
+async def test_other_formats_have_their_endpoints(
+    client: Client, log: MemoryLog, path: str, body: bytes, content_type: str
+) -> None:
+    assert (await post(client, body, path, Content_Type=content_type))[0] == 200
+    assert [key for key, _ in log.events] == ["k"]

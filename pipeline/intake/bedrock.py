@@ -1,0 +1,104 @@
+"""AWS Bedrock's model invocation logs, as records of S3 or CloudWatch.
+
+The key is the role or user that called, without the session's name. The logs have no client
+address: places and networks cannot be judged from them.
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from pipeline.intake.lenient import count, number_of, seconds, table, text
+from schemas.codec import Refused, explain, redacted
+from schemas.fields import IDENTIFIER_LENGTH_MAX
+from schemas.usage_event import UsageEvent
+
+FIELDS: Final = frozenset({"schemaType", "schemaVersion", "timestamp", "requestId", "operation"})
+"""What is kept of a refused record."""
+_OPERATIONS: Final = {
+    "Converse": "chat",
+    "ConverseStream": "chat",
+    "InvokeModel": "chat",
+    "InvokeModelWithResponseStream": "chat",
+}
+_STATUS: Final = {
+    "ValidationException": 400,
+    "AccessDeniedException": 403,
+    "ThrottlingException": 429,
+}
+_ERROR_TYPES: Final = {400: "invalid_request", 403: "permission_denied", 429: "rate_limit"}
+
+
+class _Record(msgspec.Struct, gc=False, rename="camel"):
+    timestamp: object = None
+    identity: object = None
+    region: object = None
+    request_id: object = None
+    operation: object = None
+    model_id: object = None
+    error_code: object = None
+    input: object = None
+    output: object = None
+
+
+_RECORD: Final = msgspec.json.Decoder(_Record)
+
+
+def convert(raw: bytes) -> UsageEvent:
+    """The usage in a record.
+
+    Raises:
+        Refused: it is none, or has no request id, time or identity.
+    """
+    try:
+        record = _RECORD.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise explain(raw, error) from None
+    request_id, arn = text(record.request_id), text(table(record.identity).get("arn"))
+    if request_id is None or arn is None:
+        raise Refused("missing_field", "requestId or identity.arn is missing")
+    time = seconds(record.timestamp)
+    if time is None:
+        raise Refused("bad_time", "timestamp is neither RFC 3339 nor a number")
+    code = text(record.error_code)
+    status = 200 if code is None else _STATUS.get(code, 500)
+    operation = text(record.operation)
+    event = UsageEvent(
+        event_id=request_id[:IDENTIFIER_LENGTH_MAX],
+        occurred_at=time,
+        key_id=_key_id(arn),
+        source="bedrock",
+        provider="bedrock",
+        model=(text(record.model_id) or "").rpartition("/")[2] or None,
+        operation=_OPERATIONS.get(operation or "", operation),
+        status=status,
+        error_type=None if code is None else _ERROR_TYPES.get(status, "server_error"),
+        stream=None if operation is None else operation.endswith("Stream"),
+        tags=[region] if (region := text(record.region)) else None,
+    )
+    _add_usage(event, record)
+    return redacted(event)
+
+
+def _key_id(arn: str) -> str:
+    """The caller without its session; a hash when that is too long for an identifier."""
+    parts = arn.split("/")
+    caller = "/".join(parts[:2]) if ":assumed-role/" in arn else arn
+    if len(caller) <= IDENTIFIER_LENGTH_MAX:
+        return caller
+    return "sha256:" + hashlib.sha256(caller.encode()).hexdigest()
+
+
+def _add_usage(event: UsageEvent, record: _Record) -> None:
+    """Tokens and times. Bedrock counts cached tokens beside the others, not among them."""
+    entered, answered = table(record.input), table(record.output)
+    event.cached_input_tokens = count(entered.get("cacheReadInputTokenCount"))
+    event.cache_write_tokens = count(entered.get("cacheWriteInputTokenCount"))
+    event.input_tokens = (
+        count(entered.get("inputTokenCount")) + event.cached_input_tokens + event.cache_write_tokens
+    )
+    event.output_tokens = count(answered.get("outputTokenCount"))
+    metrics = table(table(answered.get("outputBodyJson")).get("metrics"))
+    latency_ms = number_of(metrics.get("latencyMs"))
+    event.latency_ms = latency_ms if latency_ms is not None and latency_ms >= 0 else None

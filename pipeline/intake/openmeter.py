@@ -1,0 +1,60 @@
+"""OpenMeter's CloudEvents, such as LiteLLM's `litellm_tokens`; the subject is the key."""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from pipeline.intake.lenient import count, dollars, seconds, table, text
+from schemas.codec import Refused, explain, redacted
+from schemas.fields import IDENTIFIER_LENGTH_MAX
+from schemas.redaction import public_key_id
+from schemas.usage_event import UsageEvent
+
+FIELDS: Final = frozenset({"specversion", "id", "type", "time", "source"})
+"""What is kept of a refused event."""
+
+
+class _CloudEvent(msgspec.Struct, gc=False):
+    id: object = None
+    time: object = None
+    subject: object = None
+    source: object = None
+    data: object = None
+
+
+_EVENT: Final = msgspec.json.Decoder(_CloudEvent)
+
+
+def convert(raw: bytes) -> UsageEvent:
+    """The usage in a CloudEvent.
+
+    Raises:
+        Refused: it is none, or has no id, time or subject.
+    """
+    try:
+        event = _EVENT.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise explain(raw, error) from None
+    own, subject = text(event.id), text(event.subject)
+    if own is None or subject is None:
+        raise Refused("missing_field", "id or subject is missing")
+    time = seconds(event.time)
+    if time is None:
+        raise Refused("bad_time", "time is neither RFC 3339 nor a number")
+    key_id, data = public_key_id(subject)[:IDENTIFIER_LENGTH_MAX], table(event.data)
+    identity = msgspec.json.encode((text(event.source), own, key_id))
+    return redacted(
+        UsageEvent(
+            event_id=hashlib.sha256(identity).hexdigest(),
+            occurred_at=time,
+            key_id=key_id,
+            source="openmeter",
+            provider=text(data.get("provider")),
+            model=text(data.get("model")),
+            operation=text(data.get("operation")),
+            input_tokens=count(data.get("prompt_tokens"), data.get("input_tokens")),
+            output_tokens=count(data.get("completion_tokens"), data.get("output_tokens")),
+            cost_usd=dollars(data.get("cost")),
+        )
+    )

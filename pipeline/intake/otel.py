@@ -1,0 +1,145 @@
+"""OpenTelemetry: OTLP/JSON spans with `gen_ai.*` attributes.
+
+The conventions have no attribute for the key or the cost, so that instrumentation adds ours:
+`leakline.key.hash` (needed, on the span or its resource) and `leakline.cost.usd`. Spans that are
+no calls of a model are passed over.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from pipeline.intake.batch import ITEMS_MAX, Batch, Rejected
+from pipeline.intake.lenient import count, dollars, elapsed_ms, number_of, right, table, text
+from schemas.codec import Refused, explain, redacted
+from schemas.fields import IDENTIFIER_LENGTH_MAX
+from schemas.redaction import public_key_id
+from schemas.usage_event import UsageEvent
+
+KEY: Final = "leakline.key.hash"
+COST: Final = "leakline.cost.usd"
+FIELDS: Final = frozenset({"traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"})
+"""What is kept of a refused span: attributes may hold prompts."""
+
+_MARKS: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system")
+_ERRORS: Final = (2, "2", "STATUS_CODE_ERROR")
+
+Attributes = Mapping[str, object]
+
+
+def parse(body: bytes) -> Batch:
+    """The events in an export request."""
+    batch = Batch()
+    try:
+        calls = _calls(body)
+    except Refused as refused:
+        return Batch(rejected=[Rejected(0, body, refused)])
+    for index, (span, attributes) in enumerate(calls):
+        try:
+            batch.events.append(_event(span, attributes))
+        except Refused as refused:
+            batch.rejected.append(Rejected(index, msgspec.json.encode(span), refused))
+    return batch
+
+
+def _calls(body: bytes) -> list[tuple[Mapping[str, object], Attributes]]:
+    try:
+        request = msgspec.json.decode(body, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise explain(body, error) from None
+    calls = list(_spans(request))
+    if len(calls) > ITEMS_MAX:
+        raise Refused("too_large", f"{len(calls)} spans; at most {ITEMS_MAX} are taken at once")
+    return calls
+
+
+def _spans(request: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object], Attributes]]:
+    """(span, attributes of it and its resource) of each call of a model."""
+    for group in _tables(request.get("resourceSpans")):
+        shared = _attributes(table(group.get("resource")).get("attributes"))
+        for scope in _tables(group.get("scopeSpans")):
+            for span in _tables(scope.get("spans")):
+                attributes = {**shared, **_attributes(span.get("attributes"))}
+                if any(mark in attributes for mark in _MARKS):
+                    yield span, attributes
+
+
+def _tables(value: object) -> Iterator[Mapping[str, object]]:
+    return (table(item) for item in value) if isinstance(value, list) else iter(())
+
+
+def _attributes(value: object) -> dict[str, object]:
+    """Attributes by name; of a value only the scalar kinds are looked at."""
+    found: dict[str, object] = {}
+    for item in _tables(value):
+        name, held = item.get("key"), table(item.get("value"))
+        for kind in ("stringValue", "intValue", "doubleValue", "boolValue"):
+            if isinstance(name, str) and kind in held:
+                found[name] = held[kind]
+    return found
+
+
+def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
+    get = attributes.get
+    key = text(get(KEY))
+    if key is None:
+        raise Refused("missing_field", f"{KEY} is missing")
+    key_id = public_key_id(key)[:IDENTIFIER_LENGTH_MAX]
+    started, ended = _seconds(span.get("startTimeUnixNano")), _seconds(span.get("endTimeUnixNano"))
+    if started is None:
+        raise Refused("bad_time", "startTimeUnixNano is missing or no number")
+    first_s = number_of(get("gen_ai.response.time_to_first_chunk"))
+    event = UsageEvent(
+        event_id=_event_id(span, key_id),
+        occurred_at=started,
+        key_id=key_id,
+        source="otel",
+        provider=text(get("gen_ai.provider.name"), get("gen_ai.system")),
+        model=text(get("gen_ai.response.model"), get("gen_ai.request.model")),
+        operation=text(get("gen_ai.operation.name")),
+        status=_status(span, attributes),
+        error_type=text(get("error.type")),
+        cost_usd=dollars(get(COST)),
+        latency_ms=elapsed_ms(started, ended),
+        time_to_first_token_ms=elapsed_ms(0.0, first_s),
+        client_ip=right(get("client.address")),
+        user_agent=text(get("user_agent.original")),
+        end_user=text(get("enduser.id"), get("user.id")),
+        environment=text(get("deployment.environment.name"), get("deployment.environment")),
+    )
+    _add_tokens(event, attributes)
+    return redacted(event)
+
+
+def _add_tokens(event: UsageEvent, attributes: Attributes) -> None:
+    """Token counts, by their names of today and of before."""
+
+    def tokens(*names: str) -> int:
+        return count(*(attributes.get(f"gen_ai.usage.{name}") for name in names))
+
+    event.input_tokens = tokens("input_tokens", "prompt_tokens")
+    event.output_tokens = tokens("output_tokens", "completion_tokens")
+    event.cached_input_tokens = tokens("cache_read.input_tokens")
+    event.cache_write_tokens = tokens("cache_creation.input_tokens")
+    event.reasoning_tokens = tokens("reasoning.output_tokens")
+
+
+def _event_id(span: Mapping[str, object], key_id: str) -> str:
+    trace, own = text(span.get("traceId")), text(span.get("spanId"))
+    if trace is None or own is None:
+        raise Refused("missing_field", "traceId or spanId is missing")
+    return hashlib.sha256(msgspec.json.encode((trace, own, key_id))).hexdigest()
+
+
+def _status(span: Mapping[str, object], attributes: Attributes) -> int:
+    code = count(attributes.get("http.response.status_code"))
+    if 100 <= code <= 599:
+        return code
+    return 500 if table(span.get("status")).get("code") in _ERRORS else 200
+
+
+def _seconds(nanos: object) -> float | None:
+    number = number_of(nanos)
+    return None if number is None else number / 1e9

@@ -1,0 +1,63 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.intake import openmeter
+from pipeline.intake.batch import parse
+from schemas.usage_event import UsageEvent
+
+EVENT: dict[str, object] = {
+    "specversion": "1.0",
+    "type": "litellm_tokens",
+    "id": "chatcmpl-123",
+    "time": "2026-01-01T00:00:00Z",
+    "subject": "team-a",
+    "source": "litellm-proxy",
+    "data": {"model": "gpt-4o", "cost": 0.0187, "prompt_tokens": 1000, "completion_tokens": 1300},
+}
+
+
+def test_an_event() -> None:
+    found = openmeter.convert(json.dumps(EVENT).encode())
+    assert found == UsageEvent(
+        event_id=found.event_id,
+        occurred_at=1767225600.0,
+        key_id="team-a",
+        source="openmeter",
+        model="gpt-4o",
+        input_tokens=1000,
+        output_tokens=1300,
+        cost_usd=0.0187,
+    )
+
+
+def test_ids_count_within_their_source_and_subject() -> None:
+    changes: list[dict[str, object]] = [{}, {"source": "other"}, {"subject": "b"}, {"id": "2"}]
+    body = json.dumps([EVENT | change for change in changes]).encode()
+    assert len({event.event_id for event in parse(body, openmeter.convert).events}) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"id": ""}, "missing_field"),
+        ({"subject": None}, "missing_field"),
+        ({"time": "soon"}, "bad_time"),
+    ],
+)
+def test_what_is_refused(change: dict[str, object], reason: str) -> None:
+    body = json.dumps(EVENT | change).encode()
+    assert parse(body, openmeter.convert).reasons() == {reason: 1}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(sorted(EVENT)),
+        st.none() | st.integers() | st.text() | st.just({"cost": "x"}),
+    )
+)
+def test_any_change_is_an_event_or_refused(changes: dict[str, object]) -> None:
+    found = parse(json.dumps(EVENT | changes).encode(), openmeter.convert)
+    assert len(found.packed()) + len(found.rejected) == 1

@@ -1,0 +1,138 @@
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.intake import otel
+from pipeline.intake.batch import dead_letters
+from schemas.usage_event import UsageEvent
+
+ATTRIBUTES: dict[str, object] = {
+    "leakline.key.hash": "key-1",
+    "leakline.cost.usd": 0.25,
+    "gen_ai.operation.name": "chat",
+    "gen_ai.provider.name": "openai",
+    "gen_ai.request.model": "gpt-4o",
+    "gen_ai.response.model": "gpt-4o-2024-08-06",
+    "gen_ai.usage.input_tokens": 100,
+    "gen_ai.usage.output_tokens": 50,
+    "gen_ai.usage.cache_read.input_tokens": 40,
+    "gen_ai.response.time_to_first_chunk": 0.5,
+    "client.address": "203.0.113.7",
+    "gen_ai.prompt.0.content": "planted prompt",
+}
+
+
+def value(item: object) -> dict[str, object]:
+    if isinstance(item, bool):
+        return {"boolValue": item}
+    if isinstance(item, int):
+        return {"intValue": str(item)}
+    return {"doubleValue": item} if isinstance(item, float) else {"stringValue": item}
+
+
+def request(
+    attributes: dict[str, object], resource: dict[str, object] | None = None, /, **span: object
+) -> bytes:
+    def listed(items: dict[str, object]) -> list[dict[str, object]]:
+        return [{"key": name, "value": value(item)} for name, item in items.items()]
+
+    times = {"startTimeUnixNano": "1767225600500000000", "endTimeUnixNano": 1767225602000000000}
+    full = {"traceId": "t1", "spanId": "s1", "attributes": listed(attributes)} | times | span
+    group: dict[str, Any] = {"scopeSpans": [{"spans": [full]}]}
+    group["resource"] = {"attributes": listed(resource or {})}
+    return json.dumps({"resourceSpans": [group]}).encode()
+
+
+def test_a_span_becomes_an_event() -> None:
+    (found,) = otel.parse(request(ATTRIBUTES, {"deployment.environment.name": "prod"})).events
+    assert found == UsageEvent(
+        event_id=found.event_id,
+        occurred_at=1767225600.5,
+        key_id="key-1",
+        source="otel",
+        provider="openai",
+        model="gpt-4o-2024-08-06",
+        operation="chat",
+        input_tokens=100,
+        output_tokens=50,
+        cached_input_tokens=40,
+        cost_usd=0.25,
+        latency_ms=1500.0,
+        time_to_first_token_ms=500.0,
+        client_ip="203.0.113.7",
+        environment="prod",
+    )
+
+
+def test_names_of_before_and_the_key_of_the_resource() -> None:
+    old = {
+        "gen_ai.system": "openai",
+        "gen_ai.usage.prompt_tokens": 7,
+        "gen_ai.usage.completion_tokens": 5,
+    }
+    (found,) = otel.parse(request(old, {"leakline.key.hash": "sk-planted-0123456789"})).events
+    assert (found.provider, found.input_tokens, found.output_tokens) == ("openai", 7, 5)
+    assert found.key_id.startswith("sha256:")
+
+
+def test_other_spans_are_passed_over() -> None:
+    found = otel.parse(request({"http.request.method": "GET", "leakline.key.hash": "k"}))
+    assert not found.events
+    assert not found.rejected
+    assert otel.parse(b"{}") == otel.parse(b'{"resourceSpans": []}')
+
+
+@pytest.mark.parametrize(
+    ("span", "status"),
+    [({"status": {"code": 2}}, 500), ({"status": {"code": "STATUS_CODE_ERROR"}}, 500), ({}, 200)],
+)
+def test_failures(span: dict[str, object], status: int) -> None:
+    (found,) = otel.parse(request(ATTRIBUTES, **span)).events
+    assert found.status == status
+    (found,) = otel.parse(request(ATTRIBUTES | {"http.response.status_code": 429}, **span)).events
+    assert found.status == 429
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (request({"gen_ai.system": "openai"}), "missing_field"),
+        (request(ATTRIBUTES, traceId=None), "missing_field"),
+        (request(ATTRIBUTES, startTimeUnixNano="soon"), "bad_time"),
+        (b"[]", "not_an_object"),
+        (b"{", "not_json"),
+        (b"", "empty_message"),
+    ],
+)
+def test_what_is_refused(body: bytes, reason: str) -> None:
+    found = otel.parse(body)
+    assert found.reasons() == {reason: 1}
+    (letter,) = dead_letters(found, "otlp", otel.FIELDS, 0.0)
+    kept = msgspec.json.decode(f'"{letter.payload}"', type=bytes)
+    assert b"planted" not in kept
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["resourceSpans", "resource", "scopeSpans", "spans", "attributes", "key", "value"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+def test_any_json_is_taken_or_refused(value: object) -> None:
+    found = otel.parse(json.dumps(value).encode())
+    dead_letters(found, "otlp", otel.FIELDS, 0.0)
