@@ -1,8 +1,54 @@
-"""`leakline demo`."""
+"""`leakline demo`: everything on this machine with no other service."""
+
+import asyncio
+import contextlib
+import logging
+import shutil
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
+from pipeline.cli.options import STDIO
+from pipeline.cli.problems import UsageError
 
-def demo() -> None:
-    """Show everything on this machine, with no other service."""
-    typer.echo("")
+DEFAULT_FOLDER = Path("leakline-data/demo")
+
+
+def demo(
+    *,
+    open_console: Annotated[
+        bool, typer.Option("--open-console", help="Keep serving the console's web page.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the console; 0 takes a free one.")
+    ] = 0,
+    store: Annotated[
+        Path, typer.Option(file_okay=False, metavar="DIR", help="A new folder for the store.")
+    ] = DEFAULT_FOLDER,
+) -> None:
+    """Show everything on this machine, with no other service.
+
+    A simulated fleet with a theft in it, the incident, the page in Slack (a stand-in), the click on
+    Revoke, the signed webhook to a gateway (a stand-in), the proof that the key is dead, and the
+    rows in an embedded ClickHouse. Ends by itself within a minute.
+
+    Examples:
+
+    - `leakline demo`
+    - `leakline demo --open-console --port 8787`
+    """
+    import structlog
+    from rich.console import Console
+
+    from pipeline.demo.run import run_demo
+
+    if store == DEFAULT_FOLDER:
+        shutil.rmtree(store, ignore_errors=True)
+    elif store == STDIO or (store.exists() and any(store.iterdir())):
+        raise UsageError(f"--store: {store} is not empty")
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    console = Console(highlight=False)
+    with contextlib.suppress(asyncio.CancelledError):
+        asyncio.run(run_demo(console, store, keep_serving=open_console, port=port))
+    console.print(f"\nThe store is in {store}; `leakline query --list` shows what to ask it.")

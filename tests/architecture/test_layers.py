@@ -1,7 +1,9 @@
 """The shape of the source: who may import whom, what stays pure, how long things get."""
 
 import ast
+import statistics
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,12 +38,17 @@ OFFENDERS: list[tuple[Rule, str, str]] = [
 ]
 
 
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse((rules.ROOT / path).read_text())
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_the_source_keeps_the_rule(rule: Rule) -> None:
     broken = [
         f"{path}: {problem}"
         for path in rules.source_files()
-        for problem in rule(path.as_posix(), ast.parse((rules.ROOT / path).read_text()))
+        for problem in rule(path.as_posix(), _parsed(path))
     ]
     assert not broken, "\n".join(broken)
 
@@ -51,10 +58,16 @@ def test_the_rule_bites(rule: Rule, path: str, source: str) -> None:
     assert rule(path, ast.parse(source))
 
 
-@pytest.mark.parametrize("path", rules.source_files(), ids=str)
-def test_a_module_is_about_one_idea(path: Path) -> None:
-    lines = (rules.ROOT / path).read_text().count("\n")
-    assert lines <= rules.MODULE_LINES_MAX
+def test_a_module_is_about_one_idea() -> None:
+    lines = {path: (rules.ROOT / path).read_text().count("\n") for path in rules.source_files()}
+    long = {path: count for path, count in lines.items() if count > rules.MODULE_LINES_USUAL}
+    assert max(lines.values()) <= rules.MODULE_LINES_MAX, long
+    assert len(long) <= rules.LONG_MODULES_SHARE_MAX * len(lines), long
+
+
+def test_functions_are_short() -> None:
+    sizes = [size for path in rules.source_files() for size in rules.function_lines(_parsed(path))]
+    assert statistics.median(sizes) <= rules.FUNCTION_LINES_MEDIAN_MAX
 
 
 def test_every_rule_has_an_offender() -> None:

@@ -1,0 +1,83 @@
+"""The demo as a newcomer sees it: everything real but Slack and the gateway."""
+
+import asyncio
+import io
+import re
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.cli.demo import DEFAULT_FOLDER
+from pipeline.config import Store as StoreConfig
+from pipeline.demo.fleet import LIVE_AFTER_SECONDS, DemoFleet, demo_fleet
+from pipeline.demo.run import run_demo
+from pipeline.simulate import FleetSettings
+from pipeline.store import Store
+from schemas.fields import epoch
+from tests.cli.conftest import Leakline, leakline
+
+__all__ = ["leakline"]  # a fixture
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "store"
+
+
+@pytest.fixture(scope="module")
+def shown(folder: Path) -> str:
+    output = io.StringIO()
+    console = Console(file=output, width=100, highlight=False)
+    asyncio.run(run_demo(console, folder, keep_serving=False))
+    return output.getvalue()
+
+
+def test_the_theft_is_paged_and_the_key_revoked(shown: str) -> None:
+    assert re.search(r"  PAGE    key-\w+  leaked, risk 0\.\d\d", shown)
+    assert "[ Revoke ]" in shown
+    assert "/v1/slack/interactions answers 200" in shown
+    assert re.search(r"revoke of key-\w+: verified \(HTTP 200\)", shown)
+    assert re.search(r"the gateway now refuses key-\w+", shown)
+
+
+def test_the_page_comes_before_much_is_lost(shown: str) -> None:
+    seconds = re.search(r"to page: (\d+) s of event time, \$([\d.]+) lost", shown)
+    assert seconds is not None
+    assert int(seconds[1]) <= 120
+    assert float(seconds[2]) <= 5
+    assert "pages about honest keys: 0" in shown
+
+
+def test_the_store_tells_the_same_story(shown: str, folder: Path) -> None:
+    events = re.search(r"([\d,]+) events of 42 keys", shown)
+    assert events is not None
+    with Store.open(StoreConfig(path=folder)) as store:
+        stored = store.query("SELECT count() FROM v_usage_events").rows[0][0]
+        causes = store.query("SELECT cause FROM v_incidents WHERE severity = 'page'").rows
+        results = store.query("SELECT status FROM v_action_results").rows
+    assert stored > int(events[1].replace(",", ""))
+    assert causes == [("leaked",)]
+    assert results == [("verified",)]
+
+
+def test_the_fleet_ends_now_and_holds_one_theft() -> None:
+    now = time.time()
+    fleet: DemoFleet = demo_fleet(now)
+    times = [epoch(event.occurred_at) for event in [*fleet.history, *fleet.live]]
+    assert now - 120 < max(times) <= now
+    assert epoch(fleet.theft.started_at) == pytest.approx(now - LIVE_AFTER_SECONDS, abs=60)
+    assert max(epoch(event.occurred_at) for event in fleet.history) < epoch(fleet.theft.started_at)
+
+
+def test_a_fleet_without_a_theft_is_refused() -> None:
+    with pytest.raises(ValueError, match="no key is attacked"):
+        demo_fleet(time.time(), FleetSettings(keys=2, days=1, attack_rate=0.0))
+
+
+def test_a_folder_that_holds_something_is_left_alone(leakline: Leakline, tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    outcome = leakline("demo", "--store", tmp_path)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert tmp_path != DEFAULT_FOLDER
