@@ -15,7 +15,7 @@ from clickhouse_connect.driver.insert import InsertContext
 from pipeline.config import Store as StoreConfig
 from pipeline.store.connect import connect
 from pipeline.store.errors import DRIVER_ERRORS, StoreError, StoreRefused, translate
-from pipeline.store.migrations import LEDGER, load_migrations, pending
+from pipeline.store.migrate import LEDGER, load_migrations, pending
 from pipeline.store.rows import Table
 from pipeline.store.wire import insert_type
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipeline.store.client import Rows, Store
-from pipeline.store.migrations import sql_folder
+from pipeline.store.migrate import sql_folder
 from pipeline.store.readonly import check_reads_only
 
 _PARAMETER = re.compile(r"--\s+(\w+)(?::\s*(.*?))?\s+\|\s+(.+)")

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.config import Store as StoreConfig
 from pipeline.store import Store, StoreRefused
-from pipeline.store.migrations import load_migrations, split_statements, sql_folder
+from pipeline.store.migrate import load_migrations, split_statements, sql_folder
 from pipeline.store.rows import INCIDENTS, TABLES
 from tests.store.records import INCIDENT
 
