@@ -5,19 +5,17 @@ can be told to misbehave.
 """
 
 import asyncio
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlencode
 
 import aiohttp
 from aiohttp import web
 
 from pipeline.demo.block_kit import refuses
+from pipeline.demo.slack_interactions import Place, Press, block_actions, signed_form
 
 Fault = Literal["429", "500", "503", "internal_error", "time-out", "cut", "cut-before"]
 """`time-out` and `cut` come after the call was applied: the answer is late, or never comes."""
@@ -118,45 +116,14 @@ class FakeSlack:
             KeyError: the message has no such button, and no value was given.
         """
         self._count += 1
-        button_value = message.buttons[action_id]["value"] if value is None else value
-        action = {
-            "action_id": action_id,
-            "block_id": "leakline",
-            "type": "button",
-            "text": {"type": "plain_text", "text": action_id},
-            "value": button_value,
-            "action_ts": f"{self.now():.6f}{self._count}",
-        }
-        return {
-            "type": "block_actions",
-            "user": {"id": user, "username": user.lower(), "name": user, "team_id": self.team},
-            "api_app_id": "A111",
-            "token": "verification-token",
-            "container": {
-                "type": "message",
-                "message_ts": message.ts,
-                "channel_id": message.channel,
-                "is_ephemeral": False,
-            },
-            "trigger_id": "111.222.trigger-secret",
-            "team": {"id": self.team, "domain": "fake"},
-            "channel": {"id": message.channel, "name": "on-call"},
-            "response_url": f"{self.url}/response/secret",
-            "actions": [action],
-        }
+        pressed = message.buttons[action_id]["value"] if value is None else value
+        action_ts = f"{self.now():.6f}{self._count}"
+        place = Place(self.team, message.channel, message.ts, f"{self.url}/response/secret")
+        return block_actions(place, user, Press(action_id, pressed, action_ts))
 
     def signed(self, payload: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
         """An interaction's body and headers, as Slack would post them."""
-        body = urlencode({"payload": json.dumps(payload)}).encode()
-        timestamp = str(int(self.now()))
-        base = f"v0:{timestamp}:".encode() + body
-        digest = hmac.new(self.signing_secret.encode(), base, hashlib.sha256).hexdigest()
-        headers = {
-            "content-type": "application/x-www-form-urlencoded",
-            "x-slack-request-timestamp": timestamp,
-            "x-slack-signature": f"v0={digest}",
-        }
-        return body, headers
+        return signed_form(payload, self.signing_secret, int(self.now()))
 
     async def click(self, message: SlackMessage, action_id: str, user: str, url: str) -> int:
         """Press a button: post the signed interaction to a URL, and give the HTTP status."""

@@ -187,12 +187,12 @@ class _Delivery:
     async def _put(self, slot: Slot, card: Card, thread_ts: str | None) -> None:
         if slot.ts is None:
             slot.intended_at = slot.intended_at or self._now()
-            await self._remember()
+            save(self._page, self._journal)
+            await self._journal.commit()
             slot.ts = await self._messenger.post(self._page.channel, card, thread_ts)
         else:
             await self._messenger.update(self._page.channel, slot.ts, card)
         slot.digest = card.digest
-        await self._remember()
 
     async def _put_plain(self, slot: Slot, card: Card, thread_ts: str | None) -> None:
         """Say it in words alone; evidence that Slack refuses is given up."""
@@ -208,7 +208,3 @@ class _Delivery:
     async def _find(self, slot: Slot, card: Card, thread_ts: str | None) -> str | None:
         since = slot.intended_at or self._now()
         return await self._messenger.find(self._page.channel, card, since, thread_ts)
-
-    async def _remember(self) -> None:
-        save(self._page, self._journal)
-        await self._journal.commit()

@@ -14,12 +14,11 @@ from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.notify import page as pages
-from pipeline.notify.blocks import Background
+from pipeline.notify.authority import Authority
 from pipeline.notify.clicks import (
     SNOOZE_SECONDS,
     Click,
     Intent,
-    Powers,
     Refusal,
     judge_click,
     read_click,
@@ -34,7 +33,6 @@ from pipeline.response.policy import Rulebook
 from pipeline.response.registry import key_record, remember_key, remembered
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
-from schemas.key_record import KeyRecord
 from schemas.redaction import scrub_text
 from schemas.topics import (
     ACTION_RESULTS,
@@ -75,8 +73,9 @@ class NotifyStage:
         rulebook: Rulebook,
         now: Callable[[], float],
     ) -> None:
-        self._config = config
+        self._slack = config.slack
         self._rules = rulebook
+        self._authority = Authority(config, rulebook)
         self._now = now
         self._courier = Courier(messenger, config.slack, now)
         self._dirty: set[str] | None = None
@@ -120,7 +119,7 @@ class NotifyStage:
         if incident is None:
             return
         page = pages.load(incident.incident_id, journal)
-        reason = decide_revision(page, incident, self._config.slack)
+        reason = decide_revision(page, incident, self._slack)
         log.info(
             "revision",
             incident_id=incident.incident_id,
@@ -154,7 +153,7 @@ class NotifyStage:
         if click is None:
             return
         page = pages.load(click.incident_id, journal)
-        match judge_click(click, page, self._powers(page, journal)):
+        match judge_click(click, page, self._authority.powers(page, journal)):
             case Refusal(reason=reason, answered=answered):
                 log.info("click refused", button=click.button, user=click.user, why=reason)
                 if answered:
@@ -213,7 +212,7 @@ class NotifyStage:
             incident_id=page.incident.incident_id,
             key_id=page.incident.key_id,
             kind="revoke",
-            gateway=self._gateway(record),
+            gateway=self._authority.gateway(record),
             requested_by=by,
             requested_at=now,
             not_before=not_before if not_before > now else None,
@@ -232,7 +231,7 @@ class NotifyStage:
         self._unsaid(journal).add(incident_id)
         if page.snoozed_until is not None:
             self._snoozed[incident_id] = page.snoozed_until
-        await self._courier.deliver(page, self._background(page, journal), journal)
+        await self._courier.deliver(page, self._authority.background(page, journal), journal)
         pages.save(page, journal)
         if not page.dirty:
             self._unsaid(journal).discard(incident_id)
@@ -264,36 +263,6 @@ class NotifyStage:
         for page in self._pages(journal):
             if page.touched_at < now - KEEP_SECONDS:
                 journal.put(pages.PREFIX + page.incident.incident_id, None)
-
-    def _gateway(self, record: KeyRecord | None) -> str | None:
-        named = record.gateway if record is not None else None
-        return named or self._config.response.default_gateway
-
-    def _background(self, page: Page, journal: Journal) -> Background:
-        record = key_record(page.incident.key_id, journal)
-        return Background(record, self._not_revocable(record), self._config.slack.console_url)
-
-    def _not_revocable(self, record: KeyRecord | None) -> str | None:
-        """Why a click cannot revoke a key; None: it can."""
-        gateway = self._gateway(record)
-        if record is not None and record.protected:
-            return "it is protected, so revoke it at its gateway by hand"
-        if record is not None and record.status != "active":
-            return f"the registry says that it is {record.status}"
-        if gateway is None:
-            return "no gateway is known for it"
-        if all(each.name != gateway for each in self._config.response.gateways):
-            return f"its gateway {gateway} is not configured"
-        return None
-
-    def _powers(self, page: Page | None, journal: Journal) -> Powers:
-        policy = self._rules.policy
-        rule = policy.rule(page.rule) if policy is not None and page is not None else None
-        approvers = rule.approvers if rule is not None else None
-        if approvers is None and policy is not None:
-            approvers = policy.approvers
-        record = key_record(page.incident.key_id, journal) if page is not None else None
-        return Powers(self._config.slack, approvers, self._not_revocable(record))
 
 
 def _decode(message: Message, kind: type[Record]) -> Record | None:

@@ -3,6 +3,7 @@
 import pytest
 import structlog
 
+from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_gateway import Fault as GatewayFault
 from pipeline.memory import MemoryBus
 from pipeline.response.enforce import EnforceStage, backoff_seconds
@@ -144,6 +145,37 @@ async def test_a_persons_action_is_not_cancelled_by_an_earlier_word() -> None:
         await loop.bus.publish(VERDICTS, verdict(at=loop.clock() + 5))
         await ask(loop)
         assert await statuses(loop) == ["verified"]
+
+
+class CrashError(Exception):
+    pass
+
+
+class CrashAfterSending:
+    """Crashes once, at the first commit after the gateway acted."""
+
+    gateway: FakeGateway | None = None
+    crashed = False
+
+    def __call__(self, point: str) -> None:
+        if self.gateway is not None and self.gateway.received and not self.crashed:
+            self.crashed = True
+            raise CrashError(point)
+
+
+async def test_what_may_have_been_sent_is_never_called_cancelled() -> None:
+    crash = CrashAfterSending()
+    async with on_call(POLICY, crash) as loop:
+        crash.gateway = loop.gateway
+        await ask(loop, requested_by="policy:r", not_before=loop.clock() + 5)
+        with pytest.raises(CrashError):
+            await loop.wait(10)
+        loop.restart()
+        await loop.bus.publish(VERDICTS, verdict(at=loop.clock()))
+        await loop.bus.run_until_quiet()
+        assert await statuses(loop, 5) == ["verified"]
+        assert loop.results[0].attempt == 2
+        assert loop.gateway.effective == {"act_1": 1}
 
 
 async def test_machines_leave_protected_keys_alone_and_people_need_not() -> None:

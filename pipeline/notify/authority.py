@@ -1,0 +1,52 @@
+"""What may be done about an incident from Slack, and by whom, from configuration and registry."""
+
+from pipeline.config import Config
+from pipeline.journal import Journal
+from pipeline.notify.blocks import Background
+from pipeline.notify.clicks import Powers
+from pipeline.notify.page import Page
+from pipeline.response.policy import Rulebook
+from pipeline.response.registry import key_record
+from schemas.key_record import KeyRecord
+
+
+class Authority:
+    """Answers for one configuration and policy."""
+
+    def __init__(self, config: Config, rulebook: Rulebook) -> None:
+        self._config = config
+        self._policy = rulebook.policy
+
+    def gateway(self, record: KeyRecord | None) -> str | None:
+        """The name of the gateway that a key's revocation goes to."""
+        named = record.gateway if record is not None else None
+        return named or self._config.response.default_gateway
+
+    def not_revocable(self, record: KeyRecord | None) -> str | None:
+        """Why a click cannot revoke a key; None: it can."""
+        gateway = self.gateway(record)
+        if record is not None and record.protected:
+            return "it is protected, so revoke it at its gateway by hand"
+        if record is not None and record.status != "active":
+            return f"the registry says that it is {record.status}"
+        if gateway is None:
+            return "no gateway is known for it"
+        if all(each.name != gateway for each in self._config.response.gateways):
+            return f"its gateway {gateway} is not configured"
+        return None
+
+    def background(self, page: Page, journal: Journal) -> Background:
+        """What the message of an incident needs besides the incident."""
+        record = key_record(page.incident.key_id, journal)
+        return Background(record, self.not_revocable(record), self._config.slack.console_url)
+
+    def powers(self, page: Page | None, journal: Journal) -> Powers:
+        """Who may click what. A rule's approvers come before those of the policy."""
+        rule = (
+            self._policy.rule(page.rule) if self._policy is not None and page is not None else None
+        )
+        approvers = rule.approvers if rule is not None else None
+        if approvers is None and self._policy is not None:
+            approvers = self._policy.approvers
+        record = key_record(page.incident.key_id, journal) if page is not None else None
+        return Powers(self._config.slack, approvers, self.not_revocable(record))
