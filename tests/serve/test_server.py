@@ -2,6 +2,7 @@ import asyncio
 import json
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pipeline.config import Kafka
 from schemas.topics import CLICKS, DEAD_LETTERS, USAGE_EVENTS
 from tests.serve.test_slack import CLICK, form, signed
 from tests.support.kafka_log import ROOT, bodies, read
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import SIGNING_SECRET, ServerProcess
 
 PAYLOADS = (ROOT / "tests" / "data" / "litellm.jsonl").read_text().splitlines()
 HEADERS = {"Authorization": "Bearer token-1", "Content-Type": "application/json"}
@@ -33,10 +34,9 @@ async def test_what_is_answered_with_200_is_in_kafka(server: ServerProcess, topi
         async with session.post("/v1/intake/litellm", data=body, headers=HEADERS) as answer:
             assert (await answer.json())["accepted"] == 7
         click = form(CLICK)
-        async with session.post(
-            "/v1/slack/interactions", data=click, headers=signed(click)
-        ) as answer:
-            assert answer.status == 401  # the vectors' time has passed
+        headers = signed(click, time.time(), SIGNING_SECRET)
+        async with session.post("/v1/slack/interactions", data=click, headers=headers) as answer:
+            assert answer.status == 200
         async with session.get("/readyz") as answer:
             assert answer.status == 200
         server.process.send_signal(signal.SIGTERM)
@@ -47,7 +47,8 @@ async def test_what_is_answered_with_200_is_in_kafka(server: ServerProcess, topi
     assert {dict(record.headers)["content-type"] for record in records} == {b"application/x-ndjson"}
     (letter,) = await bodies(topics, DEAD_LETTERS)
     assert letter["reason"] == "missing_field"
-    assert not await read(topics, CLICKS)
+    (pressed,) = await read(topics, CLICKS)
+    assert (pressed.key, json.loads(pressed.value)["user"]["id"]) == (b"inc-1", "U1")
 
 
 async def test_an_unreachable_broker_is_one_line(tmp_path: Path) -> None:

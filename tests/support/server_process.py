@@ -11,6 +11,7 @@ from typing import Self
 from pipeline.config import Kafka
 
 ROOT = Path(__file__).parents[2]
+SIGNING_SECRET = "a signing secret"
 
 
 class ServerProcess:
@@ -20,7 +21,7 @@ class ServerProcess:
         config = {
             "kafka": kafka.model_dump(mode="json", exclude_none=True),
             "serve": {"port": 0, "tokens": {"gw": "token-1"}} | serve,
-            "slack": {"signing_secret": "a signing secret"},
+            "slack": {"signing_secret": SIGNING_SECRET},
             "store": {"path": str(folder / "no-store")},
         }
         program = f"""
