@@ -14,12 +14,13 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from pipeline.notify.clicks import read_click
 from pipeline.notify.signature import interaction
 
 log = structlog.get_logger(__name__)
 
-Sink = Callable[[bytes], Awaitable[None]]
-"""Appends a click to the topic `slack-clicks`; returns when the log has it."""
+Sink = Callable[[str, bytes], Awaitable[None]]
+"""Appends (incident id, the interaction as JSON) to `slack-clicks`; returns when it is durable."""
 
 
 class SocketModeListener:
@@ -43,9 +44,12 @@ class SocketModeListener:
     async def _take(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         if request.type == "interactive":
             try:
-                click = interaction(request.payload)
+                await self._feed(msgspec.json.encode(interaction(request.payload)))
             except ValueError as error:
                 log.warning("interaction skipped", why=str(error))
-            else:
-                await self._sink(msgspec.json.encode(click))
         await client.send_socket_mode_response(SocketModeResponse(request.envelope_id))
+
+    async def _feed(self, value: bytes) -> None:
+        click = read_click(value)
+        if click is not None:
+            await self._sink(click.incident_id, value)
