@@ -74,13 +74,15 @@ def _supervise(config: Config, roles: Sequence[str], start: Start) -> None:
     try:
         for worker in workers:
             worker.start()
-        wait([worker.sentinel for worker in workers])
-        ended = [worker.name for worker in workers if worker.exitcode is not None]
-        _end(workers)
+        over = wait([worker.sentinel for worker in workers])
+        ended = [worker.name for worker in workers if worker.sentinel in over]
+        if not stopped:
+            _terminate(workers)
+        _join(workers)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    failed = [worker.name for worker in workers if worker.exitcode]
+    failed = [each.name for each in workers if each.exitcode not in {0, -signal.SIGTERM}]
     if not stopped or failed:
         raise WorkerFailedError(f"{', '.join(failed or ended)} ended by itself")
 
@@ -101,8 +103,7 @@ def _guarded(role: str, config: Config, start: Start) -> int:
     return 0
 
 
-def _end(workers: Sequence[BaseProcess]) -> None:
-    _terminate(workers)
+def _join(workers: Sequence[BaseProcess]) -> None:
     deadline = time.monotonic() + STOP_SECONDS_MAX
     for worker in workers:
         worker.join(max(0.0, deadline - time.monotonic()))

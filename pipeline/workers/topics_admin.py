@@ -1,5 +1,6 @@
 """Topics at the broker: created by `leakline init`, checked before the workers start."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -33,7 +34,10 @@ def create_topics(config: Config) -> list[str]:
         missing = [topic for topic in TOPICS if topic_name(kafka, topic) not in existing]
         for topic in missing:
             _create(admin, kafka, topic)
-        return [topic_name(kafka, topic) for topic in missing]
+        names = [topic_name(kafka, topic) for topic in missing]
+        if names:
+            admin.wait_for_topics(names)
+        return names
 
 
 def check_topics(config: Config, topics: Sequence[Topic] = TOPICS) -> None:
@@ -64,6 +68,7 @@ def check_broker(config: Config) -> None:
 @contextmanager
 def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
     try:
+        _reach(kafka)
         admin = KafkaAdminClient(
             **client_settings(kafka),
             bootstrap_timeout_ms=CONNECT_MS_MAX,
@@ -77,6 +82,21 @@ def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
         raise BrokerError(_unreachable(kafka, error)) from None
     finally:
         admin.close()
+
+
+def _reach(kafka: Kafka) -> None:
+    """Make sure that one of the brokers listens: it is quicker to say no than the client is."""
+    refused: OSError | None = None
+    for broker in kafka.brokers.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_MS_MAX / 1000).close()
+        except OSError as error:
+            refused = error
+        else:
+            return
+    if refused is not None:
+        raise refused
 
 
 def _unreachable(kafka: Kafka, error: Exception) -> str:

@@ -31,14 +31,16 @@ async def read(kafka: Kafka, topic: Topic, *, committed: bool = False) -> list[A
     async with AIOKafkaConsumer(
         **client_settings(kafka),
         enable_auto_commit=False,
+        fetch_max_wait_ms=20,
         isolation_level="read_committed" if committed else "read_uncommitted",
     ) as consumer:
         consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
         ends = await consumer.end_offsets(places)
+        for place, start in (await consumer.beginning_offsets(places)).items():
+            consumer.seek(place, start)
         for place in places:
             while await consumer.position(place) < ends[place]:
-                records += (await consumer.getmany(place, timeout_ms=200)).get(place, [])
+                records += (await consumer.getmany(place, timeout_ms=20)).get(place, [])
     return records
 
 
@@ -68,6 +70,10 @@ class WorkerProcess:
         self._process = subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, "-m", module, *arguments], cwd=ROOT, stderr=subprocess.PIPE
         )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def exit_code(self) -> int | None:

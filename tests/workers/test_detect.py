@@ -99,7 +99,7 @@ async def settled(topics: Kafka, events: int, *workers: WorkerProcess) -> None:
 
     async def all_counted() -> bool:
         totals = _latest(await bodies(topics, SPEND_WINDOWS, committed=True))
-        return sum(window["requests"] for window in totals.values()) == events
+        return bool(sum(window["requests"] for window in totals.values()) == events)
 
     await eventually(all_counted, *workers)
 

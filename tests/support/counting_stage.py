@@ -1,0 +1,61 @@
+"""A stage that counts, publishes what it counted, and can be made to crash in between.
+
+python -m tests.support.counting_stage KAFKA_JSON CRASH_POINT
+"""
+
+import os
+import sys
+
+import msgspec
+
+from pipeline.config import Kafka
+from pipeline.journal import Journal
+from pipeline.message import Message
+from pipeline.workers.app import run_worker
+from pipeline.workers.stages import StagePlan, StageRole
+from schemas.topics import ACTIONS, CLICKS, INCIDENTS, NOTIFY_STATE, VERDICTS, Topic
+
+READS: tuple[Topic, ...] = (INCIDENTS, CLICKS, VERDICTS)
+CRASHES = ("published", "committed", "handled")
+
+
+class CountingStage:
+    """Numbers the messages: an intent under the number, committed, then the number published."""
+
+    reads = READS
+
+    def __init__(self, crash: str = "") -> None:
+        self._crash = crash
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        number = int(journal.get("count") or b"0") + 1
+        place = f"{message.topic}-{message.offset}"
+        if journal.get(place) is None:
+            journal.put(place, b"intent")
+            await journal.commit()
+            self._point("committed", number)
+        await journal.publish(
+            ACTIONS, msgspec.json.encode({"number": number, "place": place, "by": os.getpid()})
+        )
+        self._point("published", number)
+        journal.put("count", str(number).encode())
+        self._point("handled", number)
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        if journal.get("ticked") is None:
+            journal.put("ticked", str(now).encode())
+
+    def _point(self, name: str, number: int) -> None:
+        if name == self._crash and number % 5 == 0:
+            os._exit(9)
+
+
+def main() -> None:
+    """Run until a signal, or the crash."""
+    kafka = Kafka.model_validate_json(sys.argv[1])
+    plan = StagePlan("notify", READS, NOTIFY_STATE, lambda: CountingStage(sys.argv[2]))
+    run_worker(kafka, StageRole(kafka, plan))
+
+
+if __name__ == "__main__":
+    main()

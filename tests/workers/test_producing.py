@@ -1,0 +1,62 @@
+"""Packing keeps every event, its order and its partition; the log takes what is packed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.config import Kafka
+from pipeline.workers.producing import EventLog, EventTooLargeError, pack
+from pipeline.workers.role import to_message
+from schemas.partition import partition_of
+from schemas.topics import (
+    CONTENT_TYPE_HEADER,
+    KEYS,
+    MESSAGE_BYTES_MAX,
+    NDJSON,
+    USAGE_EVENTS,
+)
+from tests.support.kafka_log import read
+
+PARTITIONS = 4
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 300_000)), max_size=40))
+def test_packed_messages_hold_all_events_in_order(sizes: list[tuple[str, int]]) -> None:
+    events = [
+        (key, f"{number}:{key}".encode().ljust(size, b"x"))
+        for number, (key, size) in enumerate(sizes)
+    ]
+    messages = list(pack(events, PARTITIONS))
+    assert all(len(value) <= MESSAGE_BYTES_MAX for _, value in messages)
+    for place in range(PARTITIONS):
+        lines = [line for at, value in messages if at == place for line in value.split(b"\n")]
+        assert lines == [line for key, line in events if partition_of(key, PARTITIONS) == place]
+
+
+def test_an_event_that_fits_nowhere_is_refused() -> None:
+    list(pack([("key", b"x" * MESSAGE_BYTES_MAX)], PARTITIONS))
+    with pytest.raises(EventTooLargeError):
+        list(pack([("key", b"x" * (MESSAGE_BYTES_MAX + 1))], PARTITIONS))
+
+
+@pytest.mark.kafka
+async def test_the_log_takes_packed_and_single_records(topics: Kafka) -> None:
+    large = b"x" * MESSAGE_BYTES_MAX
+    async with EventLog(topics) as log:
+        await log.send_packed([("a", b"1"), ("b", b"2"), ("a", b"3"), ("large", large)])
+        await log.send(USAGE_EVENTS, "a", b"4", {"leakline-record": "key"})
+        await log.send(KEYS, "a", b"5")
+    messages = [to_message(USAGE_EVENTS.name, each) for each in await read(topics, USAGE_EVENTS)]
+    packed = [each for each in messages if each.headers.get(CONTENT_TYPE_HEADER) == NDJSON]
+    lines = {line: each.partition for each in packed for line in each.value.split(b"\n")}
+    home = {key: partition_of(key, topics.partitions) for key in ("a", "b", "large")}
+    assert lines == {b"1": home["a"], b"2": home["b"], b"3": home["a"], large: home["large"]}
+    (single,) = [each for each in messages if each not in packed]
+    assert (single.partition, single.key, single.record) == (home["a"], b"a", "key")
+    assert single.appended_at > 1.7e9
+    assert [each.value for each in await read(topics, KEYS)] == [b"5"]
+
+
+async def test_nothing_is_sent_outside_of_the_context() -> None:
+    with pytest.raises(RuntimeError):
+        await EventLog(Kafka()).send_packed([])

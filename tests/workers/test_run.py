@@ -1,0 +1,86 @@
+"""Roles live and end together."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config, Kafka
+from pipeline.workers.run import WorkerFailedError, _supervise, run_roles
+from pipeline.workers.topics_admin import BrokerError
+
+FOLDER = "LEAKLINE_TEST_FOLDER"
+
+
+def play(role: str, config: Config) -> None:
+    """A role that leaves traces of how it lived and ended."""
+    del config
+    traces = Path(os.environ[FOLDER])
+
+    def end(*_: object) -> None:
+        (traces / f"{role}.ended").touch()
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    (traces / f"{role}.started").touch()
+    if role == "breaks":
+        _wait_for(traces / "stays.started")
+        raise ValueError("token Bearer abcdefghijkl was refused\nwith a second line")
+    if role == "leaves":
+        _wait_for(traces / "stays.started")
+        return
+    time.sleep(60)
+
+
+def _wait_for(path: Path) -> None:
+    while not path.exists():
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    return tmp_path
+
+
+def test_a_role_that_breaks_stops_the_others(
+    traces: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(WorkerFailedError, match="breaks"):
+        _supervise(Config(), ["breaks", "stays"], play)
+    assert (traces / "stays.ended").exists()
+    said = capfd.readouterr().err
+    assert "leakline: breaks: ValueError" in said
+    assert "abcdefghijkl" not in said
+    assert "Traceback" not in said
+
+
+def test_a_role_that_leaves_stops_the_others(traces: Path) -> None:
+    with pytest.raises(WorkerFailedError, match="leaves"):
+        _supervise(Config(), ["leaves", "stays"], play)
+    assert (traces / "stays.ended").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_in_order(traces: Path, number: signal.Signals) -> None:
+    def when_started(then: Callable[[], None]) -> None:
+        for role in ("one", "two"):
+            _wait_for(traces / f"{role}.started")
+        then()
+
+    send = threading.Thread(target=when_started, args=(lambda: os.kill(os.getpid(), number),))
+    send.start()
+    _supervise(Config(), ["one", "two"], play)
+    send.join()
+    assert (traces / "one.ended").exists()
+    assert (traces / "two.ended").exists()
+
+
+def test_no_broker_is_said_before_anything_starts() -> None:
+    with pytest.raises(BrokerError, match=r"127\.0\.0\.1:1"):
+        run_roles(Config(kafka=Kafka(brokers="127.0.0.1:1")), ["detect", "sink"])

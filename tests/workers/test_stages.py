@@ -1,0 +1,178 @@
+"""Stages on a real broker: nothing lost or doubled by a crash, and one active worker."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from pipeline.config import Kafka
+from pipeline.journal import Journal
+from pipeline.message import Message
+from pipeline.workers.journals import AckJournal
+from pipeline.workers.producing import EventLog
+from pipeline.workers.stages import MissingTopicError, StagePlan, StageRole, Tenure
+from pipeline.workers.state_log import Offsets
+from schemas.topics import ACTIONS, INCIDENTS, NOTIFY_STATE, Topic
+from tests.support.counting_stage import CRASHES, READS, CountingStage
+from tests.support.kafka import Broker
+from tests.support.kafka_log import WorkerProcess, bodies, eventually
+
+
+async def send(topics: Kafka, per_topic: int) -> None:
+    async with EventLog(topics) as log:
+        sends = [log.send(topic, None, b"{}") for _ in range(per_topic) for topic in READS]
+        await asyncio.gather(*sends)
+
+
+def worker(topics: Kafka, crash: str = "") -> WorkerProcess:
+    return WorkerProcess("tests.support.counting_stage", topics.model_dump_json(), crash)
+
+
+async def numbered(topics: Kafka, total: int, *workers: WorkerProcess) -> list[dict[str, Any]]:
+    async def all_there() -> bool:
+        return len(await bodies(topics, ACTIONS, committed=True)) >= total
+
+    await eventually(all_there, *workers)
+    return await bodies(topics, ACTIONS, committed=True)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(120)
+async def test_crashes_between_commit_points_lose_and_double_nothing(
+    kafka: Broker, topics: Kafka
+) -> None:
+    kafka.require_transactions()
+    for crash in CRASHES:
+        await send(topics, 2)
+        with worker(topics, crash) as victim:
+            assert victim.wait()[0] == 9
+    with worker(topics) as last:
+        actions = await numbered(topics, 6 * len(READS), last)
+        assert last.stop() == 0
+    assert [action["number"] for action in actions] == list(range(1, 6 * len(READS) + 1))
+    assert len({action["place"] for action in actions}) == len(actions)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(120)
+async def test_one_worker_is_active_and_the_other_takes_over(topics: Kafka) -> None:
+    with worker(topics) as one, worker(topics) as other:
+        await send(topics, 2)
+        first = await numbered(topics, 2 * len(READS), one, other)
+        # whoever is active after both have joined: a batch is never shared
+        await asyncio.sleep(2)
+        await send(topics, 3)
+        second = await numbered(topics, 5 * len(READS), one, other)
+        active = {action["by"] for action in second[len(first) :]}
+        assert len(active) == 1
+        workers = {one.pid: one, other.pid: other}
+        workers.pop(active.pop()).stop()
+        (heir,) = workers.values()
+        await send(topics, 1)
+        third = await numbered(topics, 6 * len(READS), heir)
+        assert heir.stop() == 0
+    assert {action["by"] for action in third[len(second) :]} == {heir.pid}
+    assert [action["number"] for action in third] == list(range(1, 6 * len(READS) + 1))
+
+
+async def test_a_stage_that_remembers_needs_all_its_topics() -> None:
+    plan = StagePlan("notify", READS, NOTIFY_STATE, CountingStage)
+    role = StageRole(Kafka(), plan)
+    with pytest.raises(MissingTopicError, match="verdicts"):
+        await role.assigned({TopicPartition("incidents", 0), TopicPartition("slack-clicks", 0)})
+    await role.assigned(set())  # standing by is no mistake
+
+
+class Buffer:
+    """A stage whose messages are safe after a flush."""
+
+    reads: tuple[Topic, ...] = (INCIDENTS,)
+
+    def __init__(self) -> None:
+        self.pending = 0
+        self.stuck = False
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        del journal
+        if self.stuck:
+            await asyncio.Event().wait()
+        self.pending += 1
+        if message.offset % 4 == 3:
+            await self.flush()
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        del now, journal
+        await self.flush()
+
+    async def flush(self) -> None:
+        self.pending = 0
+
+
+class Record:
+    """What the role reads of a consumer's record."""
+
+    partition = 0
+    timestamp = 0
+    key = None
+    value = b"{}"
+    headers = ()
+
+    def __init__(self, offset: int) -> None:
+        self.offset = offset
+
+
+PLACE = TopicPartition("incidents", 0)
+
+
+@pytest.fixture
+def committed() -> list[int]:
+    return []
+
+
+@pytest.fixture
+def tenure(committed: list[int]) -> Tenure:
+    async def commit(offsets: Offsets) -> None:
+        committed.append(offsets[PLACE])
+
+    return Tenure(Buffer(), AckJournal(commit))
+
+
+async def hand(tenure: Tenure, *offsets: int) -> None:
+    await tenure.handle("incidents", PLACE, [Record(offset) for offset in offsets])
+
+
+async def test_positions_wait_for_the_buffer(tenure: Tenure, committed: list[int]) -> None:
+    await hand(tenure, 0, 1, 2)
+    assert committed == []
+    await hand(tenure, 3)
+    assert committed == [4]
+    await hand(tenure, 4)
+    await tenure.tick(0.0)
+    assert committed == [4, 5]
+
+
+async def test_an_orderly_end_flushes(tenure: Tenure, committed: list[int]) -> None:
+    await hand(tenure, 0, 1)
+    await tenure.end(in_order=True)
+    assert committed == [2]
+
+
+async def test_a_lost_partition_commits_nothing(tenure: Tenure, committed: list[int]) -> None:
+    await hand(tenure, 0, 1)
+    await tenure.end(in_order=False)
+    await hand(tenure, 2, 3)
+    await tenure.tick(0.0)
+    assert committed == []
+
+
+async def test_a_stuck_call_does_not_hold_up_a_rebalance(
+    tenure: Tenure, committed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.workers.stages.END_SECONDS_MAX", 0.05)
+    tenure._stage.stuck = True  # type: ignore[attr-defined]  # the fixture's stage is a Buffer
+    stuck = asyncio.create_task(hand(tenure, 0))
+    await asyncio.sleep(0)
+    await tenure.end(in_order=False)
+    await stuck
+    assert committed == []

@@ -1,0 +1,89 @@
+"""The writer of a state partition: one at a time, all or nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from pipeline.config import Kafka
+from pipeline.workers.state_log import Offsets, StateLog
+from schemas.topics import DETECT_STATE, INCIDENTS, USAGE_EVENTS
+from tests.support.kafka import Broker
+from tests.support.kafka_log import bodies
+
+pytestmark = pytest.mark.kafka
+
+PLACE = 1
+
+
+async def no_commit(offsets: Offsets) -> None:
+    raise AssertionError(f"{offsets} belong into the transaction")
+
+
+def new_log(topics: Kafka, commit: Callable[[Offsets], Awaitable[None]] = no_commit) -> StateLog:
+    return StateLog(topics, "detect", DETECT_STATE, PLACE, commit)
+
+
+def offset(topics: Kafka, number: int) -> Offsets:
+    return {TopicPartition(topics.topic_prefix + USAGE_EVENTS.name, PLACE): number}
+
+
+async def test_the_latest_committed_states_come_back(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    log = new_log(topics)
+    assert await log.open() == []
+    many = [(f"key-{number}", b"x" * 5000) for number in range(300)]  # more than one batch
+    await log.commit([("gone", b"1"), ("kept", b"1"), *many], offset(topics, 1))
+    await log.commit([("gone", None), ("kept", b"2")], offset(topics, 2))
+    await log.send(INCIDENTS, b'{"committed": false}')
+    await log.send_many(DETECT_STATE, [("kept", b"3")])
+    await log.close()
+    again = new_log(topics)
+    assert dict(await again.open()) == dict(many) | {"kept": b"2"}
+    await again.close()
+    assert await bodies(topics, INCIDENTS, committed=True) == []
+
+
+async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    zombie = new_log(topics)
+    await zombie.open()
+    await zombie.commit([("key", b"1")], offset(topics, 1))
+    await zombie.send(INCIDENTS, b"{}")
+    heir = new_log(topics)
+    assert await heir.open() == [("key", b"1")]
+    await heir.commit([("key", b"2")], offset(topics, 2))
+    with pytest.raises(KafkaError):
+        async with asyncio.timeout(10):
+            await zombie.commit([("key", b"1 again")], offset(topics, 1))
+    await zombie.close()
+    await heir.close()
+    last = new_log(topics)
+    assert await last.open() == [("key", b"2")]
+    await last.close()
+
+
+async def test_without_transactions_offsets_come_last(topics: Kafka) -> None:
+    plain = topics.model_copy(update={"transactions": False})
+    order: list[object] = []
+
+    async def commit(offsets: Offsets) -> None:
+        order.append(await bodies(topics, INCIDENTS))
+        order.append(offsets)
+
+    log = new_log(plain, commit)
+    await log.open()
+    await log.send(INCIDENTS, b'{"number": 1}')
+    await log.commit([("key", b"1")], offset(topics, 7))
+    await log.close()
+    assert order == [[{"number": 1}], offset(topics, 7)]
+    again = new_log(plain)
+    assert await again.open() == [("key", b"1")]
+    await again.close()
+
+
+async def test_a_closed_log_takes_nothing(topics: Kafka) -> None:
+    with pytest.raises(RuntimeError):
+        await new_log(topics).send(INCIDENTS, b"{}")
