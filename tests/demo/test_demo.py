@@ -16,6 +16,7 @@ from pipeline.demo.run import run_demo
 from pipeline.simulate import FleetSettings
 from pipeline.store import Store
 from schemas.fields import epoch
+from tests.architecture import readme
 from tests.cli.conftest import Leakline, leakline
 
 __all__ = ["leakline"]  # a fixture
@@ -81,3 +82,14 @@ def test_a_folder_that_holds_something_is_left_alone(leakline: Leakline, tmp_pat
     outcome = leakline("demo", "--store", tmp_path)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert tmp_path != DEFAULT_FOLDER
+
+
+def test_the_readme_shows_this_demo(shown: str) -> None:
+    (said,) = (
+        output
+        for session in readme.sessions(readme.README.read_text())
+        for command, output in session
+        if command == "make demo"
+    )
+    steps = [line for line in readme.skeleton(said) if line and line[0] in "#I"]
+    assert [line for line in readme.skeleton(shown) if line and line[0] in "#I"] == steps

@@ -1,0 +1,77 @@
+"""The docs tell the truth: what is made from the source is up to date, and nothing is missing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from detectors.discovery import all_detectors
+from pipeline import metrics
+from tests.architecture import readme, reference
+
+PAGES = sorted([*reference.DOCS.glob("*.md"), *reference.ROOT.glob("*.md")])
+ALL_TEXT = "\n".join(page.read_text() for page in PAGES)
+NAMES = ("architecture", "bench", "configuration", "detectors", "guarantees", "operations")
+
+
+def test_the_pages_are_there() -> None:
+    assert {page.stem for page in reference.DOCS.glob("*.md")} >= {*NAMES, "security"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_generated_parts_are_up_to_date(page: Path) -> None:
+    text = page.read_text()
+    assert reference.regenerated(text) == text, "run: python -m tests.architecture.reference"
+
+
+def test_every_generated_part_stands_somewhere() -> None:
+    assert {name for name in reference.BLOCKS if f"<!-- begin {name} -->" in ALL_TEXT} == set(
+        reference.BLOCKS
+    )
+
+
+@pytest.mark.parametrize("command", [name for name, _ in reference.commands()])
+def test_every_command_is_documented(command: str) -> None:
+    assert f"leakline {command}" in ALL_TEXT
+
+
+@pytest.mark.parametrize("key", [name for name, *_ in reference.settings()])
+def test_every_setting_is_documented(key: str) -> None:
+    assert f"`{key}`" in ALL_TEXT
+
+
+def test_every_detector_and_metric_is_documented() -> None:
+    names = [each.name for each in all_detectors()]
+    names += [m.name for m in vars(metrics).values() if isinstance(m, metrics.Metric)]
+    assert [name for name in names if f"`{name}`" not in ALL_TEXT] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_what_a_page_points_to_exists(page: Path) -> None:
+    text = page.read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    files = re.findall(r"`((?:tests|deploy|pipeline|detectors|schemas|docs)/[\w./-]+)`", text)
+    missing = [link for link in links if not (page.parent / link).exists()]
+    missing += [file for file in files if not (reference.ROOT / file).exists()]
+    assert missing == []
+
+
+def test_every_command_in_the_docs_exists() -> None:
+    known = {name.split()[0] for name, _ in reference.commands()}
+    used = set(re.findall(r"`leakline ([a-z][a-z-]*)", ALL_TEXT))
+    assert used <= known
+
+
+def test_the_readmes_sessions_print_what_it_says(tmp_path: Path) -> None:
+    # The demo's session has a test of its own, beside the demo.
+    for session in readme.sessions(readme.README.read_text()):
+        for command, said in session:
+            if command != "make demo":
+                printed = readme.run(command, tmp_path)
+                assert _shape(printed) == _shape(said), command
+
+
+def _shape(output: str) -> list[str]:
+    """Skeletons of the lines that are there whatever the detectors find."""
+    found = ("incidents", "%")
+    return [line for line in readme.skeleton(output) if not any(word in line for word in found)]
