@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export TZ := UTC
 
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo test lint docs bench bench-detection bench-nab lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,6 +31,16 @@ lint: $(STAMP)  ## style, types and docs
 
 bench: $(STAMP)  ## figures and their baselines, also left in build/bench.json
 	$(BIN)/python -m tests.benchmarks
+
+bench-detection: $(STAMP)  ## recall and false pages on fleets not tuned on; DATA=DIR adds real clients
+	$(BIN)/python -m tests.benchmarks detection $(if $(DATA),--data $(DATA))
+
+bench-nab: $(STAMP)  ## the volume detector under NAB's rules; DATA=DIR holds the series
+	$(BIN)/python -m tests.benchmarks nab $(if $(DATA),--data $(DATA))
+
+docs: $(STAMP)  ## renew what the docs and the README take from the source
+	$(BIN)/python -m tests.architecture.reference
+	$(BIN)/python -m tests.architecture.readme
 
 lock: $(STAMP)  ## recompute requirements.lock
 	$(BIN)/pip install --quiet uv
