@@ -66,7 +66,9 @@ PRESETS: dict[str, FleetSettings] = {
     "default": FleetSettings(),
     "attacks": FleetSettings(attack_rate=0.6, change_rate=0.6),
     "honest": FleetSettings(attack_rate=0.0),
-    "held-out": FleetSettings(keys=400, seed=90_001, attack_rate=0.3, change_rate=0.4, rare=0.25),
+    "held-out": FleetSettings(
+        keys=200, seed=90_001, attack_rate=0.4, change_rate=0.7, rare=0.25, volume=0.3
+    ),
     "large": FleetSettings(keys=10_000, days=7, volume=0.5),
 }
 

@@ -1,0 +1,217 @@
+"""Events a second through the detect role, beside Faust as it comes and a bare consumer.
+
+All on one broker on this machine, in this process, one worker over four partitions. The clock
+runs from the first message to the last checkpoint.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Iterable
+
+import faust
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from pipeline.config import Config, Detection, Kafka
+from pipeline.engine import PartitionFold, Rules, default_rules
+from pipeline.message import Message
+from pipeline.workers.app import Worker
+from pipeline.workers.connection import client_settings, topic_name
+from pipeline.workers.detect import Checkpoint, DetectRole, Effects, Fold
+from pipeline.workers.producing import EventLog
+from pipeline.workers.topics_admin import create_topics
+from schemas.dead_letter import DeadLetter
+from schemas.incident import Incident
+from schemas.partition import partition_of
+from schemas.spend_window import SpendWindow
+from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, USAGE_EVENTS
+from tests.benchmarks.harness import Figures, Options
+from tests.benchmarks.load import lines
+from tests.support.kafka import Broker, open_broker
+
+KEYS = 2_000
+EVENTS_PACKED = 200_000
+EVENTS_SINGLE = 60_000
+EVENTS_PER_REQUEST = 2_000
+"""What an intake packs at once; four partitions make it about 500 events a message."""
+SECONDS_MAX = 300.0
+
+
+class _KeyId(msgspec.Struct):
+    key_id: str
+
+
+class _Nothing:
+    """A fold that does nothing, to measure what is around it."""
+
+    incidents: tuple[Incident, ...] = ()
+    dead_letters: tuple[DeadLetter, ...] = ()
+    moved: tuple[tuple[str, bytes], ...] = ()
+    states: tuple[tuple[str, bytes | None], ...] = ()
+    windows: tuple[SpendWindow, ...] = ()
+
+    def restore(self, key: str, value: bytes) -> None:
+        """Forget it."""
+
+    def fold(self, message: Message) -> Effects:
+        """No effects."""
+        del message
+        return self
+
+    def checkpoint(self) -> Checkpoint:
+        """No changes."""
+        return self
+
+
+class _Meter:
+    """Counts events as they are folded, and says when all are there."""
+
+    def __init__(self, events: int) -> None:
+        self._left = events
+        self.done = asyncio.Event()
+        self.started_at = 0.0
+
+    def around(self, fold: Fold) -> Fold:
+        """The fold, counted."""
+        return _Counted(fold, self)
+
+    def count(self, events: int) -> None:
+        """So many events have been folded."""
+        self._left -= events
+        if self._left <= 0:
+            self.done.set()
+
+
+class _Counted:
+    def __init__(self, fold: Fold, meter: _Meter) -> None:
+        self._fold = fold
+        self._meter = meter
+        self.restore = fold.restore
+        self.checkpoint = fold.checkpoint
+
+    def fold(self, message: Message) -> Effects:
+        self._meter.started_at = self._meter.started_at or time.perf_counter()
+        effects = self._fold.fold(message)
+        packed = message.headers.get(CONTENT_TYPE_HEADER) == NDJSON
+        self._meter.count(message.value.count(b"\n") + 1 if packed else 1)
+        return effects
+
+
+def measure(options: Options) -> Figures:
+    """Figures by their names in the contract, printed and returned."""
+    with open_broker() as broker:
+        figures = asyncio.run(_measure(broker, options.scale))
+    return {"kafka": broker.name, **figures}
+
+
+async def _measure(broker: Broker, scale: float) -> dict[str, float]:
+    packed, single = int(EVENTS_PACKED * scale), int(EVENTS_SINGLE * scale)
+    events = [(msgspec.json.decode(line, type=_KeyId).key_id, line) for line in lines(KEYS, packed)]
+    singles, packs = _topics(broker), _topics(broker)
+    await _send_single(singles, events[:single])
+    await _send_packed(packs, events)
+    rules = default_rules(Config())
+    return {
+        "aiokafka_messages_per_s": await _bare(singles, single),
+        "faust_untuned_messages_per_s": await _untuned(singles, single),
+        "faust_worker_only_messages_per_s": await _detect(singles, single, lambda _: _Nothing()),
+        "faust_single_events_per_s": await _detect(singles, single, _engine(rules, singles)),
+        "faust_packed_events_per_s": await _detect(packs, len(events), _engine(rules, packs)),
+    }
+
+
+def _engine(rules: Rules, kafka: Kafka) -> Callable[[int], Fold]:
+    return lambda partition: PartitionFold(rules, partition, kafka.partitions)
+
+
+def _topics(broker: Broker) -> Kafka:
+    kafka = Kafka(
+        brokers=broker.bootstrap,
+        topic_prefix=f"bench-{uuid.uuid4().hex[:8]}.",
+        partitions=4,
+        transactions=broker.has_transactions,
+    )
+    create_topics(Config(kafka=kafka))
+    return kafka
+
+
+async def _send_packed(kafka: Kafka, events: list[tuple[str, bytes]]) -> None:
+    async with EventLog(kafka) as log:
+        for start in range(0, len(events), EVENTS_PER_REQUEST):
+            await log.send_packed(events[start : start + EVENTS_PER_REQUEST])
+
+
+async def _send_single(kafka: Kafka, events: Iterable[tuple[str, bytes]]) -> None:
+    places: dict[str, int] = {}
+    async with EventLog(kafka) as log:
+        producer, name = log._running(), topic_name(kafka, USAGE_EVENTS)
+        for key, line in events:
+            if key not in places:
+                places[key] = partition_of(key, kafka.partitions)
+            await producer.send(name, line, key=key.encode(), partition=places[key])
+        await producer.flush()
+
+
+async def _bare(kafka: Kafka, messages: int) -> float:
+    """A consumer without a group that looks at nothing."""
+    name = topic_name(kafka, USAGE_EVENTS)
+    async with AIOKafkaConsumer(
+        **client_settings(kafka), enable_auto_commit=False, auto_offset_reset="earliest"
+    ) as consumer:
+        consumer.assign([TopicPartition(name, number) for number in range(kafka.partitions)])
+        left, started_at = messages, 0.0
+        while left > 0:
+            records = await consumer.getmany(timeout_ms=500)
+            started_at = started_at or time.perf_counter()
+            left -= sum(len(found) for found in records.values())
+        return messages / (time.perf_counter() - started_at)
+
+
+async def _untuned(kafka: Kafka, messages: int) -> float:
+    """Faust as its guide shows it: one event a message, acknowledged by itself."""
+    app = faust.App(
+        f"{kafka.topic_prefix}untuned",
+        broker=f"kafka://{kafka.brokers}",
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+    )
+    meter = _Meter(messages)
+
+    async def agent(stream: faust.StreamT[bytes]) -> None:
+        async for _ in stream:
+            meter.started_at = meter.started_at or time.perf_counter()
+            meter.count(1)
+
+    channel = app.topic(topic_name(kafka, USAGE_EVENTS), value_serializer="raw")
+    app.agent(channel, name="untuned")(agent)
+    await app.start()
+    try:
+        await _within(meter.done.wait())
+        return messages / (time.perf_counter() - meter.started_at)
+    finally:
+        await app.stop()
+
+
+async def _detect(kafka: Kafka, events: int, make: Callable[[int], Fold]) -> float:
+    """The detect role in a group of its own, from the first message to the last checkpoint."""
+    meter = _Meter(events)
+    config = Config(kafka=kafka, detection=Detection(dead_letter_share_max=1.0))
+    role = DetectRole(config, lambda partition: meter.around(make(partition)))
+    role.name = f"detect-{uuid.uuid4().hex[:8]}"
+    worker = Worker(kafka, role)
+    running = asyncio.create_task(worker.run())
+    waiting = asyncio.create_task(meter.done.wait())
+    await _within(asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED))
+    await role.stop()
+    seconds = time.perf_counter() - meter.started_at
+    worker.stop()
+    await running
+    waiting.cancel()
+    return events / seconds
+
+
+async def _within(work: Awaitable[object]) -> None:
+    async with asyncio.timeout(SECONDS_MAX):
+        await work
