@@ -1,0 +1,310 @@
+"""Bad input becomes a dead letter with its own reason, and the rest of the batch goes on."""
+
+import base64
+import json
+from collections.abc import Mapping
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.message import Message
+from schemas.dead_letter import PAYLOAD_BYTES_MAX, REASONS, DeadLetter
+from schemas.fields import epoch
+from schemas.key_record import KeyRecord
+from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER
+from schemas.usage_event import UsageEvent
+from tests.support.events import KEY, START, control, event, packed, rules, run, single
+from tests.support.samples import key_record, verdict
+
+SECRET = "sk-proj-" + "aB3_" * 12
+ACCEPT = rules().acceptor.accept
+
+
+def line(**changes: object) -> bytes:
+    """An event as JSON, with fields changed to anything (a value of ... takes it away)."""
+    whole = {"event_id": "e", "occurred_at": START, "key_id": KEY} | changes
+    return json.dumps({name: value for name, value in whole.items() if value is not ...}).encode()
+
+
+BAD: dict[str, tuple[bytes, str]] = {
+    "not JSON": (b"{nope", "not_json"),
+    "cut off": (line()[:-5], "not_json"),
+    "half a surrogate pair": (line().replace(b'"e"', b'"\\ud800"'), "not_json"),
+    "not UTF-8": (line().replace(b'"e"', b'"\xff\xfe"'), "not_utf8"),
+    "an array": (b"[1, 2]", "not_an_object"),
+    "a number": (b"7", "not_an_object"),
+    "null": (b"null", "not_an_object"),
+    "10 MB": (line(tags=["x" * 10_000_000]), "too_large"),
+    "no key": (line(key_id=...), "missing_field"),
+    "an empty key": (line(key_id=""), "missing_field"),
+    "a null key": (line(key_id=None), "missing_field"),
+    "no id": (line(event_id=...), "missing_field"),
+    "no time": (line(occurred_at=...), "missing_field"),
+    "a key that is a number": (line(key_id=5), "wrong_type"),
+    "tokens as text": (line(input_tokens="many"), "wrong_type"),
+    "tokens with a fraction": (line(input_tokens=1.5), "wrong_type"),
+    "tags that are no list": (line(tags="a"), "wrong_type"),
+    "a long id": (line(event_id="x" * 129), "identifier_length"),
+    "a long key": (line(key_id="x" * 129), "identifier_length"),
+    "negative tokens": (line(output_tokens=-1), "negative_number"),
+    "a negative cost": (line(cost_usd=-0.01), "negative_number"),
+    "a negative latency": (line(latency_ms=-1), "negative_number"),
+    "a NaN cost": (line(cost_usd=float("nan")), "not_finite"),
+    "an infinite cost": (line(cost_usd=float("inf")), "not_finite"),
+    "a cost beyond floats": (line().replace(b"}", b', "cost_usd": 1e999}'), "not_finite"),
+    "a cost of a fortune": (line(cost_usd=1e6), "out_of_range"),
+    "tokens beyond sense": (line(input_tokens=10**30), "out_of_range"),
+    "a status of 30 digits": (line(status=10**30), "out_of_range"),
+    "a time that is a word": (line(occurred_at="yesterday"), "bad_time"),
+    "a time without a zone": (line(occurred_at="2026-09-21T10:00:00"), "bad_time"),
+    "1970": (line(occurred_at=0), "time_too_old"),
+    "year 1": (line(occurred_at="0001-01-01T00:00:00+14:00"), "time_too_old"),
+    "milliseconds": (line(occurred_at=START * 1000), "time_in_future"),
+    "tomorrow": (line(occurred_at=START + 86_400), "time_in_future"),
+    "year 9999": (line(occurred_at="9999-12-31T23:59:59-14:00"), "time_in_future"),
+}
+
+
+@pytest.mark.parametrize(("raw", "reason"), BAD.values(), ids=BAD)
+def test_a_bad_event_alone_is_a_dead_letter_with_its_reason(raw: bytes, reason: str) -> None:
+    batch = ACCEPT(single(raw, 41))
+    (letter,) = batch.dead_letters
+    assert not batch.events
+    assert (letter.reason, letter.topic, letter.offset, letter.index) == (
+        reason,
+        "usage-events",
+        41,
+        0,
+    )
+    assert epoch(letter.received_at) == START + 1
+    assert letter.detail
+    assert "\n" not in letter.detail
+
+
+@pytest.mark.parametrize(("raw", "reason"), BAD.values(), ids=BAD)
+def test_the_rest_of_its_batch_goes_on(raw: bytes, reason: str) -> None:
+    good = [event(START, event_id=f"good-{number}") for number in range(4)]
+    batch = ACCEPT(packed([good[0], good[1], raw, good[2], raw, good[3]], 7, appended_at=START))
+    assert [each.event.event_id for each in batch.events] == [each.event_id for each in good]
+    assert [each.index for each in batch.events] == [0, 1, 3, 5]
+    assert [(each.reason, each.index, each.offset) for each in batch.dead_letters] == [
+        (reason, 2, 7),
+        (reason, 4, 7),
+    ]
+    if len(raw) <= PAYLOAD_BYTES_MAX:
+        assert base64.b64decode(batch.dead_letters[0].payload) == raw
+
+
+def test_every_reason_that_a_message_can_have_is_shown_here() -> None:
+    elsewhere = {"empty_message", "misplaced_twice", "unknown_record", "internal_error"}
+    assert {reason for _, reason in BAD.values()} == set(REASONS) - elsewhere
+
+
+@pytest.mark.parametrize("value", [b"", b" ", b"\n", b"\n \n\r\n"])
+def test_an_empty_message_is_a_dead_letter(value: bytes) -> None:
+    for message in (single(value), packed([value])):
+        assert [each.reason for each in ACCEPT(message).dead_letters] == ["empty_message"]
+
+
+@pytest.mark.parametrize("gap", [b"\n", b"\n\n", b"\n \n", b"\r\n", b"\n\r\n\t\n"])
+def test_lines_keep_their_numbers_whatever_stands_between(gap: bytes) -> None:
+    good, bad = line(), line(occurred_at=0)
+    value = gap.join((good, bad, good)) + gap
+    batch = ACCEPT(packed([value], appended_at=START))
+    places = [number for number, each in enumerate(value.split(b"\n")) if each.strip()]
+    assert [each.index for each in batch.events] == [places[0], places[2]]
+    (letter,) = batch.dead_letters
+    assert letter.index == places[1]
+    assert base64.b64decode(letter.payload).strip() == bad
+
+
+def test_lines_keep_their_numbers_after_an_empty_first_line() -> None:
+    batch = ACCEPT(packed([b"", line(), line(occurred_at=0)], appended_at=START))
+    assert [each.index for each in batch.events] == [1]
+    assert [each.index for each in batch.dead_letters] == [2]
+
+
+@pytest.mark.parametrize("between", [b"", b" ", b"\t"])
+def test_two_events_on_a_line_are_no_event(between: bytes) -> None:
+    batch = ACCEPT(packed([line() + between + line(occurred_at=0), line()], appended_at=START))
+    assert [(each.reason, each.index) for each in batch.dead_letters] == [("not_json", 0)]
+    assert [each.index for each in batch.events] == [1]
+
+
+def test_an_event_over_several_lines_is_no_event() -> None:
+    batch = ACCEPT(packed([json.dumps(json.loads(line()), indent=1).encode()], appended_at=START))
+    assert not batch.events
+    assert {each.reason for each in batch.dead_letters} == {"not_json"}
+
+
+def test_a_line_that_is_too_long_is_refused_in_a_packed_message_too() -> None:
+    long = line(tags=["x" * MESSAGE_BYTES_MAX])
+    batch = ACCEPT(packed([line(), long, line()], appended_at=START))
+    assert [(each.reason, each.index) for each in batch.dead_letters] == [("too_large", 1)]
+    assert batch.dead_letters[0].payload == ""
+    assert len(batch.events) == 2
+
+
+def test_the_limits_of_time_are_as_stated() -> None:
+    def reasons(at: float) -> list[str]:
+        return [
+            each.reason
+            for each in ACCEPT(packed([line(occurred_at=at)], appended_at=START)).dead_letters
+        ]
+
+    assert reasons(START + 300) == []
+    assert reasons(START + 300.01) == ["time_in_future"]
+    assert reasons(1_262_304_000) == []
+    assert reasons(1_262_303_999.9) == ["time_too_old"]
+
+
+CONTROLS: dict[str, tuple[str, dict[str, object], str]] = {
+    "a record of no kind": ("gossip", {}, "unknown_record"),
+    "a verdict without a key": (
+        "verdict",
+        {"incident_id": "i", "verdict": "leak", "by": "a", "at": START},
+        "missing_field",
+    ),
+    "a verdict of no kind": (
+        "verdict",
+        {"incident_id": "i", "key_id": KEY, "verdict": SECRET, "by": "a", "at": START},
+        "wrong_type",
+    ),
+    "a verdict at the edge of the calendar": (
+        "verdict",
+        {
+            "incident_id": "i",
+            "key_id": KEY,
+            "verdict": "leak",
+            "by": "a",
+            "at": "0001-01-01T00:00:00+14:00",
+        },
+        "out_of_range",
+    ),
+    "provider usage of nobody": (
+        "provider-usage",
+        {"provider": "p", "window_start": START, "window_end": START, "observed_at": START},
+        "wrong_type",
+    ),
+    "a negative budget": ("key", {"key_id": KEY, "daily_budget_usd": -1}, "negative_number"),
+    "a calibration that pages for nothing": (
+        "calibration",
+        {"version": "1", "created_at": START, "page_nats": 0, "ticket_nats": 1},
+        "out_of_range",
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "body", "reason"), CONTROLS.values(), ids=CONTROLS)
+def test_a_bad_control_record_is_a_dead_letter(
+    kind: str, body: Mapping[str, object], reason: str
+) -> None:
+    message = single(json.dumps(body).encode(), 3, {RECORD_HEADER: kind})
+    batch = ACCEPT(message)
+    assert [(each.reason, each.offset) for each in batch.dead_letters] == [(reason, 3)]
+    assert not batch.controls
+    assert SECRET not in revealed(batch.dead_letters[0])
+
+
+def revealed(letter: DeadLetter) -> str:
+    """Everything that a dead letter shows."""
+    raw = msgspec.json.encode(letter) + base64.b64decode(letter.payload)
+    return raw.decode(errors="replace")
+
+
+@pytest.mark.parametrize(
+    "field", ["key_id", "user_agent", "end_user", "origin", "event_id", "tags"]
+)
+@pytest.mark.parametrize("bad", [{}, {"input_tokens": -1}, {"occurred_at": 0}], ids=str)
+@pytest.mark.parametrize("first", [b"sk-", b"\\u0073k\\u002D"], ids=["plain", "escaped"])
+def test_a_planted_secret_never_gets_through(
+    field: str, bad: dict[str, object], first: bytes
+) -> None:
+    value: object = [SECRET] if field == "tags" else SECRET
+    raw = line(**({field: value} | bad)).replace(b"sk-", first)
+    batch = ACCEPT(packed([raw, line()], appended_at=START))
+    assert len(batch.events) + len(batch.dead_letters) == 2
+    shown = " ".join(revealed(each) for each in batch.dead_letters)
+    shown += " ".join(msgspec.json.encode(each.event).decode() for each in batch.events)
+    assert SECRET not in shown
+    assert SECRET[3:] not in shown
+
+
+def test_a_raw_key_becomes_its_hash_in_events_and_control_records_alike() -> None:
+    (accepted,) = ACCEPT(single(line(key_id=SECRET))).events
+    assert accepted.event.key_id.startswith("sha256:")
+    registry = single(json.dumps({"key_id": SECRET, "alias": f"was {SECRET}"}).encode(), 0)
+    message = Message("t", 0, 0, registry.value, START, headers={RECORD_HEADER: "key"})
+    (record,) = ACCEPT(message).controls
+    assert isinstance(record, KeyRecord)
+    assert record.key_id == accepted.event.key_id
+    assert SECRET not in repr(record)
+
+
+def test_garbage_addresses_mean_no_source() -> None:
+    for garbage in ("nonsense", "999.1.1.1", "::::", "1.2.3.4.5", "\u0661.2.3.4", ""):
+        (accepted,) = ACCEPT(single(event(START, client_ip=garbage))).events
+        assert accepted.source is None
+    outcome = run([packed([event(START, client_ip="nonsense"), event(START + 1, client_ip=None)])])
+    assert outcome.fold.counts["no_source"] == 1
+    assert outcome.fold.counts["folded"] == 2
+
+
+def test_a_model_without_a_price_is_counted_and_not_free() -> None:
+    events = [
+        event(START, cost_usd=None, model="nobody/knows"),
+        event(START + 1, cost_usd=None, model="gpt-4o-mini"),
+        event(START + 2, cost_usd=0.5),
+    ]
+    outcome = run([packed(events)])
+    assert outcome.fold.counts["unpriced"] == 1
+    (row,) = [row for row in outcome.rows.values() if row.granularity == "1d"]
+    assert row.unpriced_requests == 1
+    assert row.spend_usd > 0.5
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+FIELDS = st.sampled_from(sorted(UsageEvent.__struct_fields__))
+NEARLY = st.dictionaries(FIELDS, ANY_JSON, max_size=6).map(lambda found: line(**found))
+LINES = (
+    st.binary(max_size=60) | ANY_JSON.map(lambda value: json.dumps(value).encode()) | NEARLY
+).map(lambda raw: raw.replace(b"\n", b""))
+
+
+@settings(max_examples=300, deadline=None)
+@given(lines=st.lists(LINES, min_size=1, max_size=6))
+def test_whatever_comes_is_an_event_or_a_dead_letter(lines: list[bytes]) -> None:
+    message = packed(lines, appended_at=START)
+    batch = ACCEPT(message)
+    filled = sum(bool(each.strip()) for each in lines)
+    assert len(batch.events) + len(batch.dead_letters) == max(1, filled)
+    outcome = run([message])
+    assert len(outcome.dead_letters) == len(batch.dead_letters)
+    assert sum(outcome.fold.counts[name] for name in ("folded", "late", "duplicate")) == len(
+        batch.events
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    value=st.binary(max_size=80) | NEARLY | ANY_JSON.map(lambda value: json.dumps(value).encode()),
+    kind=st.sampled_from(("usage", "verdict", "key", "provider-usage", "calibration", "", "?")),
+)
+def test_whatever_a_message_claims_to_be_nothing_raises(value: bytes, kind: str) -> None:
+    message = single(value, 0, {RECORD_HEADER: kind})
+    batch = ACCEPT(message)
+    assert len(batch.events) + len(batch.dead_letters) + len(batch.controls) == 1
+    run([message, packed([event(START)], 1)])
+
+
+def test_control_records_of_all_kinds_are_taken() -> None:
+    assert ACCEPT(control("key", key_record())).controls
+    assert ACCEPT(control("verdict", verdict())).controls
