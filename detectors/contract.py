@@ -40,6 +40,8 @@ class Trigger:
     """A control record: provider usage, the registry."""
 
 
+_EXPECTED_MIN: Final = 3.0
+"""Requests that must be expected before their absence says something."""
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE | Trigger.HOUR
 
 
@@ -54,6 +56,8 @@ class Finding:
     since: float
     """Unix seconds at which what was found began."""
     evidence: dict[str, Any] = field(default_factory=dict)
+    causes: Mapping[Cause, float] | None = None
+    """What this finding speaks for, where that differs from what the detector's mostly do."""
     p_value: float | None = None
     """How often an honest key shows this much; exp(-score) when None."""
 
@@ -113,6 +117,30 @@ class KeyView:
     def expected(self) -> tuple[float, float]:
         """Requests and nano-dollars that are usual for this hour."""
         return self.history.volume.expected(self.hour, self.zone)
+
+    @cached_property
+    def replaced(self) -> float:
+        """How far newcomers took the place of the key's own sources, 0 to 1.
+
+        0: its own sources work on beside them, or nothing can be said yet. 1: they fell silent
+        when the newcomers came, as when somebody travels or a service moves.
+        """
+        newcomers = self.newcomers()
+        if not newcomers:
+            return 0.0
+        first = int(min(each.first for each in newcomers) // 60)
+        minutes = min(30, self.minute - first + 1)
+        expected = self.expected[0] * minutes / 60.0
+        if expected < _EXPECTED_MIN:
+            return 0.0
+        own = self.windows.recent(self.minute, minutes).requests
+        own -= self.windows.recent_foreign(self.minute, minutes).requests
+        return max(0.0, 1.0 - own / (0.25 * expected))
+
+    @cached_property
+    def foreign_5m(self) -> Totals:
+        """The part of the last five minutes that came from newcomers."""
+        return self.windows.recent_foreign(self.minute, 5)
 
     def newcomers(self, within_seconds: float = 1800.0) -> list[Newcomer]:
         """Sources that are not the key's own and were active lately."""

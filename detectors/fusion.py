@@ -5,7 +5,7 @@ traffic are not independent, so each further one counts for less; the sum for th
 compared with what the calibration asks for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.contract import Detector, Finding
@@ -22,6 +22,11 @@ class Evidence:
 
     detector: Detector
     finding: Finding
+
+    @property
+    def causes(self) -> Mapping[Cause, float]:
+        """What it speaks for."""
+        return self.finding.causes or self.detector.causes
 
     @property
     def score(self) -> float:
@@ -41,11 +46,11 @@ class Conclusion:
 def conclude(evidence: Sequence[Evidence], calibration: Calibration) -> Conclusion:
     """The best explanation of some evidence, at least one piece of it."""
     totals: dict[Cause, float] = {}
-    for cause in sorted({cause for each in evidence for cause in each.detector.causes}):
+    for cause in sorted({cause for each in evidence for cause in each.causes}):
         parts = sorted(
             (
                 each.score
-                * each.detector.causes.get(cause, 0.0)
+                * each.causes.get(cause, 0.0)
                 * calibration.weights.get(each.detector.name, 1.0)
                 for each in evidence
             ),

@@ -1,12 +1,15 @@
 """Use from a place that the key has never been used from."""
 
-import math
-
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, span
 
-_FULL_WEIGHT_REQUESTS = 12
-"""Requests after which a new place counts in full: one stray request is no crowd."""
+_WEIGHTS = (0.0, 0.6, 0.85, 1.0)
+"""Share of the surprise that counts after so many requests: one may be a stray."""
+_SAME_COUNTRY_NATS = 1.5
+"""Taken off for another line in a country that is the key's own: a colleague, a new office."""
+_REPLACED_NATS = 4.0
+"""Taken off when the newcomer took the place of the key's own sources: travel, migration."""
+_HOSTILE_NATS = 4.0
 
 
 class NewSource(Detector):
@@ -21,14 +24,14 @@ class NewSource(Detector):
     misses = "A thief inside the key's own network; a key whose sources change all the time."
     advice = "Ask the owner whether the place is theirs. If nobody knows it, revoke."
     triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
-    causes = {"leaked": 1.0, "shared": 0.8, "exposed": 0.5, "hygiene": 0.4}
+    causes = {"leaked": 1.0, "shared": 0.85, "exposed": 0.5, "hygiene": 0.4}
 
     def judge(self, key: KeyView) -> Finding | None:
-        newcomers = [each for each in key.newcomers() if each.nats > 0]
+        newcomers = key.newcomers()
         if not newcomers:
             return None
-        worst = max(newcomers, key=_score)
-        score = _score(worst)
+        worst = max(newcomers, key=lambda each: _score(key, each))
+        score = _score(key, worst) - _REPLACED_NATS * key.replaced
         if score < 0.5:
             return None
         return Finding(
@@ -44,26 +47,27 @@ class NewSource(Detector):
                 "requests": worst.totals.requests,
                 "spend_usd": worst.totals.nanos / 1e9,
                 "clients": worst.clients,
-                "usual_countries": sorted(key.history.countries.values),
+                "usual_countries": sorted(key.history.countries.values)[:5],
                 "usual_networks": sorted(key.history.networks.values)[:5],
             },
         )
 
 
-def _score(newcomer: Newcomer) -> float:
-    requests = newcomer.totals.requests
-    weight = min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
-    return newcomer.nats * weight + (3.0 if newcomer.hostile else 0.0)
+def _score(key: KeyView, newcomer: Newcomer) -> float:
+    nats = newcomer.nats
+    if newcomer.level == "network" and key.history.countries.knows(newcomer.country):
+        nats -= _SAME_COUNTRY_NATS
+    weight = _WEIGHTS[min(newcomer.totals.requests, len(_WEIGHTS) - 1)]
+    return nats * weight + (_HOSTILE_NATS if newcomer.hostile else 0.0)
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:
     place = newcomer.country or newcomer.network
-    what = {"isp": "", "hosting": " (hosting)", "vpn": " (VPN)", "tor": " (Tor)"}
+    what = {"hosting": " (hosting)", "vpn": " (VPN)", "tor": " (Tor)"}.get(newcomer.kind, "")
     usual = sorted(key.history.countries.values) or sorted(key.history.networks.values)
     home = ", ".join(usual[:3]) if usual else "nowhere in particular"
     return (
         f"{newcomer.totals.requests} requests ({dollars(newcomer.totals.nanos)}) in "
-        f"{span(key.now - newcomer.first)} from {place}, {newcomer.network}"
-        f"{what.get(newcomer.kind, '')}, a {newcomer.level} never seen in "
-        f"{key.history.hours:.0f} active hours; usual: {home}."
+        f"{span(key.now - newcomer.first)} from {place}, {newcomer.network}{what}, a "
+        f"{newcomer.level} never seen in {key.history.hours:.0f} active hours; usual: {home}."
     )

@@ -1,15 +1,19 @@
 """Far more requests or money than the key has ever used at once."""
 
 import math
+from collections.abc import Mapping
 
 from detectors.baselines.volume import SPREAD_FLOOR
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
+from schemas.incident import Cause
 
 _FLOOR_NANOS = 200_000_000.0
 """Twenty cents in five minutes: below it, no volume is worth a look."""
 _FLOOR_REQUESTS = 30.0
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not."""
+_BY_OWNER: Mapping[Cause, float] = {"runaway": 1.0, "growth": 0.8, "leaked": 0.6}
+_BY_NEWCOMERS: Mapping[Cause, float] = {"leaked": 0.7, "shared": 0.5, "exposed": 0.4}
 
 
 class SpendSpike(Detector):
@@ -24,24 +28,28 @@ class SpendSpike(Detector):
     misses = "A thief who stays below the key's own peaks."
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
     triggers = Trigger.VOLUME | Trigger.MINUTE | Trigger.NOVEL
-    causes = {"leaked": 0.7, "runaway": 1.0, "growth": 0.5, "shared": 0.4, "exposed": 0.3}
+    causes = _BY_OWNER
+    score_max = 7.0
 
     def judge(self, key: KeyView) -> Finding | None:
         now = key.last_5m
         records = key.history.volume.records
-        by_requests = _evidence(
-            now.requests, key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS, _sigma(key)
+        sigma = _sigma(key)
+        usual = key.expected[1] / 12
+        score = max(
+            _evidence(
+                now.requests, key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS, sigma
+            ),
+            _evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS, sigma),
         )
-        by_money = _evidence(
-            now.nanos, key.expected[1] / 12, records.nanos_5m, _FLOOR_NANOS, _sigma(key)
-        )
-        score = max(by_requests, by_money)
         if score <= 0.5:
             return None
-        usual = key.expected[1] / 12
+        foreign = key.foreign_5m
+        by_newcomers = 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos
         return Finding(
             score=score,
             since=key.now - 300.0,
+            causes=_BY_NEWCOMERS if by_newcomers else _BY_OWNER,
             summary=(
                 f"{now.requests} requests and {dollars(now.nanos)} in 5 minutes, "
                 f"{times(now.nanos, usual)} the usual {dollars(usual)} of this hour; "

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from msgspec import Struct, field
 
+from detectors.baselines.billing import Books
 from detectors.baselines.facets import FacetTable
 from detectors.baselines.newcomers import Newcomer, country_of, evict, network_of
 from detectors.baselines.slices import Place, Slice
-from detectors.baselines.totals import Totals
-from detectors.baselines.volume import Volume
+from detectors.baselines.totals import Totals, Window
+from detectors.baselines.volume import Level, Volume
 
 YOUNG_HOURS = 12.0
 """Active hours before which a key's sources are taken for its own as they come."""
@@ -20,6 +21,8 @@ _CLOUD_KNOWN = 1.0
 """… unless it is a public cloud."""
 _KIND_NATS = {"tor": 3.0, "vpn": 1.5}
 SURPRISE_MAX = 9.0
+SLEEP_SECONDS = 2.5 * 86400.0
+"""A pause as long as this, longer than a weekend, is a sleep."""
 
 
 class History(Struct, array_like=True, gc=False):
@@ -39,6 +42,21 @@ class History(Struct, array_like=True, gc=False):
     volume: Volume = field(default_factory=Volume)
     exposed_hours: float = 0.0
     """Active hours with requests from browsers or mobile apps."""
+    prompt: Level = field(default_factory=Level)
+    """Input tokens per request, by hour."""
+    price: Level = field(default_factory=Level)
+    """Nano-dollars per request, by hour."""
+    crowd: Level = field(default_factory=Level)
+    """Distinct sources per hour."""
+    failing: float = 0.0
+    """Mean share of requests refused or failed, by hour."""
+    slept: float = 0.0
+    """Seconds without any request before the key last woke from a long sleep."""
+    woke: float = 0.0
+    """Unix seconds of that waking."""
+    books: Books = field(default_factory=Books)
+    longest_sleep: float = 0.0
+    """The longest honest pause, in seconds."""
 
     @property
     def learning(self) -> bool:
@@ -64,6 +82,16 @@ class History(Struct, array_like=True, gc=False):
             known = _CLOUD_KNOWN if place.kind == "hosting" else _NETWORK_KNOWN
             nats = self.prefixes.surprise(prefix, _PRIOR["prefix"]) - known
         return level, label, min(SURPRISE_MAX, max(0.0, nats) + extra)
+
+    def is_novel(self, what: Slice, place: Place | None) -> bool:
+        """Whether anything about a kind of request is worth a look."""
+        return (
+            what.outcome in ("auth", "missing")
+            or (what.exposed and self.exposed_hours == 0.0)
+            or not (self.models.knows(what.model) or not what.model)
+            or not (self.clients.knows(what.client) or not what.client)
+            or (place is not None and not self.prefixes.knows(place.prefix))
+        )
 
     def client_surprise(self, client: str) -> float:
         """Nats of surprise at a client family."""
@@ -105,12 +133,19 @@ class History(Struct, array_like=True, gc=False):
         self.newcomers[label] = newcomer
         return newcomer
 
+    def compare(self, newcomer: Newcomer, what: Slice, requests: int) -> None:
+        """Count what a newcomer does otherwise than the key's own sources."""
+        if what.client and self.clients.values and not self.clients.knows(what.client):
+            newcomer.unknown_clients += requests
+        if what.model and self.models.values and not self.models.knows(what.model):
+            newcomer.unknown_models += requests
+
     def learn(
         self,
         hour: int,
         zone: str | None,
         seen: Sequence[tuple[Slice, Place | None]],
-        total: Totals,
+        total: Window,
         peak: Totals,
     ) -> None:
         """Take in a closed hour in which nothing was held against the key."""
@@ -122,7 +157,28 @@ class History(Struct, array_like=True, gc=False):
         if any(what.exposed for what, _ in seen):
             self.exposed_hours += 1.0
         self.volume.learn(hour, zone, total, peak)
+        self._learn_shape(total)
         self.hours += 1.0
+
+    def _learn_shape(self, total: Window) -> None:
+        if not total.requests:
+            return
+        if total.input_tokens:
+            self.prompt.learn(total.input_tokens / total.requests)
+        if total.nanos:
+            self.price.learn(total.nanos / total.requests)
+        if self.slept:
+            self.longest_sleep = max(self.longest_sleep * 0.98, self.slept)
+            self.slept = 0.0
+        if total.sources:
+            self.crowd.learn(total.distinct_sources)
+        rate = 1.0 / min(self.hours + 1.0, 100.0)
+        self.failing += rate * (total.errors / total.requests - self.failing)
+
+    def pause(self, seconds: float, now: float) -> None:
+        """Note that the key was silent for so long until now."""
+        if seconds >= SLEEP_SECONDS:
+            self.slept, self.woke = seconds, now
 
     def _learn_places(self, places: list[Place], hour: int) -> None:
         own: list[Place] = []

@@ -46,6 +46,9 @@ class Newcomer(Struct, array_like=True, gc=False):
     clients: list[str] = []
     models: list[str] = []
     prefixes: list[str] = []
+    unknown_clients: int = 0
+    """Requests from clients that the key is not known to use."""
+    unknown_models: int = 0
     failures: int = 0
     """Requests refused for who asked or what was asked for (401, 403, 404)."""
     hostile: bool = False

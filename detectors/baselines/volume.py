@@ -22,6 +22,12 @@ _SPREAD_MEMORY: Final = 300.0
 _RECORD_HALF_LIFE_HOURS: Final = 30 * 24.0
 _GAP_HOURS_MAX: Final = 24 * 14
 """Idle hours that are learnt as zero after a pause; a longer lull teaches nothing more."""
+_LEVEL_DECAY: Final = 0.999
+"""Per active hour: a record is half forgotten after 700 of them."""
+_LEVEL_HOURS_MIN: Final = 6
+_DRIFT_SLACK: Final = 0.75
+"""Standard deviations an hour that growth may take without being counted."""
+_DRIFT_MAX: Final = 40.0
 SPREAD_FLOOR: Final = 0.35
 """Least standard deviation of log volume: nobody is as regular as a short history looks."""
 
@@ -84,6 +90,29 @@ class Spread(Struct, array_like=True, gc=False):
         return max(SPREAD_FLOOR, math.sqrt(variance))
 
 
+class Level(Struct, array_like=True, gc=False):
+    """Mean, spread and decaying record of a positive quantity, on a log scale."""
+
+    spread: Spread = field(default_factory=Spread)
+    record: float = 0.0
+
+    def learn(self, value: float) -> None:
+        """Take in one positive value."""
+        self.spread.learn(math.log(value))
+        self.record = max(self.record * _LEVEL_DECAY, value)
+
+    @property
+    def usual(self) -> float:
+        """The geometric mean; 0 while nothing is known."""
+        return math.exp(self.spread.mean) if self.spread.n else 0.0
+
+    def excess(self, value: float) -> float:
+        """Standard deviations above the mean, on a log scale; 0 while little is known."""
+        if self.spread.n < _LEVEL_HOURS_MIN or value <= 0:
+            return 0.0
+        return (math.log(value) - self.spread.mean) / self.spread.sigma
+
+
 class Volume(Struct, array_like=True, gc=False):
     """The hourly profile of a key. Bins are float32, so that a key's memory stays small."""
 
@@ -101,6 +130,8 @@ class Volume(Struct, array_like=True, gc=False):
     spread: Spread = field(default_factory=Spread)
     spread_nanos: Spread = field(default_factory=Spread)
     records: Records = field(default_factory=Records)
+    drift: float = 0.0
+    """CUSUM of hourly residuals above the profile, in standard deviations."""
 
     def expected(self, hour: int, zone: str | None) -> tuple[float, float]:
         """Mean requests and nano-dollars of an hour, shrunk to the day's mean while young."""
@@ -128,7 +159,11 @@ class Volume(Struct, array_like=True, gc=False):
         index = bin_of(hour, zone)
         if self.weekdays + self.weekends >= 1.0:
             requests, nanos = self.expected(hour, zone)
-            self.spread.learn(math.log1p(total.requests) - math.log1p(requests))
+            residual = math.log1p(total.requests) - math.log1p(requests)
+            self.drift = min(
+                _DRIFT_MAX, max(0.0, self.drift + residual / self.spread.sigma - _DRIFT_SLACK)
+            )
+            self.spread.learn(residual)
             self.spread_nanos.learn(math.log1p(total.nanos / 1e6) - math.log1p(nanos / 1e6))
         self._fold(index, total.requests, total.nanos)
         self.records.learn(hour, peak, total)

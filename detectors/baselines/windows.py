@@ -9,6 +9,8 @@ class MinuteWindow(Window, array_like=True, gc=False):
     """A minute, by slice."""
 
     slices: dict[str, Totals] = {}
+    foreign: Totals = field(default_factory=Totals)
+    """The part that came from newcomers."""
 
 
 class HourWindow(Window, array_like=True, gc=False):
@@ -34,6 +36,15 @@ class Windows(Struct, array_like=True, gc=False):
         for number, window in self.minutes.items():
             if first < number <= minute:
                 total.add(window)
+        return total
+
+    def recent_foreign(self, minute: int, length: int) -> Totals:
+        """What newcomers did in the minutes that end with `minute`."""
+        total = Totals()
+        first = minute - length
+        for number, window in self.minutes.items():
+            if first < number <= minute:
+                total.add(window.foreign)
         return total
 
     def recent_slices(self, minute: int, length: int) -> dict[str, Totals]:

@@ -72,6 +72,8 @@ def _close(state: KeyState, horizon: float, minute: int, slicer: Slicer) -> None
 
 
 def _learn(state: KeyState, hour: int, window: HourWindow, slicer: Slicer) -> None:
+    if state.history.books.bills or (state.record and state.record.provider_key_id):
+        state.history.books.enter(hour, window)
     if not window.clean:
         return
     seen = [(slice_of(token), slicer.place(token)) for token in window.slices]
@@ -95,7 +97,8 @@ def watch(state: KeyState, hour: int) -> None:
     history = state.history
     zone = state.record.timezone if state.record else None
     since = state.clock - 3600.0
-    state.hot = (
+    paged = state.incident is not None and state.incident.severity == "page"
+    state.hot = not paged and (
         state.incident is not None
         or any(
             each.nats >= _WATCHED_NATS and each.last >= since for each in history.newcomers.values()

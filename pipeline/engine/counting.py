@@ -9,7 +9,7 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-from detectors.baselines.slices import OVERFLOW, slice_of
+from detectors.baselines.slices import OVERFLOW, Place, slice_of
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
 from detectors.contract import Trigger
@@ -54,7 +54,8 @@ def count(state: KeyState, accepted: Accepted, token: str, minute: int) -> int:
         if len(pending) >= SLICES_MAX:
             token = OVERFLOW
         totals = pending.setdefault(token, Totals())
-        if _is_novel(state, token, minute):
+        if state.novel_minute != minute and _is_novel(state, token, accepted.source, minute):
+            state.novel_minute = minute
             fired = Trigger.NOVEL
     event = accepted.event
     totals.requests += 1
@@ -73,9 +74,11 @@ def count(state: KeyState, accepted: Accepted, token: str, minute: int) -> int:
     return fired
 
 
-def _is_novel(state: KeyState, token: str, minute: int) -> bool:
+def _is_novel(state: KeyState, token: str, place: Place | None, minute: int) -> bool:
     hour = state.windows.hours.get(minute // 60)
-    return hour is None or token not in hour.slices
+    if hour is not None and token in hour.slices:
+        return False
+    return state.history.is_novel(slice_of(token), place)
 
 
 def open_gates(state: KeyState, *, looked: bool = False) -> None:
@@ -109,7 +112,10 @@ def flush(state: KeyState, slicer: Slicer, touched: Touched) -> None:
             _merge(hour_window.slices, token, totals)
             newcomer = state.history.welcome(place, minute) if place is not None else None
             if newcomer is not None and place is not None:
-                newcomer.observe(slice_of(token), totals, minute, place.prefix)
+                what = slice_of(token)
+                newcomer.observe(what, totals, minute, place.prefix)
+                state.history.compare(newcomer, what, totals.requests)
+                minute_window.foreign.add(totals)
             if state.incident is not None:
                 state.incident.spend_nanos += totals.nanos
         touched.update((("1m", minute), ("1h", hour), ("1d", day)))

@@ -78,6 +78,7 @@ def _weigh(
         incident.severity = severity
     incident.cause, incident.runner_up = conclusion.cause, conclusion.runner_up
     incident.signals.update(fresh)
+    incident.causes.update({each.detector.name: dict(each.causes) for each in evidence})
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
@@ -90,7 +91,15 @@ def _remembered(
         return []
     said = {each.detector.name for each in evidence}
     return [
-        Evidence(detector, Finding(signal.score, signal.summary, epoch(signal.window_start)))
+        Evidence(
+            detector,
+            Finding(
+                signal.score,
+                signal.summary,
+                epoch(signal.window_start),
+                causes=incident.causes.get(name),
+            ),
+        )
         for name, signal in sorted(incident.signals.items())
         if name not in said
         and epoch(signal.window_end) >= now - SIGNAL_SECONDS

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from detectors.baselines.billing import Billed
 from detectors.baselines.totals import Window
 from detectors.contract import Trigger
 from pipeline.accept import Accepted, Batch, Control, refusal
@@ -27,7 +28,7 @@ from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, encode
 from schemas.dead_letter import DeadLetter
-from schemas.fields import to_dollars
+from schemas.fields import epoch, to_dollars, to_nanos
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
@@ -76,6 +77,8 @@ class PartitionFold:
         self._partitions = partitions
         self._calibration = rules.calibration
         self._states: dict[str, KeyState] = {}
+        self._owners: dict[str, set[str]] = {}
+        """Gateway keys by the provider's key behind them."""
         self._touched: dict[str, Touched] = {}
         self._closed: list[SpendWindow] = []
         self.counts: Counter[str] = Counter()
@@ -87,7 +90,9 @@ class PartitionFold:
         if key == CALIBRATION_KEY:
             self._calibration = msgspec.json.decode(value, type=Calibration)
         else:
-            self._states[key] = decode_state(value)
+            state = self._states[key] = decode_state(value)
+            if state.record is not None and state.record.provider_key_id is not None:
+                self._owners.setdefault(state.record.provider_key_id, set()).add(key)
 
     def fold(self, message: Message, batch: Batch | None = None) -> Effects:
         """Fold a message; the same messages give the same effects, however they are cut.
@@ -193,6 +198,8 @@ class PartitionFold:
     def _advance(self, state: KeyState, key_id: str, at: float, minute: int) -> int:
         if state.clock == 0.0:
             state.history.first_seen = at
+        else:
+            state.history.pause(at - state.clock, at)
         state.clock = at
         if minute == state.minute:
             return Trigger.NONE
@@ -218,18 +225,42 @@ class PartitionFold:
         if isinstance(control, Calibration):
             self._calibration = control
             return
-        if control.key_id is None:
-            return
-        state = self._state_for(control.key_id, message, effects, None)
+        key_id = self._key_of(control)
+        state = self._state_for(key_id, message, effects, None)
         if state is None:
             return
         if isinstance(control, KeyRecord):
             state.record = control
+            if control.provider_key_id is not None:
+                self._owners.setdefault(control.provider_key_id, set()).add(key_id)
         elif isinstance(control, Verdict):
-            flush(state, self._rules.slicer, self._touched[control.key_id])
-            effects.incidents.extend(hear(state, control.key_id, control, self._calibration))
-        elif isinstance(control, ProviderUsage):
-            self.counts["provider_usage"] += 1
+            flush(state, self._rules.slicer, self._touched[key_id])
+            effects.incidents.extend(hear(state, key_id, control, self._calibration))
+        else:
+            self._reconcile(state, key_id, control, effects)
+
+    def _key_of(self, control: KeyRecord | Verdict | ProviderUsage) -> str:
+        if not isinstance(control, ProviderUsage) or control.key_id is not None:
+            return control.key_id or ""
+        # One gateway key behind the provider's: the incident is that key's. Else it is its own.
+        provider_key_id = control.provider_key_id or ""
+        owners = self._owners.get(provider_key_id, set())
+        return next(iter(owners)) if len(owners) == 1 else provider_key_id
+
+    def _reconcile(
+        self, state: KeyState, key_id: str, usage: ProviderUsage, effects: Effects
+    ) -> None:
+        self.counts["provider_usage"] += 1
+        flush(state, self._rules.slicer, self._touched[key_id])
+        start, observed = int(epoch(usage.window_start)), epoch(usage.observed_at)
+        books = state.history.books
+        bill = books.bill(start, int(epoch(usage.window_end)), *_line(usage))
+        if start < state.history.first_seen < epoch(usage.window_end):
+            return
+        books.reconcile(bill, dict(state.windows.hours), observed)
+        now = max(state.clock, observed)
+        revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._calibration)
+        effects.incidents.extend(revisions)
 
     # Window totals
 
@@ -278,6 +309,15 @@ class PartitionFold:
             unpriced_requests=total.unpriced,
             version=(self._rules.epoch << _EPOCH_SHIFT) + total.requests,
         )
+
+
+def _line(usage: ProviderUsage) -> tuple[str, Billed]:
+    billed = Billed(
+        requests=usage.requests or 0,
+        tokens=usage.input_tokens + usage.output_tokens,
+        nanos=to_nanos(usage.cost_usd or 0.0),
+    )
+    return f"{usage.provider}/{usage.model}", billed
 
 
 def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:

@@ -32,6 +32,8 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """What was expected since `opened_at`, up to `baseline_at`."""
     baseline_at: float
     signals: dict[str, Signal] = {}
+    causes: dict[str, dict[Cause, float]] = {}
+    """What each signal speaks for."""
     runner_up: Cause | None = None
     snoozed_until: float = 0.0
 
@@ -66,6 +68,8 @@ class KeyState(Struct, array_like=True, gc=False):
     requests: int = 0
     """In this minute."""
     nanos: int = 0
+    novel_minute: int = 0
+    """The last minute in which something novel had the key looked at."""
     hot: bool = False
     """Watched closely: looked at in every minute, and at every doubling within it."""
     usual: Gates = field(default_factory=Gates)

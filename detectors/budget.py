@@ -1,0 +1,46 @@
+"""The money that the owner set aside is going, or gone."""
+
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
+
+_BURN_FACTOR = 4.0
+"""Burning at so many times the daily budget wakes somebody as soon as it is spent."""
+_FAR_OVER = 2.5
+
+
+class Budget(Detector):
+    """Spend of the UTC day, and the rate of the last quarter of an hour, against the budget."""
+
+    name = "budget"
+    question = "Does the key stay within its budget?"
+    catches = "Days that cost a multiple of what the owner agreed to."
+    misses = "Keys without a budget in the registry."
+    advice = "Ask the owner; raise the budget if the use is wanted, throttle the key if not."
+    triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.MINUTE
+    causes = {"budget": 1.0}
+    score_max = 10.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        daily = key.record.daily_budget_usd if key.record else None
+        if not daily:
+            return None
+        budget = daily * 1e9
+        spent = key.today.nanos
+        if spent < budget:
+            return None
+        burn = key.last_15m.nanos * 96
+        if burn < budget / 4:
+            return None
+        urgent = spent >= _FAR_OVER * budget or burn >= _BURN_FACTOR * budget
+        return Finding(
+            score=9.0 if urgent else 5.5,
+            since=key.now // 86400 * 86400,
+            summary=(
+                f"{dollars(spent)} spent today, {spent / budget:.0%} of the daily budget of "
+                f"{dollars(budget)}; at this rate {dollars(burn)} a day."
+            ),
+            evidence={
+                "spend_usd_today": spent / 1e9,
+                "daily_budget_usd": daily,
+                "burn_usd_per_day": burn / 1e9,
+            },
+        )

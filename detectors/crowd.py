@@ -1,0 +1,44 @@
+"""Many more sources than usual: the key is shared or sold."""
+
+import math
+
+from detectors.contract import Detector, Finding, KeyView, Trigger
+
+_NEWCOMERS_MIN = 3
+
+
+class Crowd(Detector):
+    """Distinct sources of an hour against the key's own record, and new networks among them."""
+
+    name = "crowd"
+    question = "Do more people use the key than usual?"
+    catches = "A key posted on a forum or sold on: strangers from many networks."
+    misses = "A proxy that shows one address for all of them."
+    advice = "Revoke and give out separate keys; nobody can tell the strangers apart."
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    causes = {"shared": 1.3, "leaked": 0.7, "exposed": 0.8}
+    score_max = 6.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        newcomers = [each for each in key.newcomers(3600.0) if each.nats > 1.0]
+        places = {each.network for each in newcomers}
+        if len(places) < _NEWCOMERS_MIN or key.history.learning:
+            return None
+        hour = key.this_hour
+        usual = max(1.0, key.history.crowd.record)
+        growth = math.log(max(1.0, hour.distinct_sources / usual))
+        score = 1.0 * (len(places) - 2) + growth
+        return Finding(
+            score=score,
+            since=min(each.first for each in newcomers),
+            summary=(
+                f"{hour.distinct_sources} addresses in this hour and {len(places)} networks never "
+                f"seen before; the most addresses in an hour so far: {usual:.0f}."
+            ),
+            evidence={
+                "addresses_1h": hour.distinct_sources,
+                "new_networks": sorted(places)[:8],
+                "record_addresses_1h": usual,
+                "countries": sorted({each.country for each in newcomers if each.country})[:8],
+            },
+        )

@@ -1,0 +1,56 @@
+"""The key is in a web page or an app: browsers and phones call with it."""
+
+import math
+
+from detectors.baselines.slices import slice_of
+from detectors.contract import Detector, Finding, KeyView, Trigger
+
+_SOURCES_FULL = 4
+
+
+class ExposedKey(Detector):
+    """Requests with an Origin or from browsers, from addresses all over the place."""
+
+    name = "exposed_key"
+    question = "Do browsers or phones of strangers use the key?"
+    catches = "A key shipped in a front end or a mobile app."
+    misses = "A front end that hides behind a proxy; keys that were always used so."
+    advice = "Take the key out of the front end, put a server of yours between, rotate the key."
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    causes = {"exposed": 1.0, "shared": 0.5, "leaked": 0.4}
+    score_max = 9.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        addresses: set[str] = set()
+        requests = 0
+        for token, totals in key.slices_15m.items():
+            what = slice_of(token)
+            if what.exposed:
+                addresses.add(what.ip)
+                requests += totals.requests
+        hour = key.this_hour
+        for token in hour.slices:
+            what = slice_of(token)
+            if what.exposed:
+                addresses.add(what.ip)
+        if not requests or key.history.learning:
+            return None
+        usual = (key.history.exposed_hours + 0.05) / (key.history.hours + 1.0)
+        surprise = -math.log(min(1.0, usual))
+        crowd = min(1.0, len(addresses) / _SOURCES_FULL)
+        score = surprise * (0.4 + 0.9 * crowd)
+        if score < 0.5:
+            return None
+        return Finding(
+            score=score,
+            since=key.hour * 3600.0,
+            summary=(
+                f"{requests} requests in 15 minutes from browsers or apps, at {len(addresses)} "
+                f"addresses in this hour; usual in {usual:.1%} of the key's active hours."
+            ),
+            evidence={
+                "requests_15m": requests,
+                "addresses": len(addresses),
+                "usual_share": usual,
+            },
+        )

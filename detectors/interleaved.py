@@ -1,0 +1,50 @@
+"""Two distant places use the key at the same time."""
+
+from detectors.contract import Detector, Finding, KeyView, Trigger, span
+
+_EXEMPT = ("hosting", "cdn", "vpn", "tor", "private")
+_BOTH_MIN = 2
+
+
+class Interleaved(Detector):
+    """A new country beside the key's own sources, in the same quarter of an hour.
+
+    Country geography is right far more often than cities are, so places are compared instead of
+    travel speeds; hosting, VPN and anycast addresses have fictional places and do not count.
+    """
+
+    name = "interleaved"
+    question = "Is the key in two countries at once?"
+    catches = "A stranger far away who works while the owner works."
+    misses = "A stranger in the owner's country, or behind a cloud address."
+    advice = "One of the two is not the owner: ask which, and revoke."
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    causes = {"shared": 1.1, "leaked": 1.0}
+    score_max = 4.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        far = [
+            each
+            for each in key.newcomers(900.0)
+            if each.level == "country" and each.kind not in _EXEMPT
+        ]
+        own = key.last_15m.requests - key.windows.recent_foreign(key.minute, 15).requests
+        if not far or own < _BOTH_MIN or not key.history.countries.values:
+            return None
+        newest = max(far, key=lambda each: each.totals.requests)
+        if newest.totals.requests < _BOTH_MIN:
+            return None
+        home = ", ".join(sorted(key.history.countries.values)[:3])
+        return Finding(
+            score=2.5,
+            since=newest.first,
+            summary=(
+                f"Used from {newest.country} for {span(key.now - newest.first)} while {own} "
+                f"requests came from the usual places ({home}) in the last 15 minutes."
+            ),
+            evidence={
+                "country": newest.country,
+                "usual_countries": sorted(key.history.countries.values)[:5],
+                "own_requests_15m": own,
+            },
+        )

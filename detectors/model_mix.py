@@ -1,0 +1,67 @@
+"""Models that the key has never used, above all dear ones."""
+
+import math
+
+from detectors.baselines.slices import slice_of
+from detectors.baselines.totals import Totals
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
+
+_SHARE = 0.35
+_DEAR_NATS = 1.2
+"""Nats for each factor e by which a request costs more than usual."""
+_REQUESTS_MIN = 2
+
+
+class ModelMix(Detector):
+    """Surprise at a model, and at what a request with it costs."""
+
+    name = "model_mix"
+    question = "Does the key use such models, at such a price?"
+    catches = "A thief who goes for the dearest models, or tries what is on the menu."
+    misses = "A thief content with the key's usual model."
+    advice = "Ask whether an upgrade was planned; if the source is new as well, revoke."
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    causes = {"leaked": 1.0, "shared": 0.8, "runaway": 0.2, "growth": 0.3}
+    score_max = 4.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        if key.history.learning:
+            return None
+        models = _by_model(key)
+        unknown = {
+            name: each for name, each in models.items() if not key.history.models.knows(name)
+        }
+        requests = sum(each.requests for each in unknown.values())
+        if requests < _REQUESTS_MIN:
+            return None
+        name = max(unknown, key=lambda each: (unknown[each].nanos, each))
+        usual = key.history.price.usual
+        price = unknown[name].nanos / unknown[name].requests
+        dear = max(0.0, math.log(price / usual)) if usual and price else 0.0
+        menu = 0.5 * (len(unknown) - 1)
+        score = _SHARE * key.history.model_surprise(name) + min(2.0, _DEAR_NATS * dear) * 0.7 + menu
+        if score < 0.5:
+            return None
+        return Finding(
+            score=score,
+            since=key.now - 900.0,
+            summary=(
+                f"{requests} requests in 15 minutes to {len(unknown)} models never used before, "
+                f"first {name} at {dollars(price)} a request; usual: {dollars(usual)}."
+            ),
+            evidence={
+                "models": sorted(unknown)[:8],
+                "usual_models": sorted(key.history.models.values)[:8],
+                "usd_per_request": price / 1e9,
+                "usual_usd_per_request": usual / 1e9,
+            },
+        )
+
+
+def _by_model(key: KeyView) -> dict[str, Totals]:
+    models: dict[str, Totals] = {}
+    for token, totals in key.slices_15m.items():
+        what = slice_of(token)
+        if what.model and what.outcome not in ("auth", "missing"):
+            models.setdefault(what.model, Totals()).add(totals)
+    return models

@@ -1,0 +1,55 @@
+"""Use with a client (SDK, tool, user agent) that the key has never been used with."""
+
+from detectors.baselines.newcomers import Newcomer
+from detectors.baselines.slices import slice_of
+from detectors.contract import Detector, Finding, KeyView, Trigger, span
+
+_FROM_NEWCOMER = 0.6
+_FROM_OWN = 0.25
+"""Share of the surprise: the owner's own machines change their tools now and then."""
+_MAJORITY = 0.5
+
+
+class NewClient(Detector):
+    """Surprise at the family of a user agent, mostly where a new source brings it."""
+
+    name = "new_client"
+    question = "Does the key's owner use such a client?"
+    catches = "A thief with tools of their own: curl, another SDK, a chat front end."
+    misses = "A thief who copies the owner's user agent."
+    advice = "Look at the client's name: does anybody in the team use it?"
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    causes = {"leaked": 1.0, "shared": 0.8, "exposed": 0.6, "hygiene": 0.5}
+    score_max = 4.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        strangers = [each for each in key.newcomers() if _is_stranger(each)]
+        if strangers:
+            worst = max(strangers, key=lambda each: each.unknown_clients)
+            client = _unknown(key, worst.clients)
+            share, since = _FROM_NEWCOMER, worst.first
+        else:
+            client = _unknown(key, [slice_of(token).client for token in key.slices_15m])
+            share, since = _FROM_OWN, key.now - 900.0
+        score = key.history.client_surprise(client) * share
+        if not client or score < 0.5:
+            return None
+        usual = sorted(key.history.clients.values)
+        return Finding(
+            score=score,
+            since=since,
+            summary=(
+                f"Client {client} in the last {span(key.now - since)}, never seen in "
+                f"{key.history.clients.hours:.0f} active hours; usual: {', '.join(usual[:3])}."
+            ),
+            evidence={"client": client, "usual_clients": usual[:8], "new_source": bool(strangers)},
+        )
+
+
+def _is_stranger(newcomer: Newcomer) -> bool:
+    return newcomer.unknown_clients > _MAJORITY * newcomer.totals.requests
+
+
+def _unknown(key: KeyView, clients: list[str]) -> str:
+    known = key.history.clients
+    return next((each for each in clients if each and not known.knows(each)), "")

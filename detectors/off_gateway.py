@@ -1,0 +1,57 @@
+"""The provider bills what the gateway never saw."""
+
+import math
+
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
+
+_TOLERANCE = 0.1
+"""Share of the bill that rounding and cut-off requests explain."""
+_NANOS_MIN = 200_000_000
+_TOKENS_MIN = 50_000
+_FRESH_SECONDS = 7200.0
+
+
+class OffGateway(Detector):
+    """Bill and gateway compared window by window."""
+
+    name = "off_gateway"
+    question = "Is the provider's key used beside the gateway?"
+    catches = "A provider key that leaked itself: its thief never passes the gateway."
+    misses = "Windows of less than an hour, and what the provider has not billed yet."
+    advice = "Rotate the provider's key: the gateway cannot block what does not pass it."
+    triggers = Trigger.CONTROL
+    causes = {"off_gateway": 1.0}
+    score_max = 14.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        gap = key.history.books.gap
+        if gap is None or key.now - gap.observed > _FRESH_SECONDS:
+            return None
+        by_money = _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, _NANOS_MIN)
+        by_tokens = _evidence(gap.tokens, gap.tokens + gap.gateway_tokens, _TOKENS_MIN)
+        score = max(by_money, by_tokens if gap.nanos >= 0 else 0.0)
+        if score < 0.5:
+            return None
+        billed = gap.nanos + gap.gateway_nanos
+        return Finding(
+            score=score,
+            since=float(gap.start),
+            summary=(
+                f"The provider billed {dollars(billed)} for a window in which the gateway saw "
+                f"{dollars(gap.gateway_nanos)}: {dollars(max(0, gap.nanos))} and "
+                f"{max(0, gap.tokens):,} tokens went past it."
+            ),
+            evidence={
+                "billed_usd": billed / 1e9,
+                "gateway_usd": gap.gateway_nanos / 1e9,
+                "unseen_usd": gap.nanos / 1e9,
+                "unseen_tokens": gap.tokens,
+                "unseen_requests": gap.requests,
+            },
+        )
+
+
+def _evidence(excess: int, billed: int, least: int) -> float:
+    if excess < least or excess < _TOLERANCE * billed:
+        return 0.0
+    return 7.0 + math.log(excess / least)

@@ -1,0 +1,57 @@
+"""Somebody finds out what the key can do, before using it."""
+
+from detectors.baselines.slices import slice_of
+from detectors.contract import Detector, Finding, KeyView, Trigger
+
+_LISTING = ("models.list", "list_models", "models")
+_REFUSED = ("auth", "missing")
+
+
+class Probing(Detector):
+    """Listing models, and refusals (401, 403, 404) spread over several models, in 15 minutes.
+
+    Published rules: more than three validation errors a minute; models listed, then used by the
+    same key within 15 minutes (Bedrock detections of several vendors).
+    """
+
+    name = "probing"
+    question = "Is somebody trying out what the key can do?"
+    catches = "The look around that comes minutes before the spending."
+    misses = "A thief who knows what the key is good for."
+    advice = "Look at the source of the refused requests; if it is new, revoke at once."
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    causes = {"leaked": 1.0, "shared": 0.4, "hygiene": 0.4}
+    score_max = 6.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        refused: set[str] = set()
+        tried: set[str] = set()
+        refusals = listings = 0
+        for token, totals in key.slices_15m.items():
+            what = slice_of(token)
+            if what.operation in _LISTING:
+                listings += totals.requests
+            if what.outcome in _REFUSED:
+                refusals += totals.requests
+                refused.add(what.model)
+            if what.model and not key.history.models.knows(what.model):
+                tried.add(what.model)
+        score = 1.2 * max(0, len(refused) - 1) + 0.5 * max(0, len(tried) - 2)
+        score += 1.0 if refusals >= 5 and key.history.failing < 0.05 else 0.0
+        score += 1.5 if listings and key.history.hours >= 1 and refusals + len(tried) else 0.0
+        if score < 1.0 or key.history.learning:
+            return None
+        return Finding(
+            score=score,
+            since=key.now - 900.0,
+            summary=(
+                f"{refusals} requests refused over {len(refused)} models, {len(tried)} models "
+                f"never used before and {listings} listings of models in 15 minutes."
+            ),
+            evidence={
+                "refusals": refusals,
+                "models_refused": sorted(refused)[:8],
+                "models_new": sorted(tried)[:8],
+                "listings": listings,
+            },
+        )

@@ -1,0 +1,72 @@
+"""The owner's own client in a loop: the same request, again and again, as regular as a clock."""
+
+import math
+from statistics import fmean, pvariance
+
+from detectors.baselines.totals import Totals
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
+
+_MINUTES = 10
+_PER_MINUTE_MIN = 5.0
+_TIMES_USUAL_MIN = 3.0
+_SAME_SLICE = 0.85
+
+
+class RunawayLoop(Detector):
+    """Ten even minutes far above the usual rate, nearly all of one kind of request.
+
+    People and fleets are over-dispersed; a loop is not: the variance of its counts per minute is
+    below their mean.
+    """
+
+    name = "runaway_loop"
+    question = "Is a machine of the owner's stuck in a loop?"
+    catches = "Retry loops and agents that never finish, within a quarter of an hour."
+    misses = "Loops slower than five requests a minute, or lost in a busy key's noise."
+    advice = "Call the owner; throttle the key until the client is stopped."
+    triggers = Trigger.VOLUME | Trigger.MINUTE
+    causes = {"runaway": 1.0, "leaked": 0.2, "growth": 0.3}
+    score_max = 9.5
+
+    def judge(self, key: KeyView) -> Finding | None:
+        counts, total, largest = _last_minutes(key)
+        if len(counts) < _MINUTES or total.requests < _MINUTES * _PER_MINUTE_MIN:
+            return None
+        mean = fmean(counts)
+        usual = max(key.expected[0] / 60.0, key.history.volume.records.requests_1h / 120.0, 0.5)
+        ratio = mean / usual
+        dispersion = pvariance(counts) / mean
+        if ratio < _TIMES_USUAL_MIN or dispersion > 1.5 or largest < _SAME_SLICE * total.requests:
+            return None
+        score = 4.0 + 2.0 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
+        return Finding(
+            score=score,
+            since=key.now - 60.0 * _MINUTES,
+            summary=(
+                f"{mean:.0f} requests in each of the last {_MINUTES} minutes "
+                f"({dollars(total.nanos)}), nearly all alike and {times(mean, usual)} the usual "
+                f"rate: a loop, by its regularity."
+            ),
+            evidence={
+                "requests_per_minute": mean,
+                "usual_requests_per_minute": usual,
+                "dispersion": dispersion,
+                "share_of_one_kind": largest / total.requests,
+            },
+        )
+
+
+def _last_minutes(key: KeyView) -> tuple[list[int], Totals, int]:
+    # The current minute is not over yet.
+    counts: list[int] = []
+    total = Totals()
+    slices: dict[str, int] = {}
+    for number in range(key.minute - _MINUTES, key.minute):
+        window = key.windows.minutes.get(number)
+        if window is None:
+            continue
+        counts.append(window.requests)
+        total.add(window)
+        for token, each in window.slices.items():
+            slices[token] = slices.get(token, 0) + each.requests
+    return counts, total, max(slices.values(), default=0)

@@ -1,0 +1,34 @@
+"""Use that creeps up, hour by hour, too slowly for any single window to stand out."""
+
+from detectors.contract import Detector, Finding, KeyView, Trigger, times
+
+_ALARM = 10.0
+
+
+class SlowRamp(Detector):
+    """A CUSUM over hourly residuals (E. S. Page, Biometrika 1954), kept in the baselines."""
+
+    name = "slow_ramp"
+    question = "Has the key's use crept up for days?"
+    catches = "Low and slow use that adds up; a thief who trains the baseline."
+    misses = "Growth as slow as that of a healthy product."
+    advice = "Compare this week with the week before: which source grew?"
+    triggers = Trigger.HOUR
+    causes = {"growth": 1.0, "leaked": 0.5, "runaway": 0.4}
+    score_max = 3.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        drift = key.history.volume.drift
+        if drift < _ALARM or key.history.learning:
+            return None
+        now, usual = key.this_hour, key.expected
+        return Finding(
+            score=min(3.0, 1.0 + (drift - _ALARM) / 5.0),
+            since=key.now - 86_400.0,
+            summary=(
+                f"Hourly use has stayed above its profile for so long that the sum of the excess "
+                f"is {drift:.0f} standard deviations; this hour so far {now.requests} requests, "
+                f"{times(now.requests, usual[0])} the usual."
+            ),
+            evidence={"cusum_sigmas": drift, "usual_requests_1h": usual[0]},
+        )
