@@ -32,10 +32,9 @@ FETCHES_AHEAD = 4
 """Fetches that may wait for the role, each of at most a mebibyte."""
 STOP_SECONDS_MAX = 4.0
 """For the role to make durable what it holds, and again for Faust to end."""
-QUIET = ("faust", "mode", "aiokafka", "kafka")
-"""Loggers whose debug records, one a fetch, would cost more than the work."""
-
-log = logging.getLogger(__name__)
+QUIET = ("faust", "mode", "aiokafka", "kafka", __name__)
+"""Loggers whose records, some of them one a fetch, would cost more than the work. Faust takes
+this module's for what is derived from it here."""
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):

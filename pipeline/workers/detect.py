@@ -8,7 +8,7 @@ process, and the next owner folds again from the last checkpoint, with the same 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ from pipeline.config import Config
 from pipeline.message import Message
 from pipeline.workers.budget import DeadLetterBudget
 from pipeline.workers.producing import PACKED, pack
-from pipeline.workers.role import Clock, Host, Records, to_message
+from pipeline.workers.role import Clock, Host, Record, Records, to_message
 from pipeline.workers.state_log import StateLog
 from schemas.dead_letter import DeadLetter
 from schemas.incident import Incident
@@ -172,20 +172,26 @@ class DetectRole:
             partition = self._partitions[place.partition] = self._new(place)
             async with partition.lock:
                 await partition.open(self._now())
-        turn = self._now()
-        for record in records:
+        waiting = iter(records)
+        while True:
             async with partition.lock:
-                if partition.closed:
+                if partition.closed or await self._fold_for_a_turn(partition, waiting):
                     return
-                message = to_message(USAGE_EVENTS.name, record)
-                effects = await partition.fold(message)
-                self._budget.spend(_events(message), len(effects.dead_letters))
-                now = self._now()
-                if partition.due(now):
-                    await partition.checkpoint(now)
-            if now - turn >= TURN_SECONDS:
-                await asyncio.sleep(0)
-                turn = now
+            await asyncio.sleep(0)
+
+    async def _fold_for_a_turn(self, partition: Partition, waiting: Iterator[Record]) -> bool:
+        """Fold records until the turn is over; whether there are no more."""
+        turn_ends_at = self._now() + TURN_SECONDS
+        for record in waiting:
+            message = to_message(USAGE_EVENTS.name, record)
+            effects = await partition.fold(message)
+            self._budget.spend(_events(message), len(effects.dead_letters))
+            now = self._now()
+            if partition.due(now):
+                await partition.checkpoint(now)
+            if now >= turn_ends_at:
+                return False
+        return True
 
     async def stop(self) -> None:
         """Checkpoint and let go of every partition."""

@@ -1,14 +1,15 @@
 """What a role is to the worker that runs it, and how records become messages."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
 
 from pipeline.message import Message
 from schemas.topics import Topic
 
-Records = Sequence["ConsumerRecord[bytes, bytes]"]
+Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
+Records = Sequence[Record]
 """Records of one partition, in order, as one fetch brought them."""
 _NO_HEADERS: Mapping[str, str] = {}
 
@@ -48,7 +49,7 @@ class Role(Protocol):
         """Make durable what was handled, and let go. No call to `handle` follows."""
 
 
-def to_message(topic: str, record: "ConsumerRecord[bytes, bytes]") -> Message:
+def to_message(topic: str, record: Record) -> Message:
     """A record as a message of the topic, whose name carries no prefix."""
     headers = record.headers
     return Message(
@@ -65,4 +66,4 @@ def to_message(topic: str, record: "ConsumerRecord[bytes, bytes]") -> Message:
 
 
 Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[Any]]
+"""Reads the time in seconds."""

@@ -11,7 +11,10 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from pipeline.config import Config
+from pipeline.workers.connection import group_name, topic_name
 from schemas.redaction import scrub_text
+
+log = logging.getLogger(__name__)
 
 STOP_SECONDS_MAX = 10.0
 """From the signal to the end; what has not ended by then is killed."""
@@ -54,7 +57,10 @@ def start_role(name: str, config: Config) -> None:
     from pipeline.workers.app import run_worker  # noqa: PLC0415 - only workers carry Faust
     from pipeline.workers.compose import build_role  # noqa: PLC0415
 
-    run_worker(config.kafka, build_role(name, config))
+    role = build_role(name, config)
+    topics = ", ".join(topic_name(config.kafka, topic) for topic in role.topics)
+    log.info("%s reads %s", group_name(config.kafka, name), topics)
+    run_worker(config.kafka, role)
 
 
 def _supervise(config: Config, roles: Sequence[str], start: Start) -> None:

@@ -1,0 +1,109 @@
+"""The engine on Kafka: kills and two workers leave what an undisturbed fold leaves."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.config import Config, Kafka
+from pipeline.engine import PartitionFold, default_rules
+from pipeline.simulate import FleetSettings, simulate
+from pipeline.workers.compose import STAGES, build_role, plan_stage
+from pipeline.workers.producing import EventLog
+from pipeline.workers.role import to_message
+from schemas.codec import encode
+from schemas.topics import DEAD_LETTERS, INCIDENTS, SPEND_WINDOWS, TOPICS, USAGE_EVENTS
+from tests.support.kafka import Broker
+from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
+
+EVENTS_PER_REQUEST = 400
+
+
+def fleet() -> list[tuple[str, bytes]]:
+    settings = FleetSettings(keys=40, days=4, seed=5, volume=0.3, attack_rate=0.5)
+    return [(event.key_id, encode(event)) for event in simulate(settings).events()]
+
+
+async def feed(topics: Kafka, events: Sequence[tuple[str, bytes]]) -> None:
+    async with EventLog(topics) as log:
+        for start in range(0, len(events), EVENTS_PER_REQUEST):
+            await log.send_packed(list(events[start : start + EVENTS_PER_REQUEST]))
+
+
+async def undisturbed(topics: Kafka) -> tuple[list[Any], dict[Any, Any]]:
+    """Incidents, and the last totals, of one fold of each partition."""
+    rules = default_rules(Config())
+    folds = [PartitionFold(rules, n, topics.partitions) for n in range(topics.partitions)]
+    incidents = []
+    for record in await read(topics, USAGE_EVENTS):
+        message = to_message(USAGE_EVENTS.name, record)
+        incidents += folds[message.partition].fold(message).incidents
+    windows = [window for fold in folds for window in fold.checkpoint().windows]
+    return in_order(msgspec.to_builtins(incidents)), last(msgspec.to_builtins(windows))
+
+
+def in_order(incidents: list[Any]) -> list[Any]:
+    return sorted(incidents, key=lambda one: (one["key_id"], one["incident_id"], one["revision"]))
+
+
+def last(windows: list[Any]) -> dict[Any, Any]:
+    totals: dict[Any, Any] = {}
+    for window in sorted(windows, key=lambda one: one["version"]):
+        totals[window["key_id"], window["granularity"], window["window_start"]] = window
+    return totals
+
+
+def worker(topics: Kafka) -> WorkerProcess:
+    return WorkerProcess("tests.support.engine_worker", topics.model_dump_json())
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(180)
+async def test_the_engine_survives_kills_and_rebalances(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    events = fleet()
+    third = len(events) // 3
+    for topic, part in ((INCIDENTS, events[:third]), (SPEND_WINDOWS, events[third : 2 * third])):
+        await feed(topics, part)
+        before = len(await read(topics, topic))
+        with worker(topics) as victim:
+
+            async def wrote(topic: Any = topic, before: int = before) -> bool:  # noqa: ANN401
+                return len(await read(topics, topic)) > before
+
+            await eventually(wrote, victim)
+            victim.kill()
+    with worker(topics) as one, worker(topics) as other:
+        await feed(topics, events[2 * third :])
+        incidents, totals = await undisturbed(topics)
+
+        async def complete() -> bool:
+            return last(await bodies(topics, SPEND_WINDOWS, committed=True)) == totals
+
+        await eventually(complete, one, other)
+        assert one.stop() == 0
+        assert other.stop() == 0
+    assert incidents, "a test without incidents shows nothing"
+    assert in_order(await bodies(topics, INCIDENTS, committed=True)) == incidents
+    assert await bodies(topics, DEAD_LETTERS) == []
+
+
+def test_every_role_reads_what_the_topics_say() -> None:
+    config = Config()
+    for name in ("detect", *STAGES):
+        wanted = {topic.name for topic in TOPICS if name in topic.read_by}
+        read_by_role = {topic.name for topic in build_role(name, config).topics}
+        assert read_by_role == wanted - {f"{name}-state"}, name
+
+
+def test_a_stage_that_remembers_reads_topics_of_one_partition() -> None:
+    for name in STAGES:
+        plan = plan_stage(name, Config())
+        if plan.state is not None:
+            assert [topic.name for topic in plan.topics if topic.partitions != 1] == []
+
+
+def test_an_unknown_role_is_refused() -> None:
+    with pytest.raises(ValueError, match="typo"):
+        build_role("typo", Config())
