@@ -1,12 +1,9 @@
 """Honest keys, by kind: who owns them, how much they are used, when, from where and for what.
 
-`CORE` is what a fleet has by default; `RARE` are kinds kept apart, so that detectors tuned on the
-first can be judged on the second.
+`CORE` is what a fleet has by default.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -19,16 +16,15 @@ from pipeline.simulate.arrivals import (
     Rng,
     Runs,
     Sessions,
-    Texture,
     day_week,
     evening_week,
     flat_week,
     office_week,
 )
 from pipeline.simulate.choice import log_uniform, pick
-from pipeline.simulate.egress import Commuter, Egress, Mixed, Pool, Rotating
+from pipeline.simulate.egress import Commuter, Mixed, Pool, Rotating
+from pipeline.simulate.habits import Habit, Home, gateways, server
 from pipeline.simulate.parties import Client
-from pipeline.simulate.workload import Workload
 from pipeline.simulate.workloads import (
     agentic,
     classification,
@@ -38,76 +34,6 @@ from pipeline.simulate.workloads import (
     retrieval,
 )
 
-DAY_MAX = 50_000.0
-"""Events a day of the heaviest key."""
-DAY_MIN = 5.0
-
-ZONES = {
-    "US": ("America/New_York", "America/Los_Angeles", "America/Chicago"),
-    "GB": ("Europe/London",),
-    "DE": ("Europe/Berlin",),
-    "FR": ("Europe/Paris",),
-    "IN": ("Asia/Kolkata",),
-    "JP": ("Asia/Tokyo",),
-    "BR": ("America/Sao_Paulo",),
-    "CA": ("America/Toronto", "America/Vancouver"),
-    "AU": ("Australia/Sydney",),
-    "PL": ("Europe/Warsaw",),
-    "ES": ("Europe/Madrid",),
-}
-_COUNTRY_WEIGHTS = np.array([5, 2, 2, 1.5, 2, 1, 1, 1, 0.7, 0.7, 0.7])
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """Where an owner is, and how much they use."""
-
-    country: str
-    zone: ZoneInfo
-    volume: float
-    """Factor on every key's requests."""
-
-    def per_day(self, rng: Rng, median: float, sigma: float = 1.0) -> float:
-        """A heavy-tailed number of requests a day."""
-        return float(np.clip(rng.lognormal(np.log(median), sigma), DAY_MIN, DAY_MAX)) * self.volume
-
-    def line(self, rng: Rng) -> nets.Network:
-        """An access provider in the country."""
-        return pick(rng, nets.homes(self.country))
-
-
-@dataclass(frozen=True, slots=True)
-class Habit:
-    """What an owner does when nothing happens."""
-
-    rhythm: Rhythm
-    texture: Texture
-    egress: Egress
-    client: Client
-    workload: Workload
-    wander: float = 0.3
-    """Log-normal sigma of the slow changes of level."""
-    users: int = 0
-    """End users behind the key."""
-    environment: str = "prod"
-
-
-def home(rng: Rng, volume: float) -> Home:
-    """A country and a zone to live in."""
-    shares = _COUNTRY_WEIGHTS / _COUNTRY_WEIGHTS.sum()
-    country = list(ZONES)[int(rng.choice(len(ZONES), p=shares))]
-    return Home(country, ZoneInfo(pick(rng, ZONES[country])), volume)
-
-
-def gateways(rng: Rng, count: int, network: nets.Network | None = None) -> Pool:
-    """The outgoing addresses of a service in one cloud region."""
-    cloud = network or pick(rng, nets.CLOUDS)
-    return Pool(tuple(nets.addresses(rng, cloud, count)), favour=float(rng.uniform(0, 1)))
-
-
-def _server(rng: Rng) -> Client:
-    return Client((clients.agent(rng, clients.SERVERS),))
-
 
 def backend(rng: Rng, at: Home) -> Habit:
     """A steady service: round the clock, noisy, from a few addresses of a cloud."""
@@ -116,7 +42,7 @@ def backend(rng: Rng, at: Home) -> Habit:
         Rhythm(at.per_day(rng, 500), at.zone, week),
         Flow(dispersion=log_uniform(rng, 0.7, 8)),
         gateways(rng, int(rng.integers(1, 5))),
-        _server(rng),
+        server(rng),
         pick(rng, (retrieval, conversation, classification))(rng),
         users=int(log_uniform(rng, 20, 5000)) if rng.random() < 0.4 else 0,
     )
@@ -144,7 +70,7 @@ def ci(rng: Rng, at: Home) -> Habit:
         Rhythm(at.per_day(rng, 200), at.zone, office_week(rng, stray=0.05)),
         Sessions(log_uniform(rng, 10, 80), log_uniform(rng, 1, 6), 0.8),
         Rotating(networks, 0 if rng.random() < 0.6 else 86_400, near=False),
-        _server(rng),
+        server(rng),
         classification(rng),
         wander=0.5,
         environment="dev",
@@ -157,7 +83,7 @@ def nightly(rng: Rng, at: Home) -> Habit:
     rhythm = Rhythm(requests, at.zone, np.ones(168))
     runs = Runs(at.zone, float(rng.uniform(0, 6)), requests, log_uniform(rng, 600, 9000))
     job = pick(rng, (retrieval, embeddings, classification))(rng)
-    return Habit(rhythm, runs, gateways(rng, 1), _server(rng), job, wander=0.15)
+    return Habit(rhythm, runs, gateways(rng, 1), server(rng), job, wander=0.15)
 
 
 def agents(rng: Rng, at: Home) -> Habit:
@@ -166,7 +92,7 @@ def agents(rng: Rng, at: Home) -> Habit:
         Rhythm(at.per_day(rng, 350, 1.2), at.zone, day_week(rng, 0.6)),
         Cascade(float(rng.uniform(0.75, 0.95)), log_uniform(rng, 5, 40)),
         gateways(rng, int(rng.integers(1, 4))),
-        _server(rng),
+        server(rng),
         agentic(rng),
         wander=0.5,
     )
@@ -192,7 +118,7 @@ def app(rng: Rng, at: Home) -> Habit:
         Rhythm(at.per_day(rng, 600), at.zone, week),
         Sessions(log_uniform(rng, 2, 8), log_uniform(rng, 10, 60), 0.8),
         gateways(rng, int(rng.integers(2, 6))),
-        _server(rng),
+        server(rng),
         conversation(rng),
         users=int(log_uniform(rng, 100, 20_000)),
     )
@@ -231,7 +157,7 @@ def trickle(rng: Rng, at: Home) -> Habit:
         Rhythm(at.per_day(rng, 6, 0.3), at.zone, day_week(rng)),
         Flow(dispersion=1.0),
         gateways(rng, 1),
-        _server(rng),
+        server(rng),
         pick(rng, (classification, drafting))(rng),
     )
 
@@ -242,7 +168,7 @@ def heavy(rng: Rng, at: Home) -> Habit:
         Rhythm(at.per_day(rng, 8_000, 0.8), at.zone, day_week(rng, 0.85)),
         Flow(dispersion=log_uniform(rng, 3, 20)),
         gateways(rng, int(rng.integers(4, 12))),
-        _server(rng),
+        server(rng),
         pick(rng, (conversation, classification))(rng),
         wander=0.15,
         users=int(log_uniform(rng, 1000, 50_000)),
@@ -257,7 +183,7 @@ def regions(rng: Rng, at: Home) -> Habit:
         Rhythm(at.per_day(rng, 800), at.zone, flat_week(rng, 0.35)),
         Flow(dispersion=log_uniform(rng, 1, 8)),
         Mixed(pools, tuple(rng.uniform(0.3, 1, count).tolist())),
-        _server(rng),
+        server(rng),
         pick(rng, (conversation, retrieval))(rng),
         users=int(log_uniform(rng, 100, 5000)),
     )
@@ -282,56 +208,6 @@ def team(rng: Rng, at: Home) -> Habit:
     )
 
 
-def edge_worker(rng: Rng, at: Home) -> Habit:
-    """Functions at the edge of a network: dozens of addresses in many countries."""
-    return Habit(
-        Rhythm(at.per_day(rng, 800), at.zone, flat_week(rng, 0.3)),
-        Flow(dispersion=log_uniform(rng, 0.5, 3)),
-        Rotating(nets.CLOUDS, 10_800, width=24, near=False),
-        Client(("Cloudflare-Workers", "workerd")),
-        classification(rng),
-        users=int(log_uniform(rng, 50, 3000)),
-    )
-
-
-def cluster(rng: Rng, at: Home) -> Habit:
-    """A research cluster: experiments that run for hours at full speed, days apart."""
-    return Habit(
-        Rhythm(at.per_day(rng, 1200, 1.0), at.zone, flat_week(rng, 0.4)),
-        Sessions(250, 2.5, 1.3),
-        Pool(tuple(nets.addresses(rng, at.line(rng), 3))),
-        Client((clients.agent(rng, ("aiohttp", "async-openai-python")),)),
-        retrieval(rng),
-        wander=1.0,
-        environment="dev",
-    )
-
-
-def sheet(rng: Rng, at: Home) -> Habit:
-    """Formulas of a spreadsheet that all recalculate at once."""
-    return Habit(
-        Rhythm(at.per_day(rng, 80), at.zone, office_week(rng)),
-        Sessions(30, 0.6, 1.0),
-        Rotating((nets.BY_NAME["gcp-us-central1"],), 3600, width=8, near=False),
-        Client((clients.FAMILIES["spreadsheet"][0],)),
-        classification(rng),
-        wander=0.6,
-    )
-
-
-def hourly_poller(rng: Rng, at: Home) -> Habit:
-    """A cron job on a rented machine that asks a little many times a day."""
-    rented = gateways(rng, 1, pick(rng, nets.CHEAP_HOSTS))
-    return Habit(
-        Rhythm(at.per_day(rng, 150, 0.8), at.zone, np.ones(168)),
-        Sessions(log_uniform(rng, 3, 10), 1.5, 0.4),
-        rented,
-        Client((clients.agent(rng, ("requests", "curl", "go")),)),
-        classification(rng),
-        wander=0.1,
-    )
-
-
 Archetype = Callable[[Rng, Home], Habit]
 CORE: dict[Archetype, float] = {
     backend: 5,
@@ -349,4 +225,3 @@ CORE: dict[Archetype, float] = {
     team: 2,
 }
 """Share of the fleet, in relative numbers."""
-RARE: dict[Archetype, float] = {edge_worker: 1, cluster: 1, sheet: 1, hourly_poller: 1}

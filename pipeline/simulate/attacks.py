@@ -1,6 +1,6 @@
-"""Attacks, each in a strong and a weak version: who takes a key, from where, and what for."""
+"""Thefts, each in a strong and a weak version: who takes a key, from where, and what for."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,53 +15,12 @@ from pipeline.simulate.arrivals import (
     Sessions,
     local_offsets,
 )
-from pipeline.simulate.choice import log_uniform, pick
+from pipeline.simulate.choice import pick
 from pipeline.simulate.egress import Mixed, Rotating
 from pipeline.simulate.loot import PROBE_FAILURES, loot, menu, stuffing
-from pipeline.simulate.parties import Client, Party, Phase, Population, grid
-from pipeline.simulate.tenants import Tenant
+from pipeline.simulate.parties import Client, Party, Population, grid
+from pipeline.simulate.theft import Theft
 from pipeline.simulate.workload import MODELS, Workload
-
-
-@dataclass(frozen=True, slots=True)
-class Theft:
-    """A key, when it is taken, and how hard it is used."""
-
-    tenant: Tenant
-    at: float
-    strong: bool
-
-    def level(self, strong: tuple[float, float], weak: tuple[float, float]) -> float:
-        """A log-uniform number from one of two ranges."""
-        return log_uniform(self.tenant.rng, *(strong if self.strong else weak))
-
-    def until(self, hours: float) -> float:
-        """A time so many hours later, within the simulation."""
-        return min(self.at + hours * HOUR, self.tenant.end)
-
-    def elsewhere(self, networks: tuple[nets.Network, ...]) -> tuple[nets.Network, ...]:
-        """Those of the networks that are not in the owner's country."""
-        return tuple(n for n in networks if n.country != self.tenant.country) or networks
-
-    def rented(self, width: int = 1) -> Rotating:
-        """A few rented machines abroad, or an anonymiser."""
-        networks = self.elsewhere(nets.CHEAP_HOSTS)
-        if self.tenant.rng.random() < 0.2:
-            networks = self.elsewhere(nets.ANONYMISERS)
-        return Rotating((pick(self.tenant.rng, networks),), 12 * HOUR, width)
-
-    def tool(self) -> Client:
-        """A client that thieves like."""
-        return Client((clients.agent(self.tenant.rng, clients.THIEVES),))
-
-    def loot(self) -> Workload:
-        """What is worth stealing at this provider."""
-        return loot(self.tenant.rng, self.tenant.record.provider or "openai", dear=self.strong)
-
-    @property
-    def own_rate(self) -> float:
-        """The owner's requests an hour."""
-        return self.tenant.habit.rhythm.per_day / 24
 
 
 def stolen_bulk(theft: Theft) -> Party:
@@ -213,88 +172,6 @@ def forum_shared(theft: Theft) -> Party:
     )
 
 
-def dormant_wakes(theft: Theft) -> Party:
-    """A key that nobody has used for days comes to life elsewhere."""
-    silent_days = min(float(theft.tenant.rng.uniform(4, 8)), (theft.at - theft.tenant.start) / DAY)
-    stop = theft.at - silent_days * DAY
-    # Something was seen of the key, or it would be a new one.
-    theft.tenant.owner.change(max(stop, theft.tenant.start + DAY), theft.tenant.end, _silent)
-    return theft.tenant.join(
-        theft.at,
-        theft.until(theft.level((2, 12), (6, 24))),
-        per_hour=theft.level((60, 600), (4, 15)),
-        texture=Sessions(15, 10),
-        egress=theft.rented(),
-        client=theft.tool(),
-        workload=theft.loot(),
-    )
-
-
-def revoked_used(theft: Theft) -> Party:
-    """Somebody still tries a revoked key; in the strong version a gateway still serves it."""
-    tenant = theft.tenant
-    revoked_at = theft.at - float(tenant.rng.uniform(1, 24)) * HOUR
-    tenant.owner.change(revoked_at - HOUR, tenant.end, _silent)
-    tenant.record.status, tenant.record.status_changed_at = "revoked", revoked_at
-    tenant.record.__post_init__()
-    refused = replace(tenant.habit.workload, failures={401: 1.0})
-    return tenant.join(
-        theft.at,
-        theft.until(theft.level((2, 12), (2, 12))),
-        per_hour=theft.level((40, 400), (5, 20)),
-        texture=Sessions(10, 8),
-        egress=theft.rented(),
-        client=theft.tool(),
-        workload=theft.loot() if theft.strong else refused,
-    )
-
-
-def canary_touched(theft: Theft) -> Party:
-    """A planted key is tried."""
-    tenant = theft.tenant
-    tenant.owner.change(tenant.start, tenant.end, _silent)
-    tenant.record.canary = True
-    pulse = Pulse(int(theft.level((5, 30), (1, 4))), 10, theft.at + 5)
-    return tenant.join(
-        theft.at,
-        theft.until(1),
-        per_hour=1,
-        texture=pulse,
-        egress=theft.rented(),
-        client=theft.tool(),
-        workload=theft.loot(),
-    )
-
-
-def off_gateway(theft: Theft) -> Party:
-    """The provider's key itself is used, beside the gateway: only the bill shows it."""
-    theft.tenant.billed = True
-    hours = theft.level((6, 24), (12, 48))
-    return theft.tenant.join(theft.at, theft.until(hours), per_hour=0, texture=Flow())
-
-
-def runaway(theft: Theft) -> Party:
-    """The owner's own client in a loop: one source, one model, the same request again and again."""
-    habit = theft.tenant.habit
-    gap = theft.level((0.3, 1.2), (3, 8))
-    hours = theft.level((0.5, 4), (1.5, 6))
-    same = replace(
-        habit.workload,
-        models=habit.workload.models[:1],
-        shares=(1.0,),
-        input_median=habit.workload.input_median * 2,
-        input_sigma=0.02,
-        context_growth=0.0,
-    )
-    return theft.tenant.join(
-        theft.at,
-        theft.until(hours + 0.5),
-        per_hour=1,
-        texture=Pulse(int(hours * HOUR / gap), gap, theft.at + 5),
-        workload=same,
-    )
-
-
 def expensive_switch(theft: Theft) -> Party:
     """From the owner's own cloud, but for the dearest models there are."""
     theft_loot = loot(theft.tenant.rng, theft.tenant.record.provider or "openai", dear=True)
@@ -335,19 +212,3 @@ def slow_ramp(theft: Theft) -> Party:
         growth_per_day=theft.level((2, 5), (1, 2)),
         workload=theft.loot(),
     )
-
-
-def budget_burn(theft: Theft) -> Party:
-    """The owner's own use at many times the agreed daily budget."""
-    tenant = theft.tenant
-    tenant.record.daily_budget_usd = max(round(tenant.usd_per_day() * 2.0, 2), 0.5)
-    return tenant.join(
-        theft.at,
-        theft.until(theft.level((12, 36), (24, 48))),
-        per_hour=theft.own_rate * theft.level((12, 40), (5, 9)),
-        week=np.ones(168),
-    )
-
-
-def _silent(phase: Phase) -> Phase:
-    return replace(phase, scale=0.0)

@@ -7,10 +7,10 @@ import numpy as np
 
 from pipeline.simulate import addresses as nets
 from pipeline.simulate import clients
-from pipeline.simulate.archetypes import gateways
 from pipeline.simulate.arrivals import DAY, HOUR, Rng, Sessions, local_offsets
 from pipeline.simulate.choice import log_uniform, pick
 from pipeline.simulate.egress import Mixed, Rotating
+from pipeline.simulate.habits import gateways
 from pipeline.simulate.parties import Client, Phase
 from pipeline.simulate.tenants import Episode, Tenant
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pipeline.simulate.archetypes import CORE, RARE, Archetype
+from pipeline.simulate.archetypes import CORE, Archetype
 from pipeline.simulate.arrivals import DAY
 from pipeline.simulate.billing import Billing
 from pipeline.simulate.parties import Table
+from pipeline.simulate.rare import RARE
 from pipeline.simulate.rows import concatenate, deliver, events, ordered, take
 from pipeline.simulate.schedule import attack_some, change_some, fail_providers
 from pipeline.simulate.tenants import Tenant, tenant

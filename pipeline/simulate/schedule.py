@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.simulate import attacks
-from pipeline.simulate.archetypes import CORE, RARE
+from pipeline.simulate import attacks, misuse
+from pipeline.simulate.archetypes import CORE
 from pipeline.simulate.arrivals import DAY, Rng
-from pipeline.simulate.attacks import Theft
 from pipeline.simulate.changes import CHANGES, EVERYONE, PEOPLE, Change, outage
 from pipeline.simulate.choice import log_uniform, pick
 from pipeline.simulate.parties import Party
+from pipeline.simulate.rare import RARE
 from pipeline.simulate.tenants import Episode, Tenant, successor
+from pipeline.simulate.theft import Theft
 from schemas.incident import Cause
 
 ASLEEP = frozenset({"office", "notebook", "team", "ci", "demo", "sheet"})
@@ -63,15 +64,15 @@ ATTACKS = (
     Attack(attacks.mimic, "leaked", ("shared",)),
     Attack(attacks.browser_exposed, "exposed"),
     Attack(attacks.forum_shared, "shared", ("leaked",)),
-    Attack(attacks.dormant_wakes, "leaked"),
-    Attack(attacks.revoked_used, "revoked_use"),
-    Attack(attacks.canary_touched, "leaked"),
-    Attack(attacks.off_gateway, "off_gateway"),
-    Attack(attacks.runaway, "runaway"),
+    Attack(misuse.dormant_wakes, "leaked"),
+    Attack(misuse.revoked_used, "revoked_use"),
+    Attack(misuse.canary_touched, "leaked"),
+    Attack(misuse.off_gateway, "off_gateway"),
+    Attack(misuse.runaway, "runaway"),
     Attack(attacks.expensive_switch, "leaked"),
     Attack(attacks.interleaved, "shared", ("leaked",), PEOPLE | {"nightly", "backend", "agents"}),
     Attack(attacks.slow_ramp, "leaked"),
-    Attack(attacks.budget_burn, "budget", ("runaway", "growth")),
+    Attack(misuse.budget_burn, "budget", ("runaway", "growth")),
 )
 KINDS = tuple(attack.kind for attack in ATTACKS)
 BENIGN_KINDS = (*(change.kind for change in CHANGES), "rotation", "provider_outage")

@@ -6,10 +6,11 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from pipeline.simulate.archetypes import Archetype, Habit, Home, home
+from pipeline.simulate.archetypes import Archetype
 from pipeline.simulate.arrivals import DAY, Arrivals, Level, Rhythm, Rng, Texture
 from pipeline.simulate.choice import log_uniform, pick
 from pipeline.simulate.egress import Egress
+from pipeline.simulate.habits import Habit, Home, home
 from pipeline.simulate.parties import Client, Party, Phase, Population, grid
 from pipeline.simulate.workload import INDEX as MODEL_INDEX
 from pipeline.simulate.workload import MODELS, Workload, ask, dollars
@@ -32,8 +33,6 @@ class Episode:
     strength: str | None = None
     party: Party | None = None
     """The party whose requests it consists of."""
-    key_id: str | None = None
-    """When it shows under another key than the tenant's."""
     off_gateway_usd_per_hour: float = 0.0
     """What the provider bills beside the gateway."""
 

@@ -57,6 +57,8 @@ class Truth:
     def _known(
         self, label: Label, number: int, episode: Episode, stolen: dict[int, Theft]
     ) -> Label | None:
+        if episode.start >= self._tenants[number].end:
+            return None
         if episode.off_gateway_usd_per_hour:
             return _off_gateway(label, stolen.get(number))
         if episode.party is None:
@@ -68,7 +70,7 @@ class Truth:
 def _label(label_id: str, tenant: Tenant, episode: Episode) -> Label:
     return Label(
         label_id=label_id,
-        key_id=episode.key_id or tenant.record.key_id,
+        key_id=tenant.record.key_id,
         kind=episode.kind,
         malicious=episode.malicious,
         started_at=episode.start,
