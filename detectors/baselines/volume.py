@@ -62,10 +62,10 @@ class Records(Struct, array_like=True, gc=False):
         """Take in a closed hour: its largest five minutes, and its total."""
         decay = 0.5 ** (max(0, hour - self.hour) / _RECORD_HALF_LIFE_HOURS) if self.hour else 1.0
         self.hour = max(self.hour, hour)
-        self.requests_5m = max(self.requests_5m * decay, peak.requests)
-        self.nanos_5m = max(self.nanos_5m * decay, peak.nanos)
-        self.requests_1h = max(self.requests_1h * decay, total.requests)
-        self.nanos_1h = max(self.nanos_1h * decay, total.nanos)
+        self.requests_5m = max(self.requests_5m * decay, float(peak.requests))
+        self.nanos_5m = max(self.nanos_5m * decay, float(peak.nanos))
+        self.requests_1h = max(self.requests_1h * decay, float(total.requests))
+        self.nanos_1h = max(self.nanos_1h * decay, float(total.nanos))
 
 
 class Spread(Struct, array_like=True, gc=False):

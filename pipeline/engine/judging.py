@@ -6,6 +6,7 @@ the key's own, or by a control record about it.
 
 from typing import Final
 
+import msgspec
 from xxhash import xxh3_64_hexdigest
 
 from detectors.contract import Detector, Finding, KeyView
@@ -147,7 +148,7 @@ def _signal(evidence: Evidence, now: float) -> Signal:
         window_start=min(finding.since, now),
         window_end=now,
         summary=finding.summary,
-        evidence=finding.evidence,
+        evidence=msgspec.to_builtins(finding.evidence),  # a copy: baselines go on changing
     )
 
 
