@@ -37,7 +37,7 @@ def zone_of(name: str | None) -> tzinfo:
     """The zone of an IANA name; UTC when there is none."""
     try:
         return ZoneInfo(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, an endless name
         return UTC
 
 
