@@ -37,8 +37,8 @@ from schemas.spend_window import SECONDS, Granularity, SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
 
-CALIBRATION_KEY: Final = "\x00calibration"
-"""The key under which a partition keeps its calibration; no key id holds a NUL."""
+CALIBRATION_KEY: Final = "calibration".ljust(IDENTIFIER_LENGTH_MAX + 1)
+"""The key under which a partition keeps its calibration; no key id is that long."""
 _EPOCH_SHIFT: Final = 40
 
 
@@ -76,6 +76,10 @@ class PartitionFold:
         self._partition = partition
         self._partitions = partitions
         self._calibration = rules.calibration
+        self._recalibrated = False
+        """Since the last checkpoint."""
+        self._folding: set[str] = set()
+        """Keys of the current message: its further events of theirs are not old."""
         self._states: dict[str, KeyState] = {}
         self._owners: dict[str, set[str]] = {}
         """Gateway keys by the provider's key behind them."""
@@ -102,6 +106,7 @@ class PartitionFold:
             batch: what the acceptor made of it, when the caller has asked already.
         """
         effects = Effects()
+        self._folding.clear()
         if batch is None:
             batch = self._rules.acceptor.accept(message)
         effects.dead_letters.extend(batch.dead_letters)
@@ -121,9 +126,10 @@ class PartitionFold:
             state = self._states[key_id]
             result.states.append((key_id, encode_state(state)))
             self._rows(key_id, state, touched, result.windows)
-        if self._calibration is not self._rules.calibration:
+        if self._recalibrated:
             result.states.append((CALIBRATION_KEY, encode(self._calibration)))
         self._touched = {}
+        self._recalibrated = False
         return result
 
     def state_of(self, key_id: str) -> KeyState | None:
@@ -145,11 +151,12 @@ class PartitionFold:
                 self._misplaced(key_id, message, effects, accepted)
                 return None
             state = self._states[key_id] = KeyState()
-        if self._partitions is not None and state.folding != message.offset:
+        if self._partitions is not None and key_id not in self._folding:
             if state.position >= message.offset:
                 self.counts["already_folded"] += 1
                 return None
-            state.position = state.folding = message.offset
+            state.position = message.offset
+            self._folding.add(key_id)
         if key_id not in self._touched:
             self._touched[key_id] = set()
         return state
@@ -223,7 +230,7 @@ class PartitionFold:
 
     def _control(self, control: Control, message: Message, effects: Effects) -> None:
         if isinstance(control, Calibration):
-            self._calibration = control
+            self._calibration, self._recalibrated = control, True
             return
         key_id = self._key_of(control)
         state = self._state_for(key_id, message, effects, None)

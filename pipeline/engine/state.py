@@ -59,8 +59,6 @@ class KeyState(Struct, array_like=True, gc=False):
     version: int = VERSION
     position: int = -1
     """Offset of the last message folded in."""
-    folding: int = -1
-    """Offset of the message being folded: its further events are not old. Never stored."""
     clock: float = 0.0
     """Largest event time so far."""
     minute: int = 0
@@ -94,7 +92,6 @@ _DECODER = msgspec.msgpack.Decoder(KeyState)
 
 def encode_state(state: KeyState) -> bytes:
     """A state as stored."""
-    state.folding = -1
     return _ENCODER.encode(state)
 
 
