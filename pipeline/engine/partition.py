@@ -28,7 +28,7 @@ from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, encode
 from schemas.dead_letter import DeadLetter
-from schemas.fields import epoch, to_dollars, to_nanos
+from schemas.fields import IDENTIFIER_LENGTH_MAX, epoch, to_dollars, to_nanos
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
