@@ -2,9 +2,13 @@
 
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 
-_BURN_FACTOR = 4.0
-"""Burning at so many times the daily budget wakes somebody as soon as it is spent."""
-_FAR_OVER = 2.5
+_BURN_FACTOR = 10.0
+"""An hour at so many times the budget's pace wakes somebody once the budget is well spent …"""
+_WELL_OVER = 2.2
+_FAR_OVER = 3.0
+"""… and so does a day that costs so many budgets, however it came to it."""
+_NANOS_MIN = 1_000_000_000
+"""Less than a dollar wakes nobody."""
 
 
 class Budget(Detector):
@@ -27,12 +31,15 @@ class Budget(Detector):
         spent = key.today.nanos
         if spent < budget:
             return None
-        burn = key.last_15m.nanos * 96
-        if burn < budget / 4:
+        burn = max(key.last_15m.nanos * 96, key.this_hour.nanos * 24)
+        if burn < max(budget, _NANOS_MIN / 2):
             return None
-        urgent = spent >= _FAR_OVER * budget or burn >= _BURN_FACTOR * budget
+        urgent = spent >= _FAR_OVER * budget or (
+            spent >= _WELL_OVER * budget and key.this_hour.nanos * 24 >= _BURN_FACTOR * budget
+        )
+        urgent = urgent and spent >= _NANOS_MIN
         return Finding(
-            score=9.0 if urgent else 5.5,
+            score=8.5 if urgent else 5.2,
             since=key.now // 86400 * 86400,
             summary=(
                 f"{dollars(spent)} spent today, {spent / budget:.0%} of the daily budget of "

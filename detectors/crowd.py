@@ -4,7 +4,7 @@ import math
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
 
-_NEWCOMERS_MIN = 3
+_NEWCOMERS_MIN = 2
 
 
 class Crowd(Detector):
@@ -27,7 +27,7 @@ class Crowd(Detector):
         hour = key.this_hour
         usual = max(1.0, key.history.crowd.record)
         growth = math.log(max(1.0, hour.distinct_sources / usual))
-        score = 1.0 * (len(places) - 2) + growth
+        score = 1.2 * (len(places) - 1) + growth
         return Finding(
             score=score,
             since=min(each.first for each in newcomers),

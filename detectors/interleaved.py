@@ -7,7 +7,7 @@ _BOTH_MIN = 2
 
 
 class Interleaved(Detector):
-    """A new country beside the key's own sources, in the same quarter of an hour.
+    """A new country beside the key's own sources, within half an hour.
 
     Country geography is right far more often than cities are, so places are compared instead of
     travel speeds; hosting, VPN and anycast addresses have fictional places and do not count.
@@ -25,26 +25,28 @@ class Interleaved(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         far = [
             each
-            for each in key.newcomers(900.0)
+            for each in key.newcomers(1800.0)
             if each.level == "country" and each.kind not in _EXEMPT
         ]
-        own = key.last_15m.requests - key.windows.recent_foreign(key.minute, 15).requests
-        if not far or own < _BOTH_MIN or not key.history.countries.values:
+        own = key.windows.recent(key.minute, 30).requests
+        own -= key.windows.recent_foreign(key.minute, 30).requests
+        if not far or own < _BOTH_MIN or key.history.learning:
             return None
         newest = max(far, key=lambda each: each.totals.requests)
         if newest.totals.requests < _BOTH_MIN:
             return None
-        home = ", ".join(sorted(key.history.countries.values)[:3])
+        usual = key.history.countries.values or key.history.networks.values
+        home = ", ".join(sorted(usual)[:3])
         return Finding(
             score=2.5,
             since=newest.first,
             summary=(
                 f"Used from {newest.country} for {span(key.now - newest.first)} while {own} "
-                f"requests came from the usual places ({home}) in the last 15 minutes."
+                f"requests came from the usual places ({home}) in the last 30 minutes."
             ),
             evidence={
                 "country": newest.country,
                 "usual_countries": sorted(key.history.countries.values)[:5],
-                "own_requests_15m": own,
+                "own_requests_30m": own,
             },
         )

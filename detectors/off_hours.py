@@ -7,6 +7,7 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 _DAYS_NEEDED = 3.0
 """Days of this kind that must be known before an hour can be called unusual."""
 _FULL_WEIGHT_REQUESTS = 20
+_BURST_MAX = 2.5
 
 
 class OffHours(Detector):
@@ -19,7 +20,7 @@ class OffHours(Detector):
     advice = "Ask whether somebody works late; if the source is new too, revoke."
     triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.MINUTE | Trigger.NOVEL
     causes = {"leaked": 1.0, "runaway": 0.6, "shared": 0.5}
-    score_max = 5.0
+    score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
         volume = key.history.volume
@@ -27,11 +28,14 @@ class OffHours(Detector):
         if days < _DAYS_NEEDED or key.history.learning:
             return None
         usual = volume.activity(key.hour, key.zone)
+        if volume.always_rests(key.hour, key.zone):
+            days = volume.weekdays + volume.weekends
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         now = key.this_hour
         weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
-        score = (surprise - 1.0) * weight
-        if score < 0.5:
+        burst = math.log(max(1.0, now.requests / max(volume.busy_hour, 1.0)))
+        score = (surprise - 1.0) * weight + min(_BURST_MAX, burst)
+        if surprise < 1.0 or score < 0.5:
             return None
         return Finding(
             score=score,

@@ -12,6 +12,8 @@ VALUES_MAX = 24
 """Values remembered per facet; the least used goes first."""
 FORGET_HOURS = 180 * 24
 """A value not seen for half a year is new again."""
+PRIOR_HOURS = 8.0
+"""Active hours that the prior weighs."""
 EXPERIENCE_HOURS_MAX = 1500.0
 """Experience is halved beyond this, so that a key's recent habits count."""
 
@@ -43,12 +45,12 @@ class FacetTable(Struct, array_like=True, gc=False):
 
         Args:
             value: what was seen.
-            prior: novelties expected of a key in its first three active hours, which the key's
-                own experience outweighs (a Beta prior on the rate of novelty).
+            prior: novelties expected of a key in its first `PRIOR_HOURS`, which its own experience
+                outweighs (a Beta prior on the rate of novelty).
         """
-        if value in self.values or not self.values:
+        if value in self.values or self.hours == 0:
             return 0.0
-        rate = (self.novelties + prior) / (self.hours + 3.0)
+        rate = (self.novelties + prior) / (self.hours + PRIOR_HOURS)
         return max(0.0, -math.log(min(1.0, rate)))
 
     def learn(self, seen: set[str], hour: int) -> None:

@@ -13,6 +13,9 @@ from detectors.baselines.volume import Level, Volume
 
 YOUNG_HOURS = 12.0
 """Active hours before which a key's sources are taken for its own as they come."""
+OLD_DAYS = 4.0
+OLD_DAYS_HOURS = 4.0
+"""A key that works an hour a day is no longer young after some days."""
 _PRIOR = {"country": 0.15, "network": 0.4, "prefix": 0.8, "client": 0.3, "model": 0.6, "kind": 0.15}
 """Novelties that a key of an average fleet brings in its first active hours, by facet."""
 _NETWORK_KNOWN = 2.5
@@ -61,12 +64,17 @@ class History(Struct, array_like=True, gc=False):
     @property
     def learning(self) -> bool:
         """Whether too little is known to judge by the key's own history."""
-        return self.hours < YOUNG_HOURS
+        return self.hours < (OLD_DAYS_HOURS if self.days >= OLD_DAYS else YOUNG_HOURS)
+
+    @property
+    def days(self) -> float:
+        """Days from the first event to the last hour learnt."""
+        return self.volume.last / 24 - self.first_seen / 86400
 
     def surprise(self, place: Place) -> tuple[str, str, float]:
         """What is new about a source: (level, label, nats). Level is empty when nothing is."""
         prefix, network, country = place.prefix, network_of(place), country_of(place)
-        if self.prefixes.knows(prefix) or not self.prefixes.values:
+        if self.prefixes.knows(prefix) or self.hours == 0:
             return "", "", 0.0
         kind = place.kind or "isp"
         extra = _KIND_NATS.get(kind, 0.0) if not self.kinds.knows(kind) else 0.0

@@ -147,6 +147,18 @@ class Volume(Struct, array_like=True, gc=False):
         values = [_get(self.active, place) for place in around]
         return max(values[0], 0.6 * max(values[1:]))
 
+    def always_rests(self, hour: int, zone: str | None) -> bool:
+        """Whether the key rests at this time of day, on weekdays and at weekends alike."""
+        index = bin_of(hour, zone) % 24
+        return _get(self.active, index) < 0.02 and _get(self.active, index + 24) < 0.02
+
+    @property
+    def busy_hour(self) -> float:
+        """Mean requests of the hours in which the key works."""
+        requests = struct.unpack(f"<{BINS}f", self.requests)
+        active = struct.unpack(f"<{BINS}f", self.active)
+        return float(sum(requests) / max(sum(active), 1e-9))
+
     def days_known(self, hour: int, zone: str | None) -> float:
         """Days of this kind of day that were learnt."""
         return self.weekends if bin_of(hour, zone) >= 24 else self.weekdays

@@ -23,6 +23,13 @@ def demo(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the console; 0 takes a free one.")
     ] = 0,
+    streaming: Annotated[
+        bool, typer.Option("--streaming", help="The same with Faust workers on Kafka.")
+    ] = False,
+    brokers: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT,…", help="For --streaming; without it, one is started."),
+    ] = None,
     store: Annotated[
         Path, typer.Option(file_okay=False, metavar="DIR", help="A new folder for the store.")
     ] = DEFAULT_FOLDER,
@@ -37,12 +44,14 @@ def demo(
 
     - `leakline demo`
     - `leakline demo --open-console --port 8787`
+    - `leakline demo --streaming` (starts Apache Kafka: needs Java, and Maven the first time)
+    - `leakline demo --streaming --brokers 127.0.0.1:9092`
     """
     import structlog
     from rich.console import Console
 
-    from pipeline.demo.run import run_demo
-
+    if brokers and not streaming:
+        raise UsageError("--brokers belongs to --streaming")
     if store == DEFAULT_FOLDER:
         shutil.rmtree(store, ignore_errors=True)
     elif store == STDIO or (store.exists() and any(store.iterdir())):
@@ -50,5 +59,12 @@ def demo(
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     console = Console(highlight=False)
     with contextlib.suppress(asyncio.CancelledError):
-        asyncio.run(run_demo(console, store, keep_serving=open_console, port=port))
+        if streaming:
+            from pipeline.demo.streaming import run_streaming_demo
+
+            asyncio.run(run_streaming_demo(console, store, brokers))
+        else:
+            from pipeline.demo.run import run_demo
+
+            asyncio.run(run_demo(console, store, keep_serving=open_console, port=port))
     console.print(f"\nThe store is in {store}; `leakline query --list` shows what to ask it.")

@@ -1,26 +1,19 @@
 """The demo: a fleet, a theft, a page, a click, a dead key; only Slack and gateway are stand-ins."""
 
 import asyncio
-import base64
-import secrets
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
-from pydantic import SecretStr
 from rich.console import Console
 
-from pipeline.config import Config, Gateway, Response, Serve, Slack, Store
 from pipeline.demo import show
-from pipeline.demo.fake_gateway import FakeGateway
-from pipeline.demo.fake_slack import FakeSlack, SlackMessage
-from pipeline.demo.fleet import GATEWAY, DemoFleet, batches, demo_fleet
+from pipeline.demo.fake_slack import SlackMessage
+from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
+from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
 from pipeline.embedded import Embedded, embedded
-from pipeline.store.output import as_table
-from pipeline.store.questions import run_sql
 from schemas.action import ActionResult
 from schemas.fields import epoch
 from schemas.incident import Incident
@@ -29,13 +22,6 @@ from schemas.topics import ACTION_RESULTS, INCIDENTS, KEYS, RECORD_HEADER, USAGE
 HISTORY_BATCH = 500
 LIVE_BATCH = 10
 VERIFY_SECONDS_MAX = 20.0
-CHANNEL = "C0ONCALL"
-ENGINEER = "U0ENGINEER"
-SOURCES_SQL = (
-    "SELECT country, network, source_kind, count() AS requests, sum(cost_usd) AS usd, "
-    "min(occurred_at) AS first_seen FROM v_usage_events WHERE key_id = '{key_id}' "
-    "GROUP BY ALL ORDER BY first_seen"
-)
 
 
 class DemoError(Exception):
@@ -48,8 +34,7 @@ class Demo:
 
     console: Console
     parts: Embedded
-    slack: FakeSlack
-    gateway: FakeGateway
+    others: StandIns
     shown: int = 0
     """Incident revisions that have been shown."""
     latest: dict[str, Incident] = field(default_factory=dict)
@@ -102,13 +87,12 @@ class Demo:
         Raises:
             DemoError: there is none.
         """
-        for message in self.slack.pages:
-            button = message.buttons.get("revoke")
-            if button is not None and button["value"] == incident.incident_id:
-                show.heading(self.console, "3. The engineer on call is paged")
-                show.slack_message(self.console, message, "on-call")
-                return message
-        raise DemoError("Slack has no message about the incident")
+        message = self.others.page_about(incident.incident_id)
+        if message is None:
+            raise DemoError("Slack has no message about the incident")
+        show.heading(self.console, "3. The engineer on call is paged")
+        show.slack_message(self.console, message, "on-call")
+        return message
 
     async def revoke(self, message: SlackMessage, incident: Incident) -> None:
         """Click, as Slack would send it, and wait until a probe says that the key is dead.
@@ -118,7 +102,7 @@ class Demo:
         """
         show.heading(self.console, "4. A click on Revoke, signed as Slack signs it")
         url = f"{self.parts.url}/v1/slack/interactions"
-        status = await self.slack.click(message, "revoke", ENGINEER, url)
+        status = await self.others.slack.click(message, "revoke", ENGINEER, url)
         show.line(self.console, f"POST {url} answers {status}")
         deadline = time.monotonic() + VERIFY_SECONDS_MAX
         while time.monotonic() < deadline:
@@ -129,7 +113,7 @@ class Demo:
             await asyncio.sleep(0.1)
         for result in self.published_results():
             show.outcome(self.console, result)
-        if incident.key_id not in self.gateway.revoked:
+        if incident.key_id not in self.others.gateway.revoked:
             raise DemoError(f"{incident.key_id}: the gateway still lets the key in")
         show.line(self.console, f"the gateway now refuses {incident.key_id}", "bold green")
 
@@ -155,11 +139,7 @@ class Demo:
     def answers(self, incident: Incident, folder: Path) -> None:
         """Where the key was used from, as the store has it."""
         show.heading(self.console, "5. What ClickHouse knows about it")
-        sql = SOURCES_SQL.format(key_id=incident.key_id)
-        show.line(self.console, f'$ leakline query --store {folder} --sql "{sql}"')
-        rows = run_sql(self.parts.store, sql)
-        for text in as_table(rows).decode().splitlines():
-            show.line(self.console, text)
+        show.sources(self.console, self.parts.store, folder, incident.key_id)
 
     def summary(self, fleet: DemoFleet, incident: Incident) -> None:
         """What it was worth."""
@@ -193,8 +173,11 @@ async def run_demo(console: Console, folder: Path, *, keep_serving: bool, port: 
     Raises:
         DemoError: it did not work.
     """
-    async with _parts(console, folder, port) as demo:
-        show.line(demo.console, f"console: {demo.parts.url}/")
+    async with AsyncExitStack() as stack:
+        others = await stack.enter_async_context(stand_ins())
+        parts = await stack.enter_async_context(embedded(others.config(folder, port)))
+        demo = Demo(console, parts, others)
+        show.line(console, f"console: {parts.url}/")
         fleet = await asyncio.to_thread(demo_fleet, time.time() - 1)
         await demo.history(fleet)
         incident = await demo.theft(fleet)
@@ -206,49 +189,3 @@ async def run_demo(console: Console, folder: Path, *, keep_serving: bool, port: 
         if keep_serving:
             show.heading(console, f"The console is open at {demo.parts.url}/ (Ctrl-C ends it)")
             await demo.parts.keep_going()
-
-
-@asynccontextmanager
-async def _parts(console: Console, folder: Path, port: int) -> AsyncIterator[Demo]:
-    # Secrets of this run alone.
-    slack = FakeSlack(
-        token=f"xoxb-{secrets.token_hex(12)}",
-        app_token=f"xapp-{secrets.token_hex(12)}",
-        signing_secret=secrets.token_hex(16),
-    )
-    gateway = FakeGateway(secret="whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
-    await slack.start()
-    await gateway.start()
-    try:
-        config = _config(slack, gateway, folder, port)
-        async with embedded(config) as parts:
-            yield Demo(console, parts, slack, gateway)
-    finally:
-        await slack.stop()
-        await gateway.stop()
-
-
-def _config(slack: FakeSlack, gateway: FakeGateway, folder: Path, port: int) -> Config:
-    return Config(
-        store=Store(path=folder),
-        slack=Slack(
-            token=SecretStr(slack.token),
-            signing_secret=SecretStr(slack.signing_secret),
-            channel=CHANNEL,
-            allowed_users=[ENGINEER],
-            base_url=slack.api_url,
-        ),
-        response=Response(
-            default_gateway=GATEWAY,
-            gateways=[
-                Gateway(
-                    name=GATEWAY,
-                    url=f"{gateway.url}/webhook",
-                    probe_url=f"{gateway.url}/status",
-                    secret=SecretStr(gateway.secret),
-                    allowed_networks=["127.0.0.0/8"],
-                )
-            ],
-        ),
-        serve=Serve(port=port),
-    )

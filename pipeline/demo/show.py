@@ -1,6 +1,7 @@
 """What the demo puts on the terminal."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -10,9 +11,17 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.demo.fake_slack import SlackMessage
+from pipeline.store import Store
+from pipeline.store.output import as_table
+from pipeline.store.questions import run_sql
 from schemas.action import ActionResult
 from schemas.incident import Incident
 
+SOURCES_SQL = (
+    "SELECT country, network, source_kind, count() AS requests, sum(cost_usd) AS usd, "
+    "min(occurred_at) AS first_seen FROM v_usage_events WHERE key_id = '{key_id}' "
+    "GROUP BY ALL ORDER BY first_seen"
+)
 _STYLES = {"page": "bold red", "ticket": "yellow", "info": "dim"}
 
 
@@ -43,6 +52,14 @@ def outcome(console: Console, result: ActionResult) -> None:
     http = f" (HTTP {result.http_status})" if result.http_status else ""
     detail = f": {result.detail}" if result.detail else ""
     line(console, f"{result.kind} of {result.key_id}: {result.status}{http}{detail}", "green")
+
+
+def sources(console: Console, store: Store, folder: Path, key_id: str) -> None:
+    """Where a key was used from, as the store has it."""
+    sql = SOURCES_SQL.format(key_id=key_id)
+    line(console, f'$ leakline query --store {folder} --sql "{sql}"')
+    for text in as_table(run_sql(store, sql)).decode().splitlines():
+        line(console, text)
 
 
 def slack_message(console: Console, message: SlackMessage, channel: str) -> None:

@@ -80,6 +80,9 @@ def _weigh(
     incident.cause, incident.runner_up = conclusion.cause, conclusion.runner_up
     incident.signals.update(fresh)
     incident.causes.update({each.detector.name: dict(each.causes) for each in evidence})
+    if before[0] == "page" and conclude(evidence, calibration).nats < calibration.page_nats:
+        # What goes on now would wake nobody; what did has been told.
+        return []
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
@@ -198,7 +201,8 @@ def _emit(  # the parts of a revision
             team=record.team if record else None,
             environment=record.environment if record else None,
             status=status,
-            severity=incident.severity,
+            # What has ended wakes nobody.
+            severity=incident.severity if status == "open" else "info",
             cause=incident.cause,
             runner_up=incident.runner_up,
             risk=risk_of(incident.nats, calibration),

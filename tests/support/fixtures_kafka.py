@@ -28,7 +28,7 @@ def topics(kafka: Broker) -> KafkaConfig:
         brokers=kafka.bootstrap,
         topic_prefix=f"t{uuid.uuid4().hex[:8]}.",
         partitions=4,
-        checkpoint_seconds=1.0,
+        checkpoint_seconds=0.3,
         session_timeout_seconds=2.0,
         transactions=kafka.has_transactions,
     )
