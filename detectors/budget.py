@@ -19,7 +19,7 @@ class Budget(Detector):
     catches = "Days that cost a multiple of what the owner agreed to."
     misses = "Keys without a budget in the registry."
     advice = "Ask the owner; raise the budget if the use is wanted, throttle the key if not."
-    triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.WATCHED
     causes = {"budget": 1.0}
     score_max = 10.0
 

@@ -11,7 +11,7 @@ class Canary(Detector):
     catches = "Whoever found the place where the key was planted."
     misses = "Everything about keys that are in use."
     advice = "Revoke, and treat the place where the key was planted as read by a stranger."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE | Trigger.HOUR
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
     causes = {"leaked": 1.0}
     score_max = 20.0
 

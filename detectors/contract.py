@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 from detectors.baselines.history import History
 from detectors.baselines.newcomers import Newcomer
+from detectors.baselines.slices import Slice, slice_of
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, Windows
 from schemas.incident import Cause
@@ -32,8 +33,8 @@ class Trigger:
     """Something that the key is not known to use: a source, a client, a model, an outcome."""
     VOLUME: Final = 2
     """More in this minute than is usual for the key."""
-    MINUTE: Final = 4
-    """A new minute of a key that is being watched."""
+    WATCHED: Final = 4
+    """The key is watched closely, since something about it was new or strange lately."""
     HOUR: Final = 8
     """The key's first event in a new hour."""
     CONTROL: Final = 16
@@ -42,7 +43,7 @@ class Trigger:
 
 _EXPECTED_MIN: Final = 3.0
 """Requests that must be expected before their absence says something."""
-ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE | Trigger.HOUR
+ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,10 @@ class KeyView:
         return self.windows.recent(self.minute, 15)
 
     @cached_property
-    def slices_15m(self) -> dict[str, Totals]:
-        """The last fifteen minutes by slice."""
-        return self.windows.recent_slices(self.minute, 15)
+    def kinds_15m(self) -> list[tuple[Slice, Totals]]:
+        """The last fifteen minutes by kind of request."""
+        recent = self.windows.recent_slices(self.minute, 15)
+        return [(slice_of(token), totals) for token, totals in recent.items()]
 
     @property
     def this_hour(self) -> HourWindow:

@@ -15,7 +15,7 @@ class Crowd(Detector):
     catches = "A key posted on a forum or sold on: strangers from many networks."
     misses = "A proxy that shows one address for all of them."
     advice = "Revoke and give out separate keys; nobody can tell the strangers apart."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.3, "leaked": 0.7, "exposed": 0.8}
     score_max = 6.0
 

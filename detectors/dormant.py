@@ -15,7 +15,7 @@ class Dormant(Detector):
     catches = "Old keys found in old places."
     misses = "Keys that sleep often."
     advice = "Ask whether anybody still needs the key; if not, revoke it for good."
-    triggers = Trigger.HOUR | Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.HOUR | Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED
     causes = {"leaked": 1.0, "hygiene": 0.8}
     score_max = 4.0
 

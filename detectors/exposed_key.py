@@ -16,20 +16,19 @@ class ExposedKey(Detector):
     catches = "A key shipped in a front end or a mobile app."
     misses = "A front end that hides behind a proxy; keys that were always used so."
     advice = "Take the key out of the front end, put a server of yours between, rotate the key."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"exposed": 1.0, "shared": 0.5, "leaked": 0.4}
     score_max = 9.0
 
     def judge(self, key: KeyView) -> Finding | None:
         addresses: set[str] = set()
         requests = 0
-        for token, totals in key.slices_15m.items():
-            what = slice_of(token)
+        for what, totals in key.kinds_15m:
             if what.exposed:
                 addresses.add(what.ip)
                 requests += totals.requests
         hour = key.this_hour
-        for token in hour.slices:
+        for token in hour.tokens:
             what = slice_of(token)
             if what.exposed:
                 addresses.add(what.ip)

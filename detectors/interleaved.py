@@ -18,7 +18,7 @@ class Interleaved(Detector):
     catches = "A stranger far away who works while the owner works."
     misses = "A stranger in the owner's country, or behind a cloud address."
     advice = "One of the two is not the owner: ask which, and revoke."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.1, "leaked": 1.0}
     score_max = 4.0
 

@@ -2,7 +2,6 @@
 
 import math
 
-from detectors.baselines.slices import slice_of
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 
@@ -20,7 +19,7 @@ class ModelMix(Detector):
     catches = "A thief who goes for the dearest models, or tries what is on the menu."
     misses = "A thief content with the key's usual model."
     advice = "Ask whether an upgrade was planned; if the source is new as well, revoke."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.8, "runaway": 0.2, "growth": 0.3}
     score_max = 4.0
 
@@ -60,8 +59,7 @@ class ModelMix(Detector):
 
 def _by_model(key: KeyView) -> dict[str, Totals]:
     models: dict[str, Totals] = {}
-    for token, totals in key.slices_15m.items():
-        what = slice_of(token)
+    for what, totals in key.kinds_15m:
         if what.model and what.outcome not in ("auth", "missing"):
             models.setdefault(what.model, Totals()).add(totals)
     return models

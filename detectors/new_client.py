@@ -1,7 +1,6 @@
 """Use with a client (SDK, tool, user agent) that the key has never been used with."""
 
 from detectors.baselines.newcomers import Newcomer
-from detectors.baselines.slices import slice_of
 from detectors.contract import Detector, Finding, KeyView, Trigger, span
 
 _FROM_NEWCOMER = 0.6
@@ -18,7 +17,7 @@ class NewClient(Detector):
     catches = "A thief with tools of their own: curl, another SDK, a chat front end."
     misses = "A thief who copies the owner's user agent."
     advice = "Look at the client's name: does anybody in the team use it?"
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.8, "exposed": 0.6, "hygiene": 0.5}
     score_max = 4.0
 
@@ -29,7 +28,7 @@ class NewClient(Detector):
             client = _unknown(key, worst.clients)
             share, since = _FROM_NEWCOMER, worst.first
         else:
-            client = _unknown(key, [slice_of(token).client for token in key.slices_15m])
+            client = _unknown(key, [what.client for what, _ in key.kinds_15m])
             share, since = _FROM_OWN, key.now - 900.0
         score = key.history.client_surprise(client) * share
         if not client or score < 0.5:

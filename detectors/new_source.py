@@ -23,7 +23,7 @@ class NewSource(Detector):
     catches = "A stolen key used from another country, network, VPN or Tor exit."
     misses = "A thief inside the key's own network; a key whose sources change all the time."
     advice = "Ask the owner whether the place is theirs. If nobody knows it, revoke."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.85, "exposed": 0.5, "hygiene": 0.4}
 
     def judge(self, key: KeyView) -> Finding | None:

@@ -16,7 +16,7 @@ class NewcomerRush(Detector):
     catches = "Bulk use by somebody else, within its first minutes."
     misses = "A thief who takes little at a time."
     advice = "Compare the sources; if the new ones are not a planned roll-out, revoke."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.7, "exposed": 0.6}
     score_max = 4.0
 

@@ -18,7 +18,7 @@ class OffHours(Detector):
     catches = "A burst at night or at a weekend on a key that keeps hours."
     misses = "Thieves in the owner's hours; keys that never rest."
     advice = "Ask whether somebody works late; if the source is new too, revoke."
-    triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.MINUTE | Trigger.NOVEL
+    triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL
     causes = {"leaked": 1.0, "runaway": 0.6, "shared": 0.5}
     score_max = 6.0
 

@@ -1,6 +1,5 @@
 """Somebody finds out what the key can do, before using it."""
 
-from detectors.baselines.slices import slice_of
 from detectors.contract import Detector, Finding, KeyView, Trigger
 
 _LISTING = ("models.list", "list_models", "models")
@@ -19,7 +18,7 @@ class Probing(Detector):
     catches = "The look around that comes minutes before the spending."
     misses = "A thief who knows what the key is good for."
     advice = "Look at the source of the refused requests; if it is new, revoke at once."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.4, "hygiene": 0.4}
     score_max = 6.0
 
@@ -27,8 +26,7 @@ class Probing(Detector):
         refused: set[str] = set()
         tried: set[str] = set()
         refusals = listings = 0
-        for token, totals in key.slices_15m.items():
-            what = slice_of(token)
+        for what, totals in key.kinds_15m:
             if what.operation in _LISTING:
                 listings += totals.requests
             if what.outcome in _REFUSED:

@@ -17,7 +17,7 @@ class RevokedUse(Detector):
     catches = "A revoked key that a gateway still serves, or that somebody keeps trying."
     misses = "Keys whose revocation nobody recorded."
     advice = "Find the gateway that still accepts the key; a stranger's tries prove the leak."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.MINUTE | Trigger.HOUR
+    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
     causes = {"revoked_use": 1.0}
     score_max = 12.0
 

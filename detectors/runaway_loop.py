@@ -26,7 +26,7 @@ class RunawayLoop(Detector):
     catches = "Retry loops and agents that never finish, within a quarter of an hour."
     misses = "Loops slower than five requests a minute, or lost in a busy key's noise."
     advice = "Call the owner; throttle the key until the client is stopped."
-    triggers = Trigger.VOLUME | Trigger.MINUTE
+    triggers = Trigger.VOLUME | Trigger.WATCHED
     causes = {"runaway": 1.0, "leaked": 0.2, "growth": 0.3}
     score_max = 9.5
 

@@ -27,7 +27,7 @@ class SpendSpike(Detector):
     catches = "Bulk use, whoever does it: a thief without patience, a loop, a re-run of a batch."
     misses = "A thief who stays below the key's own peaks."
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
-    triggers = Trigger.VOLUME | Trigger.MINUTE | Trigger.NOVEL
+    triggers = Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL
     causes = _BY_OWNER
     score_max = 7.0
 

@@ -16,7 +16,7 @@ class TokenStuffing(Detector):
     catches = "Few requests with enormous prompts, which a count of requests does not see."
     misses = "Long prompts of a key that has always sent some."
     advice = "Look at who sends them; cap the tokens per request at the gateway."
-    triggers = Trigger.VOLUME | Trigger.MINUTE | Trigger.HOUR | Trigger.NOVEL
+    triggers = Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR | Trigger.NOVEL
     causes = {"leaked": 1.0, "runaway": 0.9, "growth": 0.5}
     score_max = 8.5
 

@@ -14,9 +14,10 @@ class MinuteWindow(Window, array_like=True, gc=False):
 
 
 class HourWindow(Window, array_like=True, gc=False):
-    """An hour, by slice, with its largest five minutes."""
+    """An hour, with its slices and its largest five minutes."""
 
-    slices: dict[str, Totals] = {}
+    tokens: dict[str, int] = {}
+    """Requests by slice."""
     peak: Totals = field(default_factory=Totals)
     clean: bool = True
     """Nothing was held against the key while it was open."""

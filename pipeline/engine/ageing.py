@@ -11,6 +11,9 @@ _GATE_SHARE = 0.5
 """A minute with this share of the record of five minutes is worth a look."""
 _GATE_REQUESTS_MIN = 12
 _GATE_NANOS_MIN = 50_000_000
+_YOUNG_GATE_REQUESTS = 60
+_YOUNG_GATE_NANOS = 200_000_000
+"""Nothing is usual for a young key yet; only plain bulk is worth a look."""
 _RARE_ACTIVITY = 0.2
 """Hours in which the key works on fewer days than this are watched closely."""
 _WATCHED_NATS = 1.5
@@ -22,9 +25,10 @@ def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -
     state.minute = minute
     _note_peak(state, previous)
     horizon = state.clock - lateness_seconds
-    _expire_ids(state, int(horizon // 60))
     entered = minute // 60 != previous // 60
-    _close(state, horizon, minute, slicer)
+    if is_closing_time(previous, minute):
+        _expire_ids(state, int(horizon // 60))
+        _close(state, horizon, minute, slicer)
     if entered:
         _set_usual(state, minute // 60)
     return entered
@@ -45,6 +49,11 @@ def _expire_ids(state: KeyState, first: int) -> None:
     ids = state.ids
     for number in [number for number in ids if number < first]:
         del ids[number]
+
+
+def is_closing_time(previous: int, minute: int) -> bool:
+    """Whether windows close when the clock goes from one minute to another: every five."""
+    return previous // 5 != minute // 5
 
 
 def is_closing(window: tuple[Granularity, int], minute: int, horizon: float) -> bool:
@@ -76,7 +85,7 @@ def _learn(state: KeyState, hour: int, window: HourWindow, slicer: Slicer) -> No
         state.history.books.enter(hour, window)
     if not window.clean:
         return
-    seen = [(slice_of(token), slicer.place(token)) for token in window.slices]
+    seen = [(slice_of(token), slicer.place(token)) for token in window.tokens]
     zone = state.record.timezone if state.record else None
     state.history.learn(hour, zone, seen, window, window.peak)
     state.history.forget_newcomers(hour)
@@ -85,6 +94,10 @@ def _learn(state: KeyState, hour: int, window: HourWindow, slicer: Slicer) -> No
 def _set_usual(state: KeyState, hour: int) -> None:
     history = state.history
     records = history.volume.records
+    if history.learning:
+        state.usual = Gates(_YOUNG_GATE_REQUESTS, _YOUNG_GATE_NANOS)
+        watch(state, hour)
+        return
     state.usual = Gates(
         max(_GATE_REQUESTS_MIN, int(records.requests_5m * _GATE_SHARE)),
         max(_GATE_NANOS_MIN, int(records.nanos_5m * _GATE_SHARE)),

@@ -76,7 +76,7 @@ def count(state: KeyState, accepted: Accepted, token: str, minute: int) -> int:
 
 def _is_novel(state: KeyState, token: str, place: Place | None, minute: int) -> bool:
     hour = state.windows.hours.get(minute // 60)
-    if hour is not None and token in hour.slices:
+    if hour is not None and token in hour.tokens:
         return False
     return state.history.is_novel(slice_of(token), place)
 
@@ -108,8 +108,7 @@ def flush(state: KeyState, slicer: Slicer, touched: Touched) -> None:
                 window.add(totals)
                 if place is not None:
                     window.note_source(place.digest)
-            _merge(minute_window.slices, token, totals)
-            _merge(hour_window.slices, token, totals)
+            _keep(minute_window, hour_window, token, totals)
             newcomer = state.history.welcome(place, minute) if place is not None else None
             if newcomer is not None and place is not None:
                 what = slice_of(token)
@@ -122,13 +121,17 @@ def flush(state: KeyState, slicer: Slicer, touched: Touched) -> None:
     state.pending.clear()
 
 
-def _merge(slices: dict[str, Totals], token: str, totals: Totals) -> None:
-    known = slices.get(token)
-    if known is None:
-        if len(slices) >= SLICES_MAX:
-            token = OVERFLOW
-        known = slices.setdefault(token, Totals())
-    known.add(totals)
+def _keep(minute: MinuteWindow, hour: HourWindow, token: str, totals: Totals) -> None:
+    known = minute.slices.get(token)
+    if known is not None:
+        known.add(totals)
+    elif len(minute.slices) < SLICES_MAX:
+        minute.slices[token] = totals
+    else:
+        minute.slices.setdefault(OVERFLOW, Totals()).add(totals)
+    if token not in hour.tokens and len(hour.tokens) >= SLICES_MAX:
+        token = OVERFLOW
+    hour.tokens[token] = hour.tokens.get(token, 0) + totals.requests
 
 
 def count_late(state: KeyState, accepted: Accepted, touched: Touched) -> None:

@@ -11,7 +11,7 @@ from detectors.baselines.billing import Billed
 from detectors.baselines.totals import Window
 from detectors.contract import Trigger
 from pipeline.accept import Accepted, Batch, Control, refusal
-from pipeline.engine.ageing import age, is_closing, watch
+from pipeline.engine.ageing import age, is_closing, is_closing_time, watch
 from pipeline.engine.counting import (
     Touched,
     count,
@@ -216,11 +216,13 @@ class PartitionFold:
         entered = age(state, minute, self._rules.lateness_seconds, self._rules.slicer)
         open_gates(state)
         return (Trigger.HOUR if entered else Trigger.NONE) | (
-            Trigger.MINUTE if state.hot else Trigger.NONE
+            Trigger.WATCHED if state.hot else Trigger.NONE
         )
 
     def _look(self, state: KeyState, key_id: str, trigger: int, effects: Effects) -> None:
         flush(state, self._rules.slicer, self._touched[key_id])
+        if state.hot:
+            trigger |= Trigger.WATCHED
         revisions = look(state, key_id, trigger, state.clock, self._rules, self._calibration)
         effects.incidents.extend(revisions)
         watch(state, state.minute // 60)
@@ -273,6 +275,8 @@ class PartitionFold:
 
     def _save_closing(self, key_id: str, state: KeyState, touched: Touched, minute: int) -> None:
         # Rows of windows that leave the state before the next checkpoint.
+        if not is_closing_time(state.minute, minute):
+            return
         horizon = state.clock - self._rules.lateness_seconds
         closing = {each for each in touched if is_closing(each, minute, horizon)}
         if closing:
