@@ -91,5 +91,8 @@ def test_the_readme_shows_this_demo(shown: str) -> None:
         for command, output in session
         if command == "make demo"
     )
-    steps = [line for line in readme.skeleton(said) if line and line[0] in "#I"]
-    assert [line for line in readme.skeleton(shown) if line and line[0] in "#I"] == steps
+    assert _steps(shown) == _steps(said) != []
+
+
+def _steps(output: str) -> list[str]:
+    return [line for line in output.splitlines() if re.match(r"\d\. [A-Z]|In short", line)]

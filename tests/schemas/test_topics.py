@@ -6,6 +6,7 @@ from schemas.topics import TOPICS, Topic
 ROLES = {"intake", "gateways", "serve", "pollers", "leakline", "detect", "reconcile", "sink"} | {
     "notify",
     "enforce",
+    "console",
 }
 
 

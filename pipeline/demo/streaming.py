@@ -1,0 +1,241 @@
+"""The demo on Kafka: the roles as processes, the log at a broker, everything else as before."""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import aiohttp
+from pydantic import BaseModel, SecretStr
+from rich.console import Console
+
+from pipeline.config import Config, Kafka
+from pipeline.config import Store as StoreConfig
+from pipeline.demo import show
+from pipeline.demo.fake_slack import SlackMessage
+from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
+from pipeline.demo.run import HISTORY_BATCH, LIVE_BATCH, DemoError
+from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
+from pipeline.store import Store
+from pipeline.workers.local_kafka import LocalKafka
+from pipeline.workers.producing import EventLog
+from pipeline.workers.topics_admin import create_topics
+from schemas.codec import encode
+from schemas.topics import KEYS, RECORD_HEADER, USAGE_EVENTS
+
+T = TypeVar("T")
+START_SECONDS_MAX = 60.0
+PAGE_SECONDS_MAX = 90.0
+STOP_SECONDS_MAX = 20.0
+LIVE_PAUSE_SECONDS = 0.05
+SECTIONS = ("kafka", "store", "slack", "response", "serve")
+
+
+async def run_streaming_demo(console: Console, folder: Path, brokers: str | None) -> None:
+    """Show the same with Faust workers on Kafka.
+
+    Args:
+        console: where it is shown.
+        folder: of the embedded store; new.
+        brokers: comma-separated `host:port`; None starts Apache Kafka on this machine.
+
+    Raises:
+        DemoError: it did not work.
+        BrokerUnavailableError: no broker can be started here.
+        BrokerError: the broker given cannot be used.
+    """
+    with _broker(console, brokers) as bootstrap:
+        async with stand_ins() as others:
+            kafka = Kafka(
+                brokers=bootstrap,
+                topic_prefix=f"demo-{secrets.token_hex(4)}-",
+                partitions=4,
+                checkpoint_seconds=1.0,
+            )
+            config = others.config(folder, _free_port(), kafka)
+            await _play(console, config, others)
+
+
+async def _play(console: Console, config: Config, others: StandIns) -> None:
+    created = await asyncio.to_thread(create_topics, config)
+    show.line(console, f"{len(created)} topics created")
+    with Store.open(config.store) as store:
+        store.migrate()
+    fleet = await asyncio.to_thread(demo_fleet, time.time() - 1)
+    name = fleet.theft.key_id
+    async with _processes(console, config) as url:
+        await _feed(console, config, fleet)
+        message = await _until(lambda: others.page_about(name), PAGE_SECONDS_MAX)
+        if message is None:
+            raise DemoError(f"{name}: the theft was not paged")
+        show.heading(console, "3. The engineer on call is paged")
+        show.slack_message(console, message, "on-call")
+        await _revoke(console, others, message, url, name)
+    show.heading(console, "5. What ClickHouse knows about it")
+    with Store.open(config.store) as store:
+        show.sources(console, store, config.store.path, name)
+        for row in store.query("SELECT status, http_status FROM v_action_results").rows:
+            show.line(console, f"action_results: {row[0]} (HTTP {row[1]})")
+
+
+async def _feed(console: Console, config: Config, fleet: DemoFleet) -> None:
+    show.heading(console, "1. A week of honest use, packed into messages")
+    async with EventLog(config.kafka) as log:
+        for record in fleet.keys:
+            await log.send(KEYS, record.key_id, encode(record))
+            header = {RECORD_HEADER: "key"}
+            await log.send(USAGE_EVENTS, record.key_id, encode(record), header)
+        for batch in batches(fleet.history, HISTORY_BATCH):
+            await log.send_packed(batch)
+        show.line(console, f"{len(fleet.history):,} events of {len(fleet.keys)} keys on the log")
+        show.heading(console, "2. A key leaks: the last minutes, a few events at a time")
+        for batch in batches(fleet.live, LIVE_BATCH):
+            await log.send_packed(batch)
+            await asyncio.sleep(LIVE_PAUSE_SECONDS)
+        show.line(console, f"{len(fleet.live):,} events, most of them the thief's")
+
+
+async def _revoke(
+    console: Console, others: StandIns, message: SlackMessage, url: str, name: str
+) -> None:
+    show.heading(console, "4. A click on Revoke, signed as Slack signs it")
+    where = f"{url}/v1/slack/interactions"
+    show.line(
+        console,
+        f"POST {where} answers {await others.slack.click(message, 'revoke', ENGINEER, where)}",
+    )
+    if not await _until(lambda: name in others.gateway.revoked, PAGE_SECONDS_MAX):
+        raise DemoError(f"{name}: the gateway still lets the key in")
+    # The page loses its button when the probe has agreed and notify has heard of it.
+    await _until(lambda: "revoke" not in message.buttons, PAGE_SECONDS_MAX)
+    show.line(console, f"the gateway now refuses {name}", "bold green")
+    await asyncio.sleep(1.0)
+
+
+async def _until(look: Callable[[], T], seconds_max: float) -> T:
+    deadline = time.monotonic() + seconds_max
+    while not (found := look()) and time.monotonic() < deadline:  # noqa: ASYNC110 - of others
+        await asyncio.sleep(0.1)
+    return found
+
+
+@contextmanager
+def _broker(console: Console, brokers: str | None) -> Iterator[str]:
+    if brokers:
+        yield brokers
+        return
+    show.line(console, "starting Apache Kafka on this machine (fetched by Maven the first time)")
+    broker = LocalKafka()
+    try:
+        broker.start()
+        yield broker.bootstrap
+    finally:
+        broker.close()
+
+
+@asynccontextmanager
+async def _processes(console: Console, config: Config) -> AsyncIterator[str]:
+    """The workers and the server, each a process; the address of the server."""
+    with tempfile.TemporaryDirectory(prefix="leakline-demo-") as scratch:
+        folder = Path(scratch)
+        log = folder / "processes.log"
+        # An embedded store has one owner, the sink: the server goes without.
+        storeless = config.model_copy(update={"store": StoreConfig(path=folder / "none")})
+        started = [
+            _start("run", _written(config, folder / "run.toml"), log),
+            _start("serve", _written(storeless, folder / "serve.toml"), log),
+        ]
+        url = f"http://{config.serve.host}:{config.serve.port}"
+        try:
+            await _ready(url, started, log)
+            show.line(console, f"workers detect, sink, notify and enforce; server at {url}/")
+            yield url
+        finally:
+            await asyncio.to_thread(_stop, started)
+
+
+def _written(config: Config, file: Path) -> Path:
+    file.touch(mode=0o600)  # it holds the secrets of this run
+    file.write_text(_toml(config))
+    return file
+
+
+def _start(command: str, config: Path, log: Path) -> subprocess.Popen[bytes]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("LEAKLINE_")}
+    with log.open("ab") as output:
+        return subprocess.Popen(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "pipeline.cli", command, "--config", str(config)],
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+
+
+async def _ready(url: str, started: list[subprocess.Popen[bytes]], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < deadline and all(each.poll() is None for each in started):
+            try:
+                async with session.get(f"{url}/readyz") as answer:
+                    if answer.ok:
+                        return
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.2)
+    raise DemoError(f"the processes did not start: {await asyncio.to_thread(_last_line, log)}")
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else "nothing was said"
+
+
+def _stop(started: list[subprocess.Popen[bytes]]) -> None:
+    for process in started:
+        process.send_signal(signal.SIGTERM)
+    for process in started:
+        try:
+            process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _toml(config: Config) -> str:
+    """A configuration as a file; TOML takes JSON's texts, numbers and lists as they are."""
+    lines: list[str] = []
+    for section in SECTIONS:
+        values = _plain(getattr(config, section))
+        lines += [f"[{section}]", *(f"{k} = {_value(v)}" for k, v in values.items()), ""]
+    return "\n".join(lines)
+
+
+def _plain(model: BaseModel) -> dict[str, object]:
+    given = {name: getattr(model, name) for name in model.model_fields_set}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _value(value: object) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, BaseModel):
+        return "{" + ", ".join(f"{k} = {_value(v)}" for k, v in _plain(value).items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(each) for each in value) + "]"
+    return json.dumps(value if isinstance(value, (bool, int, float)) else str(value))
