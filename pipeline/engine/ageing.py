@@ -65,8 +65,8 @@ def is_closing(window: tuple[Granularity, int], minute: int, horizon: float) -> 
         horizon: the key's clock less the lateness, in Unix seconds.
     """
     granularity, number = window
-    if granularity == "1m":
-        return number <= minute - MINUTES_KEPT
+    if granularity == "1m" and number > minute - MINUTES_KEPT:
+        return False
     return (number + 1) * SECONDS[granularity] <= horizon
 
 

@@ -52,7 +52,7 @@ def count(state: KeyState, accepted: Accepted, token: str, minute: int) -> int:
     fired = Trigger.NONE
     if totals is None:
         if len(pending) >= SLICES_MAX:
-            token = OVERFLOW
+            token = _crowded(accepted, len(pending))
         totals = pending.setdefault(token, Totals())
         if state.novel_minute != minute and _is_novel(state, token, accepted.source, minute):
             state.novel_minute = minute
@@ -72,6 +72,13 @@ def count(state: KeyState, accepted: Accepted, token: str, minute: int) -> int:
     if state.requests >= gates.requests or state.nanos >= gates.nanos:
         fired |= Trigger.VOLUME
     return fired
+
+
+def _crowded(accepted: Accepted, slices: int) -> str:
+    """The slice of a request beyond the limit: only where it came from, or nothing at all."""
+    if accepted.source is None or slices >= 2 * SLICES_MAX:
+        return OVERFLOW
+    return accepted.source.ip + OVERFLOW
 
 
 def _is_novel(state: KeyState, token: str, place: Place | None, minute: int) -> bool:

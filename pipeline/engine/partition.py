@@ -184,6 +184,7 @@ class PartitionFold:
         self._note(accepted)
         if at < state.clock - self._rules.lateness_seconds:
             self.counts["late"] += 1
+            flush(state, self._rules.slicer, self._touched[key_id])  # its windows may be pending
             count_late(state, accepted, self._touched[key_id])
             return
         minute = int(at // 60)
