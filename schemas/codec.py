@@ -19,6 +19,8 @@ _EVENT: Final = msgspec.json.Decoder(UsageEvent)
 _ENCODER: Final = msgspec.json.Encoder()
 _FIELD = re.compile(r"`?\$\.(\w+)")
 _REQUIRED = frozenset({"event_id", "occurred_at", "key_id"})
+CONTROL_BYTES_MAX: Final = 16 * 1024
+"""Bytes of a control record; a key's state holds its registry entry."""
 _KEY_IDS = frozenset({"key_id", "provider_key_id"})
 _QUOTED = re.compile(r"\s*'.*", re.DOTALL)
 
@@ -96,6 +98,8 @@ def decode_control(raw: bytes, kind: type[T]) -> T:
     Raises:
         Refused: it is no such record.
     """
+    if len(raw) > CONTROL_BYTES_MAX:
+        raise Refused("too_large", f"{len(raw)} bytes; at most {CONTROL_BYTES_MAX} are taken")
     record = decode_record(raw, kind)
     return redacted(record) if _suspicious(raw) else record
 

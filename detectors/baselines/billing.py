@@ -6,6 +6,8 @@ from detectors.baselines.totals import Totals
 
 BILLS_MAX = 8
 """Windows of a bill remembered, so that a later record can replace an earlier one."""
+LINES_MAX = 64
+"""Lines (models) of a bill; further ones are left out."""
 LEDGER_HOURS = 50
 """Hours of the gateway's own totals remembered for comparison."""
 
@@ -64,16 +66,18 @@ class Books(Struct, array_like=True, gc=False):
             if len(self.bills) >= BILLS_MAX:
                 del self.bills[min(self.bills)]
             bill = self.bills[start] = Bill(start, end)
-        bill.lines[line] = billed
+        if line in bill.lines or len(bill.lines) < LINES_MAX:
+            bill.lines[line] = billed
         return bill
 
     def reconcile(self, bill: Bill, open_hours: dict[int, Totals], observed: float) -> None:
         """Compare a bill with what the gateway saw in its window."""
         seen = Totals()
-        for hour in range(bill.start // 3600, max(bill.start + 1, bill.end - 1) // 3600 + 1):
-            for books in (self.ledger, open_hours):
-                if hour in books:
-                    seen.add(books[hour])
+        first, last = bill.start // 3600, max(bill.start + 1, bill.end - 1) // 3600
+        for books in (self.ledger, open_hours):
+            for hour, totals in books.items():
+                if first <= hour <= last:
+                    seen.add(totals)
         lines = bill.lines.values()
         self.gap = Gap(
             start=bill.start,

@@ -1,7 +1,7 @@
 """What the passing of a key's own time does: windows close, and honest hours are learnt."""
 
 from detectors.baselines.slices import slice_of
-from detectors.baselines.windows import HourWindow
+from detectors.baselines.windows import HourWindow, MinuteWindow
 from pipeline.engine.counting import MINUTES_KEPT
 from pipeline.engine.slicer import Slicer
 from pipeline.engine.state import Gates, KeyState
@@ -14,6 +14,10 @@ _GATE_NANOS_MIN = 50_000_000
 _YOUNG_GATE_REQUESTS = 60
 _YOUNG_GATE_NANOS = 200_000_000
 """Nothing is usual for a young key yet; only plain bulk is worth a look."""
+_SLICES_MINUTES = 16
+"""Minutes, the current one included, of which the slices stay in the state …"""
+_SLICES_KEPT_MAX = 640
+"""… if they are not more than so many; older minutes keep their totals only."""
 _RARE_ACTIVITY = 0.2
 """Hours in which the key works on fewer days than this are watched closely."""
 _WATCHED_NATS = 1.5
@@ -24,6 +28,7 @@ def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -
     previous = state.minute
     state.minute = minute
     _note_peak(state, previous)
+    _thin(state.windows.minutes, minute)
     horizon = state.clock - lateness_seconds
     entered = minute // 60 != previous // 60
     if is_closing_time(previous, minute):
@@ -43,6 +48,15 @@ def _note_peak(state: KeyState, minute: int) -> None:
     hour.peak.nanos = max(hour.peak.nanos, last_5m.nanos)
     if state.incident is not None and state.incident.severity != "info":
         hour.clean = False
+
+
+def _thin(minutes: dict[int, MinuteWindow], minute: int) -> None:
+    kept = 0
+    for number in sorted(minutes, reverse=True):
+        window = minutes[number]
+        kept += len(window.slices)
+        if number <= minute - _SLICES_MINUTES or kept > _SLICES_KEPT_MAX:
+            window.slices = {}
 
 
 def _expire_ids(state: KeyState, first: int) -> None:

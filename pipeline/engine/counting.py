@@ -20,8 +20,10 @@ from schemas.spend_window import Granularity
 
 SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
-IDS_PER_MINUTE_MAX: Final = 12_000
-"""Event ids remembered per key and minute: beyond it duplicates are not recognised."""
+IDS_MAX: Final = 32_768
+"""Event ids remembered per key: beyond it duplicates are not recognised."""
+_IDS_COUNTED_FROM: Final = 256
+"""Ids of a minute below which nobody counts those of the others."""
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
 
@@ -38,7 +40,7 @@ def is_duplicate(state: KeyState, event_id: str, minute: int) -> bool:
     own = ids.get(minute)
     if own is None:
         ids[minute] = {digest}
-    elif len(own) < IDS_PER_MINUTE_MAX:
+    elif len(own) < _IDS_COUNTED_FROM or sum(map(len, ids.values())) < IDS_MAX:
         own.add(digest)
     return False
 

@@ -86,19 +86,43 @@ class KeyState(Struct, array_like=True, gc=False):
     calm: Calm | None = None
 
 
+_INT_MAX = 2**63 - 1
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(KeyState)
 
 
+class UnknownStateError(Exception):
+    """A stored state that this release cannot read."""
+
+
 def encode_state(state: KeyState) -> bytes:
     """A state as stored."""
-    return _ENCODER.encode(state)
+    try:
+        return _ENCODER.encode(state)
+    except OverflowError:  # sums of absurd costs
+        return _ENCODER.encode(_clamped(msgspec.to_builtins(state, str_keys=False)))
 
 
 def decode_state(raw: bytes) -> KeyState:
     """A stored state.
 
     Raises:
-        msgspec.DecodeError: it is none.
+        UnknownStateError: it is none, or one of another version.
     """
-    return _DECODER.decode(raw)
+    try:
+        state = _DECODER.decode(raw)
+    except msgspec.DecodeError as error:
+        raise UnknownStateError(f"a stored state cannot be read: {error}") from None
+    if state.version != VERSION:
+        raise UnknownStateError(
+            f"a stored state has version {state.version}; this release reads version {VERSION}"
+        )
+    return state
+
+
+def _clamped(value: object) -> object:
+    if isinstance(value, list):
+        return [_clamped(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _clamped(each) for name, each in value.items()}
+    return min(value, _INT_MAX) if isinstance(value, int) else value
