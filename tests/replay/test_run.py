@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.accept import Batch
+from pipeline.config import Config
+from pipeline.engine import default_rules
+from pipeline.message import Message
+from pipeline.replay.merge import Recording, merge
+from pipeline.replay.run import Results, Summary, replay
+from pipeline.simulate import FleetSettings, simulate_to_files
+from schemas.spend_window import SpendWindow
+
+SETTINGS = FleetSettings(keys=6, days=4, seed=5, attack_rate=0.5, volume=0.3, disorder=0.02)
+
+
+class Kept:
+    """An output that keeps everything; of totals the highest version."""
+
+    def __init__(self) -> None:
+        self.incidents: list[object] = []
+        self.letters: list[tuple[int, str]] = []
+        self.totals: dict[tuple[str, str, object], SpendWindow] = {}
+
+    def take(self, message: Message, batch: Batch, results: Results) -> None:
+        del message, batch
+        self.incidents += results.incidents
+        self.letters += [(each.offset, each.reason) for each in results.dead_letters]
+
+    def windows(self, rows: list[SpendWindow]) -> None:
+        for row in rows:
+            self.totals[row.key_id, row.granularity, row.window_start] = row
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    root = tmp_path_factory.mktemp("run")
+    events, keys = root / "events.jsonl", root / "keys.jsonl"
+    simulate_to_files(SETTINGS, events, keys=keys)
+    lines = events.read_bytes().splitlines(keepends=True)
+    lines[100:100] = [b"garbage\n", b"\n", b'{"event_id": "x"}\n']
+    events.write_bytes(b"".join(lines))
+    return Recording(events, keys=keys)
+
+
+def _replayed(recording: Recording, lines_max: int) -> tuple[Kept, Summary]:
+    kept = Kept()
+    messages = merge(recording, 2e9, packed_lines_max=lines_max)
+    return kept, replay(messages, default_rules(Config()), [kept])
+
+
+@pytest.mark.parametrize("lines_max", [1, 7])
+def test_how_lines_are_packed_changes_nothing(recording: Recording, lines_max: int) -> None:
+    packed, packed_summary = _replayed(recording, 500)
+    other, other_summary = _replayed(recording, lines_max)
+    assert packed.incidents == other.incidents != []
+    assert packed.totals == other.totals
+    assert packed.letters == other.letters
+    assert packed_summary.counts == other_summary.counts
+
+
+def test_a_dead_letter_is_at_its_line(recording: Recording) -> None:
+    kept, summary = _replayed(recording, 500)
+    assert kept.letters == [(101, "not_json"), (102, "empty_message"), (103, "missing_field")]
+    assert summary.events == len(Path(recording.events).read_bytes().splitlines())
+
+
+def test_totals_are_those_of_the_events(recording: Recording) -> None:
+    kept, summary = _replayed(recording, 500)
+    days = [row for row in kept.totals.values() if row.granularity == "1d"]
+    assert sum(row.requests for row in days) == summary.accepted - summary.counts["duplicate"]
