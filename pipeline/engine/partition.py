@@ -329,7 +329,7 @@ def _line(usage: ProviderUsage) -> tuple[str, Billed]:
         tokens=usage.input_tokens + usage.output_tokens,
         nanos=to_nanos(usage.cost_usd or 0.0),
     )
-    return f"{usage.provider}/{usage.model}", billed
+    return f"{usage.provider}/{usage.model}"[:128], billed
 
 
 def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:
