@@ -7,8 +7,8 @@ _BURN_FACTOR = 10.0
 _WELL_OVER = 2.2
 _FAR_OVER = 3.0
 """… and so does a day that costs so many budgets, however it came to it."""
-_NANOS_MIN = 1_000_000_000
-"""Less than a dollar wakes nobody."""
+_NANOS_MIN = 5_000_000_000
+"""Less than five dollars wakes nobody."""
 
 
 class Budget(Detector):
@@ -32,7 +32,7 @@ class Budget(Detector):
         if spent < budget:
             return None
         burn = max(key.last_15m.nanos * 96, key.this_hour.nanos * 24)
-        if burn < max(budget, _NANOS_MIN / 2):
+        if burn < max(budget, _NANOS_MIN / 10):
             return None
         urgent = spent >= _FAR_OVER * budget or (
             spent >= _WELL_OVER * budget and key.this_hour.nanos * 24 >= _BURN_FACTOR * budget

@@ -89,6 +89,11 @@ class KeyView:
         """The key's IANA zone, when the registry gives one."""
         return self.record.timezone if self.record else None
 
+    @property
+    def confidence(self) -> float:
+        """Factor on evidence from a history that is still short."""
+        return 0.5 if self.history.learning else 1.0
+
     @cached_property
     def last_5m(self) -> Totals:
         """The last five minutes."""

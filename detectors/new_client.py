@@ -30,7 +30,7 @@ class NewClient(Detector):
         else:
             client = _unknown(key, [what.client for what, _ in key.kinds_15m])
             share, since = _FROM_OWN, key.now - 900.0
-        score = key.history.client_surprise(client) * share
+        score = key.history.client_surprise(client) * share * key.confidence
         if not client or score < 0.5:
             return None
         usual = sorted(key.history.clients.values)

@@ -31,7 +31,7 @@ class NewSource(Detector):
         if not newcomers:
             return None
         worst = max(newcomers, key=lambda each: _score(key, each))
-        score = _score(key, worst) - _REPLACED_NATS * key.replaced
+        score = key.confidence * (_score(key, worst) - _REPLACED_NATS * key.replaced)
         if score < 0.5:
             return None
         return Finding(

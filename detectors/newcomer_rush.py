@@ -27,7 +27,7 @@ class NewcomerRush(Detector):
             return None
         by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))
         by_money = math.log(max(foreign.nanos, 1) / max(usual[1], _NANOS_MIN / 2))
-        score = 1.2 * max(by_requests, by_money) * (1.0 - key.replaced)
+        score = 1.2 * max(by_requests, by_money) * (1.0 - key.replaced) * key.confidence
         if score < 0.5:
             return None
         return Finding(

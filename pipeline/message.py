@@ -25,5 +25,3 @@ class Message:
     def record(self) -> str:
         """`usage`, or the kind of control record."""
         return self.headers.get(RECORD_HEADER, "usage")
-
-

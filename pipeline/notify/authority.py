@@ -25,8 +25,6 @@ class Authority:
     def not_revocable(self, record: KeyRecord | None) -> str | None:
         """Why a click cannot revoke a key; None: it can."""
         gateway = self.gateway(record)
-        if record is not None and record.protected:
-            return "it is protected, so revoke it at its gateway by hand"
         if record is not None and record.status != "active":
             return f"the registry says that it is {record.status}"
         if gateway is None:
