@@ -1,0 +1,181 @@
+"""What a person says about an incident changes what happens next for that key."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from pipeline.engine import PartitionFold
+from pipeline.message import Message
+from schemas.fields import epoch
+from schemas.incident import Incident
+from schemas.usage_event import UsageEvent
+from schemas.verdict import Judgement, Verdict
+from tests.support.events import (
+    DAY,
+    HOUR,
+    KEY,
+    Outcome,
+    burst,
+    control,
+    in_time,
+    messages,
+    office,
+    rules,
+    run,
+    thief,
+    workday,
+)
+
+STOLEN_AT = workday(8, 2)
+LOOP = {"cost_usd": 0.5}
+"""The owner's own sources at night, far more than ever."""
+
+
+def before(*parts: Sequence[UsageEvent]) -> list[Message]:
+    """Eight honest days, and what happens on the ninth."""
+    return messages(in_time(office(9), *parts), 40)
+
+
+def paged() -> tuple[Outcome, Incident]:
+    """A fold in which a loop of the owner's has just paged."""
+    outcome = run(before(burst(STOLEN_AT, 400, **LOOP)))
+    pages = outcome.pages()
+    assert pages
+    return outcome, pages[-1]
+
+
+def say(
+    outcome: Outcome,
+    what: Judgement,
+    about: Incident,
+    **changes: str | float,
+) -> list[Incident]:
+    at = STOLEN_AT + HOUR
+    verdict = Verdict(
+        incident_id=about.incident_id, key_id=about.key_id, verdict=what, by="slack:U1", at=at
+    )
+    verdict = msgspec.structs.replace(verdict, **changes)
+    return run([control("verdict", verdict, at=at)], outcome.fold).incidents
+
+
+def goes_on(outcome: Outcome, *parts: Sequence[UsageEvent]) -> list[Incident]:
+    return run(messages(in_time(*parts), 40), outcome.fold).pages()
+
+
+def again(at: float) -> list[UsageEvent]:
+    return burst(at, 400, **LOOP)
+
+
+@pytest.mark.parametrize("what", ["benign", "expected"])
+def test_benign_ends_the_incident_and_says_so_once(what: Judgement) -> None:
+    outcome, incident = paged()
+    (revision,) = say(outcome, what, incident)
+    assert revision.status == "suppressed"
+    assert revision.incident_id == incident.incident_id
+    assert revision.revision == max(each.revision for each in outcome.incidents) + 1
+    assert epoch(revision.detected_at) == STOLEN_AT + HOUR
+    assert not say(outcome, what, incident)
+
+
+@pytest.mark.parametrize("what", ["benign", "expected", "snooze"])
+def test_the_same_evidence_does_not_page_again_until_the_verdict_expires(what: Judgement) -> None:
+    outcome, incident = paged()
+    say(outcome, what, incident, until=workday(9, 12))
+    assert not goes_on(outcome, again(workday(8, 4)), again(workday(9, 2)))
+
+
+def test_a_verdict_expires() -> None:
+    outcome, incident = paged()
+    say(outcome, "benign", incident, until=STOLEN_AT + 2 * HOUR)
+    pages = goes_on(outcome, again(workday(9, 2)))
+    assert pages
+    assert pages[0].incident_id != incident.incident_id
+
+
+def test_a_verdict_without_an_end_holds_for_a_week() -> None:
+    outcome, incident = paged()
+    say(outcome, "benign", incident)
+    assert not goes_on(outcome, again(STOLEN_AT + 6 * DAY))
+
+
+def test_a_snooze_ends_and_then_the_same_pages_again() -> None:
+    outcome, incident = paged()
+    (revision,) = say(outcome, "snooze", incident, until=STOLEN_AT + 2 * HOUR)
+    assert revision.status == "suppressed"
+    assert not goes_on(outcome, again(STOLEN_AT + 1.5 * HOUR))
+    assert goes_on(outcome, again(workday(9, 2)))
+
+
+def test_much_stronger_evidence_pages_in_spite_of_a_verdict() -> None:
+    outcome, incident = paged()
+    say(outcome, "benign", incident)
+    assert goes_on(outcome, thief(workday(9, 2), 300, client_ip="185.220.101.4", cost_usd=3.0))
+
+
+def test_a_benign_verdict_makes_its_sources_welcome() -> None:
+    outcome = run(before(thief(workday(8, 10))))
+    (*_, incident) = outcome.pages()
+    say(outcome, "benign", incident, until=STOLEN_AT + 2 * HOUR)
+    few = thief(workday(9, 10), 20, cost_usd=0.001)
+    assert not goes_on(outcome, few)
+
+
+def test_a_leak_keeps_the_incident_open_and_its_sources_strangers() -> None:
+    outcome = run(before(thief(workday(8, 10))))
+    (*_, incident) = outcome.pages()
+    assert not say(outcome, "leak", incident)
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    assert state.incident is not None
+    assert state.incident.incident_id == incident.incident_id
+    back = [event for day in range(9, 13) for event in thief(workday(day, 10), 30)]
+    run(messages(back, 40), outcome.fold)
+    assert not state.history.countries.knows("BR")
+
+
+def test_a_thief_who_waits_until_the_incident_has_ended_pages_again() -> None:
+    outcome = run(before(thief(workday(8, 10))))
+    (*_, incident) = outcome.pages()
+    say(outcome, "leak", incident)
+    pages = goes_on(outcome, office(14)[len(office(9)) :], thief(workday(13, 10)))
+    assert pages
+    assert pages[-1].incident_id != incident.incident_id
+
+
+def test_acknowledge_changes_nothing() -> None:
+    outcome, incident = paged()
+    plain, _ = paged()
+    assert not say(outcome, "acknowledge", incident)
+    more = again(STOLEN_AT + 2 * HOUR)
+    assert run(messages(more), outcome.fold).incidents == run(messages(more), plain.fold).incidents
+
+
+@pytest.mark.parametrize("what", ["benign", "leak", "snooze", "expected", "acknowledge"])
+@pytest.mark.parametrize(
+    "changes",
+    [{"incident_id": "inc-of-somebody-else"}, {"key_id": "a-key-never-seen"}],
+    ids=["incident", "key"],
+)
+def test_a_verdict_on_something_else_changes_nothing(
+    what: Judgement, changes: dict[str, str]
+) -> None:
+    outcome, incident = paged()
+    plain, _ = paged()
+    assert not say(outcome, what, incident, **changes)
+    more = again(workday(9, 2))
+    after = run(messages(more), outcome.fold)
+    alone = run(messages(more), plain.fold)
+    assert after.incidents == alone.incidents
+    assert after.states[KEY] == alone.states[KEY]
+
+
+def test_a_verdict_survives_a_restart() -> None:
+    outcome, incident = paged()
+    say(outcome, "benign", incident, until=workday(9, 12))
+    outcome.checkpoint()
+    fresh = PartitionFold(rules())
+    for key_id, state in outcome.states.items():
+        assert state is not None
+        fresh.restore(key_id, state)
+    assert not run(messages(again(workday(9, 2)), 40), fresh).pages()
