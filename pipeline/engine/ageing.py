@@ -46,8 +46,15 @@ def _note_peak(state: KeyState, minute: int) -> None:
     last_5m = state.windows.recent(minute, 5)
     hour.peak.requests = max(hour.peak.requests, last_5m.requests)
     hour.peak.nanos = max(hour.peak.nanos, last_5m.nanos)
-    if state.incident is not None and state.incident.severity != "info":
+    if _is_suspect(state):
         hour.clean = False
+
+
+def _is_suspect(state: KeyState) -> bool:
+    """Whether what goes on must not be learnt as normal."""
+    if state.incident is not None:
+        return state.incident.severity != "info"
+    return state.calm is not None and state.calm.snoozed and state.clock < state.calm.until
 
 
 def _thin(minutes: dict[int, MinuteWindow], minute: int) -> None:

@@ -80,9 +80,12 @@ def _weigh(
     incident.cause, incident.runner_up = conclusion.cause, conclusion.runner_up
     incident.signals.update(fresh)
     incident.causes.update({each.detector.name: dict(each.causes) for each in evidence})
-    if before[0] == "page" and conclude(evidence, calibration).nats < calibration.page_nats:
-        # What goes on now would wake nobody; what did has been told.
-        return []
+    if incident.severity == "page":
+        if conclude(evidence, calibration).nats >= calibration.page_nats:
+            incident.evidence_at = view.now
+        elif before[0] == "page":
+            # What goes on now would wake nobody; what did has been told.
+            return []
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
@@ -245,7 +248,7 @@ def hear(
         return []
     until = epoch(verdict.until) if verdict.until is not None else at + CALM_SECONDS
     emitted = _emit(state, key_id, None, "suppressed", at, calibration)
-    state.calm = Calm(until=until, nats=incident.nats)
+    state.calm = Calm(until=until, nats=incident.nats, snoozed=verdict.verdict == "snooze")
     if verdict.verdict != "snooze":
         state.history.accept_newcomers(int(state.clock // 3600))
     state.incident = None

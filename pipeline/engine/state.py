@@ -44,6 +44,8 @@ class Calm(Struct, array_like=True, gc=False):
     until: float
     nats: float
     """Evidence that was forgiven."""
+    snoozed: bool = False
+    """Nobody has looked yet: what goes on is not learnt as normal."""
 
 
 class Gates(Struct, array_like=True, gc=False):
