@@ -81,9 +81,10 @@ def _weigh(
     incident.signals.update(fresh)
     incident.causes.update({each.detector.name: dict(each.causes) for each in evidence})
     if incident.severity == "page":
-        if conclude(evidence, calibration).nats >= calibration.page_nats:
+        current = conclude(evidence, calibration).nats
+        if current >= calibration.ticket_nats:
             incident.evidence_at = view.now
-        elif before[0] == "page":
+        if before[0] == "page" and current < calibration.page_nats:
             # What goes on now would wake nobody; what did has been told.
             return []
     if not _is_news(incident, before, told, fresh):
