@@ -2,13 +2,13 @@
 
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 
-_BURN_FACTOR = 10.0
+_BURN_FACTOR = 15.0
 """An hour at so many times the budget's pace wakes somebody once the budget is well spent …"""
-_WELL_OVER = 2.2
-_FAR_OVER = 3.0
+_WELL_OVER = 2.0
+_FAR_OVER = 2.5
 """… and so does a day that costs so many budgets, however it came to it."""
-_NANOS_MIN = 5_000_000_000
-"""Less than five dollars wakes nobody."""
+_NANOS_MIN = 2_000_000_000
+"""Less than two dollars wakes nobody."""
 
 
 class Budget(Detector):
@@ -32,7 +32,7 @@ class Budget(Detector):
         if spent < budget:
             return None
         burn = max(key.last_15m.nanos * 96, key.this_hour.nanos * 24)
-        if burn < max(budget, _NANOS_MIN / 10):
+        if burn < max(budget, _NANOS_MIN / 4):
             return None
         urgent = spent >= _FAR_OVER * budget or (
             spent >= _WELL_OVER * budget and key.this_hour.nanos * 24 >= _BURN_FACTOR * budget

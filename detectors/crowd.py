@@ -16,7 +16,7 @@ class Crowd(Detector):
     misses = "A proxy that shows one address for all of them."
     advice = "Revoke and give out separate keys; nobody can tell the strangers apart."
     triggers = Trigger.NOVEL | Trigger.WATCHED
-    causes = {"shared": 1.3, "leaked": 0.7, "exposed": 0.8}
+    causes = {"shared": 1.3, "leaked": 0.6, "exposed": 0.8}
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:

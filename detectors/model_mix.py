@@ -20,7 +20,7 @@ class ModelMix(Detector):
     misses = "A thief content with the key's usual model."
     advice = "Ask whether an upgrade was planned; if the source is new as well, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
-    causes = {"leaked": 1.0, "shared": 0.8, "runaway": 0.2, "growth": 0.3}
+    causes = {"leaked": 1.0, "shared": 0.95, "runaway": 0.2, "growth": 0.3}
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:

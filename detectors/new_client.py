@@ -18,7 +18,7 @@ class NewClient(Detector):
     misses = "A thief who copies the owner's user agent."
     advice = "Look at the client's name: does anybody in the team use it?"
     triggers = Trigger.NOVEL | Trigger.WATCHED
-    causes = {"leaked": 1.0, "shared": 0.8, "exposed": 0.6, "hygiene": 0.5}
+    causes = {"leaked": 1.0, "shared": 0.95, "exposed": 0.95, "hygiene": 0.5}
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:

@@ -1,5 +1,7 @@
 """Use from a place that the key has never been used from."""
 
+import math
+
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, span
 
@@ -10,6 +12,14 @@ _SAME_COUNTRY_NATS = 1.5
 _REPLACED_NATS = 4.0
 """Taken off when the newcomer took the place of the key's own sources: travel, migration."""
 _HOSTILE_NATS = 4.0
+_SAME_TOOLS_NATS = 1.4
+_SAME_TOOLS_CLOUD_NATS = 2.0
+"""Taken off for a newcomer with the owner's clients and models, above all one in a cloud beside
+others of the key: a service that moves."""
+_SPENT_FREE_NANOS = 2_000_000_000
+_SPENT_NATS = 0.6
+_SPENT_NATS_MAX = 2.5
+"""Each factor e of what it spent beyond two dollars adds so much: a slow thief adds up."""
 
 
 class NewSource(Detector):
@@ -24,7 +34,7 @@ class NewSource(Detector):
     misses = "A thief inside the key's own network; a key whose sources change all the time."
     advice = "Ask the owner whether the place is theirs. If nobody knows it, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
-    causes = {"leaked": 1.0, "shared": 0.85, "exposed": 0.5, "hygiene": 0.4}
+    causes = {"leaked": 1.0, "shared": 0.95, "exposed": 0.95, "hygiene": 0.4}
 
     def judge(self, key: KeyView) -> Finding | None:
         newcomers = key.newcomers()
@@ -57,6 +67,12 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     nats = newcomer.nats
     if newcomer.level == "network" and key.history.countries.knows(newcomer.country):
         nats -= _SAME_COUNTRY_NATS
+    if not newcomer.unknown_clients and not newcomer.unknown_models:
+        moving = newcomer.kind == "hosting" and key.history.kinds.knows("hosting")
+        nats -= _SAME_TOOLS_CLOUD_NATS if moving else _SAME_TOOLS_NATS
+    if newcomer.totals.nanos > _SPENT_FREE_NANOS:
+        spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
+        nats += min(_SPENT_NATS_MAX, _SPENT_NATS * spent)
     weight = _WEIGHTS[min(newcomer.totals.requests, len(_WEIGHTS) - 1)]
     return nats * weight + (_HOSTILE_NATS if newcomer.hostile else 0.0)
 

@@ -17,7 +17,7 @@ class NewcomerRush(Detector):
     misses = "A thief who takes little at a time."
     advice = "Compare the sources; if the new ones are not a planned roll-out, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
-    causes = {"leaked": 1.0, "shared": 0.7, "exposed": 0.6}
+    causes = {"leaked": 1.0, "shared": 0.9, "exposed": 0.9}
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:

@@ -42,7 +42,7 @@ class RunawayLoop(Detector):
             return None
         if total.nanos < _NANOS_MIN:
             return None
-        score = 4.0 + 2.0 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
+        score = 3.2 + 2.2 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
         return Finding(
             score=score,
             since=key.now - 60.0 * _MINUTES,

@@ -10,6 +10,8 @@ from schemas.incident import Cause
 _FLOOR_NANOS = 200_000_000.0
 """Twenty cents in five minutes: below it, no volume is worth a look."""
 _FLOOR_REQUESTS = 30.0
+_FLOOR_NANOS_1H = 500_000_000.0
+_FLOOR_REQUESTS_1H = 120.0
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not."""
 _BY_OWNER: Mapping[Cause, float] = {"runaway": 1.0, "growth": 0.8, "leaked": 0.6}
@@ -41,6 +43,7 @@ class SpendSpike(Detector):
                 now.requests, key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS, sigma
             ),
             _evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS, sigma),
+            _hour_evidence(key, sigma),
         )
         if score <= 0.5:
             return None
@@ -69,6 +72,15 @@ class SpendSpike(Detector):
 def _sigma(key: KeyView) -> float:
     # Five minutes vary more than the hours that the spread was learnt from.
     return math.hypot(key.history.volume.spread.sigma, 2 * SPREAD_FLOOR)
+
+
+def _hour_evidence(key: KeyView, sigma: float) -> float:
+    hour, usual = key.this_hour, key.expected
+    records = key.history.volume.records
+    return max(
+        _evidence(hour.requests, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H, sigma),
+        _evidence(hour.nanos, usual[1], records.nanos_1h, _FLOOR_NANOS_1H, sigma),
+    )
 
 
 def _evidence(value: float, usual: float, record: float, floor: float, sigma: float) -> float:
