@@ -173,9 +173,38 @@ def test_a_verdict_on_something_else_changes_nothing(
 def test_a_verdict_survives_a_restart() -> None:
     outcome, incident = paged()
     say(outcome, "benign", incident, until=workday(9, 12))
-    outcome.checkpoint()
+    states = run(messages(burst(workday(8, 12), 1)), outcome.fold).states
     fresh = PartitionFold(rules())
-    for key_id, state in outcome.states.items():
+    for key_id, state in states.items():
         assert state is not None
         fresh.restore(key_id, state)
     assert not run(messages(again(workday(9, 2)), 40), fresh).pages()
+
+
+def test_nothing_is_learnt_during_a_snooze() -> None:
+    outcome = run(before(thief(workday(8, 10))))
+    (*_, incident) = outcome.pages()
+    say(outcome, "snooze", incident, until=workday(11, 12))
+    meanwhile = [e for day in (9, 10) for hour in range(8, 18) for e in steady(workday(day, hour))]
+    run(messages(meanwhile, 40), outcome.fold)
+    assert goes_on(outcome, thief(workday(11, 13)))
+
+
+def test_a_thief_who_works_on_unanswered_is_not_taken_for_the_owner() -> None:
+    stolen = [e for day in (8, 9, 10) for hour in range(24) for e in steady(workday(day, hour))]
+    outcome = run(before(stolen))
+    assert outcome.pages()
+    assert "resolved" not in {each.status for each in outcome.incidents}
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    assert not state.history.countries.knows("BR")
+
+
+def test_an_incident_ends_by_itself_when_all_is_quiet() -> None:
+    outcome = run(messages(in_time(office(14), thief(workday(8, 10))), 40))
+    assert outcome.incidents[-1].status == "resolved"
+    assert epoch(outcome.incidents[-1].detected_at) >= workday(9, 10)
+
+
+def steady(at: float) -> list[UsageEvent]:
+    return thief(at, 8, cost_usd=0.2)
