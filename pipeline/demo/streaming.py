@@ -1,7 +1,6 @@
 """The demo on Kafka: the roles as processes, the log at a broker, everything else as before."""
 
 import asyncio
-import json
 import os
 import secrets
 import signal
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
-from pydantic import BaseModel, SecretStr
 from rich.console import Console
 
 from pipeline.config import Config, Kafka
 from pipeline.config import Store as StoreConfig
 from pipeline.demo import show
+from pipeline.demo.config_file import write_config
 from pipeline.demo.fake_slack import SlackMessage
 from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
 from pipeline.demo.run import HISTORY_BATCH, LIVE_BATCH, DemoError
@@ -38,7 +37,6 @@ START_SECONDS_MAX = 60.0
 PAGE_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 20.0
 LIVE_PAUSE_SECONDS = 0.05
-SECTIONS = ("kafka", "store", "slack", "response", "serve")
 
 
 async def run_streaming_demo(console: Console, folder: Path, brokers: str | None) -> None:
@@ -152,8 +150,8 @@ async def _processes(console: Console, config: Config) -> AsyncIterator[str]:
         # An embedded store has one owner, the sink: the server goes without.
         storeless = config.model_copy(update={"store": StoreConfig(path=folder / "none")})
         started = [
-            _start("run", _written(config, folder / "run.toml"), log),
-            _start("serve", _written(storeless, folder / "serve.toml"), log),
+            _start("run", write_config(config, folder / "run.toml"), log),
+            _start("serve", write_config(storeless, folder / "serve.toml"), log),
         ]
         url = f"http://{config.serve.host}:{config.serve.port}"
         try:
@@ -162,12 +160,6 @@ async def _processes(console: Console, config: Config) -> AsyncIterator[str]:
             yield url
         finally:
             await asyncio.to_thread(_stop, started)
-
-
-def _written(config: Config, file: Path) -> Path:
-    file.touch(mode=0o600)  # it holds the secrets of this run
-    file.write_text(_toml(config))
-    return file
 
 
 def _start(command: str, config: Path, log: Path) -> subprocess.Popen[bytes]:
@@ -215,27 +207,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _toml(config: Config) -> str:
-    """A configuration as a file; TOML takes JSON's texts, numbers and lists as they are."""
-    lines: list[str] = []
-    for section in SECTIONS:
-        values = _plain(getattr(config, section))
-        lines += [f"[{section}]", *(f"{k} = {_value(v)}" for k, v in values.items()), ""]
-    return "\n".join(lines)
-
-
-def _plain(model: BaseModel) -> dict[str, object]:
-    given = {name: getattr(model, name) for name in model.model_fields_set}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _value(value: object) -> str:
-    if isinstance(value, SecretStr):
-        value = value.get_secret_value()
-    if isinstance(value, BaseModel):
-        return "{" + ", ".join(f"{k} = {_value(v)}" for k, v in _plain(value).items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(_value(each) for each in value) + "]"
-    return json.dumps(value if isinstance(value, (bool, int, float)) else str(value))
