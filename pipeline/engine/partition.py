@@ -204,17 +204,16 @@ class PartitionFold:
             self.counts["no_source"] += 1
 
     def _advance(self, state: KeyState, key_id: str, at: float, minute: int) -> int:
-        if state.clock == 0.0:
-            state.history.first_seen = at
-        else:
-            state.history.pause(at - state.clock, at)
-        state.clock = at
+        previous, state.clock = state.clock, at
+        if previous == 0.0:
+            previous = state.history.first_seen = at
         if minute == state.minute:
             return Trigger.NONE
         touched = self._touched[key_id]
         flush(state, self._rules.slicer, touched)
         self._save_closing(key_id, state, touched, minute)
         entered = age(state, minute, self._rules.lateness_seconds, self._rules.slicer)
+        state.history.pause(at - previous, at)
         open_gates(state)
         return (Trigger.HOUR if entered else Trigger.NONE) | (
             Trigger.WATCHED if state.hot else Trigger.NONE
