@@ -132,7 +132,7 @@ class KeyView:
         0: its own sources work on beside them, or nothing can be said yet. 1: they fell silent
         when the newcomers came, as when somebody travels or a service moves.
         """
-        newcomers = self.newcomers()
+        newcomers = self.newcomers
         if not newcomers:
             return 0.0
         first = int(min(each.first for each in newcomers) // 60)
@@ -149,9 +149,10 @@ class KeyView:
         """The part of the last five minutes that came from newcomers."""
         return self.windows.recent_foreign(self.minute, 5)
 
-    def newcomers(self, within_seconds: float = 1800.0) -> list[Newcomer]:
-        """Sources that are not the key's own and were active lately."""
-        limit = self.now - within_seconds
+    @cached_property
+    def newcomers(self) -> list[Newcomer]:
+        """Sources that are not the key's own and were active in the last half hour."""
+        limit = self.now - 1800.0
         return [each for each in self.history.newcomers.values() if each.last >= limit]
 
 

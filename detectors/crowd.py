@@ -20,7 +20,7 @@ class Crowd(Detector):
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        newcomers = [each for each in key.newcomers(3600.0) if each.nats > 1.0]
+        newcomers = [each for each in key.newcomers if each.nats > 1.0]
         places = {each.network for each in newcomers}
         if len(places) < _NEWCOMERS_MIN or key.history.learning:
             return None

@@ -21,18 +21,14 @@ class ExposedKey(Detector):
     score_max = 9.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        addresses: set[str] = set()
-        requests = 0
-        for what, totals in key.kinds_15m:
-            if what.exposed:
-                addresses.add(what.ip)
-                requests += totals.requests
-        hour = key.this_hour
-        for token in hour.tokens:
-            what = slice_of(token)
-            if what.exposed:
-                addresses.add(what.ip)
-        if not requests or key.history.learning:
+        kinds = [slice_of(token) for token in key.this_hour.tokens]
+        addresses = {what.ip for what in kinds if what.exposed}
+        if not addresses or key.history.learning:
+            return None
+        recent = [(what, totals) for what, totals in key.kinds_15m if what.exposed]
+        requests = sum(totals.requests for _, totals in recent)
+        addresses.update(what.ip for what, _ in recent)
+        if not requests:
             return None
         usual = (key.history.exposed_hours + 0.05) / (key.history.hours + 1.0)
         surprise = -math.log(min(1.0, usual))

@@ -24,13 +24,13 @@ class Interleaved(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         far = [
-            each
-            for each in key.newcomers(1800.0)
-            if each.level == "country" and each.kind not in _EXEMPT
+            each for each in key.newcomers if each.level == "country" and each.kind not in _EXEMPT
         ]
+        if not far or key.history.learning:
+            return None
         own = key.windows.recent(key.minute, 30).requests
         own -= key.windows.recent_foreign(key.minute, 30).requests
-        if not far or own < _BOTH_MIN or key.history.learning:
+        if own < _BOTH_MIN:
             return None
         newest = max(far, key=lambda each: each.totals.requests)
         if newest.totals.requests < _BOTH_MIN:

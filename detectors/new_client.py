@@ -22,7 +22,7 @@ class NewClient(Detector):
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        strangers = [each for each in key.newcomers() if _is_stranger(each)]
+        strangers = [each for each in key.newcomers if _is_stranger(each)]
         if strangers:
             worst = max(strangers, key=lambda each: each.unknown_clients)
             client = _unknown(key, worst.clients)

@@ -37,7 +37,7 @@ class NewSource(Detector):
     causes = {"leaked": 1.0, "shared": 0.95, "exposed": 0.95, "hygiene": 0.4}
 
     def judge(self, key: KeyView) -> Finding | None:
-        newcomers = key.newcomers()
+        newcomers = key.newcomers
         if not newcomers:
             return None
         worst = max(newcomers, key=lambda each: _score(key, each))

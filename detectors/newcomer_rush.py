@@ -21,6 +21,8 @@ class NewcomerRush(Detector):
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:
+        if not key.newcomers:
+            return None
         foreign = key.foreign_5m
         usual = (key.expected[0] / 12, key.expected[1] / 12)
         if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:

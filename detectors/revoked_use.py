@@ -30,7 +30,7 @@ class RevokedUse(Detector):
         if after < _GRACE_SECONDS:
             return None
         now = key.last_15m
-        strangers = bool(key.newcomers())
+        strangers = bool(key.newcomers)
         score = 12.0 if record.status == "revoked" or strangers else 6.0
         if record.status == "rotated" and not strangers and after < _STRAGGLER_HOURS * 3600:
             return None

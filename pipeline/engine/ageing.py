@@ -18,6 +18,8 @@ _SLICES_MINUTES = 16
 """Minutes, the current one included, of which the slices stay in the state …"""
 _SLICES_KEPT_MAX = 640
 """… if they are not more than so many; older minutes keep their totals only."""
+_SLIGHT = 10
+"""A minute with less than a tenth of the hour's peak cannot raise it by much."""
 _RARE_ACTIVITY = 0.2
 """Hours in which the key works on fewer days than this are watched closely."""
 _WATCHED_NATS = 1.5
@@ -28,10 +30,10 @@ def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -
     previous = state.minute
     state.minute = minute
     _note_peak(state, previous)
-    _thin(state.windows.minutes, minute)
     horizon = state.clock - lateness_seconds
     entered = minute // 60 != previous // 60
     if is_closing_time(previous, minute):
+        _thin(state.windows.minutes, minute)
         _expire_ids(state, int(horizon // 60))
         _close(state, horizon, minute, slicer)
     if entered:
@@ -41,13 +43,17 @@ def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -
 
 def _note_peak(state: KeyState, minute: int) -> None:
     hour = state.windows.hours.get(minute // 60)
-    if hour is None:
+    latest = state.windows.minutes.get(minute)
+    if hour is None or latest is None:
         return
-    last_5m = state.windows.recent(minute, 5)
-    hour.peak.requests = max(hour.peak.requests, last_5m.requests)
-    hour.peak.nanos = max(hour.peak.nanos, last_5m.nanos)
     if _is_suspect(state):
         hour.clean = False
+    peak = hour.peak
+    if _SLIGHT * latest.requests < peak.requests and _SLIGHT * latest.nanos < peak.nanos:
+        return
+    last_5m = state.windows.recent(minute, 5)
+    peak.requests = max(peak.requests, last_5m.requests)
+    peak.nanos = max(peak.nanos, last_5m.nanos)
 
 
 def _is_suspect(state: KeyState) -> bool:
