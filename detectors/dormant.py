@@ -5,6 +5,8 @@ import math
 from detectors.contract import Detector, Finding, KeyView, Trigger, span
 
 _AWAKE_SECONDS = 6 * 3600.0
+_PAUSE_SECONDS = 3 * 86_400.0
+"""Weekends are usual, also before the first."""
 
 
 class Dormant(Detector):
@@ -23,7 +25,7 @@ class Dormant(Detector):
         history = key.history
         if not history.slept or key.now - history.woke > _AWAKE_SECONDS or history.learning:
             return None
-        score = 1.5 * math.log(history.slept / max(history.longest_sleep, 43_200.0))
+        score = 1.5 * math.log(history.slept / max(history.longest_sleep, _PAUSE_SECONDS))
         if score < 0.5:
             return None
         return Finding(
