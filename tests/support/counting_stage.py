@@ -3,6 +3,7 @@
 python -m tests.support.counting_stage KAFKA_JSON CRASH_POINT
 """
 
+import asyncio
 import os
 import sys
 
@@ -33,20 +34,21 @@ class CountingStage:
         if journal.get(place) is None:
             journal.put(place, b"intent")
             await journal.commit()
-            self._point("committed", number)
+            await self._point("committed", number)
         await journal.publish(
             ACTIONS, msgspec.json.encode({"number": number, "place": place, "by": os.getpid()})
         )
-        self._point("published", number)
+        await self._point("published", number)
         journal.put("count", str(number).encode())
-        self._point("handled", number)
+        await self._point("handled", number)
 
     async def tick(self, now: float, journal: Journal) -> None:
         if journal.get("ticked") is None:
             journal.put("ticked", str(now).encode())
 
-    def _point(self, name: str, number: int) -> None:
+    async def _point(self, name: str, number: int) -> None:
         if name == self._crash and number % 5 == 0:
+            await asyncio.sleep(0.3)  # what was sent has left the process
             os._exit(9)
 
 

@@ -21,7 +21,7 @@ EVENTS_PER_REQUEST = 400
 
 
 def fleet() -> list[tuple[str, bytes]]:
-    settings = FleetSettings(keys=40, days=4, seed=5, volume=0.3, attack_rate=0.5)
+    settings = FleetSettings(keys=16, days=4, seed=5, volume=0.1, attack_rate=0.5)
     return [(event.key_id, encode(event)) for event in simulate(settings).events()]
 
 
