@@ -1,0 +1,31 @@
+"""Examples of `budget`: what it fires on, and near misses."""
+
+import pytest
+
+from schemas.key_record import KeyRecord
+from tests.support.events import DAY, KEY, burst, event
+from tests.support.examples import NOW, Example, findings, honest
+
+OWNER = KeyRecord(key_id=KEY, daily_budget_usd=5.0)
+
+FIRES: dict[str, Example] = {
+    "spent twice over": lambda: honest(burst(NOW, 100, cost_usd=0.1), record=OWNER),
+    "spent by one request": lambda: honest([event(NOW, cost_usd=6.0)], record=OWNER),
+}
+QUIET: dict[str, Example] = {
+    "nearly spent": lambda: honest(burst(NOW, 40, cost_usd=0.1), record=OWNER),
+    "no budget": lambda: honest(burst(NOW, 100, cost_usd=0.1), record=KeyRecord(key_id=KEY)),
+    "spent over two days": lambda: honest(
+        burst(NOW - DAY, 40, cost_usd=0.1), burst(NOW, 40, cost_usd=0.1), record=OWNER
+    ),
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("budget", example())
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("budget", example())

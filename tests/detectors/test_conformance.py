@@ -1,0 +1,182 @@
+"""What every detector must be, whichever it is; a new one is held to it by being there."""
+
+import importlib
+import inspect
+import json
+import math
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from detectors.contract import Detector, Finding
+from detectors.discovery import all_detectors
+from schemas.incident import Cause
+from schemas.key_record import KeyRecord
+from tests.support.events import (
+    DAY,
+    KEY,
+    control,
+    event,
+    in_time,
+    messages,
+    office,
+    run,
+    single,
+    thief,
+    workday,
+)
+from tests.support.examples import NOW, Example, Heard, honest, listen
+
+DETECTORS = all_detectors()
+NAMES = [each.name for each in DETECTORS]
+SUMMARY_LENGTH_MAX = 300
+
+
+def tables(name: str) -> tuple[dict[str, Example], dict[str, Example]]:
+    """The examples in a detector's test file: what it fires on, and what it must not."""
+    module = importlib.import_module(f"tests.detectors.test_{name}")
+    return module.FIRES, module.QUIET
+
+
+@cache
+def heard(name: str) -> tuple[Heard, ...]:
+    """Everything that was asked and said in the examples of one detector."""
+    fires, quiet = tables(name)
+    return tuple(
+        each for example in (*fires.values(), *quiet.values()) for each in listen(example())
+    )
+
+
+def found(name: str) -> Iterator[tuple[Heard, Finding]]:
+    for each in heard(name):
+        if each.finding is not None:
+            yield each, each.finding
+
+
+def test_there_are_detectors_in_order_and_each_once() -> None:
+    assert sorted(set(NAMES)) == NAMES
+    assert len(NAMES) >= 3
+    assert all_detectors() is DETECTORS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_detector_has_a_test_file_with_true_and_near_miss_examples(name: str) -> None:
+    assert (Path(__file__).parent / f"test_{name}.py").is_file()
+    fires, quiet = tables(name)
+    assert fires
+    assert quiet
+
+
+def test_every_test_file_is_of_a_detector() -> None:
+    others = {"conformance", "facets", "volume", "fusion", "newcomers", "discovery"}
+    files = {each.stem.removeprefix("test_") for each in Path(__file__).parent.glob("test_*.py")}
+    assert files - others == set(NAMES)
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)
+def test_a_detector_says_what_it_is(detector: Detector) -> None:
+    module = inspect.getmodule(type(detector))
+    assert module is not None
+    assert module.__name__ == f"detectors.{detector.name}"
+    assert module.__doc__
+    assert detector.question.endswith("?")
+    for text in (detector.catches, detector.misses, detector.advice):
+        assert text.endswith((".", "?"))
+        assert len(text) > 20
+    assert inspect.cleandoc(type(detector).__doc__ or "").endswith(".")
+
+
+@pytest.mark.parametrize("detector", DETECTORS, ids=NAMES)
+def test_a_detector_speaks_for_known_causes_within_limits(detector: Detector) -> None:
+    assert set(detector.causes) <= set(get_args(Cause))
+    assert detector.causes
+    assert all(0 < factor <= 2 for factor in detector.causes.values())
+    assert 0 < detector.score_max <= 20
+    assert detector.triggers > 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_judge_alike_when_asked_twice_and_change_nothing(name: str) -> None:
+    impure = {each.detector for each in heard(name) if not each.pure}
+    assert not impure
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_findings_are_well_formed(name: str) -> None:
+    for each, finding in found(name):
+        assert math.isfinite(finding.score), each.detector
+        assert finding.score > 0, each.detector
+        assert finding.p_value is None or 0 <= finding.p_value <= 1, each.detector
+        assert finding.since <= each.key.now, each.detector
+        assert finding.since >= each.key.now - 60 * DAY, each.detector
+        assert json.loads(json.dumps(finding.evidence, allow_nan=False)) == finding.evidence
+        assert len(json.dumps(finding.evidence)) <= 2_000
+        causes = finding.causes
+        assert causes is None or set(causes) <= set(get_args(Cause)), each.detector
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_summaries_are_one_sentence_with_a_number(name: str) -> None:
+    for each, finding in found(name):
+        summary = finding.summary
+        assert summary.endswith("."), each.detector
+        assert "\n" not in summary, each.detector
+        assert len(summary) < SUMMARY_LENGTH_MAX, summary
+        assert summary[0].isupper() or summary[0].isdigit() or summary[0] == "$", summary
+        assert any(letter.isdigit() for letter in summary), summary
+        assert ". " not in summary, summary
+        assert "nan" not in summary.lower().split(), summary
+        assert "inf" not in summary.lower().split(), summary
+
+
+def said(log_heard: list[Heard]) -> dict[str, Finding]:
+    return {each.detector: each.finding for each in log_heard if each.finding is not None}
+
+
+def test_nothing_is_said_about_a_key_with_one_event() -> None:
+    assert not said(listen([single(event(NOW))]))
+
+
+def test_nothing_is_said_about_a_key_of_which_only_the_registry_knows() -> None:
+    log = [control("key", KeyRecord(key_id=KEY)), single(event(NOW), 1)]
+    assert not said(listen(log))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_strong_is_said_about_an_honest_key_at_its_usual_hours(seed: int) -> None:
+    last_day = workday(14, 0)
+    strong = [
+        (each.detector, each.finding.summary)
+        for each in listen(messages(office(19, seed=seed)))
+        if each.finding is not None and each.key.now >= last_day and each.finding.score > 3.0
+    ]
+    assert not strong
+    assert not run(messages(office(19, seed=seed))).incidents
+
+
+def test_every_detector_is_asked_about_a_stranger_or_a_bill() -> None:
+    """A trigger that never comes would leave a detector dead without a sound."""
+    asked = {each.detector for name in NAMES for each in heard(name)}
+    assert asked == set(NAMES)
+
+
+def test_hostile_texts_stay_texts() -> None:
+    """What a client writes about itself must not break a sentence out of its line."""
+    hostile = "<!channel>\n*x* =cmd() " + "A" * 500
+    strangers = thief(NOW, 60, user_agent=hostile, model=hostile, operation=hostile)
+    for each in listen(honest(strangers)):
+        if each.finding is not None:
+            assert "\n" not in each.finding.summary
+            assert len(each.finding.summary) < SUMMARY_LENGTH_MAX
+            assert len(json.dumps(each.finding.evidence)) <= 4_000
+
+
+def test_evidence_does_not_change_after_it_was_told() -> None:
+    log = messages(in_time(office(9), thief(NOW, 60), thief(NOW + 900, 60, user_agent="curl/8")))
+    outcome = run(log)
+    told = [json.dumps(s.evidence) for each in outcome.incidents for s in each.signals]
+    run(messages(thief(NOW + 1_800, 60, user_agent="x/1", model="o1-pro")), outcome.fold)
+    assert told == [json.dumps(s.evidence) for each in outcome.incidents for s in each.signals]

@@ -1,0 +1,47 @@
+"""Examples of `exposed_key`: what it fires on, and near misses."""
+
+import msgspec
+import pytest
+
+from pipeline.message import Message
+from schemas.usage_event import UsageEvent
+from tests.support.events import event, messages, office
+from tests.support.examples import NOW, Example, findings, honest
+
+BROWSER = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0"
+
+
+def visitors(user_agent: str, origin: str | None) -> list[UsageEvent]:
+    return [
+        event(NOW + n * 11, client_ip=f"84.{n % 12 + 20}.1.7", user_agent=user_agent, origin=origin)
+        for n in range(60)
+    ]
+
+
+def front_end() -> list[Message]:
+    return messages(
+        [
+            msgspec.structs.replace(each, user_agent=BROWSER, origin="https://app.example.com")
+            for each in office(14)
+        ]
+    )
+
+
+FIRES: dict[str, Example] = {
+    "browsers of many people": lambda: honest(visitors(BROWSER, "https://app.example.com")),
+    "a mobile app": lambda: honest(visitors("MyApp/3 CFNetwork/1490 Darwin/23", None)),
+}
+QUIET: dict[str, Example] = {
+    "servers of many people": lambda: honest(visitors("OpenAI/Python 1.99.0", None)),
+    "a front end that was always one": front_end,
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("exposed_key", example())
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("exposed_key", example())

@@ -1,0 +1,45 @@
+"""Examples of `off_gateway`: what it fires on, and near misses."""
+
+import pytest
+
+from pipeline.message import Message
+from schemas.key_record import KeyRecord
+from schemas.provider_usage import ProviderUsage
+from tests.support.events import KEY, control, workday
+from tests.support.examples import TODAY, Example, findings, honest
+
+HOUR_BEFORE = workday(TODAY - 1, 10)
+
+
+def billed(usd: float, tokens: int) -> list[Message]:
+    bill = ProviderUsage(
+        provider="openai",
+        key_id=KEY,
+        window_start=HOUR_BEFORE,
+        window_end=HOUR_BEFORE + 3600,
+        input_tokens=tokens,
+        cost_usd=usd,
+        observed_at=workday(TODAY - 1, 18),
+    )
+    record = KeyRecord(key_id=KEY, provider="openai", provider_key_id="provider-1")
+    return [*honest(record=record), control("provider-usage", bill)]
+
+
+FIRES: dict[str, Example] = {
+    "forty dollars past the gateway": lambda: billed(40.0, 9_000_000),
+}
+QUIET: dict[str, Example] = {
+    "a bill of cents": lambda: billed(0.02, 9_000),
+    "nothing billed": lambda: billed(0.0, 0),
+    "no bill": honest,
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("off_gateway", example())
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("off_gateway", example())

@@ -1,0 +1,38 @@
+"""Examples of `probing`: what it fires on, and near misses."""
+
+import pytest
+
+from schemas.usage_event import UsageEvent
+from tests.support.events import ABROAD, burst, event, thief
+from tests.support.examples import NOW, Example, findings, honest
+
+
+def tries(status: int, count: int) -> list[UsageEvent]:
+    return [
+        event(NOW + n * 5, client_ip=ABROAD, model=f"model-{n}", status=status, cost_usd=0.0)
+        for n in range(count)
+    ]
+
+
+LISTING = event(NOW, client_ip=ABROAD, operation="models.list", model=None, cost_usd=0.0)
+
+FIRES: dict[str, Example] = {
+    "many models refused": lambda: honest(tries(404, 6)),
+    "models listed and tried": lambda: honest([LISTING], tries(200, 4)),
+}
+QUIET: dict[str, Example] = {
+    "one typo": lambda: honest(tries(404, 1)),
+    "an outage": lambda: honest(burst(NOW, 60, status=503)),
+    "a limit reached": lambda: honest(burst(NOW, 60, status=429)),
+    "a thief who knows": lambda: honest(thief(NOW)),
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("probing", example())
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("probing", example())

@@ -1,0 +1,34 @@
+"""Examples of `revoked_use`: what it fires on, and near misses."""
+
+from typing import Literal
+
+import pytest
+
+from schemas.key_record import KeyRecord
+from tests.support.events import DAY, KEY, burst
+from tests.support.examples import NOW, Example, findings, honest
+
+
+def revoked(at: float, status: Literal["active", "revoked", "rotated"] = "revoked") -> KeyRecord:
+    return KeyRecord(key_id=KEY, status=status, status_changed_at=at)
+
+
+FIRES: dict[str, Example] = {
+    "an hour later": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600)),
+    "rotated a week ago": lambda: honest(burst(NOW, 5), record=revoked(NOW - 7 * DAY, "rotated")),
+}
+QUIET: dict[str, Example] = {
+    "under way": lambda: honest(burst(NOW, 5, seconds=60), record=revoked(NOW)),
+    "just rotated": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600, "rotated")),
+    "active": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600, "active")),
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("revoked_use", example())
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("revoked_use", example())
