@@ -5,7 +5,6 @@ import inspect
 import json
 import math
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -28,7 +27,7 @@ from tests.support.events import (
     thief,
     workday,
 )
-from tests.support.examples import NOW, Example, Heard, honest, listen
+from tests.support.examples import NOW, Example, Heard, heard_in, honest, listen
 
 DETECTORS = all_detectors()
 NAMES = [each.name for each in DETECTORS]
@@ -41,13 +40,11 @@ def tables(name: str) -> tuple[dict[str, Example], dict[str, Example]]:
     return module.FIRES, module.QUIET
 
 
-@cache
-def heard(name: str) -> tuple[Heard, ...]:
+def heard(name: str) -> Iterator[Heard]:
     """Everything that was asked and said in the examples of one detector."""
     fires, quiet = tables(name)
-    return tuple(
-        each for example in (*fires.values(), *quiet.values()) for each in listen(example())
-    )
+    for example in (*fires.values(), *quiet.values()):
+        yield from heard_in(example)
 
 
 def found(name: str) -> Iterator[tuple[Heard, Finding]]:

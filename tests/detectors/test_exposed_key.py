@@ -39,9 +39,9 @@ QUIET: dict[str, Example] = {
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
-    assert findings("exposed_key", example())
+    assert findings("exposed_key", example)
 
 
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
-    assert not findings("exposed_key", example())
+    assert not findings("exposed_key", example)

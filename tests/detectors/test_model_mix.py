@@ -17,9 +17,9 @@ QUIET: dict[str, Example] = {
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
-    assert findings("model_mix", example())
+    assert findings("model_mix", example)
 
 
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
-    assert not findings("model_mix", example())
+    assert not findings("model_mix", example)

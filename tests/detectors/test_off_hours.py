@@ -16,9 +16,9 @@ QUIET: dict[str, Example] = {
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
-    assert findings("off_hours", example())
+    assert findings("off_hours", example)
 
 
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
-    assert not findings("off_hours", example())
+    assert not findings("off_hours", example)

@@ -30,9 +30,9 @@ QUIET: dict[str, Example] = {
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
-    assert findings("probing", example())
+    assert findings("probing", example)
 
 
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
-    assert not findings("probing", example())
+    assert not findings("probing", example)

@@ -29,9 +29,9 @@ QUIET: dict[str, Example] = {
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
-    assert findings("slow_ramp", example())
+    assert findings("slow_ramp", example)
 
 
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
-    assert not findings("slow_ramp", example())
+    assert not findings("slow_ramp", example)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 
 import msgspec
 
@@ -53,11 +54,17 @@ def listen(log: Iterable[Message]) -> list[Heard]:
     return heard
 
 
-def findings(detector: str, log: Iterable[Message]) -> list[Finding]:
-    """What one detector found in a log, all others being asked as well."""
+@cache
+def heard_in(example: Example) -> tuple[Heard, ...]:
+    """The same of an example, folded once however many tests ask."""
+    return tuple(listen(example()))
+
+
+def findings(detector: str, example: Example) -> list[Finding]:
+    """What one detector found in an example, all others being asked as well."""
     return [
         each.finding
-        for each in listen(log)
+        for each in heard_in(example)
         if each.detector == detector and each.finding is not None
     ]
 

@@ -1,0 +1,60 @@
+"""States of earlier releases are read by this one, and others are refused in plain words."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.engine import PartitionFold
+from pipeline.engine.state import VERSION, UnknownStateError, decode_state, encode_state
+from schemas.key_record import KeyRecord
+from tests.support.events import KEY, control, in_time, messages, office, rules, run, thief, workday
+
+DATA = Path(__file__).parent.parent / "data"
+GOLDEN = sorted(DATA.glob("state-v*.msgpack"))
+
+
+def golden() -> bytes:
+    """A state with something in every field: an open incident, a registry entry, newcomers."""
+    record = KeyRecord(key_id=KEY, timezone="Europe/Vienna", daily_budget_usd=50.0, tags=["a"])
+    stolen = in_time(office(9), thief(workday(8, 10.25), 60))
+    state = run([control("key", record), *messages(stolen, 50)]).states[KEY]
+    assert state is not None
+    return state
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
+def test_a_state_of_an_earlier_release_goes_on(path: Path) -> None:
+    fold = PartitionFold(rules())
+    fold.restore(KEY, path.read_bytes())
+    state = fold.state_of(KEY)
+    assert state is not None
+    assert state.incident is not None
+    assert state.record is not None
+    assert state.history.hours > 50
+    outcome = run(messages(thief(workday(9, 9), 30)), fold)
+    assert outcome.fold.counts["folded"] == 30
+    assert outcome.states[KEY]
+
+
+def test_there_is_a_golden_state_of_this_version() -> None:
+    """After a change of the layout: raise VERSION, read the old one, and store a new file."""
+    assert f"state-v{VERSION}.msgpack" in {path.name for path in GOLDEN}
+
+
+def test_what_is_read_is_written_again_to_the_byte() -> None:
+    raw = golden()
+    assert encode_state(decode_state(raw)) == raw
+
+
+def test_a_state_of_another_version_is_refused_by_its_number() -> None:
+    fields = msgspec.msgpack.decode(golden())
+    raw = msgspec.msgpack.encode([VERSION + 1, *fields[1:]])
+    with pytest.raises(UnknownStateError, match=f"version {VERSION + 1}.*version {VERSION}"):
+        PartitionFold(rules()).restore(KEY, raw)
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x00", b"{}", b"\x93\x01\x02", b"\xff" * 40, b"\x91\xa1x"])
+def test_what_is_no_state_is_refused(raw: bytes) -> None:
+    with pytest.raises(UnknownStateError):
+        decode_state(raw)
