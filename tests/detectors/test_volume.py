@@ -1,0 +1,86 @@
+"""The hourly profile of a key: what is expected when, in its own time zone."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detectors.baselines.totals import Totals
+from detectors.baselines.volume import Volume, bin_of, zone_of
+
+MONDAY = 497_208
+"""Monday, 21 September 2026, 00:00 UTC, in hours since 1970."""
+WEEKS = 3
+
+
+def working(zone: str | None = None, requests: int = 120) -> Volume:
+    """Three weeks of working days from 9 to 17 o'clock UTC."""
+    volume = Volume()
+    for day in range(7 * WEEKS):
+        for hour in range(9, 17) if day % 7 < 5 else ():
+            total = Totals(requests=requests, nanos=requests * 10**7)
+            volume.learn(MONDAY + 24 * day + hour, zone, total, Totals(requests=requests // 6))
+    return volume
+
+
+def at(day: int, hour: int) -> int:
+    return MONDAY + 24 * (7 * WEEKS + day) + hour
+
+
+def test_a_working_hour_is_expected_and_a_night_is_not() -> None:
+    volume = working()
+    assert volume.expected(at(1, 11), None)[0] == pytest.approx(120, rel=0.15)
+    assert volume.expected(at(1, 3), None)[0] < 5
+    assert volume.expected(at(5, 11), None)[0] < 15
+
+
+def test_activity_is_a_share_of_days() -> None:
+    volume = working()
+    assert volume.activity(at(1, 11), None) > 0.95
+    assert volume.activity(at(1, 3), None) < 0.05
+    assert volume.activity(at(6, 11), None) < 0.05
+
+
+def test_the_hour_beside_a_working_hour_is_half_usual() -> None:
+    assert 0.3 < working().activity(at(1, 17), None) < 0.8
+
+
+def test_hours_are_those_of_the_keys_zone() -> None:
+    assert bin_of(at(0, 22), "Europe/Vienna") == 0
+    assert bin_of(at(0, 22), None) == 22
+    assert bin_of(at(4, 23), "Asia/Tokyo") >= 24
+    assert bin_of(at(4, 23), None) < 24
+
+
+@pytest.mark.parametrize(
+    "zone", ["America", "x" * 5_000, "../../etc/passwd", "", "\x00", "Mars/Base"]
+)
+def test_a_zone_that_is_none_is_utc(zone: str) -> None:
+    assert zone_of(zone) is zone_of(None)
+
+
+def test_a_record_decays_in_time() -> None:
+    volume = working()
+    before = volume.records.requests_1h
+    volume.learn(at(60, 11), None, Totals(requests=1), Totals(requests=1))
+    assert before == 120.0
+    assert volume.records.requests_1h < before / 2
+
+
+def test_a_lull_of_a_year_is_learnt_in_no_time_and_forgets_the_profile_in_part() -> None:
+    volume = working()
+    volume.learn(at(365, 11), None, Totals(requests=120), Totals())
+    assert 0 < volume.expected(at(366, 11), None)[0] < 120
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 400), st.integers(0, 10**12)), max_size=40))
+def test_whatever_was_learnt_what_is_expected_is_a_number(hours: list[tuple[int, int]]) -> None:
+    volume = Volume()
+    for hour, requests in hours:
+        total = Totals(requests=requests, nanos=requests * 10**6)
+        volume.learn(MONDAY + hour, None, total, total)
+    for hour in range(0, 400, 7):
+        requests_expected, nanos_expected = volume.expected(MONDAY + hour, None)
+        assert 0 <= requests_expected <= 10**12 * 1.001
+        assert 0 <= nanos_expected <= 10**18 * 1.001
+        assert 0 <= volume.activity(MONDAY + hour, None) <= 1.000001
