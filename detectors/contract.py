@@ -41,6 +41,9 @@ class Trigger:
     """A control record: provider usage, the registry."""
 
 
+_CONFIDENT_HOURS: Final = 8.0
+_YOUNG_CONFIDENCE: Final = 0.35
+"""Factor on evidence against a history of no hours; it grows to 1 at so many."""
 _EXPECTED_MIN: Final = 3.0
 """Requests that must be expected before their absence says something."""
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
@@ -92,7 +95,8 @@ class KeyView:
     @property
     def confidence(self) -> float:
         """Factor on evidence from a history that is still short."""
-        return 0.5 if self.history.learning else 1.0
+        known = min(1.0, self.history.hours / _CONFIDENT_HOURS)
+        return _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * known
 
     @cached_property
     def last_5m(self) -> Totals:

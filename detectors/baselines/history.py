@@ -11,10 +11,10 @@ from detectors.baselines.slices import Place, Slice
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.volume import Level, Volume
 
-YOUNG_HOURS = 12.0
+YOUNG_HOURS = 8.0
 """Active hours before which a key's sources are taken for its own as they come."""
-OLD_DAYS = 4.0
-OLD_DAYS_HOURS = 4.0
+OLD_DAYS = 2.5
+OLD_DAYS_HOURS = 3.0
 """A key that works an hour a day is no longer young after some days."""
 _PRIOR = {"country": 0.15, "network": 0.4, "prefix": 0.8, "client": 0.3, "model": 0.6, "kind": 0.15}
 """Novelties that a key of an average fleet brings in its first active hours, by facet."""

@@ -99,7 +99,8 @@ class Level(Struct, array_like=True, gc=False):
     def learn(self, value: float) -> None:
         """Take in one positive value."""
         self.spread.learn(math.log(value))
-        self.record = max(self.record * _LEVEL_DECAY, value)
+        # A float, always: an int would come back from storage as another text.
+        self.record = max(self.record * _LEVEL_DECAY, float(value))
 
     @property
     def usual(self) -> float:
