@@ -39,6 +39,9 @@ from schemas.verdict import Verdict
 
 CALIBRATION_KEY: Final = "calibration".ljust(IDENTIFIER_LENGTH_MAX + 1)
 """The key under which a partition keeps its calibration; no key id is that long."""
+POSITION_KEY: Final = "position".ljust(IDENTIFIER_LENGTH_MAX + 1)
+"""The key under which a partition keeps how far it was folded: what is no key's own, such as
+moved events and dead letters, must not come twice either."""
 _EPOCH_SHIFT: Final = 40
 
 
@@ -78,6 +81,8 @@ class PartitionFold:
         self._calibration = rules.calibration
         self._recalibrated = False
         """Since the last checkpoint."""
+        self._position = self._saved_position = -1
+        """Offset of the last message folded, and the same at the last checkpoint."""
         self._folding: set[str] = set()
         """Keys of the current message: its further events of theirs are not old."""
         self._states: dict[str, KeyState] = {}
@@ -93,6 +98,8 @@ class PartitionFold:
         """Take in one stored state, before the first fold."""
         if key == CALIBRATION_KEY:
             self._calibration = msgspec.json.decode(value, type=Calibration)
+        elif key == POSITION_KEY:
+            self._position = self._saved_position = msgspec.json.decode(value, type=int)
         else:
             state = self._states[key] = decode_state(value)
             if state.record is not None and state.record.provider_key_id is not None:
@@ -106,6 +113,11 @@ class PartitionFold:
             batch: what the acceptor made of it, when the caller has asked already.
         """
         effects = Effects()
+        if self._partitions is not None:
+            if message.offset <= self._position:
+                self.counts["already_folded"] += 1
+                return effects
+            self._position = message.offset
         self._folding.clear()
         if batch is None:
             batch = self._rules.acceptor.accept(message)
@@ -128,6 +140,9 @@ class PartitionFold:
             self._rows(key_id, state, touched, result.windows)
         if self._recalibrated:
             result.states.append((CALIBRATION_KEY, encode(self._calibration)))
+        if self._position > self._saved_position:
+            result.states.append((POSITION_KEY, msgspec.json.encode(self._position)))
+            self._saved_position = self._position
         self._touched = {}
         self._recalibrated = False
         return result

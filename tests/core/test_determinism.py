@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import PartitionFold
+from pipeline.engine.partition import POSITION_KEY
 from pipeline.engine.state import decode_state
 from pipeline.message import Message
 from schemas.fields import epoch
@@ -94,7 +95,8 @@ def canonical(value: object) -> object:
 def results(outcome: Outcome) -> tuple[list[bytes], list[bytes], dict[str, object]]:
     """Incidents, the highest rows and the states, as compared between runs."""
     rows = [msgspec.json.encode(outcome.rows[place]) for place in sorted(outcome.rows)]
-    states = {key_id: canonical(decode_state(raw)) for key_id, raw in outcome.states.items() if raw}
+    stored = {key_id: raw for key_id, raw in outcome.states.items() if key_id != POSITION_KEY}
+    states = {key_id: canonical(decode_state(raw)) for key_id, raw in stored.items() if raw}
     return incident_lines(outcome.incidents), rows, states
 
 

@@ -1,6 +1,7 @@
 """Events in a partition that is not their key's are published once more, and once only."""
 
 from pipeline.engine import PartitionFold
+from pipeline.engine.partition import POSITION_KEY
 from pipeline.message import Message
 from schemas.codec import decode_event
 from schemas.key_record import KeyRecord
@@ -38,7 +39,7 @@ def test_a_misplaced_event_is_moved_whole_and_its_neighbours_are_folded() -> Non
     assert [key_id for key_id, _ in outcome.moved] == [ELSEWHERE]
     assert decode_event(outcome.moved[0][1]) == stray
     assert outcome.fold.counts == {"folded": 2, "moved": 1}
-    assert set(outcome.states) == {HERE}
+    assert set(outcome.states) == {HERE, POSITION_KEY}
     assert not outcome.dead_letters
 
 
@@ -71,6 +72,17 @@ def test_a_raw_key_moves_under_its_hash() -> None:
         for key_id, raw in each.moved:
             assert key_id.startswith("sha256:")
             assert SECRET.encode() not in raw
+
+
+def test_what_was_moved_or_refused_before_the_checkpoint_is_not_again() -> None:
+    log = [packed([event(START, key_id=ELSEWHERE), b"{broken"], offset) for offset in range(3)]
+    first = run(log, partition())
+    heir = partition()
+    for key, state in first.states.items():
+        heir.restore(key, state or b"")
+    again = run([*log, packed([event(START, key_id=ELSEWHERE)], 3)], heir)
+    assert (len(first.moved), len(first.dead_letters)) == (3, 3)
+    assert (len(again.moved), len(again.dead_letters)) == (1, 0)
 
 
 def test_a_replay_takes_every_key_wherever_it_stands() -> None:
