@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export TZ := UTC
 
-.PHONY: help install demo test lint docs bench bench-detection bench-nab lock clean
+.PHONY: help install demo test lint docs bench bench-detection bench-nab bench-replay lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,9 @@ bench-detection: $(STAMP)  ## recall and false pages on fleets not tuned on; DAT
 
 bench-nab: $(STAMP)  ## the volume detector under NAB's rules; DATA=DIR holds the series
 	$(BIN)/python -m tests.benchmarks nab $(if $(DATA),--data $(DATA))
+
+bench-replay: $(STAMP)  ## totals of recorded traffic in the store and by hand; DATA=DIR holds it
+	$(BIN)/python -m tests.benchmarks replay $(if $(DATA),--data $(DATA))
 
 docs: $(STAMP)  ## renew what the docs and the README take from the source
 	$(BIN)/python -m tests.architecture.reference

@@ -1,7 +1,8 @@
 """`python -m tests.benchmarks [PART …]`: measure, print tables, leave figures in `build/`.
 
 Parts: engine, faust, sink, intake (together `build/bench.json`), detection
-(`build/bench-detection.json`), nab (`build/bench-nab.json`), or all.
+(`build/bench-detection.json`), nab (`build/bench-nab.json`), replay (`build/bench-replay.json`),
+or all.
 """
 
 import argparse
@@ -23,6 +24,7 @@ MODULES = {
     "intake": "intake_speed",
     "detection": "detection",
     "nab": "nab_bench",
+    "replay": "replay_totals",
 }
 
 
