@@ -89,7 +89,8 @@ def _bounded(label: Label, seen: list[tuple[Floats, Floats]]) -> Label | None:
     order = np.argsort(times, kind="stable")
     times = times[order]
     spent = np.cumsum(np.concatenate([usd for _, usd in seen])[order])
-    label.started_at, label.ended_at = float(times[0]), float(times[-1])
+    # In milliseconds, as the events have it: a label must not begin after its first event.
+    label.started_at, label.ended_at = (float(np.round(times[i], 3)) for i in (0, -1))
     label.__post_init__()
     label.malicious_spend = _curve(times - times[0], spent)
     return label
