@@ -25,6 +25,26 @@ Scorer = Callable[[Sequence[float], Sequence[float]], Sequence[float]]
 PROBATION_SHARE = 0.15
 PROBATION_ROWS_MAX = 750
 GAUSSIAN_WINDOW = 1000
+TUNED = frozenset(
+    {
+        "artificialNoAnomaly/art_daily_no_noise.csv",
+        "artificialNoAnomaly/art_noisy.csv",
+        "artificialWithAnomaly/art_daily_nojump.csv",
+        "realAWSCloudwatch/ec2_cpu_utilization_53ea38.csv",
+        "realAWSCloudwatch/ec2_cpu_utilization_ac20cd.csv",
+        "realAWSCloudwatch/ec2_disk_write_bytes_c0d644.csv",
+        "realAWSCloudwatch/grok_asg_anomaly.csv",
+        "realAdExchange/exchange-2_cpc_results.csv",
+        "realAdExchange/exchange-4_cpc_results.csv",
+        "realKnownCause/ec2_request_latency_system_failure.csv",
+        "realKnownCause/rogue_agent_key_updown.csv",
+        "realTraffic/occupancy_t4013.csv",
+        "realTweets/Twitter_volume_AAPL.csv",
+        "realTweets/Twitter_volume_FB.csv",
+        "realTweets/Twitter_volume_PFE.csv",
+    }
+)
+"""Series that the choices in `detectors/series.py` were made on; others were run only after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +152,14 @@ def _best(rows: list[tuple[float, int, float]], windows: int, profile: Profile) 
             best = max(best, total)
     perfect = profile.hit * windows
     return 100.0 * (best - nothing) / (perfect - nothing) if windows else 0.0
+
+
+def groups(series: Sequence[Series]) -> dict[str, list[Series]]:
+    """All series, and where there are both, those that were tuned on apart from the others."""
+    tuned = [each for each in series if each.name in TUNED]
+    others = [each for each in series if each.name not in TUNED]
+    whole = {"all": list(series)}
+    return whole | {"tuned on": tuned, "not tuned on": others} if tuned and others else whole
 
 
 def load(folder: Path) -> list[Series]:

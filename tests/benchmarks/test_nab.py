@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.nab import (
+    TUNED,
     Series,
     benchmark,
+    groups,
     load,
     probation,
     scaled_sigmoid,
@@ -111,3 +113,14 @@ def test_a_corpus_is_read_from_a_folder(tmp_path: Path) -> None:
     (tmp_path / "combined_windows.json").write_text(json.dumps(windows))
     (only,) = load(tmp_path)
     assert (only.name, only.windows, len(only.values)) == ("group/a.csv", [(10, 20)], 60)
+
+
+def test_series_that_were_tuned_on_are_shown_apart() -> None:
+    tuned = Series(min(TUNED), [], [], [])
+    fresh = Series("group/fresh.csv", [], [], [])
+    assert groups([fresh]) == {"all": [fresh]}
+    assert groups([tuned, fresh]) == {
+        "all": [tuned, fresh],
+        "tuned on": [tuned],
+        "not tuned on": [fresh],
+    }
