@@ -47,7 +47,7 @@ def build_app(
     """
     serve, counts = config.serve, counts or Metrics()
     guard = ConsoleGuard(serve.console_token, serve.host)
-    interactions = Interactions(config.slack.signing_secret, clicks or _to(log), counts, now)
+    interactions = Interactions(config.slack.signing_secret, clicks or click_sink(log), counts, now)
     app = web.Application(
         client_max_size=serve.body_bytes_max,
         handler_args={
@@ -66,7 +66,9 @@ def build_app(
     return app
 
 
-def _to(log: EventLog) -> Click:
+def click_sink(log: EventLog) -> Click:
+    """Appends clicks to the log."""
+
     async def click(incident_id: str, interaction: bytes) -> None:
         async with asyncio.timeout(LOG_SECONDS_MAX):
             await log.send(CLICKS, incident_id, interaction)

@@ -9,8 +9,10 @@ from typing import Final
 from aiohttp import web
 from aiokafka.errors import KafkaError
 
-from pipeline.config import Config
-from pipeline.serve.app import build_app
+from pipeline.config import Config, Slack
+from pipeline.notify.slack import web_client
+from pipeline.notify.socket_mode import SocketModeListener
+from pipeline.serve.app import build_app, click_sink
 from pipeline.serve.ports import IncidentReader
 from pipeline.serve.reading import StoreReader
 from pipeline.store.client import Store
@@ -53,14 +55,26 @@ async def _serve(config: Config) -> None:
         parts.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, config.serve.host, config.serve.port)
         await site.start()
+        await _listen_to_slack(config.slack, log, parts)
         _say(f"listening on {_address(runner)}")
         await stop.wait()
         _say("stopping")
 
 
+async def _listen_to_slack(slack: Slack, log: EventLog, parts: AsyncExitStack) -> None:
+    """Take clicks over Socket Mode, where Slack cannot reach this server."""
+    if slack.app_token is None:
+        return
+    listener = SocketModeListener(slack.app_token, web_client(slack), click_sink(log))
+    await listener.start()
+    parts.push_async_callback(listener.stop)
+
+
 def _reader(config: Config, parts: AsyncExitStack) -> IncidentReader | None:
     """The store, if it is there: intake and clicks do not need it."""
-    if config.store.host is None and not config.store.path.exists():
+    if config.store.host is None:
+        if config.store.path.exists():
+            _say("the embedded store belongs to the sink; the console shows nothing")
         return None
     try:
         return StoreReader(parts.enter_context(Store.open(config.store)))
