@@ -1,0 +1,154 @@
+"""A seeded log to disturb: honest keys, thefts, planted keys, misplaced, doubled, broken events.
+
+Nothing in it is late, so that every accepted event counts once, and an independent count is easy.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from schemas.codec import encode
+from schemas.fields import epoch, to_nanos
+from schemas.key_record import KeyRecord
+from schemas.partition import partition_of
+from schemas.spend_window import SECONDS
+from schemas.topics import CONTENT_TYPE_HEADER, KEYS, NDJSON, RECORD_HEADER, USAGE_EVENTS
+from schemas.usage_event import UsageEvent
+from tests.faults.broker import Headers, Place
+from tests.support.events import DAY, START, burst, in_time, office, thief, workday
+
+BEGIN = START + 10 * DAY
+"""Unix seconds at which the log is written; all of its events are older."""
+PACKED: Headers = ((CONTENT_TYPE_HEADER, NDJSON.encode()),)
+BROKEN = b'{"event_id": "x", "key_id": '
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A record to append."""
+
+    place: Place
+    value: bytes
+    headers: Headers = ()
+    key: bytes | None = None
+
+
+@dataclass(slots=True)
+class Totals:
+    """What an independent count finds in a window."""
+
+    requests: int = 0
+    errors: int = 0
+    nanos: int = 0
+    tokens: int = 0
+
+
+@dataclass(slots=True)
+class Traffic:
+    """The log, and what must come of it."""
+
+    log: list[Sent] = field(default_factory=list)
+    accepted: dict[tuple[str, str], UsageEvent] = field(default_factory=dict)
+    broken: int = 0
+    registered: int = 0
+    """Keys in the registry; each has two records at the start of the log."""
+
+    def totals(self) -> dict[tuple[str, str, float], Totals]:
+        """By key, granularity and start in Unix seconds."""
+        found: defaultdict[tuple[str, str, float], Totals] = defaultdict(Totals)
+        for event in self.accepted.values():
+            for granularity, seconds in SECONDS.items():
+                start = epoch(event.occurred_at) // seconds * seconds
+                totals = found[event.key_id, granularity, start]
+                totals.requests += 1
+                totals.errors += event.status >= 400
+                totals.nanos += to_nanos(event.cost_usd or 0.0)
+                totals.tokens += event.input_tokens + event.output_tokens
+        return dict(found)
+
+
+def traffic(seed: int, partitions: int) -> Traffic:
+    """A log for a seed."""
+    rng = random.Random(seed)  # noqa: S311 # repeatable, and no secret
+    writer = _Writer(rng, partitions)
+    records, parties, astray = _parties(rng)
+    for record in records:
+        writer.control(record)
+    writer.traffic.registered = len(records)
+    for event in in_time(*parties):
+        writer.event(event, astray=event.key_id in astray)
+    writer.flush()
+    return writer.traffic
+
+
+def _parties(
+    rng: random.Random,
+) -> tuple[list[KeyRecord], list[Sequence[UsageEvent]], set[str]]:
+    """Registry entries, events of each party, and the keys whose events are all misplaced."""
+    records = [
+        KeyRecord(key_id="planted", canary=True, alias="planted", gateway="edge"),
+        *(KeyRecord(key_id=key_id, gateway="edge") for key_id in ("office", "quiet")),
+    ]
+    parties: list[Sequence[UsageEvent]] = [
+        thief(workday(8, rng.uniform(1, 20)), rng.randint(2, 40), key_id="planted"),
+        burst(workday(7, rng.uniform(8, 10)), rng.randint(5, 60), seconds=7200.0, key_id="quiet"),
+        burst(workday(7, rng.uniform(8, 10)), rng.randint(5, 60), seconds=7200.0, key_id="astray"),
+    ]
+    if rng.random() < 0.2:
+        parties.append(office(9, key_id="office", seed=rng.randint(1, 3)))
+        parties.append(thief(workday(8, rng.uniform(9, 20)), rng.randint(30, 90), key_id="office"))
+    if rng.random() < 0.5:
+        records.append(KeyRecord(key_id="astray-planted", canary=True, gateway="edge"))
+        stolen = thief(workday(8, 11), rng.randint(2, 30), key_id="astray-planted")
+        parties.append(stolen)
+    return records, parties, {"astray", "astray-planted"}
+
+
+class _Writer:
+    """Packs events into messages, a partition at a time."""
+
+    def __init__(self, rng: random.Random, partitions: int) -> None:
+        self._rng = rng
+        self._partitions = partitions
+        self._waiting: defaultdict[int, list[bytes]] = defaultdict(list)
+        self._sizes: dict[int, int] = {}
+        self.traffic = Traffic()
+
+    def control(self, record: KeyRecord) -> None:
+        """A key's entry, to the registry and to the key's partition."""
+        key, value = record.key_id.encode(), encode(record)
+        place = (USAGE_EVENTS.name, partition_of(record.key_id, self._partitions))
+        self.traffic.log.append(Sent((KEYS.name, 0), value, key=key))
+        self.traffic.log.append(Sent(place, value, ((RECORD_HEADER, b"key"),), key))
+
+    def event(self, event: UsageEvent, *, astray: bool) -> None:
+        """An event, sometimes twice, sometimes with something broken after it."""
+        event = msgspec.structs.replace(event, status=self._rng.choice((200, 200, 200, 429)))
+        self.traffic.accepted[event.key_id, event.event_id] = event
+        number = (partition_of(event.key_id, self._partitions) + astray) % self._partitions
+        self._add(number, encode(event))
+        if self._rng.random() < 0.03:
+            self._add(number, encode(event))
+        if self._rng.random() < 0.01:
+            self.traffic.broken += 1
+            self._add(number, BROKEN)
+
+    def flush(self) -> None:
+        """Write what waits."""
+        for number in list(self._waiting):
+            self._write(number)
+
+    def _add(self, number: int, line: bytes) -> None:
+        lines = self._waiting[number]
+        lines.append(line)
+        if len(lines) >= self._sizes.setdefault(number, self._rng.choice((1, 3, 12, 30))):
+            self._write(number)
+
+    def _write(self, number: int) -> None:
+        lines = self._waiting.pop(number)
+        self._sizes.pop(number, None)
+        place = (USAGE_EVENTS.name, number)
+        self.traffic.log.append(Sent(place, b"\n".join(lines), PACKED))

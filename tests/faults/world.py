@@ -1,0 +1,342 @@
+"""A seeded world: the real roles over a log in memory, and everything that can happen to them."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+import msgspec
+from pydantic import SecretStr
+
+from pipeline.config import Config, Gateway, Kafka, Response, Slack
+from pipeline.demo.slack_interactions import Place as Pressed
+from pipeline.demo.slack_interactions import Press, block_actions
+from pipeline.engine import PartitionFold
+from pipeline.notify.signature import interaction
+from pipeline.notify.stage import NotifyStage
+from pipeline.response.enforce import EnforceStage
+from pipeline.response.policy import Brakes, Policy, Rule, Rulebook
+from pipeline.sink import SinkStage
+from pipeline.workers import state_log
+from pipeline.workers.detect import DetectRole
+from pipeline.workers.stages import StagePlan, StageRole
+from schemas.topics import CLICKS, ENFORCE_STATE, NOTIFY_STATE, TOPICS
+from tests.faults.broker import SimBroker
+from tests.faults.clients import SimConsumer, SimProducer
+from tests.faults.outside import Mishaps, SimGateway, SimSlack, SimStore
+from tests.faults.traffic import BEGIN, Sent, Traffic, traffic
+from tests.faults.workers import Group, Misfortune, Worker
+from tests.support.events import rules
+from tests.support.samples import WEBHOOK_SECRET
+
+if TYPE_CHECKING:
+    from pipeline.workers.role import Role
+
+PARTITIONS = 3
+CHANNEL = "C0PAGE"
+TICKETS = "C0TICKET"
+STATES = ("detect-state", "notify-state", "enforce-state", "keys")
+SETTLE_ROUNDS_MAX = 80
+STEPS_AFTER = 80
+"""Steps in which faults go on after the last message."""
+POLICY = Policy(
+    rules=(Rule(name="at-once", severity=["page"], then="revoke"),),
+    brakes=Brakes(
+        revocations_per_hour_max=1000, fleet_share_per_day_max=1.0, incident_age_seconds_max=1e9
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What goes wrong in a run, and how often."""
+
+    name: str
+    kill: float = 0.0
+    """Share of the calls to Kafka at which the process is killed."""
+    freeze: float = 0.0
+    """Share at which it is paused until its partitions have moved, and beyond."""
+    rebalance: float = 0.0
+    """Share of the steps at which workers come or go."""
+    compact: float = 0.0
+    time_out: float = 0.0
+    """Share of the steps at which the broker gives up open transactions."""
+    outside: dict[str, float] = field(default_factory=dict)
+    """Shares of the calls to store, Slack and gateway that fail, by fault."""
+
+
+STORE = {"store refuses": 0.2, "store cut after the insert": 0.2, "store cut in the middle": 0.2}
+SLACK = {
+    "slack answers 429": 0.2,
+    "slack is down": 0.2,
+    "slack times out after the post": 0.3,
+}
+GATEWAY = {"gateway answers 503": 0.3, "gateway times out after acting": 0.3}
+SCENARIOS = (
+    Scenario("nothing"),
+    Scenario("kill -9", kill=0.03),
+    Scenario("rebalance", rebalance=0.15),
+    Scenario("zombie", freeze=0.03),
+    Scenario("broker", time_out=0.05, compact=0.05, kill=0.005),
+    Scenario("store", outside=STORE),
+    Scenario("slack", outside=SLACK, kill=0.01),
+    Scenario("gateway", outside=GATEWAY, kill=0.01),
+    Scenario(
+        "everything",
+        kill=0.02,
+        freeze=0.02,
+        rebalance=0.05,
+        compact=0.02,
+        time_out=0.02,
+        outside=STORE | SLACK | GATEWAY,
+    ),
+)
+
+
+class World(Misfortune):
+    """One run."""
+
+    def __init__(self, seed: int, scenario: Scenario) -> None:
+        self._random = random.Random(seed)  # noqa: S311 # repeatable, and no secret
+        self._scenario = scenario
+        self._raging = True
+        self.struck: Counter[str] = Counter()
+        """Faults that happened, by kind."""
+        self.unexpected: list[str] = []
+        """Errors of roles that nothing had caused."""
+        self.clock = BEGIN
+        self.traffic: Traffic = traffic(seed, PARTITIONS)
+        self._mishaps = Mishaps(seed, self._strike)
+        self._mishaps.shares = dict(scenario.outside)
+        self.broker = SimBroker(
+            {topic.name: topic.partitions or PARTITIONS for topic in TOPICS}, self.now
+        )
+        self.store = SimStore(self._mishaps)
+        self.slack = SimSlack(self._mishaps, self.now)
+        self.gateway = SimGateway(self._mishaps)
+        self.policy = POLICY if self._random.random() < 0.6 else None
+        self.clicks = self._random.random() < 0.5
+        self._config = _config()
+        self.groups = self._groups()
+
+    def now(self) -> float:
+        return self.clock
+
+    async def run(self) -> None:
+        """Disturb the log on its way, then let everything come to rest."""
+        with patched_clients():
+            for group in self.groups:
+                await group.rebalance(1 + self._random.randrange(2))
+            waiting = await self._register()
+            while self._append(waiting, self._random.randrange(6)):
+                await self._step()
+            for _ in range(STEPS_AFTER):
+                await self._step()
+            await self._settle()
+
+    async def _register(self) -> Iterator[Sent]:
+        """Let everybody hear of the registry first: the brakes count its keys."""
+        waiting = iter(self.traffic.log)
+        self._append(waiting, 2 * self.traffic.registered)
+        self._raging = False
+        for group in self.groups[2:]:
+            await self._drain(group)
+        self._raging = True
+        return waiting
+
+    def strikes(self, worker: Worker, point: str) -> str | None:
+        if not self._raging:
+            return None
+        chance = self._random.random()
+        if worker.role.name in {"notify", "enforce"}:
+            chance /= 4.0  # they call more seldom than the others
+        scenario = self._scenario
+        if chance < scenario.kill:
+            self._strike(f"kill -9: {worker.role.name}, {point}")
+            return "kill"
+        if chance < scenario.kill + scenario.freeze and worker in worker.group.members:
+            self._strike(f"zombie: {worker.role.name}, {point}")
+            return "freeze"
+        return None
+
+    def died(self, work: asyncio.Task[None]) -> None:
+        error = work.exception() if not work.cancelled() else None
+        name = type(error).__name__
+        if name not in {"CrashError", "FencedError"}:
+            self.unexpected.append(f"{name}: {error}")
+
+    def _strike(self, what: str) -> None:
+        self.struck[what] += 1
+
+    def _append(self, waiting: Iterator[Sent], count: int) -> bool:
+        for _ in range(count):
+            sent = next(waiting, None)
+            if sent is None:
+                return False
+            self.broker.append(sent.place, sent.value, key=sent.key, headers=sent.headers)
+        return True
+
+    # One thing that happens
+
+    async def _step(self) -> None:
+        self.clock += self._random.choice((0.0, 0.05, 0.3, 2.0))
+        group = self._random.choice(self.groups)
+        await self._restart(group)
+        awake = [each for each in group.members if each.awake]
+        if awake:
+            await self._work(group, self._random.choice(awake))
+        await self._trouble()
+
+    async def _work(self, group: Group, worker: Worker) -> None:
+        place = self._random.choice(list(worker.positions) or [None])
+        if place is not None and self._random.random() < 0.8:
+            await group.deliver(worker, place, self._random.choice((1, 2, 6)))
+        else:
+            await self._tick(worker)
+
+    async def _tick(self, worker: Worker) -> None:
+        role = worker.role
+        if isinstance(role, DetectRole):
+            for partition in list(role._partitions.values()):
+                if partition.due(self.clock) and worker.awake:
+                    await worker.do(role._checkpoint(partition))
+        elif isinstance(role, StageRole):
+            await worker.do(role._tick())
+
+    async def _restart(self, group: Group) -> None:
+        """The group notices after a while who is gone; a frozen one comes back even later."""
+        gone = [each for each in group.members if not each.awake]
+        if gone and self._random.random() < 0.5:
+            self.clock += 10.0
+            await group.rebalance(1 + self._random.randrange(2))
+        elif self._random.random() < self._scenario.rebalance:
+            self._strike(f"rebalance: {group.members[0].role.name if group.members else ''}")
+            await group.rebalance(1 + self._random.randrange(2))
+
+    async def _trouble(self) -> None:
+        frozen = [group for group in self.groups if group.frozen]
+        if frozen and self._random.random() < 0.15:
+            await self._wake(frozen[0].frozen.pop(0))
+        if self._random.random() < self._scenario.compact:
+            self._strike("state topics compacted")
+            self.broker.compact(self._random.choice(STATES))
+        if self._random.random() < self._scenario.time_out and self.broker.time_out_transactions():
+            self._strike("transactions timed out")
+        if self.clicks and self.slack.pages and self._random.random() < 0.05:
+            self._click()
+
+    async def _wake(self, zombie: Worker) -> None:
+        await zombie.wake()
+        if zombie.awake:
+            # it hears of its loss, and joins as if it were new
+            await zombie.do(zombie.role.revoked())
+
+    def _click(self) -> None:
+        post = self._random.choice(self.slack.pages)
+        press = Press(
+            self._random.choice(("revoke", "acknowledge", "not_a_leak", "snooze")),
+            post.card.incident_id,
+            f"{self.clock:.6f}",
+        )
+        payload = block_actions(Pressed("T111", post.channel, post.ts, ""), "U1", press)
+        value = msgspec.json.encode(interaction(payload))
+        for _ in range(self._random.choice((1, 1, 2))):
+            self.broker.append((CLICKS.name, 0), value)
+
+    # The end
+
+    async def _settle(self) -> None:
+        """Nothing goes wrong any more: everybody wakes, and works until nothing is left."""
+        self._raging = False
+        self._mishaps.shares.clear()
+        for group in self.groups:
+            await group.rebalance(1 + self._random.randrange(2))
+            for zombie in group.frozen:
+                await self._wake(zombie)
+        quiet = 0
+        for _ in range(SETTLE_ROUNDS_MAX):
+            self.clock += 45.0
+            busy = [await self._drain(group) for group in self.groups]
+            quiet = 0 if any(busy) else quiet + 1
+            if quiet > 12:  # the longest pause of a retry is over
+                return
+        self.unexpected.append("does not come to rest")
+
+    async def _drain(self, group: Group) -> bool:
+        if not all(each.awake for each in group.members):
+            await group.rebalance(len(group.members))
+        busy = False
+        for worker in group.members:
+            for place in list(worker.positions):
+                while worker.awake and await group.deliver(worker, place, 50):
+                    busy = True
+            await self._tick(worker)
+        return busy or group.behind()
+
+    # The roles
+
+    def _groups(self) -> list[Group]:
+        config, kafka = self._config, self._config.kafka
+        makes: tuple[Callable[[], Role], ...] = (
+            lambda: DetectRole(
+                config, lambda place: PartitionFold(rules(), place, PARTITIONS), self.now
+            ),
+            lambda: StageRole(kafka, self._plan("sink"), self.now),
+            lambda: StageRole(kafka, self._plan("notify"), self.now),
+            lambda: StageRole(kafka, self._plan("enforce"), self.now),
+        )
+        return [Group.of(self.broker, kafka, make, self) for make in makes]
+
+    def _plan(self, name: str) -> StagePlan:
+        if name == "sink":
+            return StagePlan("sink", SinkStage.reads, None, self._sink)
+        if name == "notify":
+            return StagePlan("notify", NotifyStage.reads, NOTIFY_STATE, self._notify)
+        return StagePlan("enforce", EnforceStage.reads, ENFORCE_STATE, self._enforce)
+
+    def _sink(self) -> SinkStage:
+        batch = self._random.choice((5, 50, 50_000))
+        return SinkStage(
+            self.store,  # type: ignore[arg-type]  # as much of a store as the sink uses
+            rules().acceptor,
+            batch_rows_max=batch,
+            now=self.now,
+            sleep=self._sleep,
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        self.clock += seconds
+
+    def _notify(self) -> NotifyStage:
+        return NotifyStage(self._config, self.slack, Rulebook(self.policy), self.now)
+
+    def _enforce(self) -> EnforceStage:
+        return EnforceStage({"edge": self.gateway}, {"edge": 20}, self.policy, self.now, "edge")
+
+
+@contextmanager
+def patched_clients() -> Iterator[None]:
+    """Let state logs speak to the broker in memory."""
+    with (
+        patch.object(state_log, "AIOKafkaProducer", SimProducer),
+        patch.object(state_log, "AIOKafkaConsumer", SimConsumer),
+    ):
+        yield
+
+
+def _config() -> Config:
+    gateway = Gateway(name="edge", url="https://edge.test", secret=SecretStr(WEBHOOK_SECRET))
+    return Config.model_construct(
+        kafka=Kafka(partitions=PARTITIONS, checkpoint_seconds=1.0),
+        slack=Slack(
+            token=SecretStr("xoxb-fake"),
+            channel=CHANNEL,
+            ticket_channel=TICKETS,
+            allowed_users=["U1"],
+        ),
+        response=Response(gateways=[gateway], default_gateway="edge"),
+    )
