@@ -26,7 +26,7 @@ from yarl import URL
 
 from pipeline.config import Kafka
 from pipeline.workers.connection import group_name, ssl_context, topic_name
-from pipeline.workers.role import Records, Role
+from pipeline.workers.role import READS_COMMITTED, Records, Role
 
 FETCHES_AHEAD = 4
 """Fetches that may wait for the role, each of at most a mebibyte."""
@@ -42,6 +42,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         # the range assignor gives partition 0 of all topics to one worker: stages rely on it
         consumer._partition_assignment_strategy = [RangePartitionAssignor]  # noqa: SLF001
+        consumer._isolation_level = cast("_App", self.app).isolation_level  # noqa: SLF001
         return consumer
 
 
@@ -79,6 +80,8 @@ class _Transport(driver.Transport):
 
 
 class _App(faust.App):
+    isolation_level = "read_uncommitted"
+
     def _new_transport(self) -> _Transport:
         return _Transport(self.conf.broker_consumer, self, loop=self.loop)
 
@@ -146,6 +149,8 @@ class Worker:
     def __init__(self, kafka: Kafka, role: Role) -> None:
         self._role = role
         self._app = _new_app(kafka, role.name)
+        if kafka.transactions and role.name in READS_COMMITTED:
+            self._app.isolation_level = "read_committed"
         self._over = asyncio.Event()
         self._error: BaseException | None = None
         names = [topic_name(kafka, topic) for topic in role.topics]

@@ -36,7 +36,7 @@ from schemas.topics import (
 )
 
 INCIDENT_GAP_SECONDS: Final = 0.1
-"""Checkpoints that incidents ask for are at least so far apart."""
+"""Checkpoints that incidents and moved events ask for are at least so far apart."""
 TURN_SECONDS: Final = 0.02
 """Folding makes way for everything else in the process this often."""
 MOVED = {**PACKED, MOVED_HEADER: "1"}
@@ -107,6 +107,7 @@ class Partition:
         if effects.moved:
             for place, lines in pack(effects.moved, self._partitions):
                 await self._log.send(USAGE_EVENTS, lines, partition=place, headers=MOVED)
+            self._urgent = True  # the other partition is not read beyond an open transaction
         self._next_offset = message.offset + 1
         return effects
 

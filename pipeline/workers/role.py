@@ -8,6 +8,11 @@ from aiokafka import ConsumerRecord, TopicPartition
 from pipeline.message import Message
 from schemas.topics import Topic
 
+READS_COMMITTED = frozenset({"detect", "enforce"})
+"""Roles that wait until what they read was committed. A moved event or a verdict of a transaction
+that was given up comes again, perhaps too late to be recognised; an action nobody committed to
+must not be carried out. The others need not wait: a revision that comes again is the same."""
+
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 Records = Sequence[Record]
 """Records of one partition, in order, as one fetch brought them."""
