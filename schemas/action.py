@@ -10,7 +10,7 @@ Kind = Literal["revoke", "restore", "throttle", "cap"]
 Outcome = Literal["done", "verified", "failed", "refused", "expired", "cancelled"]
 
 
-class Action(Struct, omit_defaults=True, kw_only=True):
+class Action(Struct, kw_only=True):
     """A request to a gateway. The id is deterministic and serves as the idempotency key."""
 
     action_id: Identifier
@@ -30,7 +30,7 @@ class Action(Struct, omit_defaults=True, kw_only=True):
             self.not_before = utc(self.not_before)
 
 
-class ActionResult(Struct, omit_defaults=True, kw_only=True):
+class ActionResult(Struct, kw_only=True):
     """What came of an action; an action has one final result."""
 
     action_id: Identifier

@@ -31,7 +31,7 @@ PAYLOAD_BYTES_MAX = 64 * 1024
 """Larger payloads are left at their source offset."""
 
 
-class DeadLetter(Struct, omit_defaults=True, kw_only=True):
+class DeadLetter(Struct, kw_only=True):
     """Where the event stood, why it was refused, and what it was, with secrets scrubbed."""
 
     topic: str

@@ -9,7 +9,7 @@ from schemas.fields import Identifier, Time, utc
 Judgement = Literal["leak", "benign", "expected", "acknowledge", "snooze"]
 
 
-class Verdict(Struct, omit_defaults=True, kw_only=True):
+class Verdict(Struct, kw_only=True):
     """`benign` and `expected` teach the key's baseline; `snooze` only silences until `until`."""
 
     incident_id: Identifier
