@@ -279,7 +279,7 @@ LINES = (
 ).map(lambda raw: raw.replace(b"\n", b""))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(lines=st.lists(LINES, min_size=1, max_size=6))
 def test_whatever_comes_is_an_event_or_a_dead_letter(lines: list[bytes]) -> None:
     message = packed(lines, appended_at=START)
@@ -293,7 +293,7 @@ def test_whatever_comes_is_an_event_or_a_dead_letter(lines: list[bytes]) -> None
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     value=st.binary(max_size=80) | NEARLY | ANY_JSON.map(lambda value: json.dumps(value).encode()),
     kind=st.sampled_from(("usage", "verdict", "key", "provider-usage", "calibration", "", "?")),

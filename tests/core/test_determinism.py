@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import PartitionFold
-from pipeline.engine.partition import POSITION_KEY
+from pipeline.engine.bookkeeping import POSITION_KEY
 from pipeline.engine.state import decode_state
 from pipeline.message import Message
 from schemas.fields import epoch

@@ -1,7 +1,7 @@
 """Events in a partition that is not their key's are published once more, and once only."""
 
 from pipeline.engine import PartitionFold
-from pipeline.engine.partition import POSITION_KEY
+from pipeline.engine.bookkeeping import POSITION_KEY
 from pipeline.message import Message
 from schemas.codec import decode_event
 from schemas.key_record import KeyRecord
