@@ -15,6 +15,7 @@ from pipeline.cli import (
     init,
     policy,
     query,
+    rebuild,
     replay,
     run,
     schema,
@@ -60,6 +61,7 @@ app.command("init", rich_help_panel=_OPERATE)(init.init)
 app.command("check-config", rich_help_panel=_OPERATE)(check.check_config)
 app.command("run", rich_help_panel=_OPERATE)(run.run)
 app.command("serve", rich_help_panel=_OPERATE)(serve.serve)
+app.command("rebuild", rich_help_panel=_OPERATE)(rebuild.rebuild)
 app.add_typer(policy.app, name="policy", rich_help_panel=_OPERATE)
 app.command("query", rich_help_panel=_LOOK)(query.query)
 app.command("explain", rich_help_panel=_LOOK)(explain.explain)

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-import msgspec
-
 from detectors.baselines.billing import Billed
 from detectors.baselines.totals import Window
 from detectors.contract import Trigger
 from pipeline.accept import Accepted, Batch, Control, refusal
 from pipeline.engine.ageing import age, is_closing, is_closing_time, watch
+from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import (
     Touched,
     count,
@@ -28,7 +27,7 @@ from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, encode
 from schemas.dead_letter import DeadLetter
-from schemas.fields import IDENTIFIER_LENGTH_MAX, epoch, to_dollars, to_nanos
+from schemas.fields import epoch, to_dollars, to_nanos
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
@@ -37,11 +36,6 @@ from schemas.spend_window import SECONDS, Granularity, SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
 
-CALIBRATION_KEY: Final = "calibration".ljust(IDENTIFIER_LENGTH_MAX + 1)
-"""The key under which a partition keeps its calibration; no key id is that long."""
-POSITION_KEY: Final = "position".ljust(IDENTIFIER_LENGTH_MAX + 1)
-"""The key under which a partition keeps how far it was folded: what is no key's own, such as
-moved events and dead letters, must not come twice either."""
 _EPOCH_SHIFT: Final = 40
 
 
@@ -78,11 +72,7 @@ class PartitionFold:
         self._rules = rules
         self._partition = partition
         self._partitions = partitions
-        self._calibration = rules.calibration
-        self._recalibrated = False
-        """Since the last checkpoint."""
-        self._position = self._saved_position = -1
-        """Offset of the last message folded, and the same at the last checkpoint."""
+        self._books = Bookkeeping(rules.calibration, rules.epoch)
         self._folding: set[str] = set()
         """Keys of the current message: its further events of theirs are not old."""
         self._states: dict[str, KeyState] = {}
@@ -96,11 +86,7 @@ class PartitionFold:
 
     def restore(self, key: str, value: bytes) -> None:
         """Take in one stored state, before the first fold."""
-        if key == CALIBRATION_KEY:
-            self._calibration = msgspec.json.decode(value, type=Calibration)
-        elif key == POSITION_KEY:
-            self._position = self._saved_position = msgspec.json.decode(value, type=int)
-        else:
+        if not self._books.restore(key, value):
             state = self._states[key] = decode_state(value)
             if state.record is not None and state.record.provider_key_id is not None:
                 self._owners.setdefault(state.record.provider_key_id, set()).add(key)
@@ -114,10 +100,10 @@ class PartitionFold:
         """
         effects = Effects()
         if self._partitions is not None:
-            if message.offset <= self._position:
+            if message.offset <= self._books.position:
                 self.counts["already_folded"] += 1
                 return effects
-            self._position = message.offset
+            self._books.position = message.offset
         self._folding.clear()
         if batch is None:
             batch = self._rules.acceptor.accept(message)
@@ -138,13 +124,8 @@ class PartitionFold:
             state = self._states[key_id]
             result.states.append((key_id, encode_state(state)))
             self._rows(key_id, state, touched, result.windows)
-        if self._recalibrated:
-            result.states.append((CALIBRATION_KEY, encode(self._calibration)))
-        if self._position > self._saved_position:
-            result.states.append((POSITION_KEY, msgspec.json.encode(self._position)))
-            self._saved_position = self._position
+        result.states += self._books.changes()
         self._touched = {}
-        self._recalibrated = False
         return result
 
     def state_of(self, key_id: str) -> KeyState | None:
@@ -238,7 +219,7 @@ class PartitionFold:
         flush(state, self._rules.slicer, self._touched[key_id])
         if state.hot:
             trigger |= Trigger.WATCHED
-        revisions = look(state, key_id, trigger, state.clock, self._rules, self._calibration)
+        revisions = look(state, key_id, trigger, state.clock, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
         watch(state, state.minute // 60)
         open_gates(state, looked=True)
@@ -247,7 +228,7 @@ class PartitionFold:
 
     def _control(self, control: Control, message: Message, effects: Effects) -> None:
         if isinstance(control, Calibration):
-            self._calibration, self._recalibrated = control, True
+            self._books.calibration = control
             return
         key_id = self._key_of(control)
         state = self._state_for(key_id, message, effects, None)
@@ -259,7 +240,7 @@ class PartitionFold:
                 self._owners.setdefault(control.provider_key_id, set()).add(key_id)
         elif isinstance(control, Verdict):
             flush(state, self._rules.slicer, self._touched[key_id])
-            effects.incidents.extend(hear(state, key_id, control, self._calibration))
+            effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
         else:
             self._reconcile(state, key_id, control, effects)
 
@@ -283,7 +264,7 @@ class PartitionFold:
             return
         books.reconcile(bill, dict(state.windows.hours), observed)
         now = max(state.clock, observed)
-        revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._calibration)
+        revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
 
     # Window totals
@@ -305,6 +286,8 @@ class PartitionFold:
         for granularity, number in sorted(touched | pending.keys()):
             window = _window(state, granularity, number)
             extra = pending.get((granularity, number))
+            if number * SECONDS[granularity] < self._books.rebuild.since:
+                continue  # what came before it would be missing from the total
             if window is not None or extra is not None:
                 rows.append(self._row(key_id, granularity, number, window, extra))
 
@@ -333,7 +316,7 @@ class PartitionFold:
             output_tokens=total.output_tokens,
             distinct_sources=total.distinct_sources,
             unpriced_requests=total.unpriced,
-            version=(self._rules.epoch << _EPOCH_SHIFT) + total.requests,
+            version=(self._books.rebuild.epoch << _EPOCH_SHIFT) + total.requests,
         )
 
 

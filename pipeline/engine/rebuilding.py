@@ -1,0 +1,44 @@
+"""From the states of a partition to those with which it is folded anew."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from pipeline.engine.bookkeeping import CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY, Rebuild
+from pipeline.engine.state import KeyState, UnknownStateError, decode_state, encode_state
+
+_OWN: Final = {CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY}
+
+
+def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:
+    """The highest rebuild epoch in the states of the partitions; 0 when there was none."""
+    stored = [states[REBUILD_KEY] for states in partitions if REBUILD_KEY in states]
+    return max((msgspec.json.decode(raw, type=Rebuild).epoch for raw in stored), default=0)
+
+
+def fresh_states(
+    states: Mapping[str, bytes], rebuild: Rebuild, start: int
+) -> list[tuple[str, bytes | None]]:
+    """What replaces the states of a partition.
+
+    A key keeps its registry entry, which may be older than the log reaches back; all else of it is
+    forgotten. The calibration stays.
+
+    Args:
+        states: as stored.
+        rebuild: the new epoch, and from when on totals are counted.
+        start: the offset of the first message to be folded.
+    """
+    fresh = [(key, _kept(raw)) for key, raw in states.items() if key not in _OWN]
+    fresh.append((REBUILD_KEY, msgspec.json.encode(rebuild)))
+    fresh.append((POSITION_KEY, msgspec.json.encode(start - 1)))
+    return fresh
+
+
+def _kept(raw: bytes) -> bytes | None:
+    try:
+        record = decode_state(raw).record
+    except UnknownStateError:  # of another release: a rebuild is the way out of that, too
+        return None
+    return None if record is None else encode_state(KeyState(record=record))

@@ -1,0 +1,76 @@
+"""What a partition keeps when it is folded anew, and which totals it may say."""
+
+import pytest
+
+from pipeline.engine import PartitionFold
+from pipeline.engine.bookkeeping import CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY, Rebuild
+from pipeline.engine.rebuilding import fresh_states, latest_epoch
+from pipeline.engine.state import decode_state
+from schemas.fields import epoch
+from schemas.key_record import KeyRecord
+from tests.support.events import DAY, KEY, START, Outcome, burst, control, packed, rules, run
+
+EPOCH = 1 << 40
+
+
+def partition() -> PartitionFold:
+    return PartitionFold(rules(), 0, 1)
+
+
+def stored(outcome: Outcome) -> dict[str, bytes]:
+    return {key: raw for key, raw in outcome.states.items() if raw is not None}
+
+
+def restored(states: dict[str, bytes]) -> PartitionFold:
+    fold = partition()
+    for key, raw in states.items():
+        fold.restore(key, raw)
+    return fold
+
+
+LOG = [
+    control("key", KeyRecord(key_id=KEY, team="search"), 0),
+    packed(burst(START + DAY - 60, 4, seconds=40.0), 1),
+    packed(burst(START + DAY + 60, 5, seconds=50.0), 2),
+    packed(burst(START + DAY + 90, 3, seconds=30.0, key_id="other"), 3),
+]
+
+
+def test_registry_entries_stay_and_all_else_goes() -> None:
+    states = stored(run(LOG, partition())) | {CALIBRATION_KEY: b"{}", "unreadable": b"\xff"}
+    fresh = dict(fresh_states(states, Rebuild(3, START), start=7))
+    assert fresh["other"] is None
+    assert fresh["unreadable"] is None
+    assert fresh[POSITION_KEY] == b"6"
+    assert CALIBRATION_KEY not in fresh
+    kept = decode_state(fresh[KEY] or b"")
+    assert kept.record is not None
+    assert kept.record.team == "search"
+    assert (kept.clock, kept.windows.days) == (0.0, {})
+
+
+def test_totals_of_a_rebuild_win_and_those_before_it_stay() -> None:
+    first = run(LOG, partition())
+    fresh = fresh_states(stored(first), Rebuild(1, START + DAY), start=1)
+    states = {key: raw for key, raw in fresh if raw is not None}
+    again = run(LOG, restored(states))
+    assert {start for _, _, start in again.rows} >= {START + DAY}
+    assert min(start for _, _, start in again.rows) == START + DAY
+    for place, row in again.rows.items():
+        assert row.requests == first.rows[place].requests
+        assert row.version == EPOCH + first.rows[place].version
+    assert any(epoch(row.window_start) < START + DAY for row in first.rows.values())
+
+
+def test_the_epoch_lasts_and_grows() -> None:
+    fold = restored({REBUILD_KEY: b'{"epoch":4,"since":0.0}'})
+    assert {row.version >> 40 for row in run(LOG, fold).rows.values()} == {4}
+    assert latest_epoch([{}, {REBUILD_KEY: b'{"epoch":4}'}, {REBUILD_KEY: b'{"epoch":2}'}]) == 4
+    assert latest_epoch([]) == 0
+
+
+@pytest.mark.parametrize("offset", [0, 6])
+def test_what_lies_before_the_start_is_not_folded(offset: int) -> None:
+    states = {key: raw for key, raw in fresh_states({}, Rebuild(1, 0.0), start=7) if raw}
+    outcome = run([packed(burst(START, 3), offset)], restored(states))
+    assert outcome.fold.counts == {"already_folded": 1}

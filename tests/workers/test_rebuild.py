@@ -1,0 +1,91 @@
+"""Folding the log again on a real broker: the same totals and incidents, under a new epoch."""
+
+import time
+from typing import Any
+
+import pytest
+
+from pipeline.config import Config, Kafka
+from pipeline.workers.producing import EventLog
+from pipeline.workers.rebuild import RebuildError, rebuild
+from schemas.codec import encode
+from schemas.key_record import KeyRecord
+from schemas.topics import INCIDENTS, RECORD_HEADER, SPEND_WINDOWS, USAGE_EVENTS
+from tests.support.events import burst
+from tests.support.kafka import Broker
+from tests.support.kafka_log import WorkerProcess, bodies, eventually
+
+pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
+
+KEYS = [f"key-{number}" for number in range(5)]
+EPOCH = 1 << 40
+
+
+def worker(kafka: Kafka) -> WorkerProcess:
+    return WorkerProcess("tests.support.engine_worker", kafka.model_dump_json())
+
+
+async def send(kafka: Kafka, count: int) -> float:
+    """Events of some keys, one of them planted; when the first happened."""
+    at = time.time() - 30
+    record = KeyRecord(key_id=KEYS[0], canary=True)
+    events = [each for key_id in KEYS for each in burst(at, count, seconds=20, key_id=key_id)]
+    async with EventLog(kafka) as log:
+        header = {RECORD_HEADER: "key"}
+        await log.send(USAGE_EVENTS, record.key_id, encode(record), header)
+        await log.send_packed([(each.key_id, encode(each)) for each in events])
+    return at
+
+
+async def totals(kafka: Kafka) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The row with the highest version of each window."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    rows = await bodies(kafka, SPEND_WINDOWS, committed=True)
+    for row in sorted(rows, key=lambda each: int(each["version"])):
+        found[row["key_id"], row["granularity"], row["window_start"]] = row
+    return found
+
+
+async def settled(kafka: Kafka, count: int, epoch: int, process: WorkerProcess) -> None:
+    """Wait until the days of all keys count so many events under an epoch."""
+
+    async def look() -> bool:
+        days = [row for place, row in (await totals(kafka)).items() if place[1] == "1d"]
+        counted = sum(row["requests"] for row in days if row["version"] >= epoch * EPOCH)
+        return bool(counted == count * len(KEYS))
+
+    await eventually(look, process)
+
+
+def unversioned(rows: dict[tuple[str, str, str], dict[str, Any]]) -> dict[Any, Any]:
+    return {place: row | {"version": 0} for place, row in rows.items()}
+
+
+async def test_a_rebuild_counts_anew_and_says_nothing_new(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    exact = topics.model_copy(update={"transactions": True})
+    at = await send(exact, 8)
+    with worker(exact) as first:
+        await settled(exact, 8, 0, first)
+        with pytest.raises(RebuildError, match="1 detect workers run"):
+            await rebuild(Config(kafka=exact), at)
+        assert first.stop() == 0
+    before, incidents = await totals(exact), await bodies(exact, INCIDENTS, committed=True)
+    assert incidents
+    rebuilt = await rebuild(Config(kafka=exact), at)
+    assert (rebuilt.epoch, rebuilt.since % 86_400) == (1, 0)
+    assert rebuilt.keys >= len(KEYS)
+    with worker(exact) as second:
+        await settled(exact, 8, 1, second)
+        assert second.stop() == 0
+    after = await totals(exact)
+    assert unversioned(after) == unversioned(before)
+    assert {row["version"] - before[place]["version"] for place, row in after.items()} == {EPOCH}
+    again = await bodies(exact, INCIDENTS, committed=True)
+    assert again == incidents * 2, "the same revisions once more, and no others"
+
+
+async def test_a_rebuild_needs_transactions(topics: Kafka) -> None:
+    without = topics.model_copy(update={"transactions": False})
+    with pytest.raises(RebuildError, match="transactions"):
+        await rebuild(Config(kafka=without), time.time())
