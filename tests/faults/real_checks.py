@@ -1,0 +1,124 @@
+"""What must hold of the real stack once it has come to rest."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from typing import Any
+
+import msgspec
+
+from pipeline.engine import PartitionFold
+from pipeline.store import Store
+from pipeline.workers.role import to_message
+from schemas.codec import encode
+from schemas.fields import epoch, to_nanos
+from schemas.incident import Incident
+from schemas.spend_window import SECONDS
+from schemas.topics import ACTION_RESULTS, ACTIONS, INCIDENTS, USAGE_EVENTS
+from tests.faults.real_stack import PARTITIONS, RealStack
+from tests.support.events import rules
+from tests.support.kafka_log import bodies, read
+
+REST_SECONDS_MAX = 150.0
+"""Pauses after failures grow to a minute."""
+_WINDOWS = """
+SELECT key_id, granularity, toUnixTimestamp(window_start), requests, spend_usd
+FROM spend_windows FINAL
+"""
+
+
+async def violations(stack: RealStack) -> list[str]:
+    """Stop the traffic, wait for rest, and look; what is wrong, a line each."""
+    stack.feeding.clear()
+    await asyncio.sleep(0.3)
+    deadline = time.monotonic() + REST_SECONDS_MAX
+    while (found := await _look(stack)) and time.monotonic() < deadline:  # noqa: ASYNC110 - of others
+        await asyncio.sleep(0.5)
+    stack.feeding.set()
+    return found
+
+
+async def _look(stack: RealStack) -> list[str]:
+    with Store.open(stack.config.store) as store:
+        found = await asyncio.to_thread(_stored, stack, store)
+        if found:
+            return found
+        wanted = await undisturbed(stack)
+        rows = store.query("SELECT incident_id, revision FROM incidents FINAL").rows
+    if Counter(rows) != Counter((each.incident_id, each.revision) for each in wanted):
+        found.append(f"store: {len(rows)} revisions, not {len(wanted)}")
+    topic = await bodies(stack.config.kafka, INCIDENTS, committed=True)
+    if Counter(map(_identity, topic)) != Counter(_identity(_plain(each)) for each in wanted):
+        found.append(f"incidents: {len(topic)} revisions, not {len(wanted)}")
+    return found + _people(stack) + await _actions(stack)
+
+
+def _stored(stack: RealStack, store: Store) -> list[str]:
+    ids = [row[0] for row in store.query("SELECT event_id FROM usage_events FINAL").rows]
+    if Counter(ids) != Counter(stack.accepted.keys()):
+        return [f"store: {len(ids)} events ({len(set(ids))} distinct), not {len(stack.accepted)}"]
+    found = {
+        tuple(row[:3]): (row[3], to_nanos(float(row[4]))) for row in store.query(_WINDOWS).rows
+    }
+    wanted = _totals(stack)
+    wrong = [place for place in wanted if found.get(place) != wanted[place]]
+    extra = found.keys() - wanted.keys()
+    return [f"windows: {len(wrong)} wrong, {len(extra)} too many"] if wrong or extra else []
+
+
+def _totals(stack: RealStack) -> dict[tuple[Any, ...], tuple[int, int]]:
+    """Requests and nano-dollars by window, counted apart from leakline."""
+    requests: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    nanos: defaultdict[tuple[Any, ...], int] = defaultdict(int)
+    for each in stack.accepted.values():
+        for granularity, seconds in SECONDS.items():
+            at = int(epoch(each.occurred_at)) // seconds * seconds
+            requests[each.key_id, granularity, at] += 1
+            nanos[each.key_id, granularity, at] += to_nanos(each.cost_usd or 0.0)
+    return {place: (count, nanos[place]) for place, count in requests.items()}
+
+
+async def undisturbed(stack: RealStack) -> list[Incident]:
+    """The incidents of an undisturbed fold of the log as it stands."""
+    folds = [PartitionFold(rules(), number, PARTITIONS) for number in range(PARTITIONS)]
+    return [
+        incident
+        for record in await read(stack.config.kafka, USAGE_EVENTS, committed=True)
+        for incident in folds[record.partition]
+        .fold(to_message(USAGE_EVENTS.name, record))
+        .incidents
+    ]
+
+
+def _plain(incident: Incident) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.json.decode(encode(incident))
+    return plain
+
+
+def _identity(incident: dict[str, Any]) -> str:
+    """The whole record as text that can be counted."""
+    return repr(sorted(incident.items()))
+
+
+def _people(stack: RealStack) -> list[str]:
+    told = Counter(
+        post.body["metadata"]["event_payload"]["incident_id"] for post in stack.slack.pages
+    )
+    wrong = {incident: count for incident, count in told.items() if count != 1}
+    found = [f"slack: {count} messages for {incident}" for incident, count in wrong.items()]
+    if len(told) != len(stack.planted):
+        found.append(f"slack: {len(told)} incidents told, not {len(stack.planted)}")
+    return found
+
+
+async def _actions(stack: RealStack) -> list[str]:
+    found = []
+    if stack.gateway.revoked != stack.planted:
+        found.append(f"gateway: {len(stack.gateway.revoked)} revoked, not {len(stack.planted)}")
+    found += [f"gateway: {each} twice" for each, n in stack.gateway.effective.items() if n > 1]
+    asked = await bodies(stack.config.kafka, ACTIONS, committed=True)
+    results = await bodies(stack.config.kafka, ACTION_RESULTS, committed=True)
+    ids = Counter(each["action_id"] for each in asked)
+    if ids != Counter(each["action_id"] for each in results):
+        found.append(f"actions: {len(asked)} asked, {len(results)} results")
+    return found

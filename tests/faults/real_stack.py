@@ -1,0 +1,219 @@
+"""The real stack for the fault suite: Apache Kafka, workers as processes that are started again
+when they end, ClickHouse's HTTP front, a Slack and a gateway; and traffic that never stops.
+"""
+
+import asyncio
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from pipeline.config import Config, Gateway, Kafka, Response, Slack
+from pipeline.config import Store as StoreConfig
+from pipeline.demo.config_file import write_config
+from pipeline.demo.fake_gateway import FakeGateway
+from pipeline.demo.fake_slack import FakeSlack
+from pipeline.store import Store
+from pipeline.workers.producing import EventLog
+from pipeline.workers.topics_admin import create_topics
+from schemas.codec import encode
+from schemas.key_record import KeyRecord
+from schemas.topics import KEYS, RECORD_HEADER, USAGE_EVENTS
+from schemas.usage_event import UsageEvent
+from tests.support.clickhouse_front import Front
+from tests.support.events import ABROAD, event
+from tests.support.installation import ROOT, environment
+from tests.support.kafka import Broker
+from tests.support.samples import WEBHOOK_SECRET
+
+ROLES = ("detect", "detect", "sink", "notify", "enforce")
+PARTITIONS = 7
+"""More than workers, and some of them empty."""
+HONEST_KEYS = 12
+FEED_SECONDS = 0.1
+RESTART_SECONDS = 0.5
+SESSION_SECONDS = 3.0
+POLICY = """
+[brakes]
+revocations_per_hour_max = 100000
+fleet_share_per_day_max = 1.0
+[[rules]]
+name = "at-once"
+severity = ["page"]
+then = "revoke"
+"""
+
+
+@dataclass(eq=False)
+class Member:
+    """A worker process, and what becomes of it when it ends."""
+
+    role: str
+    process: subprocess.Popen[bytes]
+    restarts: int = 0
+
+
+@dataclass
+class RealStack:
+    """Everything that runs, and what went into it."""
+
+    broker: Broker
+    config: Config
+    front: Front
+    slack: FakeSlack
+    gateway: FakeGateway
+    folder: Path
+    members: list[Member] = field(default_factory=list)
+    accepted: dict[str, UsageEvent] = field(default_factory=dict)
+    """Events that the broker acknowledged, by id."""
+    planted: set[str] = field(default_factory=set)
+    feeding: asyncio.Event = field(default_factory=asyncio.Event)
+    rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 # no secret
+
+    def find(self, role: str) -> list[Member]:
+        """The workers of a role."""
+        return [each for each in self.members if each.role == role]
+
+    def start(self, role: str) -> subprocess.Popen[bytes]:
+        """A process of a role; what it says goes into a file for all."""
+        with (self.folder / "workers.log").open("ab") as output:
+            return subprocess.Popen(  # noqa: S603 - our own command line
+                [sys.executable, "-m", "pipeline.cli", "run", "--role", role,
+                 "--config", str(self.folder / "leakline.toml")],
+                cwd=ROOT, env=environment(), stdout=output, stderr=output,
+            )  # fmt: skip
+
+    async def keep_alive(self) -> None:
+        """Start again what has ended, as a supervisor does; until cancelled."""
+        while True:
+            for member in list(self.members):
+                if member.process.poll() is not None:
+                    member.process = self.start(member.role)
+                    member.restarts += 1
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def feed(self) -> None:
+        """Send events, whatever happens to the broker; until cancelled."""
+        while True:
+            with suppress(Exception):  # the broker is gone: the same events again
+                async with EventLog(self.config.kafka) as log:
+                    await self._feed(log)
+            await asyncio.sleep(0.5)
+
+    async def _feed(self, log: EventLog) -> None:
+        while True:
+            await self.feeding.wait()
+            events = [self._honest() for _ in range(10)]
+            await log.send_packed([(each.key_id, encode(each)) for each in events])
+            self.accepted |= {each.event_id: each for each in events}
+            await asyncio.sleep(FEED_SECONDS)
+
+    async def plant(self) -> str:
+        """A planted key is touched: an incident, a page and a revocation must come of it."""
+        key_id = f"planted-{secrets.token_hex(4)}"
+        record = KeyRecord(key_id=key_id, canary=True, gateway="edge", alias=key_id)
+        now = time.time()
+        events = [
+            event(now + n / 1000, event_id=secrets.token_hex(8), key_id=key_id, client_ip=ABROAD)
+            for n in range(3)
+        ]
+        async with EventLog(self.config.kafka) as log:
+            await log.send(KEYS, key_id, encode(record))
+            await log.send(USAGE_EVENTS, key_id, encode(record), {RECORD_HEADER: "key"})
+            await log.send_packed([(key_id, encode(each)) for each in events])
+        self.accepted |= {each.event_id: each for each in events}
+        self.planted.add(key_id)
+        return key_id
+
+    def _honest(self) -> UsageEvent:
+        return event(
+            time.time(),
+            event_id=secrets.token_hex(8),
+            key_id=f"honest-{self.rng.randrange(HONEST_KEYS)}",
+            cost_usd=self.rng.randrange(1, 50) / 10_000,
+        )
+
+
+def suspend(member: Member) -> None:
+    """Stop a process where it is."""
+    os.kill(member.process.pid, signal.SIGSTOP)
+
+
+def resume(member: Member) -> None:
+    """Let it go on."""
+    os.kill(member.process.pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def real_stack(broker: Broker, folder: Path) -> AsyncIterator[RealStack]:
+    """Start everything; traffic begins when `feeding` is set."""
+    front = Front(folder / "clickhouse")
+    front.start()
+    slack, gateway = FakeSlack(), FakeGateway(WEBHOOK_SECRET)
+    await slack.start()
+    await gateway.start()
+    config = _config(broker, folder, front, slack, gateway)
+    stack = RealStack(broker, config, front, slack, gateway, folder)
+    await asyncio.to_thread(_prepare, config, folder)
+    stack.members = [Member(role, stack.start(role)) for role in ROLES]
+    tasks = [asyncio.create_task(stack.keep_alive()), asyncio.create_task(stack.feed())]
+    try:
+        yield stack
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for member in stack.members:
+            member.process.kill()
+            member.process.wait()
+        await slack.stop()
+        await gateway.stop()
+        await asyncio.to_thread(front.stop)
+
+
+def _prepare(config: Config, folder: Path) -> None:
+    (folder / "policy.toml").write_text(POLICY)
+    write_config(config, folder / "leakline.toml")
+    create_topics(config)
+    with Store.open(config.store) as store:
+        store.migrate()
+
+
+def _config(
+    broker: Broker, folder: Path, front: Front, slack: FakeSlack, gateway: FakeGateway
+) -> Config:
+    edge = Gateway(
+        name="edge",
+        url=f"{gateway.url}/webhook",
+        probe_url=f"{gateway.url}/status",
+        secret=SecretStr(WEBHOOK_SECRET),
+        timeout_seconds=1.0,
+        allowed_networks=["127.0.0.0/8"],
+    )
+    return Config.model_construct(
+        kafka=Kafka(
+            brokers=broker.bootstrap,
+            topic_prefix=f"faults-{secrets.token_hex(4)}.",
+            partitions=PARTITIONS,
+            checkpoint_seconds=0.5,
+            session_timeout_seconds=SESSION_SECONDS,
+            transactions=broker.has_transactions,
+        ),
+        store=StoreConfig(host="127.0.0.1", port=front.port, batch_seconds=0.2),
+        slack=Slack(
+            token=SecretStr(slack.token),
+            channel="C0PAGE",
+            allowed_users=["U1"],
+            base_url=slack.api_url,
+        ),
+        response=Response(policy=folder / "policy.toml", default_gateway="edge", gateways=[edge]),
+    )
