@@ -1,9 +1,7 @@
 """`leakline dead-letters`: events that could not be folded, and the way back in."""
 
 import asyncio
-import base64
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,24 +10,17 @@ from pipeline.cli.problems import FailureError, UsageError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.dead_letters import Place, Row
     from pipeline.store import Store
 
 app = typer.Typer()
 
-Place = Annotated[
+PlaceText = Annotated[
     str, typer.Argument(metavar="PLACE", help="TOPIC/PARTITION/OFFSET/INDEX, as `list` shows it.")
 ]
+SomePlace = Annotated[str | None, typer.Argument(metavar="[PLACE]", help="One of them.")]
 Reason = Annotated[str | None, typer.Option(help="Only those of this reason.")]
-_FOUND = """
-SELECT topic, `partition`, offset, `index`, reason, detail, received_at, payload
-FROM v_dead_letters
-WHERE ({reason:String} = '' OR reason = {reason:String})
-  AND ({topic:String} = '' OR (topic = {topic:String} AND `partition` = {partition:UInt32}
-       AND offset = {offset:UInt64} AND `index` = {index:UInt32}))
-ORDER BY received_at DESC, topic, `partition`, offset DESC, `index`
-LIMIT {limit:UInt32}
-"""
-_COUNTS = "SELECT reason, count() FROM v_dead_letters GROUP BY reason ORDER BY reason"
+Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 
 
 @app.callback()
@@ -41,7 +32,7 @@ def dead_letters() -> None:
 def list_all(
     *,
     reason: Reason = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    limit: Limit = 50,
     store: StoreDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -49,42 +40,45 @@ def list_all(
 
     Example: `leakline dead-letters list --reason wrong_type --store ./leakline-data`
     """
+    from pipeline.dead_letters import counts, find, place_of
     from pipeline.store import Store
 
     with Store.open(load_config(config, store).store) as opened:
-        for row in _find(opened, reason=reason, limit=limit):
-            typer.echo(f"{_place(row)}  {row['reason']}: {row['detail']}")
-        for name, count in opened.query(_COUNTS).rows:
+        for row in find(opened, reason, limit=limit):
+            typer.echo(f"{place_of(row)}  {row['reason']}: {row['detail']}")
+        for name, count in counts(opened):
             typer.echo(f"{name}: {count:,}", err=True)
 
 
 @app.command("show")
-def show(place: Place, *, store: StoreDir = None, config: ConfigFile = None) -> None:
+def show(place: PlaceText, *, store: StoreDir = None, config: ConfigFile = None) -> None:
     """Show one with its payload, from which secrets were removed when it was refused.
 
     Example: `leakline dead-letters show usage-events/3/1841/0`
     """
+    from pipeline.dead_letters import payload_of
     from pipeline.store import Store
 
     with Store.open(load_config(config, store).store) as opened:
-        row = _one(opened, place)
-    typer.echo(f"{_place(row)}  {row['received_at']:%Y-%m-%d %H:%M:%SZ}")
+        (row,) = _chosen(opened, place, None, 1)
+    typer.echo(f"{place}  {row['received_at']:%Y-%m-%d %H:%M:%SZ}")
     typer.echo(f"{row['reason']}: {row['detail']}")
-    typer.echo(base64.b64decode(row["payload"]).decode(errors="replace") or "(no payload)")
+    typer.echo(payload_of(row).decode(errors="replace") or "(no payload)")
 
 
 @app.command("retry")
 def retry(
-    place: Annotated[str | None, typer.Argument(metavar="[PLACE]", help="One of them.")] = None,
+    place: SomePlace = None,
     *,
     reason: Reason = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 1000,
+    limit: Limit = 1000,
     store: StoreDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Put events back on the log, those that can be read by now.
 
-    An event that was folded already is recognised by its id. What still cannot be read stays.
+    An event that was folded already is recognised by its id. What still cannot be read stays. A
+    payload too large to be kept is read again from where it stood in the log, while that is there.
 
     Examples:
 
@@ -93,77 +87,86 @@ def retry(
     """
     from pipeline.store import Store
 
-    if (place is None) == (reason is None):
-        raise UsageError("either PLACE or --reason says what to retry")
     settings = load_config(config, store)
     with Store.open(settings.store) as opened:
-        rows = [_one(opened, place)] if place else list(_find(opened, reason, limit=limit))
-    events = [event for row in rows if (event := _readable(row)) is not None]
-    if events:
-        asyncio.run(_send(settings, events))
-    typer.echo(f"put back {len(events)} of {len(rows)}")
-    if len(events) < len(rows):
+        rows = _chosen(opened, place, reason, limit)
+    put_back = asyncio.run(_put_back(settings, rows))
+    typer.echo(f"put back {put_back} of {len(rows)}")
+    if put_back < len(rows):
         raise typer.Exit(1)
 
 
-def _readable(row: dict[str, Any]) -> tuple[str, bytes] | None:
-    from schemas.codec import Refused, decode_event, encode
-    from schemas.redaction import MARK
+@app.command("drop")
+def drop(
+    place: SomePlace = None,
+    *,
+    reason: Reason = None,
+    limit: Limit = 1000,
+    store: StoreDir = None,
+    config: ConfigFile = None,
+) -> None:
+    """Delete dead letters from the store, for good; the events are not folded.
 
-    raw = base64.b64decode(row["payload"])
+    The user of the store needs ALTER DELETE on `dead_letters`. What the broker still holds of the
+    topic `dead-letters` ends with that topic's retention.
+
+    Examples:
+
+    - `leakline dead-letters drop usage-events/3/1841/0`
+    - `leakline dead-letters drop --reason not_json --limit 100000`
+    """
+    from pipeline import dead_letters as letters
+    from pipeline.store import Store
+
+    with Store.open(load_config(config, store).store) as opened:
+        dropped = letters.drop(opened, _chosen(opened, place, reason, limit))
+    typer.echo(f"dropped {dropped}")
+
+
+def _chosen(store: "Store", place: str | None, reason: str | None, limit: int) -> "list[Row]":
+    from pipeline.dead_letters import Place, UnknownPlaceError, find, find_one
+
+    if (place is None) == (reason is None):
+        raise UsageError("either PLACE or --reason says which")
+    if place is None:
+        return find(store, reason, limit=limit)
     try:
-        event = decode_event(raw)
-    except Refused as refused:
-        typer.echo(f"{_place(row)}  {refused}", err=True)
-        return None
-    if event.key_id == MARK:
-        typer.echo(f"{_place(row)}  the key id was a secret and is gone", err=True)
-        return None
-    return event.key_id, encode(event)
+        parsed = Place.parse(place)
+    except UnknownPlaceError as error:
+        raise UsageError(str(error)) from None
+    return [find_one(store, parsed)]
 
 
-async def _send(config: "Config", events: list[tuple[str, bytes]]) -> None:
+async def _put_back(config: "Config", rows: "list[Row]") -> int:
+    """Send what can be read by now; the number of events."""
     from aiokafka.errors import KafkaError
 
+    from pipeline.dead_letters import NotReadableError, place_of, to_event
     from pipeline.workers.producing import EventLog
 
     try:
-        async with EventLog(config.kafka) as log:
-            await log.send_packed(events)
-    except KafkaError as error:
+        lines = await _lines(config, rows)
+        events = []
+        for row in rows:
+            try:
+                events.append(to_event(lines[place_of(row)]))
+            except KeyError:
+                typer.echo(f"{place_of(row)}  the log no longer has it", err=True)
+            except NotReadableError as problem:
+                typer.echo(f"{place_of(row)}  {problem}", err=True)
+        if events:
+            async with EventLog(config.kafka) as log:
+                await log.send_packed(events)
+    except (KafkaError, TimeoutError) as error:
         raise FailureError(f"kafka.brokers: {config.kafka.brokers}: {error}") from None
+    return len(events)
 
 
-def _one(store: "Store", place: str) -> dict[str, Any]:
-    topic, *numbers = place.rsplit("/", 3)
-    if len(numbers) != 3 or not all(number.isdigit() for number in numbers):
-        raise UsageError(f"{place}: a place is TOPIC/PARTITION/OFFSET/INDEX")
-    found = list(_find(store, None, topic, *map(int, numbers), limit=1))
-    if not found:
-        raise FailureError(f"{place}: the store has no such dead letter")
-    return found[0]
+async def _lines(config: "Config", rows: "list[Row]") -> "dict[Place, bytes]":
+    """What was refused, by place: from the store, or from the log where it was too large."""
+    from pipeline.dead_letters import is_left_in_the_log, payload_of, place_of
+    from pipeline.workers.source import read_lines
 
-
-def _find(
-    store: "Store",
-    reason: str | None = None,
-    topic: str = "",
-    partition: int = 0,
-    offset: int = 0,
-    index: int = 0,
-    *,
-    limit: int,
-) -> Iterator[dict[str, Any]]:
-    parameters = {
-        "reason": reason or "",
-        "topic": topic,
-        "partition": partition,
-        "offset": offset,
-        "index": index,
-        "limit": limit,
-    }
-    yield from store.query(_FOUND, parameters).dicts()
-
-
-def _place(row: dict[str, Any]) -> str:
-    return f"{row['topic']}/{row['partition']}/{row['offset']}/{row['index']}"
+    found = {place_of(row): payload_of(row) for row in rows if not is_left_in_the_log(row)}
+    large = [place_of(row) for row in rows if is_left_in_the_log(row)]
+    return found | (await read_lines(config.kafka, large) if large else {})

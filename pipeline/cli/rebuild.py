@@ -32,7 +32,9 @@ def rebuild(
     from aiokafka.errors import KafkaError
 
     from pipeline.workers.rebuild import rebuild as run
+    from pipeline.workers.topics_admin import check_topics
 
+    check_topics(settings)
     try:
         rebuilt = asyncio.run(run(settings, at))
     except KafkaError as error:

@@ -154,6 +154,16 @@ class Store:
         """
         return self._ask(self._client, sql, params)
 
+    def change(self, sql: str, params: Mapping[str, Any] | None = None) -> None:
+        """Run a statement of ours that changes or deletes rows.
+
+        Raises:
+            StoreUnavailable: it may or may not have been applied; do it again.
+            StoreRefused: it never will be; most users may only append.
+        """
+        with _translated():
+            self._client.command(sql, parameters=dict(params or {}))
+
     def read(self, sql: str, params: Mapping[str, Any] | None = None) -> Rows:
         """The answer to a query of somebody else, whom the engine lets read only.
 

@@ -1,0 +1,149 @@
+"""Dead letters in the store: found, decoded for another try, dropped."""
+
+import base64
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pipeline.store import Store
+from schemas.codec import Refused, decode_event, encode
+from schemas.redaction import MARK
+from schemas.topics import USAGE_EVENTS
+
+LISTED_MAX: Final = 100_000
+_FOUND: Final = """
+SELECT topic, `partition`, offset, `index`, reason, detail, received_at, payload
+FROM v_dead_letters
+WHERE ({reason:String} = '' OR reason = {reason:String})
+  AND ({topic:String} = '' OR (topic = {topic:String} AND `partition` = {partition:UInt32}
+       AND offset = {offset:UInt64} AND `index` = {index:UInt32}))
+ORDER BY received_at DESC, topic, `partition`, offset DESC, `index`
+LIMIT {limit:UInt32}
+"""
+_COUNTS: Final = "SELECT reason, count() FROM v_dead_letters GROUP BY reason ORDER BY reason"
+_DROP: Final = """
+DELETE FROM dead_letters
+WHERE topic = {topic:String} AND `partition` = {partition:UInt32}
+  AND offset = {offset:UInt64} AND `index` = {index:UInt32}
+"""
+
+
+class UnknownPlaceError(Exception):
+    """There is no such dead letter, or no such place can be."""
+
+
+class NotReadableError(Exception):
+    """A dead letter that cannot be put back. The text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the event stood when it was refused."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Place":
+        """A place as `TOPIC/PARTITION/OFFSET/INDEX`.
+
+        Raises:
+            UnknownPlaceError: it is none.
+        """
+        topic, *numbers = text.rsplit("/", 3)
+        if len(numbers) != 3 or not all(n.isascii() and n.isdigit() for n in numbers):
+            raise UnknownPlaceError(f"{text}: a place is TOPIC/PARTITION/OFFSET/INDEX")
+        return cls(topic, *map(int, numbers))
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}/{self.index}"
+
+
+Row = dict[str, Any]
+"""A row of `v_dead_letters`."""
+
+
+def place_of(row: Row) -> Place:
+    """Where a row's event stood."""
+    return Place(row["topic"], row["partition"], row["offset"], row["index"])
+
+
+def find(store: Store, reason: str | None = None, *, limit: int = LISTED_MAX) -> list[Row]:
+    """The latest dead letters, of one reason or of all."""
+    return _rows(store, Place("", 0, 0, 0), reason, limit)
+
+
+def find_one(store: Store, place: Place) -> Row:
+    """The dead letter of a place.
+
+    Raises:
+        UnknownPlaceError: there is none.
+    """
+    rows = _rows(store, place, None, 1)
+    if not rows:
+        raise UnknownPlaceError(f"{place}: the store has no such dead letter")
+    return rows[0]
+
+
+def counts(store: Store) -> list[tuple[str, int]]:
+    """How many there are of each reason."""
+    return [(str(reason), int(count)) for reason, count in store.query(_COUNTS).rows]
+
+
+def payload_of(row: Row) -> bytes:
+    """What was refused, scrubbed; empty when it was too large to carry."""
+    return base64.b64decode(row["payload"])
+
+
+def to_event(raw: bytes) -> tuple[str, bytes]:
+    """A refused line as an event that can be sent again: key id and JSON.
+
+    Raises:
+        NotReadableError: it still cannot be read.
+    """
+    try:
+        event = decode_event(raw)
+    except Refused as refused:
+        raise NotReadableError(str(refused)) from None
+    if event.key_id == MARK:
+        raise NotReadableError("the key id was a secret and is gone")
+    return event.key_id, encode(event)
+
+
+def is_left_in_the_log(row: Row) -> bool:
+    """Whether the payload has to be fetched from its source offset."""
+    return (
+        not row["payload"]
+        and row["reason"] != "empty_message"
+        and row["topic"] == (USAGE_EVENTS.name)
+    )
+
+
+def drop(store: Store, rows: Iterable[Row]) -> int:
+    """Delete dead letters, payloads included, and give their number.
+
+    Raises:
+        StoreRefused: the user of the store may not delete.
+    """
+    dropped = 0
+    for row in rows:
+        place = place_of(row)
+        store.change(_DROP, _parameters(place))
+        dropped += 1
+    return dropped
+
+
+def _rows(store: Store, place: Place, reason: str | None, limit: int) -> list[Row]:
+    asked = _parameters(place) | {"reason": reason or "", "limit": limit}
+    return store.query(_FOUND, asked).dicts()
+
+
+def _parameters(place: Place) -> dict[str, Any]:
+    return {
+        "topic": place.topic,
+        "partition": place.partition,
+        "offset": place.offset,
+        "index": place.index,
+    }

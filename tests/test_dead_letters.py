@@ -1,0 +1,78 @@
+"""Dead letters in the store, and the two ways out: back onto the log, or gone."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from pipeline import dead_letters as letters
+from pipeline.dead_letters import NotReadableError, Place, UnknownPlaceError
+from pipeline.store import Store
+from pipeline.store.rows import DEAD_LETTERS
+from schemas.codec import decode_event
+from schemas.dead_letter import PAYLOAD_BYTES_MAX, DeadLetter, Reason, pack_payload
+from tests.support.samples import AT
+
+GOOD = b'{"event_id": "e", "key_id": "k", "occurred_at": 1790000000}'
+HUGE = b'{"event_id": "' + b"x" * PAYLOAD_BYTES_MAX + b'"}'
+
+
+def letter(offset: int, raw: bytes = GOOD, reason: Reason = "misplaced_twice") -> DeadLetter:
+    return DeadLetter(
+        topic="usage-events",
+        partition=3,
+        offset=offset,
+        index=1,
+        reason=reason,
+        detail="it was refused",
+        received_at=AT + offset,
+        payload=pack_payload(raw),
+    )
+
+
+@pytest.fixture
+def filled(store: Store) -> Store:
+    store.insert(DEAD_LETTERS, [letter(1), letter(2, b"{", "not_json"), letter(3, HUGE)])
+    return store
+
+
+def places(rows: Sequence[letters.Row]) -> list[str]:
+    return [str(letters.place_of(row)) for row in rows]
+
+
+def test_the_latest_come_first_and_reasons_are_counted(filled: Store) -> None:
+    assert places(letters.find(filled)) == [f"usage-events/3/{n}/1" for n in (3, 2, 1)]
+    assert places(letters.find(filled, "not_json")) == ["usage-events/3/2/1"]
+    assert letters.counts(filled) == [("misplaced_twice", 2), ("not_json", 1)]
+
+
+def test_one_is_found_by_its_place(filled: Store) -> None:
+    place = Place.parse("usage-events/3/2/1")
+    assert letters.payload_of(letters.find_one(filled, place)) == b"{"
+    with pytest.raises(UnknownPlaceError, match="no such dead letter"):
+        letters.find_one(filled, Place("usage-events", 3, 99, 1))
+
+
+@pytest.mark.parametrize("text", ["", "usage-events", "t/1/2", "t/1/2/x", "t/-1/2/3", "t/1/2/²"])
+def test_what_is_no_place_is_refused(text: str) -> None:
+    with pytest.raises(UnknownPlaceError, match="TOPIC/PARTITION/OFFSET/INDEX"):
+        Place.parse(text)
+
+
+def test_what_was_dropped_is_gone_and_the_rest_stays(filled: Store) -> None:
+    assert letters.drop(filled, letters.find(filled, "misplaced_twice")) == 2
+    assert places(letters.find(filled)) == ["usage-events/3/2/1"]
+
+
+def test_what_can_be_read_goes_back_and_the_rest_says_why() -> None:
+    key_id, event = letters.to_event(GOOD)
+    assert (key_id, decode_event(event).event_id) == ("k", "e")
+    with pytest.raises(NotReadableError):
+        letters.to_event(b"{")
+    redacted = GOOD.replace(b'"k"', b'"<secret>"')
+    with pytest.raises(NotReadableError, match="secret"):
+        letters.to_event(redacted)
+
+
+def test_only_large_payloads_are_read_from_the_log_again(filled: Store) -> None:
+    left = [row for row in letters.find(filled) if letters.is_left_in_the_log(row)]
+    assert places(left) == ["usage-events/3/3/1"]
