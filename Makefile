@@ -22,7 +22,7 @@ demo: $(STAMP)  ## a simulated fleet with a leak in it, caught and revoked
 	$(BIN)/leakline demo
 
 test: $(STAMP)  ## every test, on real parts
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)  ## style, types and docs
 	$(BIN)/ruff check .

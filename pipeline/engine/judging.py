@@ -27,6 +27,8 @@ REVISIONS_MAX: Final = 100
 """Revisions of one incident; later changes are not emitted."""
 CALM_SECONDS: Final = 7 * 86400.0
 """How long a verdict of benign holds when it names no end."""
+UNANSWERED_CALM_SECONDS: Final = 2 * 86400.0
+"""How long the same does not page again after an incident that nobody answered."""
 CALM_MARGIN_NATS: Final = 4.0
 """How much stronger than what was forgiven new evidence must be."""
 _WORTH_TELLING_NATS: Final = 1.5
@@ -228,7 +230,11 @@ def _end_quiet(
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
     emitted = _emit(state, key_id, None, "resolved", now, calibration)
-    state.calm = Calm(until=now + CALM_SECONDS, nats=incident.nats)
+    snoozed = state.calm is not None and state.calm.snoozed and now < state.calm.until
+    until = now + UNANSWERED_CALM_SECONDS
+    if snoozed and state.calm is not None:
+        until = max(until, state.calm.until)
+    state.calm = Calm(until=until, nats=incident.nats, snoozed=snoozed)
     state.incident = None
     return emitted
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,12 @@ _names: list[str] = []
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Broker]:
+def kafka(request: pytest.FixtureRequest) -> Iterator[Broker]:
     """A real broker; the summary of the run says which."""
     with open_broker() as broker:
         _names.append(broker.name)
+        # In a process of pytest-xdist, what is put here reaches the one that sums up.
+        getattr(request.config, "workeroutput", {})["kafka"] = broker.name
         yield broker
 
 
@@ -34,6 +37,14 @@ def topics(kafka: Broker) -> KafkaConfig:
     )
     create_topics(Config(kafka=config))
     return config
+
+
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a process of pytest-xdist ran on."""
+    del error
+    name = getattr(node, "workeroutput", {}).get("kafka")
+    if name is not None and name not in _names:
+        _names.append(name)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

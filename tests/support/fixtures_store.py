@@ -1,6 +1,6 @@
 """Stores to test with: embedded, and a server over HTTP.
 
-The embedded engine takes one path per process, so all tests of a process share one engine.
+The embedded engine takes one path at a time, so all tests of a module share one engine.
 """
 
 import itertools
@@ -67,12 +67,18 @@ def _opened(config: StoreConfig) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="session")
-def store_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The one directory in which this process may open embedded stores."""
-    path = tmp_path_factory.mktemp("chdb")
-    # Held open: closing the engine and opening it again leaks threads.
-    with closing(Store.open(StoreConfig(path=path))):
-        yield path
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the tests' shared store lies."""
+    return tmp_path_factory.mktemp("chdb")
+
+
+@pytest.fixture(scope="module")
+def store_path(store_folder: Path) -> Iterator[Path]:
+    """The one directory in which the tests of a module may open embedded stores."""
+    # Held open through the module, since reopening the engine leaks threads; and no longer, since
+    # other modules have stores elsewhere.
+    with closing(Store.open(StoreConfig(path=store_folder))):
+        yield store_folder
 
 
 @pytest.fixture
@@ -87,7 +93,7 @@ def store(store_path: Path) -> Iterator[Store]:
     yield from _opened(StoreConfig(path=store_path, database=_SHARED))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clickhouse_server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server: the one in LEAKLINE_TEST_CLICKHOUSE (host:port), Docker's, or the front."""
     named = os.environ.get("LEAKLINE_TEST_CLICKHOUSE")
