@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -39,7 +38,7 @@ def topics(kafka: Broker) -> KafkaConfig:
     return config
 
 
-def pytest_testnodedown(node: Any, error: object) -> None:
+def pytest_testnodedown(node: object, error: object) -> None:
     """Take over what a process of pytest-xdist ran on."""
     del error
     name = getattr(node, "workeroutput", {}).get("kafka")
