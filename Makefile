@@ -41,6 +41,9 @@ bench-nab: $(STAMP)  ## the volume detector under NAB's rules; DATA=DIR holds th
 bench-replay: $(STAMP)  ## totals of recorded traffic in the store and by hand; DATA=DIR holds it
 	$(BIN)/python -m tests.benchmarks replay $(if $(DATA),--data $(DATA))
 
+faults: $(STAMP)  ## thousands of disturbed worlds, faults of the real stack, made-up input
+	$(BIN)/python -m tests.faults
+
 docs: $(STAMP)  ## renew what the docs and the README take from the source
 	$(BIN)/python -m tests.architecture.reference
 	$(BIN)/python -m tests.architecture.readme

@@ -113,7 +113,7 @@ def decode_state(raw: bytes) -> KeyState:
     """
     try:
         state = _DECODER.decode(raw)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UnknownStateError(f"a stored state cannot be read: {error}") from None
     if state.version != VERSION:
         raise UnknownStateError(

@@ -58,3 +58,10 @@ def test_a_state_of_another_version_is_refused_by_its_number() -> None:
 def test_what_is_no_state_is_refused(raw: bytes) -> None:
     with pytest.raises(UnknownStateError):
         decode_state(raw)
+
+
+def test_a_damaged_text_is_refused_as_well() -> None:
+    raw = golden()
+    at = raw.index(b"Europe/Vienna")
+    with pytest.raises(UnknownStateError, match="cannot be read"):
+        decode_state(raw[:at] + b"\xff" + raw[at + 1 :])

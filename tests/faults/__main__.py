@@ -6,6 +6,7 @@ Thousands of simulated worlds, then the real stack, then made-up bytes for every
 
 import argparse
 import asyncio
+import logging
 import sys
 import tempfile
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from pipeline.evaluate.tables import table
 from tests.benchmarks.harness import Figures, say, write
+from tests.faults.fuzzing import fuzz, targets
+from tests.faults.fuzzing_http import fuzz_http
 from tests.faults.real_checks import violations
 from tests.faults.real_faults import FAULTS, Fault, Outcome
 from tests.faults.real_stack import RealStack, real_stack
@@ -22,6 +25,9 @@ from tests.support.kafka import open_broker
 
 SEEDS = 2_000
 SIMULATION_SECONDS_MAX = 240.0
+INPUTS_PER_DECODER = 5_000
+HTTP_REQUESTS = 3_000
+PARTS = ("simulated", "fuzzed", "real")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,19 +35,29 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="tests.faults", description=__doc__)
     parser.add_argument("--seed", type=int, help="repeat this simulated world, and nothing else")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="simulated worlds to run")
-    parser.add_argument("--only", choices=("simulated", "real"), help="leave the other out")
+    parser.add_argument("--only", choices=PARTS, help="leave the others out")
     parser.add_argument("--fault", action="append", help="real faults to run; all without it")
     given = parser.parse_args(arguments)
     if given.seed is not None:
         report = simulate(given.seed)
         say(f"{report}\n{dict(report.struck)}")
         return 1 if report.violations else 0
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is gone is meant
+    parts = (given.only,) if given.only else PARTS
     outcomes: list[Outcome] = []
-    if given.only != "real":
+    if "simulated" in parts:
         outcomes += _simulated(given.seeds)
-    if given.only != "simulated":
+    if "fuzzed" in parts:
+        outcomes += _fuzzed()
+    if "real" in parts:
         outcomes += asyncio.run(_real(given.fault))
     return _conclude(outcomes)
+
+
+def _fuzzed() -> list[Outcome]:
+    fuzzed = [fuzz(target, INPUTS_PER_DECODER) for target in targets()]
+    fuzzed.append(fuzz_http(HTTP_REQUESTS))
+    return [Outcome(f"fuzzed: {each.name}", each.inputs, each.violations) for each in fuzzed]
 
 
 def _simulated(seeds: int) -> list[Outcome]:
@@ -93,13 +109,18 @@ def _conclude(outcomes: list[Outcome]) -> int:
     say("\n" + table(("fault", "repetitions", "violations"), rows))
     wrong = sum(len(each.violations) for each in outcomes)
     figures: Figures = {
-        "faults_run": sum(each.repetitions for each in outcomes),
+        "faults_run": sum(each.repetitions for each in outcomes if not _is_fuzzed(each)),
         "faults_violations": wrong,
+        "inputs_fuzzed": sum(each.repetitions for each in outcomes if _is_fuzzed(each)),
         **{_name(each.fault): each.repetitions for each in outcomes},
     }
     path = write("faults", figures, "made-up traffic of honest, stolen and planted keys")
     say(f"\n{path}")
     return 1 if wrong or not outcomes else 0
+
+
+def _is_fuzzed(outcome: Outcome) -> bool:
+    return outcome.fault.startswith("fuzzed")
 
 
 def _name(fault: str) -> str:

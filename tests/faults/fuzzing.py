@@ -1,0 +1,184 @@
+"""Made-up bytes for every decoder and endpoint: none may fail in a way that it does not promise,
+and a planted secret must not come out again.
+
+Inputs are valid ones with pieces torn out, doubled, swapped and replaced; a seed repeats them.
+"""
+
+import base64
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cache, partial
+from pathlib import Path
+
+import msgspec
+
+from pipeline.engine.state import UnknownStateError, decode_state
+from pipeline.message import Message
+from pipeline.notify.clicks import read_click
+from pipeline.notify.signature import interaction_from_request
+from pipeline.serve.intake import FORMATS, Format
+from schemas.codec import Refused, decode_record, encode
+from schemas.provider_usage import ProviderUsage
+from schemas.spend_window import SpendWindow
+from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, RECORD_HEADER
+from tests.support.events import HOME, START, event, rules
+from tests.support.samples import action, action_result, incident, key_record, verdict
+
+SECRET = "sk-proj-" + "aB3_" * 12
+DATA = Path(__file__).parent.parent / "data"
+ODD: tuple[bytes, ...] = (
+    b"", b"null", b"NaN", b"-Infinity", b"1e999", b"-1", b"0.1", b"true", b"[]", b"{}", b'""',
+    b"\xff\xfe", b"\x00", b'"\\ud800"', b"9" * 400, b"[" * 2_000, b'{"a":' * 500, b"\n", b"\r\n",
+    b'"1970-01-01T00:00:00Z"', b'"9999-12-31T23:59:60Z"', b'"<!channel>"', b'"=cmd()"',
+    b"\xe2\x80\xae", b'"' + SECRET.encode() + b'"', b'"' + b"x" * 5_000 + b'"',
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A decoder, what it is fed with, and what it may raise."""
+
+    name: str
+    decode: Callable[[bytes], Iterable[bytes]]
+    """Gives what would be stored, logged or answered."""
+    samples: Sequence[bytes]
+    promised: tuple[type[Exception], ...] = ()
+
+
+@dataclass(slots=True)
+class Fuzzed:
+    """How many inputs a target had, and what was wrong."""
+
+    name: str
+    inputs: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+def mutated(rng: random.Random, sample: bytes) -> bytes:
+    """A sample with a few things done to it."""
+    body = sample
+    for _ in range(rng.choice((1, 1, 2, 5))):
+        start, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
+        end = min(end, start + 64)
+        piece = rng.choice((b"", body[start:end] * 2, rng.choice(ODD), rng.randbytes(3)))
+        body = body[:start] + piece + body[end:]
+    return body
+
+
+def fuzz(target: Target, inputs: int, seed: int = 0) -> Fuzzed:
+    """Feed a target; deterministic for a seed."""
+    rng = random.Random(f"{target.name} {seed}")  # noqa: S311 # repeatable, and no secret
+    found = Fuzzed(target.name)
+    for _ in range(inputs):
+        raw = mutated(rng, rng.choice(target.samples))
+        found.inputs += 1
+        problem = _problem(target, raw)
+        if problem is not None and len(found.violations) < 10:
+            found.violations.append(f"{problem}: {base64.b64encode(raw[:600]).decode()}")
+    return found
+
+
+def _problem(target: Target, raw: bytes) -> str | None:
+    try:
+        said = b"\n".join(target.decode(raw))
+    except target.promised as error:
+        said = str(error).encode(errors="replace")
+    except Exception as error:  # noqa: BLE001 - that is what is looked for
+        return f"raised {type(error).__name__}: {error}"
+    return "the secret came out" if SECRET.encode() in said else None
+
+
+# The targets
+
+
+def _accept(headers: dict[str, str], raw: bytes) -> Iterable[bytes]:
+    message = Message("usage-events", 0, 7, raw, START + 60, headers=headers)
+    batch = rules().acceptor.accept(message)
+    for accepted in batch.events:
+        yield encode(accepted.event)
+    for letter in batch.dead_letters:
+        yield letter.detail.encode()
+        yield base64.b64decode(letter.payload)
+    for record in batch.controls:
+        yield encode(record)
+
+
+def _parse(form: Format, raw: bytes) -> Iterable[bytes]:
+    batch = form.parse(raw)
+    for parsed in batch.events:
+        yield encode(parsed)
+    for rejected in batch.rejected:
+        yield rejected.refused.detail.encode()
+
+
+def _record(kind: type[msgspec.Struct], raw: bytes) -> Iterable[bytes]:
+    yield encode(decode_record(raw, kind))
+
+
+def _state(raw: bytes) -> Iterable[bytes]:
+    decode_state(raw)
+    return ()
+
+
+def _click(raw: bytes) -> Iterable[bytes]:
+    read_click(raw)
+    return ()
+
+
+def _interaction(raw: bytes) -> Iterable[bytes]:
+    interaction_from_request(raw)
+    return ()
+
+
+@cache
+def samples() -> list[bytes]:
+    """An ordinary event, and one with the secret in it."""
+    plain = event(START, event_id="e1", key_id="key-1", client_ip=HOME[0], tags=["a", "b"])
+    raw = msgspec.structs.replace(plain, key_id=SECRET, user_agent=f"curl {SECRET}")
+    return [encode(plain), encode(raw)]
+
+
+def targets() -> list[Target]:
+    """Every decoder of what comes from outside."""
+    events = samples()
+    packed = b"\n".join(events * 3)
+    litellm = (DATA / "litellm.jsonl").read_bytes().splitlines()
+    payloads = [msgspec.json.encode(msgspec.json.decode(line)["payload"]) for line in litellm]
+    states = [path.read_bytes() for path in DATA.glob("state-v*.msgpack")]
+    click = b"payload=%7B%22type%22%3A%22block_actions%22%2C%22actions%22%3A%5B%7B%7D%5D%7D"
+    usage = ProviderUsage(
+        provider="openai", key_id="k", model="m", window_start=START, window_end=START + 60,
+        input_tokens=1, output_tokens=1, observed_at=START + 90,
+    )  # fmt: skip
+    controls = {
+        "key": encode(key_record()), "verdict": encode(verdict()), "provider-usage": encode(usage),
+        "calibration": encode(rules().calibration),
+    }  # fmt: skip
+    window = SpendWindow(
+        key_id="k", granularity="1m", window_start=START, spend_usd=1.0, requests=1, errors=0,
+        input_tokens=1, output_tokens=1, distinct_sources=1, version=1,
+    )  # fmt: skip
+    records = [incident(), action(), action_result(), verdict(), key_record(), usage, window]
+    return [
+        Target("event", partial(_accept, {}), events),
+        Target("packed events", partial(_accept, {CONTENT_TYPE_HEADER: NDJSON}), [packed]),
+        *(
+            Target(f"control {kind}", partial(_accept, {RECORD_HEADER: kind}), [raw])
+            for kind, raw in controls.items()
+        ),
+        *(
+            Target(
+                f"record {type(each).__name__}", partial(_record, type(each)), [encode(each)],
+                (Refused,),
+            )
+            for each in records
+        ),
+        *(
+            Target(f"intake {form.name}", partial(_parse, form), [*events, packed, *payloads])
+            for form in FORMATS
+        ),
+        Target("state", _state, states, (UnknownStateError,)),
+        Target("click", _click, [b'{"type":"block_actions","actions":[{"action_id":"revoke"}]}']),
+        Target("interaction", _interaction, [click], (ValueError,)),
+    ]  # fmt: skip

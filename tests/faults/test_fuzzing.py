@@ -1,0 +1,28 @@
+"""A short form of what `make faults` feeds to decoders and endpoints, and proof that it bites."""
+
+import pytest
+
+from tests.faults.fuzzing import SECRET, Target, fuzz, targets
+from tests.faults.fuzzing_http import fuzz_http
+
+INPUTS = 150
+TARGETS = targets()
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=[each.name for each in TARGETS])
+def test_decoders_keep_their_promises(target: Target) -> None:
+    assert fuzz(target, INPUTS).violations == []
+
+
+def test_endpoints_never_fail_and_tell_no_secret() -> None:
+    assert fuzz_http(INPUTS).violations == []
+
+
+def test_an_unpromised_error_is_found() -> None:
+    found = fuzz(Target("int", lambda raw: [b"%d" % int(raw)], [b"12"]), INPUTS)
+    assert "ValueError" in found.violations[0]
+
+
+def test_a_secret_that_comes_out_is_found() -> None:
+    found = fuzz(Target("echo", lambda raw: [raw], [SECRET.encode()]), INPUTS)
+    assert "secret" in found.violations[0]
