@@ -19,6 +19,7 @@ import logging
 import os
 import queue
 import random
+import signal
 import threading
 import time
 import urllib.error
@@ -225,4 +226,27 @@ def _only(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: value[name] for name in names if value.get(name) is not None}
 
 
+def flush_before_the_end(logger: LeaklineLogger) -> None:
+    """Let SIGTERM take effect once the queue is empty.
+
+    The proxy's web server ends itself by the signal, so that nothing registered at exit runs. A
+    second SIGTERM takes effect at once.
+    """
+    before = signal.getsignal(signal.SIGTERM)
+    if before is None or threading.current_thread() is not threading.main_thread():
+        return  # handlers that are not Python's, or not ours to change
+
+    def flush(number: int) -> None:
+        logger.flush()
+        os.kill(os.getpid(), number)
+
+    def first(number: int, frame: object) -> None:
+        del frame
+        signal.signal(number, before)
+        threading.Thread(target=flush, args=(number,), daemon=True).start()
+
+    signal.signal(signal.SIGTERM, first)
+
+
 leakline = LeaklineLogger(os.environ.get("LEAKLINE_URL", ""), os.environ.get("LEAKLINE_TOKEN", ""))
+flush_before_the_end(leakline)

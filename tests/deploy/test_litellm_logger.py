@@ -1,6 +1,7 @@
 import asyncio
 import importlib.util
 import json
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -30,10 +31,12 @@ def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    handler = signal.getsignal(signal.SIGTERM)
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "BATCH_SECONDS", 0.05)
     yield module
     module.leakline.flush(0)
+    signal.signal(signal.SIGTERM, handler)
 
 
 def calls(count: int) -> list[dict[str, Any]]:
@@ -86,6 +89,34 @@ async def test_a_batch_that_is_too_large_goes_in_parts(module: ModuleType) -> No
             logger.take(call)
         await until_empty(logger)
     assert len(log.events) == 40
+
+
+TERMINATED = """
+import json, os, signal, sys, time, types
+for name in ("litellm", "litellm.integrations", "litellm.integrations.custom_logger"):
+    sys.modules[name] = types.ModuleType(name)
+sys.modules[name].CustomLogger = object
+import leakline_logger
+leakline_logger.leakline.take({"standard_logging_object": json.loads(sys.argv[1])})
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(60)
+"""
+
+
+async def test_a_terminated_proxy_sends_what_it_has_and_ends(tmp_path: Path) -> None:
+    log = MemoryLog()
+    async with serving(app_of(log)) as client:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", TERMINATED, json.dumps(PAYLOADS["success"])),
+            cwd=tmp_path,
+            env={
+                "PYTHONPATH": str(FILE.parent),
+                "LEAKLINE_URL": str(client.make_url("/")),
+                "LEAKLINE_TOKEN": "token-1",
+            },
+        )
+        assert await process.wait() == -signal.SIGTERM
+    assert len(log.events) == 1
 
 
 def test_a_full_queue_drops_and_counts_and_never_waits(module: ModuleType) -> None:
