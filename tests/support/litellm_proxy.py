@@ -1,0 +1,170 @@
+"""A real LiteLLM proxy without a database, set up as `deploy/litellm` says, its model a mock."""
+
+import hashlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.installation import ROOT, environment
+
+LOCK = ROOT / "tests" / "end_to_end" / "litellm.lock"
+VENV = ROOT / ".cache" / "litellm"
+DEPLOY = ROOT / "deploy" / "litellm"
+START_SECONDS_MAX = 240.0
+STOP_SECONDS_MAX = 30.0
+CONFIG = """
+model_list:
+  - model_name: gpt-4o
+    litellm_params:
+      model: openai/gpt-4o
+      api_key: {upstream_key}
+      mock_response: "{completion}"
+litellm_settings:
+  callbacks: ["leakline_logger.leakline"]
+general_settings:
+  master_key: os.environ/LITELLM_MASTER_KEY
+  use_x_forwarded_for: true
+  custom_auth: leakline_revocations.custom_auth
+"""
+PROMPT = "planted prompt: how long do I boil it?"
+COMPLETION = "planted completion: for an hour."
+UPSTREAM_KEY = "sk-planted-upstream-5a4b3c2d1e0f9a8b"
+
+
+class SetUpError(Exception):
+    """LiteLLM cannot be installed here."""
+
+
+def install() -> Path:
+    """LiteLLM in a virtual environment of its own, kept between runs; the folder of its scripts.
+
+    Raises:
+        SetUpError: with what pip said last.
+    """
+    stamp, digest = VENV / "lock.sha256", hashlib.sha256(LOCK.read_bytes()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != digest:
+        shutil.rmtree(VENV, ignore_errors=True)
+        pip = str(VENV / "bin" / "pip")
+        # Compiling 700 MB of modules takes longer than importing the few that are used.
+        wanted = ("--no-compile", "--no-deps", "--require-hashes", "--requirement", str(LOCK))
+        _run(sys.executable, "-m", "venv", str(VENV))
+        _run(pip, "install", "--quiet", *wanted)
+        stamp.write_text(digest)
+    return VENV / "bin"
+
+
+def _run(*words: str) -> None:
+    done = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    if done.returncode:
+        raise SetUpError(done.stderr.strip().rpartition("\n")[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A running proxy, and the receiver of leakline's webhooks beside it."""
+
+    url: str
+    receiver: str
+    process: subprocess.Popen[bytes]
+
+    def ask(self, key: str, address: str) -> int:
+        """A chat request with a key from an address; the HTTP status."""
+        question = {"model": "gpt-4o", "messages": [{"role": "user", "content": PROMPT}]}
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            f"{self.url}/v1/chat/completions",
+            json.dumps(question).encode(),
+            {
+                "Authorization": f"Bearer {key}",
+                "Content-Type": "application/json",
+                "X-Forwarded-For": address,
+            },
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - see above
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            error.close()
+            return error.code
+
+    def stop(self) -> None:
+        """End the proxy in good order."""
+        self.process.terminate()
+        self.process.wait(STOP_SECONDS_MAX)
+
+
+@contextmanager
+def proxy(scripts: Path, folder: Path, keys: Mapping[str, str], **secrets: str) -> Iterator[Proxy]:
+    """A proxy in a folder, with leakline's two files beside its configuration.
+
+    Args:
+        scripts: where `litellm` is.
+        folder: of the proxy; made.
+        keys: the alias of each key.
+        secrets: further variables of both processes' environment.
+    """
+    folder.mkdir()
+    for name in ("leakline_logger.py", "leakline_revocations.py"):
+        shutil.copy(DEPLOY / name, folder)
+    (folder / "config.yaml").write_text(
+        CONFIG.format(upstream_key=UPSTREAM_KEY, completion=COMPLETION)
+    )
+    known = {hashlib.sha256(key.encode()).hexdigest(): alias for key, alias in keys.items()}
+    about = {digest: {"key_alias": alias, "team_id": alias} for digest, alias in known.items()}
+    (folder / "keys.json").write_text(json.dumps(about))
+    port, receiver_port = free_port(), free_port()
+    settings = environment() | secrets | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    commands = (
+        [sys.executable, "leakline_revocations.py", f"127.0.0.1:{receiver_port}"],
+        [str(scripts / "litellm"), "--config=config.yaml", "--host=127.0.0.1", f"--port={port}"],
+    )
+    log = folder / "processes.log"
+    started: list[subprocess.Popen[bytes]] = []
+    with log.open("wb") as output:
+        try:
+            for command in commands:
+                started.append(  # noqa: PERF401 - those that started are ended in any case
+                    subprocess.Popen(  # noqa: S603 - our own command lines
+                        command, cwd=folder, env=settings, stdout=output, stderr=output
+                    )
+                )
+            url, receiver = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{receiver_port}"
+            _wait_for(f"{url}/health/liveliness", started, log)
+            yield Proxy(url, receiver, started[-1])
+        finally:
+            for process in started:
+                process.kill()
+                process.wait()
+
+
+def _wait_for(url: str, processes: list[subprocess.Popen[bytes]], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while True:
+        assert all(each.poll() is None for each in processes), log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        try:
+            with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own address
+                return
+        except OSError:
+            time.sleep(0.2)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def must_run() -> bool:
+    """Whether a missing part is a failure: in CI nothing is left out."""
+    return bool(os.environ.get("CI"))
