@@ -15,19 +15,11 @@ from pipeline.workers.producing import EventLog
 from schemas.action import Action
 from schemas.codec import encode
 from schemas.topics import ACTION_RESULTS, ACTIONS, USAGE_EVENTS
+from tests.support import litellm_proxy
 from tests.support.dumps import dump_topics, found_in
 from tests.support.installation import Installation
 from tests.support.kafka_log import bodies, read
-from tests.support.litellm_proxy import (
-    COMPLETION,
-    PROMPT,
-    UPSTREAM_KEY,
-    Proxy,
-    SetUpError,
-    install,
-    must_run,
-    proxy,
-)
+from tests.support.litellm_proxy import COMPLETION, PROMPT, UPSTREAM_KEY, Proxy, proxy
 from tests.support.samples import WEBHOOK_SECRET
 
 pytestmark = [pytest.mark.litellm, pytest.mark.kafka, pytest.mark.timeout(900)]
@@ -44,12 +36,7 @@ ADDRESS = "203.0.113.9"
 @pytest.fixture(scope="module")
 def scripts() -> Path:
     """LiteLLM's, installed if need be."""
-    try:
-        return install()
-    except SetUpError as error:
-        if must_run():
-            raise
-        pytest.skip(f"LiteLLM cannot be installed: {error}")
+    return litellm_proxy.available()
 
 
 async def test_requests_arrive_and_a_webhook_kills_the_key(
