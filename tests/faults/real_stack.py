@@ -39,6 +39,7 @@ ROLES = ("detect", "detect", "sink", "notify", "enforce")
 PARTITIONS = 7
 """More than workers, and some of them empty."""
 HONEST_KEYS = 12
+FLEET_KEYS = 300
 FEED_SECONDS = 0.1
 RESTART_SECONDS = 0.5
 SESSION_SECONDS = 3.0
@@ -164,6 +165,7 @@ async def real_stack(broker: Broker, folder: Path) -> AsyncIterator[RealStack]:
     config = _config(broker, folder, front, slack, gateway)
     stack = RealStack(broker, config, front, slack, gateway, folder)
     await asyncio.to_thread(_prepare, config, folder)
+    await _register_fleet(config.kafka)
     stack.members = [Member(role, stack.start(role)) for role in ROLES]
     tasks = [asyncio.create_task(stack.keep_alive()), asyncio.create_task(stack.feed())]
     try:
@@ -178,6 +180,14 @@ async def real_stack(broker: Broker, folder: Path) -> AsyncIterator[RealStack]:
         await slack.stop()
         await gateway.stop()
         await asyncio.to_thread(front.stop)
+
+
+async def _register_fleet(kafka: Kafka) -> None:
+    """Keys in the registry, so that the brake on a share of the fleet does not hold."""
+    async with EventLog(kafka) as log:
+        for number in range(FLEET_KEYS):
+            record = KeyRecord(key_id=f"registered-{number}", gateway="edge")
+            await log.send(KEYS, record.key_id, encode(record))
 
 
 def _prepare(config: Config, folder: Path) -> None:

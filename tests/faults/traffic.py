@@ -88,16 +88,18 @@ def _parties(
     rng: random.Random,
 ) -> tuple[list[KeyRecord], list[Sequence[UsageEvent]], set[str]]:
     """Registry entries, events of each party, and the keys whose events are all misplaced."""
-    records = [
-        KeyRecord(key_id="planted", canary=True, alias="planted", gateway="edge"),
-        *(KeyRecord(key_id=key_id, gateway="edge") for key_id in ("office", "quiet")),
-    ]
+    planted = [f"planted-{number}" for number in range(rng.randint(1, 4))]
+    records = [KeyRecord(key_id=key_id, canary=True, gateway="edge") for key_id in planted]
+    records += [KeyRecord(key_id=key_id, gateway="edge") for key_id in ("office", "quiet")]
     parties: list[Sequence[UsageEvent]] = [
-        thief(workday(8, rng.uniform(1, 20)), rng.randint(2, 40), key_id="planted"),
-        burst(workday(7, rng.uniform(8, 10)), rng.randint(5, 60), seconds=7200.0, key_id="quiet"),
-        burst(workday(7, rng.uniform(8, 10)), rng.randint(5, 60), seconds=7200.0, key_id="astray"),
+        thief(workday(8, rng.uniform(1, 20)), rng.randint(1, 12), key_id=key_id)
+        for key_id in planted
     ]
-    if rng.random() < 0.2:
+    parties += [
+        burst(workday(7, rng.uniform(8, 10)), rng.randint(5, 40), seconds=7200.0, key_id=key_id)
+        for key_id in ("quiet", "astray")
+    ]
+    if rng.random() < 0.08:
         parties.append(office(9, key_id="office", seed=rng.randint(1, 3)))
         parties.append(thief(workday(8, rng.uniform(9, 20)), rng.randint(30, 90), key_id="office"))
     if rng.random() < 0.5:

@@ -41,6 +41,8 @@ CHANNEL = "C0PAGE"
 TICKETS = "C0TICKET"
 STATES = ("detect-state", "notify-state", "enforce-state", "keys")
 SETTLE_ROUNDS_MAX = 80
+ROUNDS_OF_MISHAPS = 6
+"""Rounds of settling in which store, Slack and gateway still fail: most of their work is then."""
 STEPS_AFTER = 80
 """Steps in which faults go on after the last message."""
 POLICY = Policy(
@@ -252,13 +254,14 @@ class World(Misfortune):
     async def _settle(self) -> None:
         """Nothing goes wrong any more: everybody wakes, and works until nothing is left."""
         self._raging = False
-        self._mishaps.shares.clear()
         for group in self.groups:
             await group.rebalance(1 + self._random.randrange(2))
             for zombie in group.frozen:
                 await self._wake(zombie)
         quiet = 0
-        for _ in range(SETTLE_ROUNDS_MAX):
+        for number in range(SETTLE_ROUNDS_MAX):
+            if number == ROUNDS_OF_MISHAPS:
+                self._mishaps.shares.clear()
             self.clock += 45.0
             busy = [await self._drain(group) for group in self.groups]
             quiet = 0 if any(busy) else quiet + 1
