@@ -159,11 +159,12 @@ async def test_kills_at_three_points_change_nothing(
     config = Config.model_construct(kafka=topics)
     async with watch(topics) as log:
         with Installation(config, tmp_path) as here:
-            # The first incident sent, window totals on their way, states on their way.
-            for topic in (INCIDENTS, SPEND_WINDOWS, DETECT_STATE):
-                before = await log.length(topic)
+            # While the first incident is sent, window totals later, states later still.
+            for topic, share in ((INCIDENTS, 1.0), (SPEND_WINDOWS, 3 / 4), (DETECT_STATE, 1 / 2)):
                 victim = here.start("run", "--role", "detect")
-                await here.until(partial(log.has_grown, topic, before), wanted=True)
+                await here.until(partial(log.is_down_to, share), wanted=True)
+                length = await log.length(topic)
+                await here.until(partial(log.is_longer, topic, length), wanted=True)
                 await asyncio.to_thread(here.kill, victim)
                 assert await log.unread() > 0, "the kill came too late to show anything"
             here.start("run", "--role", "detect")
@@ -183,9 +184,13 @@ class Watch:
         """The end of a topic, over all partitions."""
         return sum((await self._consumer.end_offsets(_places(self._kafka, topic))).values())
 
-    async def has_grown(self, topic: Topic, length: int) -> bool:
-        """Whether a topic has become longer."""
+    async def is_longer(self, topic: Topic, length: int) -> bool:
+        """Whether a topic has become longer than it was."""
         return await self.length(topic) > length
+
+    async def is_down_to(self, share: float) -> bool:
+        """Whether at most this share of the log is unread."""
+        return await self.unread() <= share * await self.length(USAGE_EVENTS)
 
     async def unread(self) -> int:
         """Messages of the log that no committed offset covers."""
