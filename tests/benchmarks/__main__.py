@@ -31,12 +31,17 @@ MODULES = {
 def main(arguments: list[str] | None = None) -> int:
     """Run the parts; 0 when every part asked for was measured."""
     parser = argparse.ArgumentParser(prog="tests.benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*MODULES, "all"], default=[*SPEED])
+    known = [*MODULES, "all"]
+    # `choices` would refuse that nothing is named, which means the speed of everything.
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(known))
     parser.add_argument("--data", type=Path, help="folder with data of others (NAB, ServeGen)")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the amount of work")
     parser.add_argument("--million", action="store_true", help="also measure a million keys")
     given = parser.parse_args(arguments)
-    parts = [*MODULES] if "all" in given.parts else given.parts
+    unknown = [part for part in given.parts if part not in known]
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: the parts are {', '.join(known)}")
+    parts = [*MODULES] if "all" in given.parts else given.parts or [*SPEED]
     options = Options(given.data, given.scale, given.million)
     speed: Figures = {}
     missing: list[str] = []

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from aiohttp import ClientSession
 
-from pipeline.config import Kafka
+from pipeline.config import Config, Kafka
+from pipeline.workers.topics_admin import create_topics
+from tests.support.kafka import open_broker
 from tests.support.server_process import ROOT, ServerProcess
 
 EVENTS_PER_REQUEST = 500
@@ -23,12 +25,15 @@ Post = Callable[[int], Awaitable[None]]
 """Sends the n-th body."""
 
 
-def measure(kafka: Kafka) -> dict[str, float]:
-    """The figures: native events and LiteLLM payloads a second, and the time of a request.
+def measure() -> dict[str, float]:
+    """The figures: native events and LiteLLM payloads a second, and the time of a request."""
+    with open_broker() as broker:
+        kafka = Kafka(brokers=broker.bootstrap, topic_prefix="intake.", partitions=4)
+        create_topics(Config(kafka=kafka))
+        return _figures(kafka)
 
-    Args:
-        kafka: a broker with leakline's topics.
-    """
+
+def _figures(kafka: Kafka) -> dict[str, float]:
     serve: dict[str, object] = {"requests_per_second_max": 1e6}
     with (
         tempfile.TemporaryDirectory() as folder,
