@@ -17,6 +17,7 @@ from pipeline.evaluate.tables import table
 from tests.benchmarks.harness import Figures, say, write
 from tests.faults.fuzzing import fuzz, targets
 from tests.faults.fuzzing_http import fuzz_http
+from tests.faults.memory import measure
 from tests.faults.real_checks import violations
 from tests.faults.real_faults import FAULTS, Fault, Outcome
 from tests.faults.real_stack import RealStack, real_stack
@@ -45,13 +46,14 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is gone is meant
     parts = (given.only,) if given.only else PARTS
     outcomes: list[Outcome] = []
+    figures: Figures = {}
     if "simulated" in parts:
         outcomes += _simulated(given.seeds)
     if "fuzzed" in parts:
         outcomes += _fuzzed()
     if "real" in parts:
-        outcomes += asyncio.run(_real(given.fault))
-    return _conclude(outcomes)
+        outcomes += asyncio.run(_real(given.fault, figures))
+    return _conclude(outcomes, figures)
 
 
 def _fuzzed() -> list[Outcome]:
@@ -77,7 +79,7 @@ def _simulated(seeds: int) -> list[Outcome]:
     return [Outcome(f"simulated: {name}", n, wrong[name]) for name, n in sorted(worlds.items())]
 
 
-async def _real(wanted: list[str] | None) -> list[Outcome]:
+async def _real(wanted: list[str] | None, figures: Figures) -> list[Outcome]:
     chosen = [fault for fault in FAULTS if wanted is None or fault.__name__ in wanted]
     with open_broker() as broker, tempfile.TemporaryDirectory(prefix="leakline-faults-") as folder:
         say(f"\nKafka: {broker.name}")
@@ -86,6 +88,8 @@ async def _real(wanted: list[str] | None) -> list[Outcome]:
             stack.feeding.set()
             outcomes = [await _disturbed(stack, fault) for fault in chosen]
             say(f"{len(stack.accepted):,} events; restarts: {_restarts(stack)}")
+        figures |= await measure(broker)
+        say(str(figures))
     return outcomes
 
 
@@ -104,11 +108,11 @@ def _restarts(stack: RealStack) -> str:
     return ", ".join(f"{member.role} {member.restarts}" for member in stack.members)
 
 
-def _conclude(outcomes: list[Outcome]) -> int:
+def _conclude(outcomes: list[Outcome], figures: Figures) -> int:
     rows = [(each.fault, f"{each.repetitions:,}", str(len(each.violations))) for each in outcomes]
     say("\n" + table(("fault", "repetitions", "violations"), rows))
     wrong = sum(len(each.violations) for each in outcomes)
-    figures: Figures = {
+    figures |= {
         "faults_run": sum(each.repetitions for each in outcomes if not _is_fuzzed(each)),
         "faults_violations": wrong,
         "inputs_fuzzed": sum(each.repetitions for each in outcomes if _is_fuzzed(each)),

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.faults.real_checks import violations
 from tests.faults.real_stack import SESSION_SECONDS, RealStack, resume, suspend
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.demo.fake_slack import Fault as SlackFault
 
 STOP_SECONDS_MAX = 10.0
+START_SECONDS = 15.0
 SINK_ROUNDS = 1
 
 
@@ -131,6 +133,10 @@ async def terminate(stack: RealStack) -> Outcome:
     """SIGTERM to every worker in the middle of traffic: each ends by itself within 10 s."""
     outcome = Outcome("real: SIGTERM drains within 10 s", len(stack.members))
     await stack.plant()
+    # a process that still imports dies of the signal at once, and has nothing to make durable
+    outcome.violations += await violations(stack)
+    youngest = max(each.started_at for each in stack.members)
+    await asyncio.sleep(max(0.0, youngest + START_SECONDS - time.monotonic()))
     processes = [member.process for member in stack.members]
     started = time.monotonic()
     for process in processes:

@@ -61,6 +61,7 @@ class Member:
     role: str
     process: subprocess.Popen[bytes]
     restarts: int = 0
+    started_at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -100,6 +101,7 @@ class RealStack:
                 if member.process.poll() is not None:
                     member.process = self.start(member.role)
                     member.restarts += 1
+                    member.started_at = time.monotonic()
             await asyncio.sleep(RESTART_SECONDS)
 
     async def feed(self) -> None:
