@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 
 from pipeline.config import Config, Kafka
@@ -26,16 +27,25 @@ from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
 from pipeline.demo.run import HISTORY_BATCH, LIVE_BATCH, DemoError
 from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
 from pipeline.store import Store
+from pipeline.workers.connection import group_name
 from pipeline.workers.local_kafka import LocalKafka
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
 from schemas.codec import encode
-from schemas.topics import KEYS, RECORD_HEADER, USAGE_EVENTS
+from schemas.topics import (
+    ACTION_RESULTS,
+    ACTIONS,
+    KEYS,
+    RECORD_HEADER,
+    USAGE_EVENTS,
+    VERDICTS,
+)
 
 T = TypeVar("T")
 START_SECONDS_MAX = 60.0
 PAGE_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 20.0
+STORED_SECONDS_MAX = 20.0
 LIVE_PAUSE_SECONDS = 0.05
 
 
@@ -79,6 +89,7 @@ async def _play(console: Console, config: Config, others: StandIns) -> None:
         show.heading(console, "3. The engineer on call is paged")
         show.slack_message(console, message, "on-call")
         await _revoke(console, others, message, url, name)
+        await _stored(config.kafka)
     show.heading(console, "5. What ClickHouse knows about it")
     with Store.open(config.store) as store:
         show.sources(console, store, config.store.path, name)
@@ -117,7 +128,29 @@ async def _revoke(
     # The page loses its button when the probe has agreed and notify has heard of it.
     await _until(lambda: "revoke" not in message.buttons, PAGE_SECONDS_MAX)
     show.line(console, f"the gateway now refuses {name}", "bold green")
-    await asyncio.sleep(1.0)
+
+
+async def _stored(kafka: Kafka) -> None:
+    """Wait until the sink has what came of it, since its workers stop next."""
+    parts = [
+        TopicPartition(kafka.topic_prefix + topic.name, 0)
+        for topic in (ACTIONS, ACTION_RESULTS, VERDICTS)
+    ]
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=kafka.brokers,
+        group_id=group_name(kafka, "sink"),
+        enable_auto_commit=False,
+    )
+    async with reader:
+        reader.assign(parts)
+        deadline = time.monotonic() + STORED_SECONDS_MAX
+        while time.monotonic() < deadline:
+            ends = await reader.end_offsets(parts)
+            done = [await reader.committed(part) or 0 for part in parts]
+            # The last offset of a topic written in transactions is a marker that nobody reads.
+            if all(have >= ends[part] - 1 > 0 for part, have in zip(parts, done, strict=True)):
+                return
+            await asyncio.sleep(0.2)
 
 
 async def _until(look: Callable[[], T], seconds_max: float) -> T:
