@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import msgspec
+import numpy as np
 
+from pipeline.store.columns import Repeated, distinct
 from schemas.action import Action, ActionResult
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch, to_nanos
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 S = TypeVar("S", bound=msgspec.Struct)
-Columns = list[Sequence[Any]]
+Columns = list[Sequence[Any] | Repeated]
 _TOP: Final = (1 << 63) - 1
 _PLACES_BITS: Final = 20
 """More places than a message of the largest size can have events."""
@@ -58,63 +61,72 @@ def precedences(offset: int, count: int) -> range:
 
 Positioned = tuple[int, "Accepted"]
 """An event with its precedence."""
+_KIND_FIELDS: Final = (
+    "source",
+    "provider",
+    "model",
+    "operation",
+    "error_type",
+    "user_agent",
+    "origin",
+    "team",
+    "environment",
+)
+"""Together they take few values among many events: clients repeat themselves."""
+_KIND: Final = attrgetter(*_KIND_FIELDS)
 
 
 def _usage(records: Sequence[Positioned]) -> Columns:
-    events = [accepted.event for _, accepted in records]
+    all_accepted = [accepted for _, accepted in records]
+    events = [accepted.event for accepted in all_accepted]
+    kinds, places = distinct(map(_KIND, events), len(events))
+    kind = [Repeated(values, places) for values in zip(*kinds, strict=True)]
     return [
+        *kind,
         [e.event_id for e in events],
-        [round(a.at * 1e6) for _, a in records],
+        np.rint(np.array([a.at for a in all_accepted]) * 1e6).astype(np.int64).tolist(),
         [e.key_id for e in events],
-        [e.source or "" for e in events],
-        [e.provider or "" for e in events],
-        [e.model or "" for e in events],
-        [e.operation or "" for e in events],
         [e.status for e in events],
-        [e.error_type or "" for e in events],
         [e.input_tokens for e in events],
         [e.output_tokens for e in events],
         [e.cached_input_tokens for e in events],
         [e.cache_write_tokens for e in events],
         [e.reasoning_tokens for e in events],
-        [a.nanos if a.priced else None for _, a in records],
+        [a.nanos if a.priced else None for a in all_accepted],
         [e.latency_ms for e in events],
         [e.time_to_first_token_ms for e in events],
         [e.stream for e in events],
-        [e.user_agent or "" for e in events],
-        [e.origin or "" for e in events],
         [e.end_user or "" for e in events],
-        [e.team or "" for e in events],
-        [e.environment or "" for e in events],
         [e.tags or () for e in events],
-        [a.priced for _, a in records],
+        [a.priced for a in all_accepted],
         [precedence for precedence, _ in records],
-        *_sources([a.source for _, a in records]),
+        *_sources([a.source for a in all_accepted]),
     ]
 
 
 def _sources(sources: Sequence[Source | None]) -> Columns:
+    # By identity, since the locator gives the same object for an address, and hashing one costs.
+    ids, places = distinct(map(id, sources), len(sources))
+    known = dict(zip(map(id, sources), sources, strict=True))
+    found = [known[each] for each in ids]
+    ips = [s.ip if s else "" for s in found]
     return [
-        [s.ip if s else "" for s in sources],
-        [s.country or "" if s else "" for s in sources],
-        [s.asn or 0 if s else 0 for s in sources],
-        [s.network or "" if s else "" for s in sources],
-        [s.kind or "" if s else "" for s in sources],
+        [ips[place] for place in places.tolist()],
+        np.array([s.asn or 0 if s else 0 for s in found])[places].tolist(),
+        Repeated([s.country if s else None for s in found], places),
+        Repeated([s.network if s else None for s in found], places),
+        Repeated([s.kind if s else None for s in found], places),
     ]
 
 
 USAGE_EVENTS: Final[Table[Positioned]] = Table(
     "usage_events",
     (
+        *_KIND_FIELDS,
         "event_id",
         "occurred_at",
         "key_id",
-        "source",
-        "provider",
-        "model",
-        "operation",
         "status",
-        "error_type",
         "input_tokens",
         "output_tokens",
         "cached_input_tokens",
@@ -124,17 +136,13 @@ USAGE_EVENTS: Final[Table[Positioned]] = Table(
         "latency_ms",
         "time_to_first_token_ms",
         "stream",
-        "user_agent",
-        "origin",
         "end_user",
-        "team",
-        "environment",
         "tags",
         "priced",
         "precedence",
         "client_ip",
-        "country",
         "asn",
+        "country",
         "network",
         "source_kind",
     ),

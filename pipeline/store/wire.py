@@ -7,7 +7,10 @@ from clickhouse_connect.datatypes.base import ClickHouseType
 from clickhouse_connect.datatypes.container import Array
 from clickhouse_connect.datatypes.numeric import Decimal as DecimalType
 from clickhouse_connect.datatypes.string import String
+from clickhouse_connect.driver.exceptions import NotSupportedError
 from clickhouse_connect.driver.insert import InsertContext
+
+from pipeline.store.columns import Repeated, distinct
 
 
 class NanoDollars(DecimalType, registered=False):
@@ -27,16 +30,26 @@ class NanoDollars(DecimalType, registered=False):
 
 
 class RepeatedText(String, registered=False):
-    """`LowCardinality(String)` whose dictionary is built by the interpreter's own loops."""
+    """`LowCardinality(String)` that looks at each value of a `Repeated` once; None is ''."""
 
-    def _build_lc_dictionary(
-        self, column: Sequence[str], _ctx: InsertContext
-    ) -> tuple[list[str], list[int]]:
-        index = list(dict.fromkeys(column))
-        if len(index) == 1:
-            return index, [0] * len(column)
-        place = {text: number for number, text in enumerate(index)}
-        return index, list(map(place.__getitem__, column))
+    def _write_column_low_card(
+        self,
+        column: Sequence[str | None] | Repeated,
+        dest: bytearray,
+        ctx: InsertContext,
+        null_map: Sequence[bool] | None = None,
+    ) -> None:
+        if null_map is not None:
+            raise NotSupportedError("a column within another that is NULL in places")
+        if not isinstance(column, Repeated):
+            column = Repeated(*distinct(column, len(column)))
+        texts, numbers = distinct((text or "" for text in column.values), len(column.values))
+        size = next(size for size in range(4) if len(texts) <= 1 << (8 << size))
+        # a dictionary of its own, and its keys as unsigned integers of 2 ** size bytes
+        dest += array("Q", [(1 << 9) | (1 << 10) | size, len(texts)]).tobytes()
+        self._write_column_binary(texts, dest, ctx)
+        dest += array("Q", [len(column)]).tobytes()
+        dest += numbers[column.places].astype(f"<u{1 << size}").tobytes()
 
 
 class SparseList(Array, registered=False):

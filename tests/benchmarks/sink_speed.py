@@ -1,104 +1,104 @@
-"""Rows a second into the store: as the sink writes them, one by one, and bare columns."""
+"""Rows a second into the store: from messages as the sink does it, and what parts of it cost."""
 
+import asyncio
 import gc
-import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import msgspec
 from clickhouse_connect.driver.insert import InsertContext
 
-from pipeline.accept import Accepted
+from pipeline.accept import Accepted, Acceptor
+from pipeline.config import Config
 from pipeline.config import Store as StoreConfig
-from pipeline.enrich.sources import Source
+from pipeline.engine import default_rules
+from pipeline.message import Message
+from pipeline.sink import SinkStage
 from pipeline.store import Store
 from pipeline.store.rows import USAGE_EVENTS, precedences
-from schemas.usage_event import UsageEvent
+from tests.benchmarks.harness import Figures, Options, say
+from tests.benchmarks.load import lines, pack
 
+KEYS = 10_000
 ROWS = 400_000
 BATCH_ROWS = 50_000
 SINGLE_ROWS = 300
 Positioned = tuple[int, Accepted]
 
 
-def make_events(rows: int, seed: int = 1) -> list[Positioned]:
-    """Events of 10,000 keys with every field that gateways fill in."""
-    draw = random.Random(seed)  # noqa: S311 - no cryptography
-    sources = [_source(draw, number) for number in range(2_000)]
-    events = [_event(draw, number, sources) for number in range(rows)]
-    return list(zip(precedences(0, rows), events, strict=True))
-
-
-def _source(draw: random.Random, number: int) -> Source:
-    return Source(
-        ip=f"203.0.{number % 256}.{number // 256}",
-        prefix=f"203.0.{number % 256}.0/24",
-        country=draw.choice(("US", "DE", "FR", "JP")),
-        asn=64_500 + number % 50,
-        network=f"Network {number % 50}",
-        kind=draw.choice((None, None, "hosting")),
-        digest=number,
-    )
-
-
-def _event(draw: random.Random, number: int, sources: Sequence[Source]) -> Accepted:
-    at = 1.76e9 + number * 0.01
-    event = UsageEvent(
-        event_id=f"chatcmpl-{draw.getrandbits(96):024x}",
-        occurred_at=at,
-        key_id=f"sha256:{draw.randrange(10_000):064x}",
-        source="litellm",
-        provider="openai",
-        model=draw.choice(("gpt-4o", "gpt-4o-mini", "o3", "gpt-4.1")),
-        operation="chat",
-        input_tokens=draw.randrange(5_000),
-        output_tokens=draw.randrange(900),
-        latency_ms=draw.random() * 1e3,
-        time_to_first_token_ms=draw.random() * 1e2,
-        stream=True,
-        user_agent=f"OpenAI/Python 1.{number % 9}",
-        end_user=f"user-{number % 999}",
-        team=f"team-{number % 20}",
-        environment="prod",
-    )
-    nanos = draw.randrange(10**8)
-    return Accepted(event, at, nanos, priced=True, source=draw.choice(sources), index=0)
-
-
-def measure() -> dict[str, float]:
+def measure(options: Options) -> Figures:
     """Rows a second by way of writing, printed and returned."""
-    events = make_events(ROWS)
-    gc.freeze()  # the events are not what is measured
+    messages = pack(lines(KEYS, max(BATCH_ROWS, int(ROWS * options.scale))))
+    acceptor = default_rules(Config()).acceptor
+    events = [each for message in messages for each in _positioned(acceptor, message)]
+    gc.collect()
+    gc.freeze()  # what is measured is not who holds the events
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder) / "http") as server:
         with Store.open(StoreConfig(path=Path(folder) / "embedded")) as embedded:
-            figures = {
-                "sink_rows_per_s": _batches(embedded, events),
-                "sink_bare_rows_per_s": _bare(embedded, events),
-                "sink_per_event_rows_per_s": _singles(embedded, events[:SINGLE_ROWS]),
-            }
-            _check(embedded, events)
+            rates = _rates(embedded, "sink", messages, acceptor, events)
+            rates["sink_per_event_rows_per_s"] = _singles(embedded, events[:SINGLE_ROWS])
         with Store.open(server) as served:
-            figures["sink_http_rows_per_s"] = _batches(served, events)
-            figures["sink_http_bare_rows_per_s"] = _bare(served, events)
-            _check(served, events)
+            rates |= _rates(served, "sink_http", messages, acceptor, events)
     gc.unfreeze()
-    _print(figures)
-    return figures
+    _print(rates, len(events))
+    return {**rates, "sink_rows": len(events)}
 
 
-def _batches(store: Store, events: list[Positioned]) -> float:
+def _positioned(acceptor: Acceptor, message: Message) -> list[Positioned]:
+    events = acceptor.accept(message).events
+    return list(zip(precedences(message.offset, len(events)), events, strict=True))
+
+
+def _rates(
+    store: Store,
+    name: str,
+    messages: Sequence[Message],
+    acceptor: Acceptor,
+    events: list[Positioned],
+) -> dict[str, float]:
     store.migrate()
+    rates = {
+        f"{name}_rows_per_s": len(events) / _staged(store, messages, acceptor),
+        f"{name}_insert_rows_per_s": len(events) / _inserted(store, events),
+        f"{name}_bare_rows_per_s": len(events) // BATCH_ROWS * BATCH_ROWS / _bare(store, events),
+    }
+    _check(store, events)
+    return rates
+
+
+def _staged(store: Store, messages: Sequence[Message], acceptor: Acceptor) -> float:
+    """Seconds from the messages to durable rows, as the role does it."""
+    stage = SinkStage(store, acceptor, batch_rows_max=BATCH_ROWS)
+
+    async def work() -> None:
+        for message in messages:
+            await stage.handle(message, _NO_JOURNAL)
+        await stage.flush()
+
+    return _seconds(lambda: asyncio.run(_wait(work())))
+
+
+async def _wait(work: Awaitable[None]) -> None:
+    await work
+
+
+_NO_JOURNAL: Any = None
+"""The sink has nothing to publish."""
+
+
+def _inserted(store: Store, events: list[Positioned]) -> float:
+    """Seconds for events that were decoded before."""
 
     def insert() -> None:
         for start in range(0, len(events), BATCH_ROWS):
             store.insert(USAGE_EVENTS, events[start : start + BATCH_ROWS])
 
-    return _rate(len(events), insert)
+    return _seconds(insert)
 
 
 def _bare(store: Store, events: list[Positioned]) -> float:
@@ -120,7 +120,7 @@ def _bare(store: Store, events: list[Positioned]) -> float:
             context.data = columns
             store._client.data_insert(context)
 
-    return _rate(rounds * BATCH_ROWS, insert)
+    return _seconds(insert)
 
 
 def _singles(store: Store, events: list[Positioned]) -> float:
@@ -128,13 +128,13 @@ def _singles(store: Store, events: list[Positioned]) -> float:
         for event in events:
             store.insert(USAGE_EVENTS, [event])
 
-    return _rate(len(events), insert)
+    return len(events) / _seconds(insert)
 
 
-def _rate(rows: int, work: Callable[[], object]) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
-    return rows / (time.perf_counter() - started)
+    return time.perf_counter() - started
 
 
 def _check(store: Store, events: list[Positioned]) -> None:
@@ -157,17 +157,13 @@ def _server(path: Path) -> Iterator[StoreConfig]:
             process.terminate()
 
 
-def _print(figures: dict[str, float]) -> None:
-    embedded, served = figures["sink_rows_per_s"], figures["sink_http_rows_per_s"]
-    bare, served_bare = figures["sink_bare_rows_per_s"], figures["sink_http_bare_rows_per_s"]
+def _print(rates: dict[str, float], rows: int) -> None:
     columns = len(USAGE_EVENTS.columns)
-    print(  # noqa: T201 - its purpose
-        f"rows/s into the store, {ROWS:,} events of {columns} columns, {BATCH_ROWS:,} a batch\n"
-        f"  embedded         {embedded:>10,.0f}  ({embedded / bare:.2f} of ready columns)\n"
-        f"  over HTTP        {served:>10,.0f}  ({served / served_bare:.2f} of ready columns)\n"
-        f"  an insert a row  {figures['sink_per_event_rows_per_s']:>10,.0f}"
-    )
-
-
-if __name__ == "__main__":
-    sys.stdout.write(msgspec.json.encode(measure()).decode() + "\n")
+    say(f"rows/s into the store, {rows:,} events of {columns} columns, {BATCH_ROWS:,} a batch")
+    for name, what in (("sink", "embedded"), ("sink_http", "over HTTP")):
+        say(
+            f"  {what:<16} {rates[f'{name}_rows_per_s']:>10,.0f} from messages,"
+            f" {rates[f'{name}_insert_rows_per_s']:>10,.0f} from decoded events,"
+            f" {rates[f'{name}_bare_rows_per_s']:>10,.0f} from ready columns"
+        )
+    say(f"  an insert a row  {rates['sink_per_event_rows_per_s']:>10,.0f}")

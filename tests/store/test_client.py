@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,31 @@ def test_what_is_absent_is_empty_or_null_and_an_unknown_price_is_null(any_store:
     assert row["stream"] is None
     assert (row["model"], row["client_ip"], row["tags"], row["asn"]) == ("", "", [], 0)
     assert (row["status"], row["priced"]) == (200, False)
+
+
+@pytest.mark.parametrize("kinds", [1, 2, 256, 257, 65_537])
+def test_texts_that_repeat_stay_with_their_events(store: Store, kinds: int) -> None:
+    french = msgspec.structs.replace(SOURCE, country="FR")
+    agents = [None, "", *(f"agent/{number}" for number in range(kinds - 1))]
+    rows = [
+        accepted(usage(number, user_agent=agent, team=f"t{number % 3}"), source=source)
+        for number, (agent, source) in enumerate(
+            zip(agents * 2, cycle([None, SOURCE, french]), strict=False)
+        )
+    ]
+    store.insert(USAGE_EVENTS, positioned(rows))
+    answer = store.query(
+        "SELECT event_id, user_agent, team, country, network, asn, client_ip FROM v_usage_events"
+    )
+    assert sorted(answer.rows) == [
+        (
+            row.event.event_id,
+            row.event.user_agent or "",
+            row.event.team,
+            *((s.country, s.network, s.asn, s.ip) if (s := row.source) else ("", "", 0, "")),
+        )
+        for row in rows
+    ]
 
 
 @pytest.mark.parametrize("nanos", [0, 1, 10**18])
