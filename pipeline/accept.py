@@ -11,6 +11,7 @@ from schemas.calibration import Calibration
 from schemas.codec import Refused, decode_control, decode_event, decode_events
 from schemas.dead_letter import DeadLetter, Reason, pack_payload
 from schemas.fields import epoch, utc
+from schemas.gateway_use import UseQuestion
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
 from schemas.redaction import scrub
@@ -21,12 +22,13 @@ from schemas.verdict import Verdict
 OLDEST: Final = 1_262_304_000.0
 """2010 in Unix seconds: nothing older can be a request to a language model."""
 
-Control = ProviderUsage | KeyRecord | Verdict | Calibration
+Control = ProviderUsage | KeyRecord | Verdict | Calibration | UseQuestion
 _CONTROLS: Final[dict[str, type[Control]]] = {
     "provider-usage": ProviderUsage,
     "key": KeyRecord,
     "verdict": Verdict,
     "calibration": Calibration,
+    "gateway-use": UseQuestion,
 }
 
 

@@ -15,6 +15,7 @@ from pipeline.journal import Journal
 from pipeline.memory import MemoryBus
 from pipeline.message import Message
 from pipeline.notify.stage import NotifyStage
+from pipeline.reconcile.stage import ReconcileStage
 from pipeline.response.enforce import EnforceStage
 from pipeline.serve.app import build_app
 from pipeline.serve.reading import StoreReader
@@ -23,6 +24,7 @@ from pipeline.store import Store
 from schemas.topics import (
     CONTENT_TYPE_HEADER,
     DEAD_LETTERS,
+    GATEWAY_USE,
     INCIDENTS,
     MESSAGE_BYTES_MAX,
     MOVED_HEADER,
@@ -54,6 +56,8 @@ class DetectStage:
             await journal.publish(INCIDENTS, incident, key=incident.key_id)
         for letter in effects.dead_letters:
             await journal.publish(DEAD_LETTERS, letter)
+        for answer in effects.answers:
+            await journal.publish(GATEWAY_USE, answer, key=answer.question_id)
         for key_id, event in effects.moved:
             await journal.publish(USAGE_EVENTS, event, key=key_id, headers={MOVED_HEADER: "1"})
         checkpoint = fold.checkpoint()
@@ -130,6 +134,7 @@ async def embedded(config: Config, now: Callable[[], float] = time.time) -> Asyn
 
     Raises:
         StoreError: the store cannot be opened.
+        ConfigError: a part of the configuration cannot be used.
         OSError: the address is taken.
     """
     rules = default_rules(config)
@@ -140,7 +145,8 @@ async def embedded(config: Config, now: Callable[[], float] = time.time) -> Asyn
         sink = SinkStage(store, rules.acceptor, batch_rows_max=config.store.batch_rows_max)
         notify = NotifyStage.from_config(config, now)
         enforce = EnforceStage.from_config(config, now)
-        bus = MemoryBus((detect, sink, notify, enforce), now)
+        reconcile = ReconcileStage.from_config(config, now)
+        bus = MemoryBus((reconcile, detect, sink, notify, enforce), now)
         log = BusLog(bus)
         runner = web.AppRunner(build_app(config, log, StoreReader(store), now=now), access_log=None)
         await runner.setup()

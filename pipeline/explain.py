@@ -6,12 +6,17 @@ from typing import Any, cast
 
 from detectors.contract import Detector, Finding, KeyView
 from detectors.fusion import Conclusion, Evidence, conclude
-from pipeline.accept import Batch
+from pipeline.accept import Batch, Control
 from pipeline.engine import PartitionFold, Rules
 from pipeline.message import Message
+from pipeline.reconcile.join import Join
 from schemas.calibration import Calibration
 from schemas.fields import to_dollars
+from schemas.gateway_use import UseQuestion
 from schemas.incident import Incident
+from schemas.key_record import KeyRecord
+from schemas.provider_usage import ProviderUsage
+from schemas.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +66,9 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
     ear = _Ear(found)
     detectors = [_overheard(detector, ear) for detector in rules.detectors]
     fold = PartitionFold(replace(rules, detectors=detectors), partitions=None)
+    join = Join(partitions=1)
     for message in messages:
-        batch = _about(rules.acceptor.accept(message), key_id)
+        batch = _about(rules.acceptor.accept(message), key_id, join)
         _count(found, batch)
         found.revisions.extend(fold.fold(message, batch).incidents)
     ear.conclude()
@@ -70,14 +76,31 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
     return found
 
 
-def _about(batch: Batch, key_id: str) -> Batch:
+def _about(batch: Batch, key_id: str, join: Join) -> Batch:
     batch.events = [each for each in batch.events if each.event.key_id == key_id]
     batch.controls = [
         each
-        for each in batch.controls
-        if isinstance(each, Calibration) or each.key_id in {None, key_id}
+        for control in batch.controls
+        for each in _joined(control, join)
+        if isinstance(each, Calibration) or each.key_id == key_id
     ]
     return batch
+
+
+def _joined(
+    control: Control, join: Join
+) -> Iterable[Calibration | KeyRecord | Verdict | ProviderUsage]:
+    """A bill comes with its key; one that several keys share is left out, as those keys are."""
+    if isinstance(control, UseQuestion):
+        return
+    if isinstance(control, KeyRecord):
+        join.register(control)
+    if not isinstance(control, ProviderUsage):
+        yield control
+        return
+    for each in join.route([control]):
+        if isinstance(each, ProviderUsage):
+            yield each
 
 
 def _count(found: Explanation, batch: Batch) -> None:

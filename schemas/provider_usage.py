@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from schemas.fields import Count, Dollars, Identifier, Time, utc
+from schemas.gateway_use import GatewayUse
 
 
 class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
@@ -21,6 +22,9 @@ class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
     output_tokens: Count = 0
     cost_usd: Dollars | None = None
     observed_at: Time
+    gateway: GatewayUse | None = None
+    """What all gateway keys behind the provider's used together; set by reconcile when there are
+    several. Without it a bill is compared with the use of `key_id` alone."""
 
     def __post_init__(self) -> None:
         self.window_start = utc(self.window_start)

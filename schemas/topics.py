@@ -16,7 +16,7 @@ from schemas.verdict import Verdict
 
 RECORD_HEADER: Final = "leakline-record"
 """Header of a control record on `usage-events`: `provider-usage`, `key`, `verdict`,
-`calibration`; none, or `usage`, means events."""
+`calibration`, `gateway-use` (a question); none, or `usage`, means events."""
 CONTENT_TYPE_HEADER: Final = "content-type"
 NDJSON: Final = "application/x-ndjson"
 """Content type of a packed message: one event a line."""
@@ -49,7 +49,7 @@ class Topic:
 USAGE_EVENTS = Topic(
     "usage-events",
     "Requests through gateways, and the control records that detection depends on.",
-    ("intake", "gateways", "notify"),
+    ("intake", "gateways", "notify", "reconcile"),
     ("detect", "sink"),
     UsageEvent,
     "key_id",
@@ -67,8 +67,8 @@ PROVIDER_USAGE = Topic(
 KEYS = Topic(
     "keys",
     "The key registry.",
-    ("leakline",),
-    ("notify", "enforce"),
+    ("reconcile", "owners"),
+    ("reconcile", "notify", "enforce"),
     KeyRecord,
     "key_id",
     compacted=True,
@@ -90,6 +90,14 @@ SPEND_WINDOWS = Topic(
     SpendWindow,
     "key_id",
     partitions=None,
+)
+GATEWAY_USE = Topic(
+    "gateway-use",
+    "What several gateway keys behind one provider's key used in the window of a bill.",
+    ("detect",),
+    ("reconcile",),
+    None,
+    "question_id",
 )
 VERDICTS = Topic(
     "verdicts",
@@ -163,6 +171,15 @@ ENFORCE_STATE = Topic(
     "action_id",
     compacted=True,
 )
+RECONCILE_STATE = Topic(
+    "reconcile-state",
+    "The key registry as it was handed on, and bills that wait.",
+    ("reconcile",),
+    ("reconcile",),
+    None,
+    None,
+    compacted=True,
+)
 
 TOPICS: Final = (
     USAGE_EVENTS,
@@ -170,6 +187,7 @@ TOPICS: Final = (
     KEYS,
     INCIDENTS,
     SPEND_WINDOWS,
+    GATEWAY_USE,
     VERDICTS,
     ACTIONS,
     ACTION_RESULTS,
@@ -178,4 +196,5 @@ TOPICS: Final = (
     DETECT_STATE,
     NOTIFY_STATE,
     ENFORCE_STATE,
+    RECONCILE_STATE,
 )

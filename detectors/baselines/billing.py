@@ -1,8 +1,11 @@
 """What a provider billed for a key, beside what the gateway saw of it."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from detectors.baselines.totals import Totals
+from schemas.gateway_use import GatewayUse
 
 BILLS_MAX = 8
 """Windows of a bill remembered, so that a later record can replace an earlier one."""
@@ -10,6 +13,10 @@ LINES_MAX = 64
 """Lines (models) of a bill; further ones are left out."""
 LEDGER_HOURS = 50
 """Hours of the gateway's own totals remembered for comparison."""
+
+
+Hours = Sequence[tuple[int, Totals]]
+"""Totals of hours since 1970."""
 
 
 class Billed(Struct, array_like=True, gc=False):
@@ -51,9 +58,12 @@ class Books(Struct, array_like=True, gc=False):
     bills: dict[int, Bill] = {}
     """By start."""
     gap: Gap | None = None
+    since: int = 0
+    """The hour from which on the ledger is whole; 0 until it holds something."""
 
     def enter(self, hour: int, totals: Totals) -> None:
         """Note a closed hour of the gateway."""
+        self.since = self.since or hour
         entry = self.ledger.setdefault(hour, Totals())
         entry.add(totals)
         for old in [each for each in self.ledger if each <= hour - LEDGER_HOURS]:
@@ -70,22 +80,33 @@ class Books(Struct, array_like=True, gc=False):
             bill.lines[line] = billed
         return bill
 
-    def reconcile(self, bill: Bill, open_hours: dict[int, Totals], observed: float) -> None:
+    def use(self, start: int, end: int, open_hours: Hours) -> GatewayUse:
+        """What the gateway saw in a window, in whole hours."""
+        use = GatewayUse()
+        first, last = start // 3600, max(start + 1, end - 1) // 3600
+        for hour, totals in (*self.ledger.items(), *open_hours):
+            if first <= hour <= last:
+                use.requests += totals.requests
+                use.tokens += totals.input_tokens + totals.output_tokens
+                use.nanos += totals.nanos
+        return use
+
+    def reaches(self, hour: int, open_hours: Hours) -> bool:
+        """Whether nothing from this hour on is missing."""
+        if any(hour >= number for number, _ in open_hours):
+            return True
+        return bool(self.ledger) and hour >= max(self.since, max(self.ledger) - LEDGER_HOURS + 1)
+
+    def reconcile(self, bill: Bill, use: GatewayUse, observed: float) -> None:
         """Compare a bill with what the gateway saw in its window."""
-        seen = Totals()
-        first, last = bill.start // 3600, max(bill.start + 1, bill.end - 1) // 3600
-        for books in (self.ledger, open_hours):
-            for hour, totals in books.items():
-                if first <= hour <= last:
-                    seen.add(totals)
         lines = bill.lines.values()
         self.gap = Gap(
             start=bill.start,
             end=bill.end,
             observed=observed,
-            requests=sum(line.requests for line in lines) - seen.requests,
-            tokens=sum(line.tokens for line in lines) - seen.input_tokens - seen.output_tokens,
-            nanos=sum(line.nanos for line in lines) - seen.nanos,
-            gateway_nanos=seen.nanos,
-            gateway_tokens=seen.input_tokens + seen.output_tokens,
+            requests=sum(line.requests for line in lines) - use.requests,
+            tokens=sum(line.tokens for line in lines) - use.tokens,
+            nanos=sum(line.nanos for line in lines) - use.nanos,
+            gateway_nanos=use.nanos,
+            gateway_tokens=use.tokens,
         )

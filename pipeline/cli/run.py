@@ -7,7 +7,7 @@ import typer
 from pipeline.cli.options import ConfigFile, load_config
 from pipeline.cli.problems import UsageError
 
-ROLES = ("detect", "sink", "notify", "enforce")
+ROLES = ("detect", "sink", "reconcile", "notify", "enforce")
 
 
 def run(
@@ -21,7 +21,7 @@ def run(
     """Run workers on Kafka until stopped; SIGTERM ends them in order.
 
     One process for each role and core is usual; several `detect` and `sink` workers share the
-    partitions, of `notify` and `enforce` one is active and the others stand by.
+    partitions, of `reconcile`, `notify` and `enforce` one is active and the others stand by.
 
     Examples:
 

@@ -20,7 +20,7 @@ def write_config(config: Config, file: Path) -> Path:
 
 def _toml(config: Config) -> str:
     """TOML takes JSON's texts, numbers and lists as they are."""
-    lines: list[str] = []
+    lines = [] if config.keys is None else [f"keys = {_value(config.keys)}"]
     for section in SECTIONS:
         values = _plain(getattr(config, section))
         lines += [f"[{section}]", *(f"{k} = {_value(v)}" for k, v in values.items()), ""]

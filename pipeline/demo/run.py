@@ -17,7 +17,7 @@ from pipeline.embedded import Embedded, embedded
 from schemas.action import ActionResult
 from schemas.fields import epoch
 from schemas.incident import Incident
-from schemas.topics import ACTION_RESULTS, INCIDENTS, KEYS, RECORD_HEADER, USAGE_EVENTS
+from schemas.topics import ACTION_RESULTS, INCIDENTS, KEYS
 
 HISTORY_BATCH = 500
 LIVE_BATCH = 10
@@ -44,8 +44,7 @@ class Demo:
         show.heading(self.console, "1. A week of honest use, folded into the engine")
         for record in fleet.keys:
             await self.parts.bus.publish(KEYS, record, key=record.key_id)
-            header = {RECORD_HEADER: "key"}
-            await self.parts.bus.publish(USAGE_EVENTS, record, key=record.key_id, headers=header)
+        await self.parts.bus.run_until_quiet()
         started = time.perf_counter()
         for batch in batches(fleet.history, HISTORY_BATCH):
             await self.parts.log.send_packed(batch)

@@ -102,6 +102,7 @@ async def _feed(console: Console, config: Config, fleet: DemoFleet) -> None:
     async with EventLog(config.kafka) as log:
         for record in fleet.keys:
             await log.send(KEYS, record.key_id, encode(record))
+            # reconcile does it, too, but perhaps only after the history
             header = {RECORD_HEADER: "key"}
             await log.send(USAGE_EVENTS, record.key_id, encode(record), header)
         for batch in batches(fleet.history, HISTORY_BATCH):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from detectors.baselines.billing import Billed
 from detectors.baselines.totals import Window
 from detectors.contract import Trigger
 from pipeline.accept import Accepted, Batch, Control, refusal
@@ -20,6 +19,7 @@ from pipeline.engine.counting import (
     open_gates,
 )
 from pipeline.engine.judging import hear, look
+from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState, decode_state, encode_state
 from pipeline.enrich.sources import Source
@@ -27,7 +27,8 @@ from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, encode
 from schemas.dead_letter import DeadLetter
-from schemas.fields import epoch, to_dollars, to_nanos
+from schemas.fields import epoch, to_dollars
+from schemas.gateway_use import UseAnswer, UseQuestion
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
@@ -47,6 +48,7 @@ class Effects:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     moved: list[tuple[str, bytes]] = field(default_factory=list)
     """(key_id, event) of events that belong to another partition."""
+    answers: list[UseAnswer] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -76,8 +78,6 @@ class PartitionFold:
         self._folding: set[str] = set()
         """Keys of the current message: its further events of theirs are not old."""
         self._states: dict[str, KeyState] = {}
-        self._owners: dict[str, set[str]] = {}
-        """Gateway keys by the provider's key behind them."""
         self._touched: dict[str, Touched] = {}
         self._closed: list[SpendWindow] = []
         self.counts: Counter[str] = Counter()
@@ -87,9 +87,7 @@ class PartitionFold:
     def restore(self, key: str, value: bytes) -> None:
         """Take in one stored state, before the first fold."""
         if not self._books.restore(key, value):
-            state = self._states[key] = decode_state(value)
-            if state.record is not None and state.record.provider_key_id is not None:
-                self._owners.setdefault(state.record.provider_key_id, set()).add(key)
+            self._states[key] = decode_state(value)
 
     def fold(self, message: Message, batch: Batch | None = None) -> Effects:
         """Fold a message; the same messages give the same effects, however they are cut.
@@ -230,40 +228,29 @@ class PartitionFold:
         if isinstance(control, Calibration):
             self._books.calibration = control
             return
-        key_id = self._key_of(control)
+        if isinstance(control, UseQuestion):
+            effects.answers.append(answer(control, self._states))
+            return
+        key_id = _key_of(control)
         state = self._state_for(key_id, message, effects, None)
         if state is None:
             return
         if isinstance(control, KeyRecord):
             state.record = control
-            if control.provider_key_id is not None:
-                self._owners.setdefault(control.provider_key_id, set()).add(key_id)
         elif isinstance(control, Verdict):
             flush(state, self._rules.slicer, self._touched[key_id])
             effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
         else:
             self._reconcile(state, key_id, control, effects)
 
-    def _key_of(self, control: KeyRecord | Verdict | ProviderUsage) -> str:
-        if not isinstance(control, ProviderUsage) or control.key_id is not None:
-            return control.key_id or ""
-        # One gateway key behind the provider's: the incident is that key's. Else it is its own.
-        provider_key_id = control.provider_key_id or ""
-        owners = self._owners.get(provider_key_id, set())
-        return next(iter(owners)) if len(owners) == 1 else provider_key_id
-
     def _reconcile(
         self, state: KeyState, key_id: str, usage: ProviderUsage, effects: Effects
     ) -> None:
         self.counts["provider_usage"] += 1
         flush(state, self._rules.slicer, self._touched[key_id])
-        start, observed = int(epoch(usage.window_start)), epoch(usage.observed_at)
-        books = state.history.books
-        bill = books.bill(start, int(epoch(usage.window_end)), *_line(usage))
-        if start < state.history.first_seen < epoch(usage.window_end):
+        if not settle(state, usage):
             return
-        books.reconcile(bill, dict(state.windows.hours), observed)
-        now = max(state.clock, observed)
+        now = max(state.clock, epoch(usage.observed_at))
         revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
 
@@ -320,13 +307,11 @@ class PartitionFold:
         )
 
 
-def _line(usage: ProviderUsage) -> tuple[str, Billed]:
-    billed = Billed(
-        requests=usage.requests or 0,
-        tokens=usage.input_tokens + usage.output_tokens,
-        nanos=to_nanos(usage.cost_usd or 0.0),
-    )
-    return f"{usage.provider}/{usage.model}"[:128], billed
+def _key_of(control: KeyRecord | Verdict | ProviderUsage) -> str:
+    """Whose it is; a bill that was joined to no gateway key is the provider's key's own."""
+    if isinstance(control, ProviderUsage):
+        return control.key_id or control.provider_key_id or ""
+    return control.key_id
 
 
 def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:

@@ -142,10 +142,15 @@ class NotifyStage:
             await self._say(page, journal)
 
     async def _take_verdict(self, message: Message, journal: Journal) -> None:
-        """Show what was said elsewhere; what was said here comes back and changes nothing."""
+        """Pass on what was said elsewhere; what was said here comes back and changes nothing."""
         verdict = _decode(message, Verdict)
-        page = None if verdict is None else pages.load(verdict.incident_id, journal)
-        if verdict is not None and page is not None and pages.judged(page, verdict):
+        if verdict is None:
+            return
+        page = pages.load(verdict.incident_id, journal)
+        if page is not None and not pages.judged(page, verdict):
+            return
+        await _tell_detection(verdict, journal)
+        if page is not None:
             await self._say(page, journal)
 
     async def _take_click(self, message: Message, journal: Journal) -> None:
@@ -175,9 +180,8 @@ class NotifyStage:
             at=now,
         )
         pages.judged(page, verdict)
-        header = {RECORD_HEADER: "verdict"}
         await journal.publish(VERDICTS, verdict, key=click.incident_id)
-        await journal.publish(USAGE_EVENTS, verdict, key=verdict.key_id, headers=header)
+        await _tell_detection(verdict, journal)
         if click.button == "revoke":
             await self._request(page, f"slack:{click.user}", now, journal)
         await self._say(page, journal)
@@ -263,6 +267,11 @@ class NotifyStage:
         for page in self._pages(journal):
             if page.touched_at < now - KEEP_SECONDS:
                 journal.put(pages.PREFIX + page.incident.incident_id, None)
+
+
+async def _tell_detection(verdict: Verdict, journal: Journal) -> None:
+    header = {RECORD_HEADER: "verdict"}
+    await journal.publish(USAGE_EVENTS, verdict, key=verdict.key_id, headers=header)
 
 
 def _decode(message: Message, kind: type[Record]) -> Record | None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from pipeline.accept import Batch
 from pipeline.engine import Effects, PartitionFold, Rules
 from pipeline.message import Message
+from pipeline.reconcile.within import ReconcilingFold
 from pipeline.replay.merge import in_its_line
 from schemas.dead_letter import DeadLetter
 from schemas.incident import Incident
@@ -76,11 +77,12 @@ def replay(
         progress: called after each message.
     """
     fold = PartitionFold(rules, partitions=None)
+    reconciling = ReconcilingFold(fold)
     summary = Summary(counts=fold.counts)
     outputs = tuple(outputs)
     for number, message in enumerate(messages, 1):
         batch = rules.acceptor.accept(message)
-        results = _results(fold.fold(message, batch))
+        results = _results(reconciling.fold(message, batch))
         _note(summary, batch, results)
         for output in outputs:
             output.take(message, batch, results)

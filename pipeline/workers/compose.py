@@ -12,11 +12,16 @@ from pipeline.journal import Stage
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.role import Role
 from pipeline.workers.stages import StagePlan, StageRole
-from schemas.topics import ENFORCE_STATE, NOTIFY_STATE
+from schemas.topics import ENFORCE_STATE, NOTIFY_STATE, RECONCILE_STATE
 
-StageName = Literal["sink", "notify", "enforce"]
+StageName = Literal["sink", "notify", "enforce", "reconcile"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
-_STATES = {"sink": None, "notify": NOTIFY_STATE, "enforce": ENFORCE_STATE}
+_STATES = {
+    "sink": None,
+    "notify": NOTIFY_STATE,
+    "enforce": ENFORCE_STATE,
+    "reconcile": RECONCILE_STATE,
+}
 
 
 def build_role(name: str, config: Config) -> Role:
@@ -51,6 +56,10 @@ def build_stage(name: StageName, config: Config) -> Stage:
         from pipeline.notify.stage import NotifyStage
 
         return NotifyStage.from_config(config, time.time)
+    if name == "reconcile":
+        from pipeline.reconcile.stage import ReconcileStage
+
+        return ReconcileStage.from_config(config, time.time)
     from pipeline.response.enforce import EnforceStage
 
     return EnforceStage.from_config(config, time.time)

@@ -21,12 +21,14 @@ from pipeline.workers.producing import PACKED, pack
 from pipeline.workers.role import Clock, Host, Record, Records, to_message
 from pipeline.workers.state_log import StateLog
 from schemas.dead_letter import DeadLetter
+from schemas.gateway_use import UseAnswer
 from schemas.incident import Incident
 from schemas.spend_window import SpendWindow
 from schemas.topics import (
     CONTENT_TYPE_HEADER,
     DEAD_LETTERS,
     DETECT_STATE,
+    GATEWAY_USE,
     INCIDENTS,
     MOVED_HEADER,
     NDJSON,
@@ -51,6 +53,8 @@ class Effects(Protocol):
     def dead_letters(self) -> Sequence[DeadLetter]: ...
     @property
     def moved(self) -> Sequence[tuple[str, bytes]]: ...
+    @property
+    def answers(self) -> Sequence[UseAnswer]: ...
 
 
 class Checkpoint(Protocol):
@@ -104,6 +108,8 @@ class Partition:
             self._urgent = True
         for letter in effects.dead_letters:
             await self._log.send(DEAD_LETTERS, self._encode(letter))
+        for answer in effects.answers:
+            await self._log.send(GATEWAY_USE, self._encode(answer), key=answer.question_id)
         if effects.moved:
             for place, lines in pack(effects.moved, self._partitions):
                 await self._log.send(USAGE_EVENTS, lines, partition=place, headers=MOVED)

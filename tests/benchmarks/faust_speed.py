@@ -22,6 +22,7 @@ from pipeline.workers.detect import Checkpoint, DetectRole, Effects, Fold
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
 from schemas.dead_letter import DeadLetter
+from schemas.gateway_use import UseAnswer
 from schemas.incident import Incident
 from schemas.partition import partition_of
 from schemas.spend_window import SpendWindow
@@ -48,6 +49,7 @@ class _Nothing:
     incidents: tuple[Incident, ...] = ()
     dead_letters: tuple[DeadLetter, ...] = ()
     moved: tuple[tuple[str, bytes], ...] = ()
+    answers: tuple[UseAnswer, ...] = ()
     states: tuple[tuple[str, bytes | None], ...] = ()
     windows: tuple[SpendWindow, ...] = ()
 

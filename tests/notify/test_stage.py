@@ -268,6 +268,18 @@ async def test_a_verdict_from_elsewhere_is_shown() -> None:
         assert "Judged not a leak by ana" in shown(loop)
 
 
+async def test_a_verdict_from_elsewhere_reaches_detection_once() -> None:
+    """Also on an incident that nobody was told of."""
+    async with on_call() as loop:
+        await loop.tell()
+        for incident in ("inc_1", "inc_1", "inc_untold"):
+            said = verdict(incident_id=incident, by="console:ana", at=loop.clock())
+            await loop.bus.publish(VERDICTS, said, key=incident)
+            await loop.bus.run_until_quiet()
+        heard = [json.loads(each.value) for each in loop.bus.topics[USAGE_EVENTS.name]]
+        assert [each["incident_id"] for each in heard] == ["inc_1", "inc_untold"]
+
+
 async def test_an_outcome_of_an_unknown_action_is_shown() -> None:
     async with on_call() as loop:
         await loop.tell()

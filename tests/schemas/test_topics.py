@@ -3,7 +3,7 @@ import pytest
 
 from schemas.topics import TOPICS, Topic
 
-ROLES = {"intake", "gateways", "serve", "pollers", "leakline", "detect", "reconcile", "sink"} | {
+ROLES = {"intake", "gateways", "serve", "pollers", "owners", "detect", "reconcile", "sink"} | {
     "notify",
     "enforce",
     "console",
@@ -37,4 +37,4 @@ def test_what_needs_the_whole_view_has_one_partition() -> None:
 
 def test_states_are_compacted_and_logs_are_not() -> None:
     compacted = {topic.name for topic in TOPICS if topic.compacted}
-    assert compacted == {"keys", "detect-state", "notify-state", "enforce-state"}
+    assert compacted == {"keys", "detect-state", "notify-state", "enforce-state", "reconcile-state"}

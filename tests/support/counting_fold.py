@@ -8,6 +8,7 @@ from msgspec import Struct
 from pipeline.message import Message
 from schemas.dead_letter import DeadLetter
 from schemas.fields import NANOS, to_nanos
+from schemas.gateway_use import UseAnswer
 from schemas.incident import Incident
 from schemas.partition import partition_of
 from schemas.spend_window import SpendWindow
@@ -30,6 +31,7 @@ class CountedEffects:
     incidents: list[Incident] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     moved: list[tuple[str, bytes]] = field(default_factory=list)
+    answers: list[UseAnswer] = field(default_factory=list)
 
 
 @dataclass

@@ -1,0 +1,56 @@
+"""Bills beside what the gateway saw: of one key, and of several that share a provider's key."""
+
+from collections.abc import Mapping
+
+from detectors.baselines.billing import Billed
+from pipeline.engine.state import KeyState
+from schemas.fields import epoch, to_nanos
+from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
+from schemas.provider_usage import ProviderUsage
+
+
+def answer(question: UseQuestion, states: Mapping[str, KeyState]) -> UseAnswer:
+    """What keys used, as far as the log has come; a key that is not known used nothing."""
+    start, end = int(epoch(question.window_start)), int(epoch(question.window_end))
+    whole = GatewayUse()
+    for key_id in question.key_ids:
+        state = states.get(key_id)
+        if state is not None:
+            whole.add(_use(state, start, end))
+    return UseAnswer(question_id=question.question_id, part=question.part, use=whole)
+
+
+def settle(state: KeyState, usage: ProviderUsage) -> bool:
+    """Enter a bill into the books of a key; whether there is anything to be judged."""
+    start, end = int(epoch(usage.window_start)), int(epoch(usage.window_end))
+    books = state.history.books
+    bill = books.bill(start, end, *_line(usage))
+    use = usage.gateway or _use(state, start, end)
+    if use.first_seen > start or not use.complete:
+        return False  # nobody was looking at the time, or what was seen is forgotten
+    books.reconcile(bill, use, epoch(usage.observed_at))
+    return True
+
+
+def _use(state: KeyState, start: int, end: int) -> GatewayUse:
+    books = state.history.books
+    pending = [
+        (minute // 60, totals)
+        for minute, slices in state.pending.items()
+        for totals in slices.values()
+    ]
+    open_hours = [*state.windows.hours.items(), *pending]
+    use = books.use(start, end, open_hours)
+    use.first_seen = state.history.first_seen
+    begin = max(start, int(use.first_seen)) // 3600
+    use.complete = not use.first_seen or books.reaches(begin, open_hours)
+    return use
+
+
+def _line(usage: ProviderUsage) -> tuple[str, Billed]:
+    billed = Billed(
+        requests=usage.requests or 0,
+        tokens=usage.input_tokens + usage.output_tokens,
+        nanos=to_nanos(usage.cost_usd or 0.0),
+    )
+    return f"{usage.provider}/{usage.model}"[:128], billed

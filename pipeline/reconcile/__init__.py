@@ -1,0 +1,1 @@
+"""Registry entries and providers' bills, on their way to the partitions of their keys."""

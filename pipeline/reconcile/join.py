@@ -1,0 +1,146 @@
+"""Whose a bill is: from the provider's key to the gateway keys behind it. Pure.
+
+Exactly one gateway key: the bill is that key's. None: it is the provider's key's own. Several: it
+is the provider's key's own, too, and is compared with what all of them used together, which the
+detectors of their partitions are asked for first.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from schemas.fields import epoch
+from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
+from schemas.key_record import KeyRecord
+from schemas.partition import partition_of
+from schemas.provider_usage import ProviderUsage
+
+QUESTION_BYTES_MAX: Final = 12 * 1024
+"""Of key ids in one question."""
+ROUNDS_MAX: Final = 10_000
+"""Windows of shared keys that wait for answers; beyond it the oldest is given up."""
+LINES_MAX: Final = 256
+"""Bills of such a window; further ones are left out, as the engine has no room for more."""
+
+
+class Round(Struct):
+    """The bills of one window of a shared key, and the answers so far."""
+
+    question_id: str
+    bills: list[ProviderUsage]
+    waiting: set[int]
+    """Parts that have not been answered."""
+    use: GatewayUse
+
+
+Routed = ProviderUsage | UseQuestion
+
+
+class Join:
+    """The registry's keys by provider's key, and the rounds of questions that are open."""
+
+    def __init__(self, partitions: int) -> None:
+        self._partitions = partitions
+        self._provider_keys: dict[str, str] = {}
+        self._owners: defaultdict[str, set[str]] = defaultdict(set)
+        self.rounds: dict[str, Round] = {}
+        """By provider's key and window, oldest first."""
+
+    def register(self, record: KeyRecord) -> None:
+        """Take in an entry of the registry; it replaces the key's earlier one."""
+        before = self._provider_keys.pop(record.key_id, None)
+        if before is not None:
+            self._owners[before].discard(record.key_id)
+        if record.provider_key_id is not None:
+            self._provider_keys[record.key_id] = record.provider_key_id
+            self._owners[record.provider_key_id].add(record.key_id)
+
+    def route(self, bills: Iterable[ProviderUsage]) -> Iterator[Routed]:
+        """Bills with the key whose they are, and questions about those of shared keys."""
+        shared: dict[str, list[ProviderUsage]] = {}
+        for bill in bills:
+            owners = self._owners_of(bill)
+            if owners is None:
+                yield replace(bill, gateway=None)
+            elif len(owners) == 1:
+                yield replace(bill, key_id=next(iter(owners)), gateway=None)
+            elif not owners:
+                yield replace(bill, key_id=bill.provider_key_id, gateway=None)
+            else:
+                shared.setdefault(_window(bill), []).append(bill)
+        for window, together in shared.items():
+            yield from self._ask(window, together)
+
+    def take(self, answer: UseAnswer) -> list[ProviderUsage]:
+        """The bills that an answer was the last to be waited for, ready to be judged."""
+        window = answer.question_id.rpartition("/")[0]
+        found = self.rounds.get(window)
+        if found is None or found.question_id != answer.question_id:
+            return []
+        if answer.part in found.waiting:
+            found.waiting.remove(answer.part)
+            found.use.add(answer.use)
+        if found.waiting:
+            return []
+        del self.rounds[window]
+        return [
+            replace(bill, key_id=bill.provider_key_id, gateway=found.use) for bill in found.bills
+        ]
+
+    def _owners_of(self, bill: ProviderUsage) -> set[str] | None:
+        """None: the bill says itself whose it is."""
+        if bill.key_id is not None or bill.provider_key_id is None:
+            return None
+        return self._owners.get(bill.provider_key_id, set())
+
+    def _ask(self, window: str, bills: list[ProviderUsage]) -> Iterator[UseQuestion]:
+        """Begin a round; one that is open for the same window begins anew."""
+        before = self.rounds.pop(window, None)
+        lines = {(each.provider, each.model): each for each in before.bills} if before else {}
+        lines |= {(each.provider, each.model): each for each in bills}
+        latest = max(epoch(each.observed_at) for each in bills)
+        first = bills[0]
+        questions = [
+            UseQuestion(
+                question_id=f"{window}/{latest:.3f}",
+                part=part,
+                key_ids=key_ids,
+                window_start=first.window_start,
+                window_end=first.window_end,
+            )
+            for part, key_ids in enumerate(self._parts(self._owners[first.provider_key_id or ""]))
+        ]
+        self.rounds[window] = Round(
+            questions[0].question_id,
+            list(lines.values())[:LINES_MAX],
+            {each.part for each in questions},
+            GatewayUse(),
+        )
+        while len(self.rounds) > ROUNDS_MAX:
+            del self.rounds[next(iter(self.rounds))]
+        yield from questions
+
+    def _parts(self, owners: set[str]) -> Iterator[list[str]]:
+        """Keys of one partition each, few enough for a message."""
+        places: defaultdict[int, list[str]] = defaultdict(list)
+        for key_id in sorted(owners):
+            places[partition_of(key_id, self._partitions)].append(key_id)
+        for _, key_ids in sorted(places.items()):
+            part: list[str] = []
+            size = 0
+            for key_id in key_ids:
+                length = len(key_id.encode()) + 3
+                if part and size + length > QUESTION_BYTES_MAX:
+                    yield part
+                    part, size = [], 0
+                part.append(key_id)
+                size += length
+            yield part
+
+
+def _window(bill: ProviderUsage) -> str:
+    start, end = epoch(bill.window_start), epoch(bill.window_end)
+    return f"{bill.provider_key_id}/{start:.3f}/{end:.3f}"

@@ -1,0 +1,177 @@
+"""Reconcile as a stage: what detection must know, from topics of its own into the log.
+
+Detection reads one topic. This stage puts registry entries and bills there as control records,
+each into the partition of the key that it concerns. Kafka has no order across topics, so bills
+wait until the registry has been silent for a moment.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+import structlog
+
+from pipeline.config import Config, ConfigError
+from pipeline.journal import Journal
+from pipeline.message import Message
+from pipeline.reconcile.join import Join, Round, Routed
+from pipeline.replay.lines import ReplayError, read_lines
+from schemas.codec import Refused, decode_control, decode_record, encode
+from schemas.gateway_use import UseAnswer
+from schemas.key_record import KeyRecord
+from schemas.provider_usage import ProviderUsage
+from schemas.topics import (
+    GATEWAY_USE,
+    KEYS,
+    PROVIDER_USAGE,
+    RECORD_HEADER,
+    USAGE_EVENTS,
+    Topic,
+)
+
+log = structlog.get_logger(__name__)
+
+SILENCE_SECONDS: Final = 2.0
+"""Bills wait until no registry entry has come for so long."""
+BILLS_MAX: Final = 20_000
+"""Bills that wait; beyond it they are routed without waiting."""
+_KEY: Final = "key/"
+_BILL: Final = "bill/"
+_ROUND: Final = "round/"
+
+
+class ReconcileStage:
+    """Hands registry entries and bills on to the partitions that they concern."""
+
+    reads: tuple[Topic, ...] = (KEYS, PROVIDER_USAGE, GATEWAY_USE)
+
+    def __init__(
+        self, partitions: int, registry: Iterable[KeyRecord], now: Callable[[], float]
+    ) -> None:
+        """Start with nothing remembered.
+
+        Args:
+            partitions: how many `usage-events` has.
+            registry: entries to be put into the topic `keys`, where they differ.
+            now: Unix seconds.
+        """
+        self._join = Join(partitions)
+        self._registry = list(registry)
+        self._now = now
+        self._bills: dict[str, ProviderUsage] = {}
+        """By name in the journal, in order."""
+        self._registered_at = now()
+        self._remembers = False
+
+    @classmethod
+    def from_config(cls, config: Config, now: Callable[[], float] = time.time) -> "ReconcileStage":
+        """The stage as configured.
+
+        Raises:
+            ConfigError: the key registry cannot be read.
+        """
+        return cls(config.kafka.partitions, _registry(config), now)
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        """Take a message in; bills leave at a tick."""
+        self._remember(journal)
+        try:
+            if message.topic.endswith(KEYS.name):
+                await self._entry(message, journal)
+            elif message.topic.endswith(GATEWAY_USE.name):
+                await self._answer(decode_record(message.value, UseAnswer), journal)
+            else:
+                self._bill(message, journal)
+        except Refused as refused:  # the sink keeps it as a dead letter
+            log.warning("not_reconciled", topic=message.topic, detail=refused.detail)
+        if len(self._bills) > BILLS_MAX:
+            await self._route(journal)
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        """Load the registry once, and route bills when it is silent."""
+        self._remember(journal)
+        registry, self._registry = self._registry, []
+        for record in registry:
+            if journal.get(_KEY + record.key_id) != encode(record):
+                self._registered_at = now
+                await journal.publish(KEYS, record, key=record.key_id)
+        if self._bills and now - self._registered_at >= SILENCE_SECONDS:
+            await self._route(journal)
+
+    def _remember(self, journal: Journal) -> None:
+        if self._remembers:
+            return
+        self._remembers = True
+        for name in sorted(journal.keys()):
+            value = journal.get(name) or b""
+            if name.startswith(_KEY):
+                self._join.register(decode_record(value, KeyRecord))
+            elif name.startswith(_BILL):
+                self._bills[name] = decode_record(value, ProviderUsage)
+            else:
+                window = name.removeprefix(_ROUND)
+                self._join.rounds[window] = msgspec.json.decode(value, type=Round)
+
+    async def _entry(self, message: Message, journal: Journal) -> None:
+        if message.value:
+            record = decode_control(message.value, KeyRecord)
+        else:  # taken out of the registry: from now on learnt from its traffic
+            record = KeyRecord(key_id=(message.key or b"").decode(errors="replace"))
+        raw = encode(record)
+        if journal.get(_KEY + record.key_id) == raw:
+            return
+        self._registered_at = self._now()
+        self._join.register(record)
+        journal.put(_KEY + record.key_id, raw)
+        header = {RECORD_HEADER: "key"}
+        await journal.publish(USAGE_EVENTS, raw, key=record.key_id, headers=header)
+
+    def _bill(self, message: Message, journal: Journal) -> None:
+        name = f"{_BILL}{message.offset:020}"
+        bill = self._bills[name] = decode_control(message.value, ProviderUsage)
+        journal.put(name, encode(bill))
+
+    async def _route(self, journal: Journal) -> None:
+        bills, self._bills = self._bills, {}
+        for name in bills:
+            journal.put(name, None)
+        await self._send(self._join.route(bills.values()), journal)
+
+    async def _answer(self, answer: UseAnswer, journal: Journal) -> None:
+        await self._send(self._join.take(answer), journal, answer)
+
+    async def _send(
+        self, routed: Iterable[Routed], journal: Journal, answer: UseAnswer | None = None
+    ) -> None:
+        touched = {_window(answer.question_id)} if answer else set()
+        for each in routed:
+            if isinstance(each, ProviderUsage):
+                header, key = {RECORD_HEADER: "provider-usage"}, each.key_id
+            else:
+                header, key = {RECORD_HEADER: "gateway-use"}, each.key_ids[0]
+                touched.add(_window(each.question_id))
+            await journal.publish(USAGE_EVENTS, each, key=key, headers=header)
+        for window in touched:
+            found = self._join.rounds.get(window)
+            journal.put(_ROUND + window, None if found is None else msgspec.json.encode(found))
+
+
+def _window(question_id: str) -> str:
+    return question_id.rpartition("/")[0]
+
+
+def _registry(config: Config) -> list[KeyRecord]:
+    if config.keys is None:
+        return []
+    try:
+        lines = list(read_lines(config.keys))
+    except ReplayError as error:
+        raise ConfigError(f"keys: {error}") from None
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            records.append(decode_control(line, KeyRecord))
+        except Refused as refused:
+            raise ConfigError(f"keys: {config.keys}:{number}: {refused.detail}") from None
+    return records

@@ -1,0 +1,123 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.reconcile.join import LINES_MAX, QUESTION_BYTES_MAX, ROUNDS_MAX, Join, Routed
+from schemas.codec import CONTROL_BYTES_MAX, encode
+from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
+from schemas.partition import partition_of
+from schemas.provider_usage import ProviderUsage
+from tests.reconcile.bills import OBSERVED, PROVIDER_KEY, WINDOW, bill, entry
+
+PARTITIONS = 5
+
+
+def joined(*key_ids: str) -> Join:
+    join = Join(PARTITIONS)
+    for key_id in key_ids:
+        join.register(entry(key_id))
+    return join
+
+
+def questions(routed: list[Routed]) -> list[UseQuestion]:
+    return [each for each in routed if isinstance(each, UseQuestion)]
+
+
+def answered(question: UseQuestion, nanos: int = 1) -> UseAnswer:
+    use = GatewayUse(requests=1, tokens=1, nanos=nanos, first_seen=5.0 + question.part)
+    return UseAnswer(question_id=question.question_id, part=question.part, use=use)
+
+
+def whose(routed: list[Routed]) -> list[str | None]:
+    return [each.key_id for each in routed if isinstance(each, ProviderUsage)]
+
+
+def test_a_bill_that_names_its_key_is_that_keys() -> None:
+    routed = list(joined("a", "b").route([bill(1.0, key_id="somebody")]))
+    assert whose(routed) == ["somebody"]
+
+
+def test_the_only_key_behind_the_providers_gets_the_bill() -> None:
+    assert whose(list(joined("a").route([bill(1.0)]))) == ["a"]
+
+
+def test_without_a_key_behind_it_the_bill_is_the_providers_keys_own() -> None:
+    assert whose(list(joined().route([bill(1.0)]))) == [PROVIDER_KEY]
+
+
+def test_a_key_that_moves_to_another_providers_key_leaves_the_first() -> None:
+    join = joined("a", "b")
+    join.register(entry("b", "provider-2"))
+    assert whose(list(join.route([bill(1.0), bill(1.0, provider_key_id="provider-2")]))) == [
+        "a",
+        "b",
+    ]
+
+
+def test_nobody_but_detection_says_what_the_gateway_saw() -> None:
+    claimed = bill(1.0, gateway=GatewayUse(nanos=10**12))
+    for join in (joined(), joined("a")):
+        (routed,) = join.route([claimed])
+        assert isinstance(routed, ProviderUsage)
+        assert routed.gateway is None
+
+
+@given(st.sets(st.integers(0, 400).map("key-{}".format), min_size=2), st.randoms())
+def test_several_keys_are_asked_each_once_and_where_they_are(
+    key_ids: set[str], random: "object"
+) -> None:
+    join = joined(*key_ids)
+    asked = questions(list(join.route([bill(1.0, "m1"), bill(2.0, "m2")])))
+    assert sorted(key for each in asked for key in each.key_ids) == sorted(key_ids)
+    for each in asked:
+        assert len({partition_of(key, PARTITIONS) for key in each.key_ids}) == 1
+    random.shuffle(asked)  # type: ignore[attr-defined]  # hypothesis hands over a Random
+    for each in asked[:-1]:
+        assert not join.take(answered(each, 7))
+        assert not join.take(answered(each, 7)), "an answer that comes twice counts once"
+    ready = join.take(answered(asked[-1], 7))
+    assert [(each.model, each.key_id) for each in ready] == [
+        ("m1", PROVIDER_KEY),
+        ("m2", PROVIDER_KEY),
+    ]
+    for each in ready:
+        assert each.gateway == GatewayUse(
+            requests=len(asked), tokens=len(asked), nanos=7 * len(asked), first_seen=5.0
+        )
+    assert not join.rounds
+
+
+def test_questions_fit_into_a_control_record() -> None:
+    join = joined(*(f"{number:0128}" for number in range(1_000)))
+    asked = questions(list(join.route([bill(1.0)])))
+    assert sum(len(each.key_ids) for each in asked) == 1_000
+    assert all(len(encode(each)) <= CONTROL_BYTES_MAX for each in asked)
+    assert QUESTION_BYTES_MAX < CONTROL_BYTES_MAX
+
+
+def test_a_later_bill_begins_the_round_anew_with_every_line() -> None:
+    join = joined("a", "b")
+    before = questions(list(join.route([bill(1.0, "m1")])))
+    later = bill(5.0, "m2", observed_at=OBSERVED + 60)
+    again = questions(list(join.route([later])))
+    for each in before:
+        assert not join.take(answered(each)), "the earlier round is over"
+    ready = [line for each in again for line in join.take(answered(each))]
+    assert {(each.model, each.cost_usd) for each in ready} == {("m1", 1.0), ("m2", 5.0)}
+
+
+def test_an_answer_nobody_waits_for_is_left_alone() -> None:
+    use = GatewayUse()
+    assert not joined("a", "b").take(UseAnswer(question_id="x/1/2/3", part=0, use=use))
+
+
+def test_rounds_and_lines_are_bounded() -> None:
+    join = joined("a", "b")
+    hour = WINDOW[1] - WINDOW[0]
+    many = [
+        bill(1.0, window_start=WINDOW[0] + n * hour, window_end=WINDOW[1] + n * hour)
+        for n in range(ROUNDS_MAX + 5)
+    ]
+    list(join.route(many))
+    assert len(join.rounds) == ROUNDS_MAX
+    list(join.route([bill(1.0, f"m{n}") for n in range(LINES_MAX + 5)]))
+    assert max(len(each.bills) for each in join.rounds.values()) == LINES_MAX

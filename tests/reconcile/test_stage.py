@@ -1,0 +1,214 @@
+"""Reconcile and detect on a log in memory, beside a replay of the same records."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.config import Config, ConfigError
+from pipeline.embedded import BusLog, DetectStage
+from pipeline.memory import MemoryBus
+from pipeline.message import Message
+from pipeline.reconcile import stage
+from pipeline.reconcile.stage import SILENCE_SECONDS, ReconcileStage
+from pipeline.replay.run import replay
+from schemas.codec import encode
+from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
+from schemas.incident import Incident
+from schemas.key_record import KeyRecord
+from schemas.provider_usage import ProviderUsage
+from schemas.topics import (
+    GATEWAY_USE,
+    INCIDENTS,
+    KEYS,
+    PROVIDER_USAGE,
+    RECORD_HEADER,
+    USAGE_EVENTS,
+    Topic,
+)
+from tests.reconcile.bills import DOLLARS_AN_HOUR, OBSERVED, PROVIDER_KEY, bill, entry, traffic
+from tests.support.events import control, messages, rules
+
+
+class Clock:
+    now = OBSERVED
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def streamed(
+    keys: list[KeyRecord], key_ids: list[str], bills: list[ProviderUsage]
+) -> list[Incident]:
+    """What the stages say when the records come through their topics."""
+    clock = Clock()
+    bus = MemoryBus([ReconcileStage(1, [], clock), DetectStage(rules())], clock)
+    for record in keys:
+        await bus.publish(KEYS, record, key=record.key_id)
+    await bus.run_until_quiet()
+    await BusLog(bus).send_packed([(e.key_id, encode(e)) for e in traffic(*key_ids)])
+    for each in bills:
+        await bus.publish(PROVIDER_USAGE, each)
+    await bus.run_until_quiet()
+    clock.now += SILENCE_SECONDS
+    await bus.tick(clock.now)
+    return [msgspec.json.decode(m.value, type=Incident) for m in bus.topics[INCIDENTS.name]]
+
+
+def replayed(
+    keys: list[KeyRecord], key_ids: list[str], bills: list[ProviderUsage]
+) -> list[Incident]:
+    """What a replay says."""
+    found: list[Incident] = []
+
+    class Output:
+        def take(self, message: Message, batch: object, results: object) -> None:
+            del message, batch
+            found.extend(results.incidents)  # type: ignore[attr-defined]
+
+        def windows(self, rows: object) -> None:
+            """Nothing."""
+
+    log = [
+        *(control("key", record) for record in keys),
+        *messages(traffic(*key_ids)),
+        *(control("provider-usage", each, at=OBSERVED) for each in bills),
+    ]
+    replay(log, rules(), [Output()])
+    return found
+
+
+def off_gateway(incidents: list[Incident]) -> list[str]:
+    return [each.key_id for each in incidents if each.cause == "off_gateway"]
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    owners=st.integers(0, 4),
+    unrelated=st.integers(0, 2),
+    stolen=st.sampled_from([0.0, 40.0]),
+    lines=st.integers(1, 3),
+)
+async def test_a_bill_is_compared_with_all_keys_behind_it(
+    owners: int, unrelated: int, stolen: float, lines: int
+) -> None:
+    """What all of those used who share the provider's key is no theft; what is beyond is."""
+    mine = [f"key-{n}" for n in range(owners)]
+    others = [f"other-{n}" for n in range(unrelated)]
+    keys = [entry(each) for each in mine] + [entry(each, f"for-{each}") for each in others]
+    due = owners * DOLLARS_AN_HOUR + stolen
+    bills = [bill(due / lines, f"m{n}") for n in range(lines)]
+    said = await streamed(keys, mine + others, bills)
+    whose = mine[0] if owners == 1 else PROVIDER_KEY
+    assert set(off_gateway(said)) == ({whose} if stolen else set())
+    assert [encode(each) for each in said] == [
+        encode(e) for e in replayed(keys, mine + others, bills)
+    ]
+
+
+async def test_a_registry_entry_and_its_change_reach_the_log_once_each() -> None:
+    clock = Clock()
+    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    record = entry("a")
+    for each in (record, record, msgspec.structs.replace(record, status="revoked"), record):
+        await bus.publish(KEYS, each, key="a")
+        await bus.run_until_quiet()
+    await bus.publish(KEYS, b"", key="a")
+    await bus.run_until_quiet()
+    told = [
+        msgspec.json.decode(m.value, type=KeyRecord)
+        for m in bus.topics[USAGE_EVENTS.name]
+        if m.headers == {RECORD_HEADER: "key"} and m.key == b"a"
+    ]
+    assert [each.status for each in told] == ["active", "revoked", "active", "active"]
+    assert told[-1] == KeyRecord(key_id="a")
+
+
+async def test_bills_wait_until_the_registry_is_silent() -> None:
+    """A bill that overtakes the second of two owners would look stolen."""
+    clock = Clock()
+    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    await bus.publish(PROVIDER_USAGE, bill(6.0))
+    await bus.publish(KEYS, entry("a"), key="a")
+    await bus.run_until_quiet()
+    clock.now += SILENCE_SECONDS / 2
+    await bus.publish(KEYS, entry("b"), key="b")
+    await bus.run_until_quiet()
+    clock.now += SILENCE_SECONDS / 2
+    await bus.tick(clock.now)
+    assert kinds(bus) == ["key", "key"]
+    clock.now += SILENCE_SECONDS
+    await bus.tick(clock.now)
+    assert kinds(bus)[2:] == ["gateway-use"]
+
+
+def kinds(bus: MemoryBus, topic: Topic = USAGE_EVENTS) -> list[str]:
+    return [each.record for each in bus.topics[topic.name]]
+
+
+async def test_a_stage_that_died_goes_on_with_what_it_remembered() -> None:
+    clock = Clock()
+    first, second, third = (ReconcileStage(1, [], clock) for _ in range(3))
+    bus = MemoryBus([first], clock)
+    for each in ("a", "b"):
+        await bus.publish(KEYS, entry(each), key=each)
+    await bus.publish(PROVIDER_USAGE, bill(6.0))
+    await bus.run_until_quiet()
+    bus.restart(first, second)
+    clock.now += SILENCE_SECONDS
+    await bus.tick(clock.now)
+    assert kinds(bus) == ["key", "key", "gateway-use"]
+    bus.restart(second, third)
+    question = msgspec.json.decode(bus.topics[USAGE_EVENTS.name][-1].value, type=UseQuestion)
+    answer = UseAnswer(question_id=question.question_id, part=question.part, use=GatewayUse())
+    await bus.publish(GATEWAY_USE, answer)
+    await bus.run_until_quiet()
+    assert kinds(bus)[3:] == ["provider-usage"]
+
+
+async def test_what_cannot_be_read_is_left_to_the_sink() -> None:
+    clock = Clock()
+    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    for topic in (KEYS, PROVIDER_USAGE, GATEWAY_USE):
+        await bus.publish(topic, b"{")
+    await bus.run_until_quiet()
+    assert not kinds(bus)
+
+
+async def test_bills_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stage, "BILLS_MAX", 3)
+    clock = Clock()
+    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    for number in range(4):
+        await bus.publish(PROVIDER_USAGE, bill(1.0, f"m{number}"))
+    await bus.run_until_quiet()
+    assert kinds(bus) == ["provider-usage"] * 4
+
+
+async def test_the_configured_registry_is_published_where_it_differs(tmp_path: Path) -> None:
+    clock = Clock()
+    path = tmp_path / "keys.jsonl"
+    path.write_bytes(encode(entry("a")) + b"\n" + encode(entry("b")) + b"\n")
+    config = Config.model_construct(keys=path)
+    stages = [ReconcileStage.from_config(config, clock)]
+    bus = MemoryBus(stages, clock)
+    await bus.publish(KEYS, entry("a"), key="a")
+    await bus.run_until_quiet()
+    await bus.tick(clock.now)
+    assert [each.key for each in bus.topics[KEYS.name]] == [b"a", b"b"]
+    bus.restart(stages[0], ReconcileStage.from_config(config, clock))
+    await bus.tick(clock.now)
+    assert [each.key for each in bus.topics[USAGE_EVENTS.name]] == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(("text", "said"), [("{}", "keys.jsonl:1"), (None, "cannot be read")])
+def test_a_registry_that_cannot_be_read_is_said_by_its_setting(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    path = tmp_path / "keys.jsonl"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=f"^keys: .*{said}"):
+        ReconcileStage.from_config(Config.model_construct(keys=path))
