@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -132,7 +133,7 @@ class Join:
             part: list[str] = []
             size = 0
             for key_id in key_ids:
-                length = len(key_id.encode()) + 3
+                length = len(msgspec.json.encode(key_id)) + 1
                 if part and size + length > QUESTION_BYTES_MAX:
                     yield part
                     part, size = [], 0

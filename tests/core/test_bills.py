@@ -5,7 +5,7 @@ import pytest
 from detectors.baselines.billing import LEDGER_HOURS
 from schemas.gateway_use import GatewayUse, UseQuestion
 from tests.reconcile.bills import bill, entry, use
-from tests.support.events import HOUR, KEY, START, Message, control, event, messages, packed, run
+from tests.support.events import HOUR, KEY, START, control, event, messages, packed, run
 
 THEFT_DOLLARS = 50.0
 
@@ -20,7 +20,7 @@ def billed(first_hour: float, *, registered: bool, hours: int = 120) -> set[str]
         window_end=start + HOUR,
         observed_at=START + hours * HOUR,
     )
-    log: list[Message] = [control("key", entry(KEY))] if registered else []
+    log = [control("key", entry(KEY))] if registered else []
     log += [*messages(use(KEY, hours)), control("provider-usage", due)]
     return {each.cause for each in run(log).incidents}
 

@@ -1,3 +1,6 @@
+from random import Random
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,31 +66,32 @@ def test_nobody_but_detection_says_what_the_gateway_saw() -> None:
 
 @given(st.sets(st.integers(0, 400).map("key-{}".format), min_size=2), st.randoms())
 def test_several_keys_are_asked_each_once_and_where_they_are(
-    key_ids: set[str], random: "object"
+    key_ids: set[str], random: Random
 ) -> None:
     join = joined(*key_ids)
     asked = questions(list(join.route([bill(1.0, "m1"), bill(2.0, "m2")])))
     assert sorted(key for each in asked for key in each.key_ids) == sorted(key_ids)
     for each in asked:
         assert len({partition_of(key, PARTITIONS) for key in each.key_ids}) == 1
-    random.shuffle(asked)  # type: ignore[attr-defined]  # hypothesis hands over a Random
+    random.shuffle(asked)
     for each in asked[:-1]:
         assert not join.take(answered(each, 7))
         assert not join.take(answered(each, 7)), "an answer that comes twice counts once"
     ready = join.take(answered(asked[-1], 7))
-    assert [(each.model, each.key_id) for each in ready] == [
+    assert [(line.model, line.key_id) for line in ready] == [
         ("m1", PROVIDER_KEY),
         ("m2", PROVIDER_KEY),
     ]
-    for each in ready:
-        assert each.gateway == GatewayUse(
+    for line in ready:
+        assert line.gateway == GatewayUse(
             requests=len(asked), tokens=len(asked), nanos=7 * len(asked), first_seen=5.0
         )
     assert not join.rounds
 
 
-def test_questions_fit_into_a_control_record() -> None:
-    join = joined(*(f"{number:0128}" for number in range(1_000)))
+@pytest.mark.parametrize("filler", ["0", "\x01", "\u00fc", "\U0001f511"])
+def test_questions_fit_into_a_control_record(filler: str) -> None:
+    join = joined(*(f"{number:{filler}>128}" for number in range(1_000)))
     asked = questions(list(join.route([bill(1.0)])))
     assert sum(len(each.key_ids) for each in asked) == 1_000
     assert all(len(encode(each)) <= CONTROL_BYTES_MAX for each in asked)
