@@ -38,6 +38,9 @@ def replay(
     dead_letters: Annotated[
         Path | None, typer.Option(**OUTPUT, help="Write refused lines here, with reasons.")
     ] = None,
+    notices: Annotated[
+        Path | None, typer.Option(**OUTPUT, help="Write the messages that people get here.")
+    ] = None,
     store: Annotated[
         Path | None,
         typer.Option(file_okay=False, metavar="DIR", help="Fill an embedded store as well."),
@@ -47,7 +50,9 @@ def replay(
     """Run recorded files through the same engine as the stream, in event time.
 
     The files become one log by time; each keeps its own order, so late events stay late. A
-    summary goes to stderr. Bad lines are counted by reason and never end a replay.
+    summary goes to stderr. Bad lines are counted by reason and never end a replay. The incidents
+    are what each key's own log says; where many keys show the same at once, people get one message
+    for all: `--notices` writes a line for each.
 
     Examples:
 
@@ -57,6 +62,7 @@ def replay(
     """
     from pipeline.engine import default_rules
     from pipeline.replay.merge import Recording, merge
+    from pipeline.replay.notices import Notices
     from pipeline.replay.outputs import JsonLines
     from pipeline.replay.run import replay as run
 
@@ -64,18 +70,18 @@ def replay(
     recording = Recording(events, provider_usage, keys, verdicts)
     started = time.perf_counter()
     with ExitStack() as stack:
-        outputs: list[Output] = [
-            JsonLines(
-                stack.enter_context(_written(incidents)),
-                stack.enter_context(_written(dead_letters)),
-            )
+        written = [
+            stack.enter_context(_written(path)) for path in (incidents, dead_letters, notices)
         ]
+        told = Notices(written[2])
+        outputs: list[Output] = [JsonLines(*written[:2]), told]
         if store is not None:
             outputs.append(stack.enter_context(_stored(settings)))
         read, note = stack.enter_context(reading(events, "replaying"))
         messages = merge(recording, time.time(), progress=read)
         summary = run(messages, default_rules(settings), outputs, lambda now: note(_note(now)))
-    for line in describe(summary, time.perf_counter() - started):
+        told.write()
+    for line in [*describe(summary, time.perf_counter() - started), told.summary()]:
         typer.echo(line, err=True)
 
 

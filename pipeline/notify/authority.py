@@ -22,8 +22,10 @@ class Authority:
         named = record.gateway if record is not None else None
         return named or self._config.response.default_gateway
 
-    def not_revocable(self, record: KeyRecord | None) -> str | None:
-        """Why a click cannot revoke a key; None: it can."""
+    def not_revocable(self, page: Page | None, record: KeyRecord | None) -> str | None:
+        """Why a click cannot revoke the key of a page; None: it can."""
+        if page is not None and page.fleet is not None:
+            return "it stands for many keys"
         gateway = self.gateway(record)
         if record is not None and record.status != "active":
             return f"the registry says that it is {record.status}"
@@ -36,7 +38,7 @@ class Authority:
     def background(self, page: Page, journal: Journal) -> Background:
         """What the message of an incident needs besides the incident."""
         record = key_record(page.incident.key_id, journal)
-        return Background(record, self.not_revocable(record), self._config.slack.console_url)
+        return Background(record, self.not_revocable(page, record), self._config.slack.console_url)
 
     def powers(self, page: Page | None, journal: Journal) -> Powers:
         """Who may click what. A rule's approvers come before those of the policy."""
@@ -47,4 +49,4 @@ class Authority:
         if approvers is None and self._policy is not None:
             approvers = self._policy.approvers
         record = key_record(page.incident.key_id, journal) if page is not None else None
-        return Powers(self._config.slack, approvers, self.not_revocable(record))
+        return Powers(self._config.slack, approvers, self.not_revocable(page, record))

@@ -4,12 +4,12 @@ Everything is bounded far below Slack's limits (50 blocks, 3,000 characters in a
 a field, 150 in a header, about 13,200 in all), whatever an incident holds.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.notify.clicks import SNOOZE_SECONDS, ButtonAction
+from pipeline.notify.clicks import ButtonAction
+from pipeline.notify.kit import LABELS, Card, actions, button, header, plain, section
 from pipeline.notify.page import Page, Phase, phase
 from pipeline.notify.states import COLOURS, OFFERS, state_sentence
 from pipeline.notify.text import dollars, flat, inert, moment
@@ -32,37 +32,6 @@ SOURCE_WORDS = ("source", "geo", "country", "travel", "network", "crowd", "brows
 """In the names of the detectors that judge where requests come from."""
 REASONS_MAX = 3
 EVIDENCE_SIGNALS_MAX = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """A message as Slack takes it."""
-
-    text: str
-    """For notifications, and for where blocks do not show."""
-    blocks: list[dict[str, Any]] | None
-    attachments: list[dict[str, Any]] | None
-    event_type: str
-    """With the incident's id in the message's metadata, by which it is found again."""
-    incident_id: str
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        """The message's metadata."""
-        return {
-            "event_type": self.event_type,
-            "event_payload": {"incident_id": self.incident_id},
-        }
-
-    @property
-    def digest(self) -> str:
-        """Equal for equal messages."""
-        parts = json.dumps([self.text, self.blocks, self.attachments], sort_keys=True)
-        return hashlib.sha256(parts.encode()).hexdigest()[:16]
-
-    def plain(self) -> "Card":
-        """The message in words alone, for when Slack refuses the rest."""
-        return Card(self.text, None, None, self.event_type, self.incident_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +64,14 @@ def page_card(page: Page, background: Background) -> Card:
     title = headline(page, background.key_record)
     sentence = state_sentence(page, state)
     blocks = [
-        _header(f"{COLOURS[state].sign} {title}"),
+        header(f"{COLOURS[state].sign} {title}"),
         _facts(page, background.key_record),
-        _text(_where(page)),
-        _text(_reasons(page)),
+        section(_where(page)),
+        section(_reasons(page)),
         _context(page, background, state),
         *_buttons(page, background, state),
     ]
-    colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [_text(sentence)]}
+    colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [section(sentence)]}
     text = f"{COLOURS[state].sign} {title}. {sentence}"
     return Card(text, blocks, [colour], "leakline_incident", page.incident.incident_id)
 
@@ -110,9 +79,13 @@ def page_card(page: Page, background: Background) -> Card:
 def evidence_card(page: Page) -> Card:
     """What the thread holds: every signal with its numbers."""
     signals = page.incident.signals[:EVIDENCE_SIGNALS_MAX]
-    blocks = [_text(_evidence(signal)) for signal in signals] or [_text("No signals were given.")]
+    blocks = [section(_evidence(signal)) for signal in signals] or [
+        section("No signals were given.")
+    ]
     text = f"Evidence, revision {page.incident.revision}"
-    return Card(text, [_text(text), *blocks], None, "leakline_evidence", page.incident.incident_id)
+    return Card(
+        text, [section(text), *blocks], None, "leakline_evidence", page.incident.incident_id
+    )
 
 
 def fallback_text(page: Page, key_record: KeyRecord | None) -> str:
@@ -125,19 +98,6 @@ def fallback_text(page: Page, key_record: KeyRecord | None) -> str:
         f" {reasons} Slack's API cannot be reached: the buttons come when it can."
         f" Incident {flat(incident.incident_id, 128)}."
     )
-
-
-def _header(text: str) -> dict[str, Any]:
-    return {"type": "header", "text": _plain(text, 150)}
-
-
-def _text(text: str) -> dict[str, Any]:
-    return {"type": "section", "text": _plain(text, 1900)}
-
-
-def _plain(text: str, length_max: int) -> dict[str, Any]:
-    """A text object without formatting. The text has been made inert before; this is the limit."""
-    return {"type": "plain_text", "text": text[:length_max], "emoji": False}
 
 
 def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
@@ -154,7 +114,7 @@ def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
         "Expected": dollars(incident.baseline_usd),
         "Now": f"{dollars(incident.burn_usd_per_hour)} an hour",
     }
-    fields = [_plain(f"{name}: {inert(value, 200)}", 400) for name, value in facts.items()]
+    fields = [plain(f"{name}: {inert(value, 200)}", 400) for name, value in facts.items()]
     return {"type": "section", "fields": fields}
 
 
@@ -187,7 +147,7 @@ def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]
     if background.console_url is not None:
         link = f"{background.console_url.rstrip('/')}/incidents/{incident.incident_id}"
         notes.append(inert(link, 500))
-    return {"type": "context", "elements": [_plain(note, 600) for note in notes]}
+    return {"type": "context", "elements": [plain(note, 600) for note in notes]}
 
 
 def _buttons(page: Page, background: Background, state: Phase) -> list[dict[str, Any]]:
@@ -199,34 +159,23 @@ def _buttons(page: Page, background: Background, state: Phase) -> list[dict[str,
     ]
     if not offered:
         return []
-    return [{"type": "actions", "block_id": "leakline", "elements": offered}]
+    return [actions(offered)]
 
 
 def _button(name: ButtonAction, page: Page, background: Background) -> dict[str, Any]:
-    labels: dict[ButtonAction, str] = {
-        "revoke": "Revoke",
-        "acknowledge": "Acknowledge",
-        "snooze": f"Snooze {SNOOZE_SECONDS / 3600:.0f} h",
-        "not_a_leak": "Not a leak",
-    }
-    button: dict[str, Any] = {
-        "type": "button",
-        "action_id": name,
-        "text": _plain(labels[name], 75),
-        "value": page.incident.incident_id,
-    }
+    made = button(name, LABELS[name], page.incident.incident_id)
     if name == "revoke":
-        button |= {"style": "danger", "confirm": _confirmation(page, background)}
-    return button
+        made |= {"style": "danger", "confirm": _confirmation(page, background)}
+    return made
 
 
 def _confirmation(page: Page, background: Background) -> dict[str, Any]:
     name = inert(key_name(page, background.key_record), 100)
     return {
-        "title": _plain("Revoke this key?", 100),
-        "text": _plain(f"Every request with {name} will fail from then on.", 300),
-        "confirm": _plain("Revoke", 30),
-        "deny": _plain("Cancel", 30),
+        "title": plain("Revoke this key?", 100),
+        "text": plain(f"Every request with {name} will fail from then on.", 300),
+        "confirm": plain("Revoke", 30),
+        "deny": plain("Cancel", 30),
         "style": "danger",
     }
 

@@ -11,8 +11,10 @@ import structlog
 
 from pipeline.config import Slack
 from pipeline.journal import Journal
-from pipeline.notify.blocks import Background, Card, evidence_card, fallback_text, page_card
+from pipeline.notify.blocks import Background, evidence_card, fallback_text, page_card
 from pipeline.notify.decide import Reason, channel_for, decide_page
+from pipeline.notify.fleet_card import fleet_card, fleet_text, members_card
+from pipeline.notify.kit import Card
 from pipeline.notify.page import Page, Slot, save
 from pipeline.notify.slack import MessageGoneError, MessageRefusedError, Messenger, SlackDownError
 from pipeline.response.http import Request, UnreachableError, send
@@ -105,7 +107,7 @@ class Courier:
         webhook = self._slack.fallback_webhook
         if webhook is None:
             return
-        text = fallback_text(page, background.key_record)
+        text = _words(page, background)
         request = Request(
             "POST",
             webhook.get_secret_value(),
@@ -144,16 +146,16 @@ class _Delivery:
         """
         page = self._page
         if page.channel and page.channel != channel:
-            await self._leave(page_card(page, background))
+            await self._leave(_card(page, background))
         page.channel = channel
-        await self._show(page.message, page_card(page, background), None)
+        await self._show(page.message, _card(page, background), None)
         if page.message.ts is not None and not page.message.given_up:
             await self._explain(page.message.ts)
 
     async def _explain(self, thread_ts: str) -> None:
         """Put the evidence into the thread; a Slack that will not have it is not asked again."""
         try:
-            await self._show(self._page.evidence, evidence_card(self._page), thread_ts)
+            await self._show(self._page.evidence, _evidence(self._page), thread_ts)
         except SlackDownError as error:
             if not error.lasting:
                 raise
@@ -208,3 +210,19 @@ class _Delivery:
     async def _find(self, slot: Slot, card: Card, thread_ts: str | None) -> str | None:
         since = slot.intended_at or self._now()
         return await self._messenger.find(self._page.channel, card, since, thread_ts)
+
+
+def _card(page: Page, background: Background) -> Card:
+    if page.fleet is not None:
+        return fleet_card(page, page.fleet, background)
+    return page_card(page, background)
+
+
+def _evidence(page: Page) -> Card:
+    return evidence_card(page) if page.fleet is None else members_card(page, page.fleet)
+
+
+def _words(page: Page, background: Background) -> str:
+    if page.fleet is not None:
+        return fleet_text(page, page.fleet)
+    return fallback_text(page, background.key_record)

@@ -44,7 +44,7 @@ def decide_revision(page: Page | None, incident: Incident, slack: Slack) -> Reas
 def decide_page(page: Page, incident: Incident, slack: Slack) -> Reason:
     """What to do about an incident, given where its message is."""
     channel = channel_for(page, incident, slack)
-    if page.channel and (page.message.intended_at is not None or page.message.ts is not None):
+    if page.channel and page.posted:
         return Reason.UPDATE if channel in {page.channel, ""} else Reason.POST_RAISED
     if incident.severity == "info" and not page.actions:
         return Reason.INFO

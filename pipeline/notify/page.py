@@ -1,4 +1,4 @@
-"""What is remembered of an incident on the way to people, and what state it is in."""
+"""What is remembered of an incident, or of a notice about many, and what state it is in."""
 
 import hashlib
 from typing import Literal
@@ -7,6 +7,8 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.journal import Journal
+from pipeline.notify.storm import Fleet
+from pipeline.response.registry import remembered
 from schemas.action import Action, ActionResult, Kind
 from schemas.fields import epoch
 from schemas.incident import SEVERITIES, Incident
@@ -86,12 +88,27 @@ class Page(Struct, omit_defaults=True, kw_only=True):
     """When somebody last said something, and who."""
     heard_by: str | None = None
     touched_at: float = 0.0
+    fleet: Fleet | None = None
+    """What it gathers, when it is a notice about many keys; `incident` stands for them all."""
+    gathered: str | None = None
+    """The notice that tells of it; empty: it is told alone. None: nobody is told yet."""
+
+    @property
+    def posted(self) -> bool:
+        """Whether it has, or may have, a message of its own."""
+        return self.message.intended_at is not None or self.message.ts is not None
 
 
 def load(incident_id: str, journal: Journal) -> Page | None:
     """What is remembered of an incident."""
     value = journal.get(PREFIX + incident_id)
     return None if value is None else msgspec.json.decode(value, type=Page)
+
+
+def load_all(journal: Journal) -> list[Page]:
+    """Everything that is remembered."""
+    loaded = (load(each, journal) for each in remembered(PREFIX, journal))
+    return [page for page in loaded if page is not None]
 
 
 def save(page: Page, journal: Journal) -> None:

@@ -12,7 +12,7 @@ from slack_sdk.http_retry.state import RetryState
 from slack_sdk.web.async_client import AsyncWebClient
 
 from pipeline.config import Slack
-from pipeline.notify.blocks import Card
+from pipeline.notify.kit import Card
 from pipeline.response.http import retry_after
 
 TIMEOUT_SECONDS = 10

@@ -25,12 +25,13 @@ from pipeline.notify.clicks import (
 )
 from pipeline.notify.courier import Courier
 from pipeline.notify.decide import decide_revision
+from pipeline.notify.gathering import Gathering, about_each
 from pipeline.notify.page import Page
 from pipeline.notify.slack import Messenger, SlackMessenger, web_client
 from pipeline.response.decide import decide
 from pipeline.response.ledger import count_automatic, history
 from pipeline.response.policy import Rulebook
-from pipeline.response.registry import key_record, remember_key, remembered
+from pipeline.response.registry import key_record, remember_key
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
 from schemas.redaction import scrub_text
@@ -78,6 +79,7 @@ class NotifyStage:
         self._authority = Authority(config, rulebook)
         self._now = now
         self._courier = Courier(messenger, config.slack, now)
+        self._gathering = Gathering(config.slack)
         self._dirty: set[str] | None = None
         self._snoozed: dict[str, float] = {}
         self._swept_at = 0.0
@@ -107,7 +109,7 @@ class NotifyStage:
         for incident_id in sorted(self._unsaid(journal)):
             page = pages.load(incident_id, journal)
             if page is not None and self._courier.ready(page):
-                await self._say(page, journal)
+                await self._show(page, journal)
         for incident_id in [each for each, until in self._snoozed.items() if until <= now]:
             await self._wake(incident_id, journal)
         if now >= self._swept_at + SWEEP_SECONDS:
@@ -180,8 +182,11 @@ class NotifyStage:
             at=now,
         )
         pages.judged(page, verdict)
-        await journal.publish(VERDICTS, verdict, key=click.incident_id)
-        await _tell_detection(verdict, journal)
+        if page.fleet is None:
+            await journal.publish(VERDICTS, verdict, key=click.incident_id)
+            await _tell_detection(verdict, journal)
+        for said in about_each(verdict, page):  # detection is told when they come back
+            await journal.publish(VERDICTS, said, key=said.incident_id)
         if click.button == "revoke":
             await self._request(page, f"slack:{click.user}", now, journal)
         await self._say(page, journal)
@@ -228,17 +233,29 @@ class NotifyStage:
         await journal.publish(ACTIONS, action, key=action.key_id)
 
     async def _say(self, page: Page, journal: Journal) -> None:
-        """Remember a page and bring Slack in line with it."""
-        incident_id = page.incident.incident_id
+        """Remember a page, and bring the message that tells of it in line with it."""
+        shown = self._gathering.sort(page, journal)
         page.touched_at = self._now()
         pages.save(page, journal)
-        self._unsaid(journal).add(incident_id)
-        if page.snoozed_until is not None:
-            self._snoozed[incident_id] = page.snoozed_until
+        for each in shown:  # all before any: a post commits
+            self._remember(each, journal)
+        for each in shown:
+            if each is page or not each.posted:  # what many keys did to a notice waits for `tick`
+                await self._show(each, journal)
+
+    async def _show(self, page: Page, journal: Journal) -> None:
+        self._remember(page, journal)
         await self._courier.deliver(page, self._authority.background(page, journal), journal)
         pages.save(page, journal)
         if not page.dirty:
-            self._unsaid(journal).discard(incident_id)
+            self._unsaid(journal).discard(page.incident.incident_id)
+
+    def _remember(self, page: Page, journal: Journal) -> None:
+        page.touched_at = self._now()
+        pages.save(page, journal)
+        self._unsaid(journal).add(page.incident.incident_id)
+        if page.snoozed_until is not None:
+            self._snoozed[page.incident.incident_id] = page.snoozed_until
 
     async def _wake(self, incident_id: str, journal: Journal) -> None:
         """End a snooze."""
@@ -252,19 +269,15 @@ class NotifyStage:
         """Ids of incidents that people have not been shown in full; read once."""
         if self._dirty is None:
             self._dirty = set()
-            for page in self._pages(journal):
+            for page in pages.load_all(journal):
                 if page.dirty:
                     self._dirty.add(page.incident.incident_id)
                 if page.snoozed_until is not None:
                     self._snoozed[page.incident.incident_id] = page.snoozed_until
         return self._dirty
 
-    def _pages(self, journal: Journal) -> list[Page]:
-        loaded = (pages.load(each, journal) for each in remembered(pages.PREFIX, journal))
-        return [page for page in loaded if page is not None]
-
     def _sweep(self, journal: Journal, now: float) -> None:
-        for page in self._pages(journal):
+        for page in pages.load_all(journal):
             if page.touched_at < now - KEEP_SECONDS:
                 journal.put(pages.PREFIX + page.incident.incident_id, None)
 

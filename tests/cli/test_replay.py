@@ -72,13 +72,14 @@ def test_each_bad_line_is_a_dead_letter_with_its_reason_and_place(
 
 def test_the_summary_counts_by_reason(leakline: Leakline, log: Path) -> None:
     outcome = leakline("replay", "--events", log)
-    first, counts, dead, incidents, rate = outcome.err.splitlines()
+    first, counts, dead, incidents, rate, told = outcome.err.splitlines()
     good = 1 + len(BAD_LINES) + 5
     assert first.startswith(f"{good + len(BAD_LINES)} events of 2 keys, 2026-01-01 00:00 to ")
     assert counts == "late 1, duplicates 1, without a price 0, without a source 1"
     assert dead.startswith(f"dead letters {len(BAD_LINES)} (bad_time 1, empty_message 1, ")
     assert incidents.startswith("incidents 0")
     assert rate.endswith("events/s")
+    assert told == "messages to people 0"
 
 
 def test_a_raw_secret_is_nowhere(leakline: Leakline, log: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.notify.blocks import Card
+from pipeline.notify.kit import Card
 from pipeline.notify.slack import SlackDownError
 from pipeline.response.gateway import Sent
 from pipeline.store.errors import StoreUnavailable

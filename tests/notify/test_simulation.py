@@ -5,17 +5,20 @@ gateway acts once, and there is one result for each action.
 """
 
 import random
+from collections import Counter
 
 import pytest
 
 from pipeline.demo.fake_gateway import Fault as GatewayFault
 from pipeline.demo.fake_slack import Fault as SlackFault
+from pipeline.notify import page as pages
 from pipeline.response.policy import Policy
 from schemas.action import Action
 from schemas.topics import ACTION_RESULTS, ACTIONS, VERDICTS
 from schemas.verdict import Verdict
-from tests.notify.test_stage import AT_ONCE, UNLESS_HELD, shown
+from tests.notify.test_stage import AT_ONCE, UNLESS_HELD, moved, shown
 from tests.support.oncall import OnCall, on_call
+from tests.support.samples import signal
 
 SEEDS_PER_TEST = 25
 SLACK_FAULTS: tuple[SlackFault, ...] = ("500", "503", "internal_error", "cut", "cut-before", "429")
@@ -130,5 +133,53 @@ async def test_every_seed_ends_with_one_message_and_one_revocation(first: int) -
     for seed in range(first, first + SEEDS_PER_TEST):
         try:
             await one_run(seed)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+
+
+async def one_storm(seed: int) -> None:
+    """Many keys show the same, some get worse or end, while the stage dies again and again."""
+    storm = Storm(seed)
+    async with on_call(None, storm, transactions=storm.random.random() < 0.5) as loop:
+        misbehave(loop, storm)
+        revisions = dict.fromkeys(range(12), 0)
+        for number in [storm.random.randrange(12) for _ in range(30)]:
+            revisions[number] += 1
+            changes: dict[str, object] = {}
+            changes["severity"] = storm.random.choice(("page", "page", "ticket", "info"))
+            if storm.random.random() < 0.15:
+                changes |= {"risk": 0.95, "signals": [signal(score=9.0)]}
+            try:
+                await moved(loop, number, revision=revisions[number], **changes)
+            except CrashError:
+                loop.restart()
+            await survive(loop)
+        storm.raging = False
+        loop.slack.faults.clear()
+        await loop.wait(100, step=10)
+        check_storm(loop)
+
+
+def check_storm(loop: OnCall) -> None:
+    """Every incident that people are to see is in exactly one message."""
+    known = pages.load_all(loop.journal())
+    told = Counter(
+        incident_id
+        for page in known
+        if page.posted
+        for incident_id in (page.fleet.members if page.fleet else [page.incident.incident_id])
+    )
+    due = {p.incident.incident_id for p in known if not p.fleet and p.incident.severity != "info"}
+    assert {each for each, count in told.items() if count == 1} >= due
+    assert max(told.values()) == 1
+    assert len(loop.slack.pages) == sum(page.posted for page in known)
+    assert not any(page.dirty for page in known)
+
+
+@pytest.mark.parametrize("first", range(0, 50, SEEDS_PER_TEST))
+async def test_every_seed_of_a_storm_ends_with_each_incident_in_one_message(first: int) -> None:
+    for seed in range(first, first + SEEDS_PER_TEST):
+        try:
+            await one_storm(seed)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error

@@ -317,3 +317,106 @@ async def test_records_that_make_no_sense_are_skipped() -> None:
                 await loop.bus.publish(topic, value)
         await loop.bus.run_until_quiet()
         assert loop.slack.messages == []
+
+
+async def moved(loop: OnCall, number: int, **changes: object) -> None:
+    """A key of its own that is used from the same new source as the others."""
+    evidence = {"prefix": "198.51.100.0/24", "new": "prefix"}
+    shared = signal(detector="new_source", score=7.0, evidence=evidence)
+    own = {"incident_id": f"inc-{number}", "key_id": f"key-{number}", "risk": 0.55}
+    await loop.tell(**(own | {"signals": [shared], "spend_usd": float(number)} | changes))
+
+
+async def test_a_fleet_that_moves_is_one_notice_with_its_keys_and_no_revoke() -> None:
+    async with on_call() as loop:
+        for number in range(1, 41):
+            await moved(loop, number)
+        await loop.wait(10)
+        assert [page.buttons.keys() >= {"revoke"} for page in loop.slack.pages[:4]] == [True] * 4
+        (notice,) = loop.slack.pages[4:]
+        assert list(notice.buttons) == ["acknowledge", "snooze", "not_a_leak"]
+        body = "\n".join(texts(notice.body["blocks"]))
+        assert "40 keys use the same new addresses, 198.51.100.0/24" in body
+        assert "36 incidents in one message: 36 would page" in body
+        assert "4 more have messages of their own" in body
+        assert "spent so far $810.00" in body
+        assert body.index("key-40: $40.00") < body.index("key-39: $39.00")
+
+
+async def test_an_answer_to_a_notice_is_a_verdict_for_each_of_its_keys() -> None:
+    async with on_call() as loop:
+        for number in range(1, 9):
+            await moved(loop, number)
+        notice = loop.slack.pages[4]
+        await loop.click("not_a_leak", page=notice)
+        await loop.wait(5)
+        said = {each.key_id: each.verdict for each in loop.published(VERDICTS, Verdict)}
+        assert said == {f"key-{number}": "benign" for number in range(5, 9)}
+        records = loop.bus.topics[USAGE_EVENTS.name]
+        assert [each.key for each in records] == [f"key-{n}".encode() for n in range(5, 9)]
+        assert "Judged not a leak by U1" in "\n".join(texts(notice.body["attachments"]))
+        await moved(loop, 9)
+        assert len(loop.slack.pages) == 6, "what comes after the answer is told anew"
+
+
+async def test_a_key_is_never_revoked_through_a_notice() -> None:
+    async with on_call() as loop:
+        for number in range(1, 7):
+            await moved(loop, number)
+        notice = loop.slack.pages[4]
+        value = notice.buttons["acknowledge"]["value"]
+        await loop.deliver_click(loop.slack.interaction(notice, "revoke", "U1", value))
+        assert loop.published(ACTIONS, Action) == []
+        assert "stands for many keys" in loop.slack.whispers[0]["text"]
+
+
+async def test_a_key_that_turns_out_worse_leaves_the_notice_for_a_message_of_its_own() -> None:
+    async with on_call() as loop:
+        for number in range(1, 9):
+            await moved(loop, number)
+        assert len(loop.slack.pages) == 5
+        spent = [signal(score=9.0), signal(detector="newcomer_rush", score=9.0)]
+        await moved(loop, 8, revision=2, risk=0.9, signals=spent)
+        await loop.wait(5)
+        assert len(loop.slack.pages) == 6
+        assert loop.slack.pages[5].buttons["revoke"]["value"] == "inc-8"
+        assert "key-8" not in "\n".join(texts(loop.slack.pages[4].body["blocks"]))
+
+
+async def test_what_a_machine_does_to_a_key_is_told_alone_and_the_brakes_hold_the_rest() -> None:
+    async with on_call(AT_ONCE) as loop:
+        for number in range(1, 13):
+            await loop.register(key_id=f"key-{number}", alias=None)
+        for number in range(1, 13):
+            await moved(loop, number)
+        await loop.wait(5)
+        revoked = len(loop.gateway.revoked)
+        assert 0 < revoked <= AT_ONCE.brakes.revocations_per_hour_max
+        assert len(loop.slack.pages) == 5
+
+
+async def test_tickets_are_gathered_too_and_a_page_among_them_moves_the_notice() -> None:
+    async with on_call() as loop:
+        for number in range(1, 8):
+            await moved(loop, number, severity="ticket")
+        assert [page.channel for page in loop.slack.pages] == [TICKETS] * 5
+        await moved(loop, 7, severity="page", revision=2)
+        await loop.wait(5)
+        assert [page.channel for page in loop.slack.pages] == [*[TICKETS] * 4, CHANNEL]
+
+
+async def test_without_slack_the_fall_back_gets_one_notice_too() -> None:
+    async with on_call() as loop:
+        loop.slack.down = True
+        for number in range(1, 31):
+            await moved(loop, number)
+        await moved(loop, 1, revision=2)
+        await loop.wait(120, step=5)
+        assert len(loop.slack.webhook) == 5
+        assert "keys use the same new addresses" in loop.slack.webhook[4]["text"]
+        loop.slack.down = False
+        await loop.wait(120, step=5)
+        assert len(loop.slack.pages) == 5
+        assert [p.buttons["acknowledge"]["value"][:6] for p in loop.slack.pages].count(
+            "fleet-"
+        ) == 1

@@ -1,0 +1,111 @@
+"""The message about many keys: how many, what they share, the dollars, the worst of them."""
+
+from typing import Any
+
+from pipeline.notify.blocks import Background
+from pipeline.notify.kit import LABELS, Card, actions, button, header, section
+from pipeline.notify.page import Page, phase
+from pipeline.notify.states import COLOURS, OFFERS, state_sentence
+from pipeline.notify.storm import Fleet, Member
+from pipeline.notify.text import dollars, flat, inert, moment
+
+WORST_MAX = 5
+"""Keys in the message; the thread has more."""
+THREAD_LINES_MAX = 100
+LINES_PER_BLOCK = 15
+TRAITS = {
+    "prefix": "use the same new addresses, {}",
+    "network": "use the same new network, {}",
+    "country": "are used from the same new country, {}",
+    "client": "use the same new client, {}",
+    "model": "use the same new model, {}",
+    "alike": "show the same kind of evidence: {}",
+}
+ADVICE = (
+    "Was something changed for all of them (egress addresses, a gateway, an SDK, a provider's "
+    "outage)? Then Not a leak forgives these keys. If nobody knows of a change, a list of keys has "
+    "been stolen: revoke the worst ones in the console, and stop the source."
+)
+
+
+def fleet_headline(fleet: Fleet) -> str:
+    """What happened, in one sentence of plain words."""
+    kind, _, value = fleet.trait.partition("=")
+    return f"{fleet.keys} keys {TRAITS[kind].format(flat(value, 80))}"
+
+
+def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:
+    """The message of a notice in its present state."""
+    state = phase(page)
+    sentence = state_sentence(page, state)
+    title = f"{COLOURS[state].sign} {fleet_headline(fleet)}"
+    blocks = [
+        header(title),
+        section(_numbers(page, fleet)),
+        section("\n".join(["The worst:", *map(_line, _ranked(fleet)[:WORST_MAX])])),
+        section(
+            ADVICE + (f"\n{inert(background.console_url, 300)}" if background.console_url else "")
+        ),
+        *_buttons(page),
+    ]
+    colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [section(sentence)]}
+    text = f"{title}. {sentence}"
+    return Card(text, blocks, [colour], "leakline_incident", page.incident.incident_id)
+
+
+def members_card(page: Page, fleet: Fleet) -> Card:
+    """What the thread holds: the keys, the worst first."""
+    ranked = _ranked(fleet)
+    lines = [_line(each) for each in ranked[:THREAD_LINES_MAX]]
+    if len(ranked) > THREAD_LINES_MAX:
+        lines.append(f"and {len(ranked) - THREAD_LINES_MAX} more: see the console")
+    text = f"Keys, as of revision {fleet.revision}"
+    parts = [lines[i : i + LINES_PER_BLOCK] for i in range(0, len(lines), LINES_PER_BLOCK)]
+    blocks = [section(text), *(section("\n".join(part)) for part in parts)]
+    return Card(text, blocks, None, "leakline_evidence", page.incident.incident_id)
+
+
+def fleet_text(page: Page, fleet: Fleet) -> str:
+    """One paragraph for the fall-back webhook."""
+    return (
+        f"{fleet_headline(fleet)}. {_numbers(page, fleet)} Slack's API cannot be reached: the "
+        f"buttons come when it can. Notice {flat(page.incident.incident_id, 128)}."
+    )
+
+
+def _numbers(page: Page, fleet: Fleet) -> str:
+    incident = page.incident
+    members = fleet.members.values()
+    urgent = sum(each.severity == "page" for each in members)
+    over = sum(not each.open for each in members)
+    beside = f" {len(fleet.beside)} more have messages of their own." if fleet.beside else ""
+    return (
+        f"{len(fleet.members)} incidents in one message: {urgent} would page, "
+        f"{len(fleet.members) - urgent} would be tickets, {over} are over.{beside} "
+        f"Since {moment(fleet.since)}; spent so far {dollars(incident.spend_usd)}, now "
+        f"{dollars(incident.burn_usd_per_hour)} an hour. Most likely {incident.cause}."
+    )
+
+
+def _ranked(fleet: Fleet) -> list[Member]:
+    return sorted(
+        fleet.members.values(),
+        key=lambda each: (-each.open, -each.spend_usd, -each.burn_usd_per_hour, each.key_id),
+    )
+
+
+def _line(member: Member) -> str:
+    name = member.key_id[:19] + "…" if member.key_id.startswith("sha256:") else member.key_id
+    over = "" if member.open else ", over"
+    return (
+        f"{inert(name, 60)}: {dollars(member.spend_usd)}, {dollars(member.burn_usd_per_hour)} an "
+        f"hour, {member.severity}{over}"
+    )
+
+
+def _buttons(page: Page) -> list[dict[str, Any]]:
+    """Those that make sense for many keys; a key is revoked alone."""
+    offered = [name for name in OFFERS[phase(page)] if name != "revoke"]
+    value = page.incident.incident_id
+    made = [button(name, f"{LABELS[name]} (all)", value) for name in offered]
+    return [actions(made)] if made else []

@@ -1,0 +1,108 @@
+"""Which message tells of an incident: its own, or that of a notice about many keys.
+
+Everything that this depends on is in the journal, so that a stage that died decides the same again:
+an incident is in exactly one message.
+"""
+
+import msgspec
+
+from pipeline.config import Slack
+from pipeline.journal import Journal
+from pipeline.notify import page as pages
+from pipeline.notify.decide import Reason, decide_page
+from pipeline.notify.page import Page
+from pipeline.notify.storm import Storms, stands_out
+from schemas.verdict import Verdict
+
+
+class Gathering:
+    """Sorts pages into messages."""
+
+    def __init__(self, slack: Slack) -> None:
+        self._slack = slack
+        self._storms: Storms | None = None
+
+    def sort(self, page: Page, journal: Journal) -> list[Page]:
+        """Note what happened to a page; the pages whose messages have to be brought up to date."""
+        storms = self._storms or self._recall(journal)
+        if page.fleet is not None:
+            storms.gathering(page.incident.incident_id, page.fleet, answered=_answered(page))
+            return [page]
+        if page.gathered:
+            return self._again(page, journal)
+        if not self._due(page):
+            return [page]
+        alone = page.gathered is not None or page.posted or bool(page.actions)
+        found = None if alone else storms.place(page.incident)
+        if found is None:
+            page.gathered = ""
+            storms.told(page.incident)
+            return [page]
+        notice_id, fleet = found
+        notice = pages.load(notice_id, journal)
+        if notice is None or notice.fleet is None:
+            notice = Page(incident=fleet.incident(notice_id), fleet=fleet)
+        page.gathered = notice_id
+        return [self._joined(notice, page)]
+
+    def _again(self, page: Page, journal: Journal) -> list[Page]:
+        """A gathered incident has changed: it stays in its notice, or is told alone from now on."""
+        notice = pages.load(page.gathered or "", journal)
+        if notice is None or notice.fleet is None:
+            page.gathered = ""
+            return [page]
+        if not page.actions and not stands_out(page.incident, notice.fleet.detectors):
+            return [self._joined(notice, page)]
+        notice.fleet.drop(page.incident.incident_id)
+        page.gathered, page.dirty = "", True
+        return [page, self._refreshed(notice)]
+
+    def _joined(self, notice: Page, page: Page) -> Page:
+        if notice.fleet is not None:
+            over = pages.phase(page) in {"benign", "resolved", "suppressed"}
+            notice.fleet.take(page.incident, over=over)
+        page.dirty = False
+        return self._refreshed(notice)
+
+    def _refreshed(self, notice: Page) -> Page:
+        fleet = notice.fleet
+        if fleet is not None:
+            notice.incident = fleet.incident(notice.incident.incident_id)
+            if self._storms is not None:
+                self._storms.gathering(
+                    notice.incident.incident_id, fleet, answered=_answered(notice)
+                )
+        notice.dirty = True
+        return notice
+
+    def _due(self, page: Page) -> bool:
+        """Whether people are to be told of it by a message that is not there yet."""
+        reason = decide_page(page, page.incident, self._slack)
+        urgent = page.incident.severity == "page" and page.incident.status == "open"
+        return reason.tells or (reason is Reason.NO_CHANNEL and urgent)
+
+    def _recall(self, journal: Journal) -> Storms:
+        """What was told and gathered so far; read once."""
+        storms = self._storms = Storms()
+        known = pages.load_all(journal)
+        for page in sorted(known, key=lambda each: (each.touched_at, each.incident.incident_id)):
+            if page.fleet is not None:
+                storms.gathering(page.incident.incident_id, page.fleet, answered=_answered(page))
+            elif page.gathered == "" or page.posted:
+                storms.told(page.incident)
+        return storms
+
+
+def about_each(verdict: Verdict, notice: Page) -> list[Verdict]:
+    """What a person said of a notice, about each incident in it that is not over."""
+    members = notice.fleet.members if notice.fleet is not None else {}
+    return [
+        msgspec.structs.replace(verdict, incident_id=incident_id, key_id=member.key_id)
+        for incident_id, member in members.items()
+        if member.open
+    ]
+
+
+def _answered(notice: Page) -> bool:
+    """A person judged what it gathered: what comes later is for people to see anew."""
+    return notice.verdict is not None

@@ -1,0 +1,66 @@
+"""What people would have been told of a replay: a fleet that changes at once is one message."""
+
+import io
+from collections import Counter
+
+import msgspec
+
+from pipeline.accept import Batch
+from pipeline.message import Message
+from pipeline.notify.storm import SHARED_MIN
+from pipeline.replay.notices import Notice, Notices
+from pipeline.replay.run import Results
+from schemas.incident import Incident
+from tests.notify.test_storm import moved
+from tests.support.events import ABROAD, in_time, messages, office, run, thief, workday
+
+
+def told(incidents: list[Incident]) -> list[Notice]:
+    file = io.BytesIO()
+    notices = Notices(file)
+    for each in incidents:
+        notices.take(Message("usage-events", 0, 0, b"", 0.0), Batch(), Results([each], []))
+    notices.write()
+    return [msgspec.json.decode(line, type=Notice) for line in file.getvalue().splitlines()]
+
+
+def test_every_incident_is_in_exactly_one_message() -> None:
+    incidents = [moved(number) for number in range(30)]
+    worse = msgspec.structs.replace(moved(20, spend_spike=8.0, newcomer_rush=7.0), revision=2)
+    over = msgspec.structs.replace(moved(21), revision=2, status="resolved", severity="info")
+    notices = told([*incidents, worse, over])
+    count = Counter(incident_id for each in notices for incident_id in each.incident_ids)
+    assert count == dict.fromkeys((each.incident_id for each in incidents), 1)
+    (fleet,) = [each for each in notices if each.shared is not None]
+    assert fleet.shared == "prefix=198.51.100.0/24"
+    assert len(fleet.key_ids) == 30 - (SHARED_MIN - 1) - 1
+    assert [each.notice_id for each in notices][-1] == "inc-20"
+
+
+def test_what_is_recorded_only_tells_nobody() -> None:
+    info = msgspec.structs.replace(moved(1), severity="info")
+    over = msgspec.structs.replace(moved(2), status="resolved", severity="info")
+    assert told([info, over]) == []
+
+
+def test_a_stolen_list_of_keys_pages_for_each_key_and_wakes_people_a_few_times() -> None:
+    """What is said about a key does not depend on other keys; how often people are told does."""
+    keys = [f"key-{number}" for number in range(12)]
+    honest = [office(6, key_id=key_id, seed=number) for number, key_id in enumerate(keys)]
+    at = workday(4, 11)
+    stolen = [thief(at + 60 * n, 40, key_id=key, client_ip=ABROAD) for n, key in enumerate(keys)]
+    together = run(messages(in_time(*honest, *stolen))).incidents
+    paged = {each.key_id for each in together if each.severity == "page"}
+    assert paged == set(keys)
+    alone = [
+        run(messages(in_time(mine, theirs))).incidents
+        for mine, theirs in zip(honest, stolen, strict=True)
+    ]
+    assert sorted(map(msgspec.json.encode, together)) == sorted(
+        msgspec.json.encode(each) for of_key in alone for each in of_key
+    )
+    notices = told(together)
+    fleets = [each for each in notices if each.shared is not None]
+    assert len(fleets) == 1
+    assert {key for each in notices for key in each.key_ids} == set(keys)
+    assert len(notices) < len(keys)
