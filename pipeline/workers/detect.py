@@ -37,8 +37,12 @@ from schemas.topics import (
     Topic,
 )
 
-INCIDENT_GAP_SECONDS: Final = 0.1
-"""Checkpoints that incidents and moved events ask for are at least so far apart."""
+MOVED_GAP_SECONDS: Final = 0.1
+"""Checkpoints that moved events ask for are at least so far apart: nobody reads beyond an open
+transaction in the partitions that they went to."""
+INCIDENT_GAP_SECONDS: Final = 1.0
+"""The same for incidents. Who pages does not wait for the commit, since a revision that comes
+again is the same; more commits would only make a storm of incidents slower."""
 TURN_SECONDS: Final = 0.02
 """Folding makes way for everything else in the process this often."""
 MOVED = {**PACKED, MOVED_HEADER: "1"}
@@ -88,7 +92,7 @@ class Partition:
         self._partitions = config.kafka.partitions
         self._checkpoint_seconds = config.kafka.checkpoint_seconds
         self._next_offset: int | None = None
-        self._urgent = False
+        self._gap_seconds = config.kafka.checkpoint_seconds
         self._checkpoint_at = 0.0
         self._encode = msgspec.json.Encoder().encode
         self.lock = asyncio.Lock()
@@ -105,7 +109,7 @@ class Partition:
         effects = self._fold.fold(message)
         for incident in effects.incidents:
             await self._log.send(INCIDENTS, self._encode(incident), key=incident.key_id)
-            self._urgent = True
+            self._hurry(INCIDENT_GAP_SECONDS)
         for letter in effects.dead_letters:
             await self._log.send(DEAD_LETTERS, self._encode(letter))
         for answer in effects.answers:
@@ -113,16 +117,16 @@ class Partition:
         if effects.moved:
             for place, lines in pack(effects.moved, self._partitions):
                 await self._log.send(USAGE_EVENTS, lines, partition=place, headers=MOVED)
-            self._urgent = True  # the other partition is not read beyond an open transaction
+            self._hurry(MOVED_GAP_SECONDS)
         self._next_offset = message.offset + 1
         return effects
 
     def due(self, now: float) -> bool:
         """Whether it is time for a checkpoint."""
-        if self._next_offset is None:
-            return False
-        gap = INCIDENT_GAP_SECONDS if self._urgent else self._checkpoint_seconds
-        return now - self._checkpoint_at >= gap
+        return self._next_offset is not None and now - self._checkpoint_at >= self._gap_seconds
+
+    def _hurry(self, gap_seconds: float) -> None:
+        self._gap_seconds = min(self._gap_seconds, gap_seconds)
 
     async def checkpoint(self, now: float) -> None:
         """Make everything folded so far durable."""
@@ -133,7 +137,7 @@ class Partition:
         await self._log.send_many(SPEND_WINDOWS, totals)
         await self._log.commit(changed.states, {self._place: self._next_offset})
         self._next_offset = None
-        self._urgent = False
+        self._gap_seconds = self._checkpoint_seconds
         self._checkpoint_at = now
 
     async def close(self) -> None:
@@ -220,7 +224,7 @@ class DetectRole:
     async def _keep_checkpoints(self, host: Host) -> None:
         try:
             while not self._stopping.is_set():
-                await asyncio.sleep(INCIDENT_GAP_SECONDS / 2)
+                await asyncio.sleep(MOVED_GAP_SECONDS / 2)
                 now = self._now()
                 due = [part for part in self._partitions.values() if part.due(now)]
                 await asyncio.gather(*(self._checkpoint(partition) for partition in due))

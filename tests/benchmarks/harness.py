@@ -1,13 +1,14 @@
 """What every benchmark shares: figures as one flat JSON object, with where they come from."""
 
 import json
+import math
 import os
 import platform
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,11 @@ def timed() -> Iterator[Stopwatch]:
     yield watch
     watch.seconds = time.perf_counter() - wall
     watch.cpu_seconds = time.process_time() - cpu
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The smallest value that so large a share of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 def say(text: str, *, error: bool = False) -> None:

@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 
 from pipeline.config import Config, Kafka
 from pipeline.workers.topics_admin import create_topics
+from tests.benchmarks.harness import quantile
 from tests.support.kafka import open_broker
 from tests.support.server_process import ROOT, ServerProcess
 
@@ -52,8 +53,8 @@ async def _measure(url: str) -> dict[str, float]:
     return {
         "intake_events_per_s": native * EVENTS_PER_REQUEST,
         "intake_litellm_per_s": litellm * PAYLOADS_PER_REQUEST,
-        "intake_p50_ms": _quantile(waits, 0.5) * 1000,
-        "intake_p99_ms": _quantile(waits, 0.99) * 1000,
+        "intake_p50_ms": quantile(waits, 0.5) * 1000,
+        "intake_p99_ms": quantile(waits, 0.99) * 1000,
     }
 
 
@@ -128,8 +129,3 @@ async def _paced(post: Post, requests_per_second: float, seconds: float) -> list
 
     await asyncio.gather(*(send(number) for number in range(int(seconds * requests_per_second))))
     return waits
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
