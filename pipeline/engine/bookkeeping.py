@@ -23,6 +23,8 @@ class Rebuild(Struct, frozen=True):
     """Totals of a later one win."""
     since: float = 0.0
     """Unix seconds; totals of windows that begin earlier stay as they were."""
+    moved_until: int = -1
+    """Misplaced events up to this offset are on the log in their right partition already."""
 
 
 class Bookkeeping:

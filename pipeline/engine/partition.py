@@ -169,7 +169,8 @@ class PartitionFold:
             effects.dead_letters.append(refusal(message, index, raw, refused))
             return
         self.counts["moved"] += 1
-        effects.moved.append((key_id, encode(accepted.event)))
+        if message.offset > self._books.rebuild.moved_until:
+            effects.moved.append((key_id, encode(accepted.event)))
 
     # Folding one event
 

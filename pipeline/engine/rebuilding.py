@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from pipeline.engine.bookkeeping import CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY, Rebuild
 from pipeline.engine.state import KeyState, UnknownStateError, decode_state, encode_state
@@ -31,7 +32,10 @@ def fresh_states(
         start: the offset of the first message to be folded.
     """
     fresh = [(key, _kept(raw)) for key, raw in states.items() if key not in _OWN]
-    fresh.append((REBUILD_KEY, msgspec.json.encode(rebuild)))
+    moved_until = msgspec.json.decode(states.get(POSITION_KEY, b"-1"), type=int)
+    before = msgspec.json.decode(states.get(REBUILD_KEY, b"{}"), type=Rebuild)
+    begun = replace(rebuild, moved_until=max(moved_until, before.moved_until))
+    fresh.append((REBUILD_KEY, msgspec.json.encode(begun)))
     fresh.append((POSITION_KEY, msgspec.json.encode(start - 1)))
     return fresh
 

@@ -8,7 +8,19 @@ from pipeline.engine.rebuilding import fresh_states, latest_epoch
 from pipeline.engine.state import decode_state
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
-from tests.support.events import DAY, KEY, START, Outcome, burst, control, packed, rules, run
+from schemas.partition import partition_of
+from tests.support.events import (
+    DAY,
+    KEY,
+    START,
+    Outcome,
+    burst,
+    control,
+    event,
+    packed,
+    rules,
+    run,
+)
 
 EPOCH = 1 << 40
 
@@ -74,3 +86,19 @@ def test_what_lies_before_the_start_is_not_folded(offset: int) -> None:
     states = {key: raw for key, raw in fresh_states({}, Rebuild(1, 0.0), start=7) if raw}
     outcome = run([packed(burst(START, 3), offset)], restored(states))
     assert outcome.fold.counts == {"already_folded": 1}
+
+
+def test_what_was_moved_before_the_rebuild_is_not_moved_again() -> None:
+    """It is in the log where it belongs already, and there would be late: counted twice."""
+    stray = next(key for key in map("key-{}".format, range(99)) if partition_of(key, 2) == 1)
+    log = [packed([event(START + n, key_id=stray)], n) for n in range(3)]
+    first = run(log[:2], PartitionFold(rules(), 0, 2))
+    assert len(first.moved) == 2
+    states = stored(first)
+    for number in (1, 2):
+        fresh = fresh_states(states, Rebuild(number), start=0)
+        states = {key: raw for key, raw in fresh if raw is not None}
+    fold = PartitionFold(rules(), 0, 2)
+    for key, raw in states.items():
+        fold.restore(key, raw)
+    assert len(run(log, fold).moved) == 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.notify.kit import Card
-from pipeline.notify.slack import SlackDownError
+from pipeline.notify.slack import LOOK_BACK_SECONDS, SlackDownError
 from pipeline.response.gateway import Sent
 from pipeline.store.errors import StoreUnavailable
 from pipeline.store.rows import Table
@@ -140,9 +140,10 @@ class SimSlack:
     async def find(
         self, channel: str, card: Card, since: float, thread_ts: str | None = None
     ) -> str | None:
-        del since
         self._before()
         for post in self.posts:
+            if float(post.ts) < since - LOOK_BACK_SECONDS:
+                continue
             same = post.card.metadata == card.metadata and post.thread_ts == thread_ts
             if same and post.channel == channel:
                 return post.ts
@@ -179,6 +180,10 @@ class SimGateway:
         del now
         if self._mishaps.strikes("gateway answers 503"):
             return Sent("retry", "503", 503)
+        if self._mishaps.strikes("gateway refuses connections"):
+            return Sent("retry", "refused")
+        if self._mishaps.strikes("gateway answers 404"):
+            return Sent("refused", "404", 404)
         if not self.effective[action.action_id]:
             self.effective[action.action_id] += 1
             self.revoked.add(action.key_id)

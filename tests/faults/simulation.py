@@ -13,7 +13,7 @@ import structlog
 from tests.faults.checks import violations
 from tests.faults.world import SCENARIOS, World
 
-CHUNK = 9
+CHUNK = 12
 """Seeds handed to a process at a time; a few of each scenario."""
 
 

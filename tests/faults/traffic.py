@@ -14,8 +14,9 @@ from schemas.codec import encode
 from schemas.fields import epoch, to_nanos
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
+from schemas.provider_usage import ProviderUsage
 from schemas.spend_window import SECONDS
-from schemas.topics import CONTENT_TYPE_HEADER, KEYS, NDJSON, RECORD_HEADER, USAGE_EVENTS
+from schemas.topics import CONTENT_TYPE_HEADER, KEYS, NDJSON, PROVIDER_USAGE, USAGE_EVENTS
 from schemas.usage_event import UsageEvent
 from tests.faults.broker import Headers, Place
 from tests.support.events import DAY, START, burst, in_time, office, thief, workday
@@ -23,6 +24,8 @@ from tests.support.events import DAY, START, burst, in_time, office, thief, work
 BEGIN = START + 10 * DAY
 """Unix seconds at which the log is written; all of its events are older."""
 PACKED: Headers = ((CONTENT_TYPE_HEADER, NDJSON.encode()),)
+BILLS = (("lone", 0.0, "planted-0"), ("shared", 0.0, "shared"), ("unknown", 40.0, "unknown"))
+"""Provider's key, dollars, whose it is: only the last is for use that no gateway saw."""
 BROKEN = b'{"event_id": "x", "key_id": '
 
 
@@ -53,8 +56,10 @@ class Traffic:
     log: list[Sent] = field(default_factory=list)
     accepted: dict[tuple[str, str], UsageEvent] = field(default_factory=dict)
     broken: int = 0
-    registered: int = 0
-    """Keys in the registry; each has two records at the start of the log."""
+    records: list[KeyRecord] = field(default_factory=list)
+    """The registry; its entries come first."""
+    bills: dict[str, str] = field(default_factory=dict)
+    """By the model that is billed: whose the bill is."""
 
     def totals(self) -> dict[tuple[str, str, float], Totals]:
         """By key, granularity and start in Unix seconds."""
@@ -76,11 +81,13 @@ def traffic(seed: int, partitions: int) -> Traffic:
     writer = _Writer(rng, partitions)
     records, parties, astray = _parties(rng)
     for record in records:
-        writer.control(record)
-    writer.traffic.registered = len(records)
+        writer.register(record)
     for event in in_time(*parties):
         writer.event(event, astray=event.key_id in astray)
     writer.flush()
+    for provider_key, dollars, whose in BILLS:
+        for line in range(rng.randint(0, 3)):
+            writer.bill(provider_key, dollars, f"{whose}-{line}", whose)
     return writer.traffic
 
 
@@ -90,7 +97,11 @@ def _parties(
     """Registry entries, events of each party, and the keys whose events are all misplaced."""
     planted = [f"planted-{number}" for number in range(rng.randint(1, 4))]
     records = [KeyRecord(key_id=key_id, canary=True, gateway="edge") for key_id in planted]
-    records += [KeyRecord(key_id=key_id, gateway="edge") for key_id in ("office", "quiet")]
+    records[0].provider_key_id = "lone"
+    records += [
+        KeyRecord(key_id=key_id, gateway="edge", provider_key_id="shared")
+        for key_id in ("office", "quiet", "astray")
+    ]
     parties: list[Sequence[UsageEvent]] = [
         thief(workday(8, rng.uniform(1, 20)), rng.randint(1, 12), key_id=key_id)
         for key_id in planted
@@ -119,12 +130,27 @@ class _Writer:
         self._sizes: dict[int, int] = {}
         self.traffic = Traffic()
 
-    def control(self, record: KeyRecord) -> None:
-        """A key's entry, to the registry and to the key's partition."""
-        key, value = record.key_id.encode(), encode(record)
-        place = (USAGE_EVENTS.name, partition_of(record.key_id, self._partitions))
-        self.traffic.log.append(Sent((KEYS.name, 0), value, key=key))
-        self.traffic.log.append(Sent(place, value, ((RECORD_HEADER, b"key"),), key))
+    def register(self, record: KeyRecord) -> None:
+        """A key's entry."""
+        self.traffic.records.append(record)
+        sent = Sent((KEYS.name, 0), encode(record), key=record.key_id.encode())
+        self.traffic.log.append(sent)
+
+    def bill(self, provider_key: str, dollars: float, model: str, whose: str) -> None:
+        """A bill, somewhere in the log."""
+        bill = ProviderUsage(
+            provider="openai",
+            provider_key_id=provider_key,
+            model=model,
+            window_start=BEGIN - 7200,
+            window_end=BEGIN - 3600,
+            cost_usd=dollars,
+            observed_at=BEGIN,
+        )
+        self.traffic.bills[model] = whose
+        first = len(self.traffic.records)
+        place = self._rng.randint(first, len(self.traffic.log))
+        self.traffic.log.insert(place, Sent((PROVIDER_USAGE.name, 0), encode(bill)))
 
     def event(self, event: UsageEvent, *, astray: bool) -> None:
         """An event, sometimes twice, sometimes with something broken after it."""

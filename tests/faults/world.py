@@ -16,15 +16,26 @@ from pipeline.config import Config, Gateway, Kafka, Response, Slack
 from pipeline.demo.slack_interactions import Place as Pressed
 from pipeline.demo.slack_interactions import Press, block_actions
 from pipeline.engine import PartitionFold
+from pipeline.engine.bookkeeping import Rebuild
+from pipeline.engine.rebuilding import fresh_states
 from pipeline.notify.signature import interaction
 from pipeline.notify.stage import NotifyStage
+from pipeline.reconcile.stage import ReconcileStage
 from pipeline.response.enforce import EnforceStage
 from pipeline.response.policy import Brakes, Policy, Rule, Rulebook
 from pipeline.sink import SinkStage
 from pipeline.workers import state_log
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.stages import StagePlan, StageRole
-from schemas.topics import CLICKS, ENFORCE_STATE, NOTIFY_STATE, TOPICS
+from schemas.topics import (
+    CLICKS,
+    DETECT_STATE,
+    ENFORCE_STATE,
+    NOTIFY_STATE,
+    RECONCILE_STATE,
+    TOPICS,
+    USAGE_EVENTS,
+)
 from tests.faults.broker import SimBroker
 from tests.faults.clients import SimConsumer, SimProducer
 from tests.faults.outside import Mishaps, SimGateway, SimSlack, SimStore
@@ -39,7 +50,7 @@ if TYPE_CHECKING:
 PARTITIONS = 3
 CHANNEL = "C0PAGE"
 TICKETS = "C0TICKET"
-STATES = ("detect-state", "notify-state", "enforce-state", "keys")
+STATES = ("detect-state", "notify-state", "enforce-state", "reconcile-state", "keys")
 SETTLE_ROUNDS_MAX = 80
 ROUNDS_OF_MISHAPS = 6
 """Rounds of settling in which store, Slack and gateway still fail: most of their work is then."""
@@ -65,6 +76,10 @@ class Scenario:
     rebalance: float = 0.0
     """Share of the steps at which workers come or go."""
     compact: float = 0.0
+    rebuild: float = 0.0
+    """Share of the steps at which detection begins anew, with states of nothing."""
+    jump: float = 0.0
+    """Share of the steps at which the clock of the workers jumps, either way."""
     time_out: float = 0.0
     """Share of the steps at which the broker gives up open transactions."""
     outside: dict[str, float] = field(default_factory=dict)
@@ -77,7 +92,12 @@ SLACK = {
     "slack is down": 0.2,
     "slack times out after the post": 0.3,
 }
-GATEWAY = {"gateway answers 503": 0.3, "gateway times out after acting": 0.3}
+GATEWAY = {
+    "gateway answers 503": 0.2,
+    "gateway refuses connections": 0.1,
+    "gateway times out after acting": 0.3,
+}
+JUMP_SECONDS_MAX = 600.0
 SCENARIOS = (
     Scenario("nothing"),
     Scenario("kill -9", kill=0.03),
@@ -87,6 +107,9 @@ SCENARIOS = (
     Scenario("store", outside=STORE),
     Scenario("slack", outside=SLACK, kill=0.01),
     Scenario("gateway", outside=GATEWAY, kill=0.01),
+    Scenario("gateway 404", outside={"gateway answers 404": 0.5}, kill=0.01),
+    Scenario("clock", jump=0.1, outside=SLACK | GATEWAY, kill=0.01),
+    Scenario("rebuild", rebuild=0.02, kill=0.01),
     Scenario(
         "everything",
         kill=0.02,
@@ -111,14 +134,17 @@ class World(Misfortune):
         self.unexpected: list[str] = []
         """Errors of roles that nothing had caused."""
         self.clock = BEGIN
+        self._ahead = 0.0
+        """Seconds by which the workers' clock is wrong."""
+        self.rebuilds = 0
         self.traffic: Traffic = traffic(seed, PARTITIONS)
         self._mishaps = Mishaps(seed, self._strike)
         self._mishaps.shares = dict(scenario.outside)
         self.broker = SimBroker(
-            {topic.name: topic.partitions or PARTITIONS for topic in TOPICS}, self.now
+            {topic.name: topic.partitions or PARTITIONS for topic in TOPICS}, self._right_time
         )
         self.store = SimStore(self._mishaps)
-        self.slack = SimSlack(self._mishaps, self.now)
+        self.slack = SimSlack(self._mishaps, self._right_time)
         self.gateway = SimGateway(self._mishaps)
         self.policy = POLICY if self._random.random() < 0.6 else None
         self.clicks = self._random.random() < 0.5
@@ -126,6 +152,10 @@ class World(Misfortune):
         self.groups = self._groups()
 
     def now(self) -> float:
+        """The workers' clock, in Unix seconds."""
+        return self.clock + self._ahead
+
+    def _right_time(self) -> float:
         return self.clock
 
     async def run(self) -> None:
@@ -143,7 +173,7 @@ class World(Misfortune):
     async def _register(self) -> Iterator[Sent]:
         """Let everybody hear of the registry first: the brakes count its keys."""
         waiting = iter(self.traffic.log)
-        self._append(waiting, 2 * self.traffic.registered)
+        self._append(waiting, len(self.traffic.records))
         self._raging = False
         for group in self.groups[2:]:
             await self._drain(group)
@@ -154,7 +184,7 @@ class World(Misfortune):
         if not self._raging:
             return None
         chance = self._random.random()
-        if worker.role.name in {"notify", "enforce"}:
+        if worker.role.name in {"notify", "enforce", "reconcile"}:
             chance /= 4.0  # they call more seldom than the others
         scenario = self._scenario
         if chance < scenario.kill:
@@ -204,7 +234,7 @@ class World(Misfortune):
         role = worker.role
         if isinstance(role, DetectRole):
             for partition in list(role._partitions.values()):
-                if partition.due(self.clock) and worker.awake:
+                if partition.due(self.now()) and worker.awake:
                     await worker.do(role._checkpoint(partition))
         elif isinstance(role, StageRole):
             await worker.do(role._tick())
@@ -228,8 +258,30 @@ class World(Misfortune):
             self.broker.compact(self._random.choice(STATES))
         if self._random.random() < self._scenario.time_out and self.broker.time_out_transactions():
             self._strike("transactions timed out")
+        if self._random.random() < self._scenario.jump:
+            self._strike("clock jumps")
+            self._ahead = self._random.uniform(-JUMP_SECONDS_MAX, JUMP_SECONDS_MAX)
+        if self._random.random() < self._scenario.rebuild:
+            await self._rebuild()
         if self.clicks and self.slack.pages and self._random.random() < 0.05:
             self._click()
+
+    async def _rebuild(self) -> None:
+        """As `leakline rebuild` does it, once no detect worker runs."""
+        self._strike("detection rebuilt from nothing")
+        self.rebuilds += 1
+        detect = self.groups[0]
+        await detect.rebalance(0)
+        for number in range(PARTITIONS):
+            place = (DETECT_STATE.name, number)
+            self.broker.take_id(f"{detect.name}-{number}")
+            records, _ = self.broker.read(place, 0, 1_000_000, committed=True)
+            states = {each.key.decode(): each.value for each in records if each.key}
+            old = {key: value for key, value in states.items() if value is not None}
+            for key, value in fresh_states(old, Rebuild(self.rebuilds), 0):
+                self.broker.append(place, value, key=key.encode())
+            self.broker.offsets[detect.name, (USAGE_EVENTS.name, number)] = 0
+        await detect.rebalance(1 + self._random.randrange(2))
 
     async def _wake(self, zombie: Worker) -> None:
         await zombie.wake()
@@ -254,6 +306,7 @@ class World(Misfortune):
     async def _settle(self) -> None:
         """Nothing goes wrong any more: everybody wakes, and works until nothing is left."""
         self._raging = False
+        self._ahead = 0.0
         for group in self.groups:
             await group.rebalance(1 + self._random.randrange(2))
             for zombie in group.frozen:
@@ -291,12 +344,15 @@ class World(Misfortune):
             lambda: StageRole(kafka, self._plan("sink"), self.now),
             lambda: StageRole(kafka, self._plan("notify"), self.now),
             lambda: StageRole(kafka, self._plan("enforce"), self.now),
+            lambda: StageRole(kafka, self._plan("reconcile"), self.now),
         )
         return [Group.of(self.broker, kafka, make, self) for make in makes]
 
     def _plan(self, name: str) -> StagePlan:
         if name == "sink":
             return StagePlan("sink", SinkStage.reads, None, self._sink)
+        if name == "reconcile":
+            return StagePlan("reconcile", ReconcileStage.reads, RECONCILE_STATE, self._reconcile)
         if name == "notify":
             return StagePlan("notify", NotifyStage.reads, NOTIFY_STATE, self._notify)
         return StagePlan("enforce", EnforceStage.reads, ENFORCE_STATE, self._enforce)
@@ -316,6 +372,9 @@ class World(Misfortune):
 
     def _notify(self) -> NotifyStage:
         return NotifyStage(self._config, self.slack, Rulebook(self.policy), self.now)
+
+    def _reconcile(self) -> ReconcileStage:
+        return ReconcileStage(PARTITIONS, [], self.now)
 
     def _enforce(self) -> EnforceStage:
         return EnforceStage({"edge": self.gateway}, {"edge": 20}, self.policy, self.now, "edge")
