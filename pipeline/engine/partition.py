@@ -21,7 +21,8 @@ from pipeline.engine.counting import (
 from pipeline.engine.judging import hear, look
 from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules
-from pipeline.engine.state import KeyState, decode_state, encode_state
+from pipeline.engine.state import KeyState, encode_state
+from pipeline.engine.states import States
 from pipeline.enrich.sources import Source
 from pipeline.message import Message
 from schemas.calibration import Calibration
@@ -77,7 +78,7 @@ class PartitionFold:
         self._books = Bookkeeping(rules.calibration, rules.epoch)
         self._folding: set[str] = set()
         """Keys of the current message: its further events of theirs are not old."""
-        self._states: dict[str, KeyState] = {}
+        self._states = States()
         self._touched: dict[str, Touched] = {}
         self._closed: list[SpendWindow] = []
         self.counts: Counter[str] = Counter()
@@ -87,7 +88,7 @@ class PartitionFold:
     def restore(self, key: str, value: bytes) -> None:
         """Take in one stored state, before the first fold."""
         if not self._books.restore(key, value):
-            self._states[key] = decode_state(value)
+            self._states.restore(key, value)
 
     def fold(self, message: Message, batch: Batch | None = None) -> Effects:
         """Fold a message; the same messages give the same effects, however they are cut.
@@ -128,7 +129,7 @@ class PartitionFold:
 
     def state_of(self, key_id: str) -> KeyState | None:
         """The state of a key, for explanations and tests."""
-        return self._states.get(key_id)
+        return self._states.find(key_id)
 
     def __len__(self) -> int:
         """How many keys are known."""
@@ -139,7 +140,7 @@ class PartitionFold:
     def _state_for(
         self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
     ) -> KeyState | None:
-        state = self._states.get(key_id)
+        state = self._states.get(key_id) or self._states.find(key_id)
         if state is None:
             if not self._is_mine(key_id):
                 self._misplaced(key_id, message, effects, accepted)
@@ -230,7 +231,7 @@ class PartitionFold:
             self._books.calibration = control
             return
         if isinstance(control, UseQuestion):
-            effects.answers.append(answer(control, self._states))
+            effects.answers.append(answer(control, self._states.find))
             return
         key_id = _key_of(control)
         state = self._state_for(key_id, message, effects, None)

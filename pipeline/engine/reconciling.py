@@ -1,6 +1,6 @@
 """Bills beside what the gateway saw: of one key, and of several that share a provider's key."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from detectors.baselines.billing import Billed
 from pipeline.engine.state import KeyState
@@ -9,12 +9,12 @@ from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.provider_usage import ProviderUsage
 
 
-def answer(question: UseQuestion, states: Mapping[str, KeyState]) -> UseAnswer:
+def answer(question: UseQuestion, find: Callable[[str], KeyState | None]) -> UseAnswer:
     """What keys used, as far as the log has come; a key that is not known used nothing."""
     start, end = int(epoch(question.window_start)), int(epoch(question.window_end))
     whole = GatewayUse()
     for key_id in question.key_ids:
-        state = states.get(key_id)
+        state = find(key_id)
         if state is not None:
             whole.add(_use(state, start, end))
     return UseAnswer(question_id=question.question_id, part=question.part, use=whole)

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.engine import PartitionFold
 from pipeline.engine.state import VERSION, UnknownStateError, decode_state, encode_state
+from pipeline.engine.states import States
 from schemas.key_record import KeyRecord
 from tests.support.events import KEY, control, in_time, messages, office, rules, run, thief, workday
 
@@ -52,6 +53,19 @@ def test_a_state_of_another_version_is_refused_by_its_number() -> None:
     raw = msgspec.msgpack.encode([VERSION + 1, *fields[1:]])
     with pytest.raises(UnknownStateError, match=f"version {VERSION + 1}.*version {VERSION}"):
         PartitionFold(rules()).restore(KEY, raw)
+
+
+def test_stored_states_wait_as_they_are_until_they_are_asked_for() -> None:
+    states = States()
+    states.restore(KEY, golden())
+    states.restore("other", golden())
+    assert (len(states), list(states)) == (2, [])
+    found = states.find(KEY)
+    assert found is not None
+    assert encode_state(found) == golden()
+    assert states.find(KEY) is found
+    assert (len(states), list(states)) == (2, [KEY])
+    assert states.find("nobody") is None
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x00", b"{}", b"\x93\x01\x02", b"\xff" * 40, b"\x91\xa1x"])
