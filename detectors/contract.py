@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final
 
-from detectors.baselines.history import History
+from detectors.baselines.history import History, month_of
 from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.slices import Slice, slice_of
 from detectors.baselines.totals import Totals, Window
@@ -46,6 +46,9 @@ _YOUNG_CONFIDENCE: Final = 0.35
 """Factor on evidence against a history of no hours; it grows to 1 at so many."""
 _EXPECTED_MIN: Final = 3.0
 """Requests that must be expected before their absence says something."""
+_AWAKE_SECONDS: Final = 6 * 3600.0
+_SILENCE_NATS: Final = 4.0
+"""Surprise at the silence of the key's own sources at which they count as replaced."""
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
 
 
@@ -124,10 +127,25 @@ class KeyView:
         """The current UTC day so far."""
         return self.windows.days.get(int(self.now // 86400)) or Window()
 
+    @property
+    def month_nanos(self) -> int:
+        """Spend of the UTC month so far."""
+        month = month_of(self.hour)
+        history = self.history
+        closed = history.month_nanos if history.month == month else 0
+        return closed + sum(
+            window.nanos for hour, window in self.windows.hours.items() if month_of(hour) == month
+        )
+
     @cached_property
     def expected(self) -> tuple[float, float]:
         """Requests and nano-dollars that are usual for this hour."""
         return self.history.volume.expected(self.hour, self.zone)
+
+    @property
+    def is_waking(self) -> bool:
+        """Whether the key woke from a long sleep lately: it neither moves nor travels."""
+        return bool(self.history.slept) and self.now - self.history.woke < _AWAKE_SECONDS
 
     @cached_property
     def replaced(self) -> float:
@@ -139,14 +157,19 @@ class KeyView:
         newcomers = self.newcomers
         if not newcomers:
             return 0.0
+        history = self.history
+        if self.is_waking:
+            return 0.0
+        silence = history.volume.silence(history.own_last, self.now, self.zone)
+        replaced = min(1.0, silence / _SILENCE_NATS) if history.own_last else 0.0
         first = int(min(each.first for each in newcomers) // 60)
         minutes = min(30, self.minute - first + 1)
         expected = self.expected[0] * minutes / 60.0
         if expected < _EXPECTED_MIN:
-            return 0.0
+            return replaced
         own = self.windows.recent(self.minute, minutes).requests
         own -= self.windows.recent_foreign(self.minute, minutes).requests
-        return max(0.0, 1.0 - own / (0.25 * expected))
+        return max(replaced, 1.0 - own / (0.25 * expected))
 
     @cached_property
     def foreign_5m(self) -> Totals:

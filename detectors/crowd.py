@@ -2,9 +2,12 @@
 
 import math
 
+from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 
 _NEWCOMERS_MIN = 2
+_MOVED_MAX = 3
+"""Networks to which one service, or one traveller, may have moved."""
 
 
 class Crowd(Detector):
@@ -20,7 +23,7 @@ class Crowd(Detector):
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        newcomers = [each for each in key.newcomers if each.nats > 1.0]
+        newcomers = [each for each in key.newcomers if each.nats > 1.0 and not _is_ours(each)]
         places = {each.network for each in newcomers}
         if len(places) < _NEWCOMERS_MIN or key.history.learning:
             return None
@@ -28,6 +31,10 @@ class Crowd(Detector):
         usual = max(1.0, key.history.crowd.record)
         growth = math.log(max(1.0, hour.distinct_sources / usual))
         score = 1.2 * (len(places) - 1) + growth
+        if len(places) <= _MOVED_MAX:
+            score *= 1.0 - key.replaced
+        if score < 0.5:
+            return None
         return Finding(
             score=score,
             since=min(each.first for each in newcomers),
@@ -42,3 +49,8 @@ class Crowd(Detector):
                 "countries": sorted({each.country for each in newcomers if each.country})[:8],
             },
         )
+
+
+def _is_ours(newcomer: Newcomer) -> bool:
+    """Whether it looks like a further region of the same service."""
+    return newcomer.kind == "hosting" and newcomer.has_usual_tools

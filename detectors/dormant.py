@@ -4,9 +4,11 @@ import math
 
 from detectors.contract import Detector, Finding, KeyView, Trigger, span
 
-_AWAKE_SECONDS = 6 * 3600.0
 _PAUSE_SECONDS = 3 * 86_400.0
 """Weekends are usual, also before the first."""
+_NATS = 1.5
+_LONGER_NATS = 2.0
+"""Nats for each factor e beyond the longest pause."""
 
 
 class Dormant(Detector):
@@ -19,13 +21,14 @@ class Dormant(Detector):
     advice = "Ask whether anybody still needs the key; if not, revoke it for good."
     triggers = Trigger.HOUR | Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED
     causes = {"leaked": 1.0, "hygiene": 0.8}
-    score_max = 4.0
+    score_max = 5.0
 
     def judge(self, key: KeyView) -> Finding | None:
         history = key.history
-        if not history.slept or key.now - history.woke > _AWAKE_SECONDS or history.learning:
+        if not key.is_waking or history.learning:
             return None
-        score = 1.5 * math.log(history.slept / max(history.longest_sleep, _PAUSE_SECONDS))
+        longer = math.log(history.slept / max(history.longest_sleep, _PAUSE_SECONDS))
+        score = _NATS + _LONGER_NATS * longer if longer > 0 else 0.0
         if score < 0.5:
             return None
         return Finding(

@@ -1,11 +1,16 @@
 """The key is in a web page or an app: browsers and phones call with it."""
 
 import math
+from collections.abc import Mapping
 
 from detectors.baselines.slices import slice_of
 from detectors.contract import Detector, Finding, KeyView, Trigger
+from schemas.incident import Cause
 
 _SOURCES_FULL = 4
+_ONE_PERSON: Mapping[Cause, float] = {"exposed": 1.15, "leaked": 0.95, "shared": 0.6}
+"""A browser at one or two addresses may also be somebody with a chat front end."""
+_ONE_PERSON_SOURCES = 2
 
 
 class ExposedKey(Detector):
@@ -39,6 +44,7 @@ class ExposedKey(Detector):
         return Finding(
             score=score,
             since=key.hour * 3600.0,
+            causes=_ONE_PERSON if len(addresses) <= _ONE_PERSON_SOURCES else None,
             summary=(
                 f"{requests} requests in 15 minutes from browsers or apps, at {len(addresses)} "
                 f"addresses in this hour; usual in {usual:.1%} of the key's active hours."

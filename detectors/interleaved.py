@@ -28,12 +28,12 @@ class Interleaved(Detector):
         ]
         if not far or key.history.learning:
             return None
-        own = key.windows.recent(key.minute, 30).requests
-        own -= key.windows.recent_foreign(key.minute, 30).requests
-        if own < _BOTH_MIN:
-            return None
         newest = max(far, key=lambda each: each.totals.requests)
-        if newest.totals.requests < _BOTH_MIN:
+        # What the owner did before the other came is no sign of two.
+        minutes = min(30, key.minute - int(newest.first // 60))
+        own = key.windows.recent(key.minute, minutes).requests
+        own -= key.windows.recent_foreign(key.minute, minutes).requests
+        if own < _BOTH_MIN or newest.totals.requests < _BOTH_MIN:
             return None
         usual = key.history.countries.values or key.history.networks.values
         home = ", ".join(sorted(usual)[:3])

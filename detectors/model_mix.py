@@ -7,8 +7,13 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 
 _SHARE = 0.35
 _DEAR_NATS = 1.2
-"""Nats for each factor e by which a request costs more than usual."""
+"""Nats for each factor e by which a request costs more than usual, and at most …"""
+_DEAR_MAX = 4.0
 _REQUESTS_MIN = 2
+_SPENT_NANOS = 300_000_000
+"""Thirty cents of an hour with such models: below it a dear model counts for less."""
+_DISPLACED = 0.5
+"""Taken off when the old models fell silent as the new ones came: an upgrade."""
 
 
 class ModelMix(Detector):
@@ -21,7 +26,7 @@ class ModelMix(Detector):
     advice = "Ask whether an upgrade was planned; if the source is new as well, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.95, "runaway": 0.2, "growth": 0.3}
-    score_max = 4.0
+    score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
         if key.history.learning:
@@ -38,7 +43,12 @@ class ModelMix(Detector):
         price = unknown[name].nanos / unknown[name].requests
         dear = max(0.0, math.log(price / usual)) if usual and price else 0.0
         menu = 0.5 * (len(unknown) - 1)
-        score = _SHARE * key.history.model_surprise(name) + min(2.0, _DEAR_NATS * dear) * 0.7 + menu
+        spent = min(1.0, 0.4 + 0.6 * sum(each.nanos for each in unknown.values()) / _SPENT_NANOS)
+        dear = min(_DEAR_MAX, _DEAR_NATS * dear * spent)
+        known = sum(each.requests for each in models.values()) - requests
+        if known * 10 < requests:
+            dear *= 1.0 - _DISPLACED
+        score = _SHARE * key.history.model_surprise(name) + 0.7 * dear + menu
         if score < 0.5:
             return None
         return Finding(

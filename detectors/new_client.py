@@ -1,12 +1,19 @@
 """Use with a client (SDK, tool, user agent) that the key has never been used with."""
 
+import re
+
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger, span
 
 _FROM_NEWCOMER = 0.6
 _FROM_OWN = 0.25
-"""Share of the surprise: the owner's own machines change their tools now and then."""
+"""Share of the surprise: the owner's own machines change their tools now and then …"""
+_FROM_UNKNOWN = 0.45
+"""… and where no addresses are known, nobody can say whose machine it is."""
 _MAJORITY = 0.5
+_POPULAR = re.compile(r"openai|anthropic|langchain|litellm|llama|vercel|ai-sdk|genai|mistral")
+_POPULAR_SHARE = 0.6
+"""Everybody's libraries: what a new colleague brings along as well as a thief."""
 
 
 class NewClient(Detector):
@@ -29,7 +36,10 @@ class NewClient(Detector):
             share, since = _FROM_NEWCOMER, worst.first
         else:
             client = _unknown(key, [what.client for what, _ in key.kinds_15m])
-            share, since = _FROM_OWN, key.now - 900.0
+            share = _FROM_OWN if key.history.prefixes.values else _FROM_UNKNOWN
+            since = key.now - 900.0
+        if _POPULAR.search(client):
+            share *= _POPULAR_SHARE
         score = key.history.client_surprise(client) * share * key.confidence
         if not client or score < 0.5:
             return None

@@ -13,9 +13,11 @@ _REPLACED_NATS = 4.0
 """Taken off when the newcomer took the place of the key's own sources: travel, migration."""
 _HOSTILE_NATS = 4.0
 _SAME_TOOLS_NATS = 1.4
-_SAME_TOOLS_CLOUD_NATS = 2.0
-"""Taken off for a newcomer with the owner's clients and models, above all one in a cloud beside
-others of the key: a service that moves."""
+_SAME_TOOLS_CLOUD_NATS = 4.5
+"""Taken off for a newcomer with the owner's clients and models, above all one in a cloud: a service
+that moves, or a further region of it."""
+_SAME_TOOLS_MAX = 6.0
+"""A place alone, without anything else that is strange, wakes nobody."""
 _SPENT_FREE_NANOS = 2_000_000_000
 _SPENT_NATS = 0.6
 _SPENT_NATS_MAX = 2.5
@@ -67,9 +69,9 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     nats = newcomer.nats
     if newcomer.level == "network" and key.history.countries.knows(newcomer.country):
         nats -= _SAME_COUNTRY_NATS
-    if not newcomer.unknown_clients and not newcomer.unknown_models:
-        moving = newcomer.kind == "hosting" and key.history.kinds.knows("hosting")
-        nats -= _SAME_TOOLS_CLOUD_NATS if moving else _SAME_TOOLS_NATS
+    if newcomer.has_usual_tools and not key.is_waking:
+        nats -= _SAME_TOOLS_CLOUD_NATS if newcomer.kind == "hosting" else _SAME_TOOLS_NATS
+        nats = min(nats, _SAME_TOOLS_MAX)
     if newcomer.totals.nanos > _SPENT_FREE_NANOS:
         spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
         nats += min(_SPENT_NATS_MAX, _SPENT_NATS * spent)

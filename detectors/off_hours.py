@@ -7,7 +7,14 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 _DAYS_NEEDED = 3.0
 """Days of this kind that must be known before an hour can be called unusual."""
 _FULL_WEIGHT_REQUESTS = 20
-_BURST_MAX = 2.5
+_BURST_NATS = 2.2
+"""Nats for each factor e above half of the key's busy hour, or a third of its record …"""
+_BURST_MAX = 4.0
+_BUSY_SHARE = 0.5
+_RECORD_SHARE = 0.35
+_SOMETIMES_NATS = 1.0
+"""… but hours that the key keeps on other days are quiet only so far."""
+_SOMETIMES_BURST_MAX = 2.5
 
 
 class OffHours(Detector):
@@ -19,23 +26,35 @@ class OffHours(Detector):
     misses = "Thieves in the owner's hours; keys that never rest."
     advice = "Ask whether somebody works late; if the source is new too, revoke."
     triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL
-    causes = {"leaked": 1.0, "runaway": 0.6, "shared": 0.5}
-    score_max = 6.0
+    causes = {"leaked": 1.0, "runaway": 0.6, "shared": 0.5, "budget": 0.3}
+    score_max = 7.5
 
     def judge(self, key: KeyView) -> Finding | None:
         volume = key.history.volume
+        rests = volume.always_rests(key.hour, key.zone)
         days = volume.days_known(key.hour, key.zone)
+        if rests:
+            days = volume.weekdays + volume.weekends
         if days < _DAYS_NEEDED or key.history.learning:
             return None
         usual = volume.activity(key.hour, key.zone)
-        if volume.always_rests(key.hour, key.zone):
-            days = volume.weekdays + volume.weekends
-        surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         now = key.this_hour
         weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
         burst = math.log(max(1.0, now.requests / max(volume.busy_hour, 1.0)))
-        score = (surprise - 1.0) * weight + min(_BURST_MAX, burst)
-        if surprise < 1.0 or score < 0.5:
+        if rests:
+            # Whoever works a day a week rests at most hours of most days: that says little.
+            days *= volume.regularity
+            full = max(_BUSY_SHARE * volume.busy_hour, _RECORD_SHARE * volume.records.requests_1h)
+            burst = math.log(max(1.0, now.requests / max(full, 3.0)))
+            burst = min(_BURST_MAX, _BURST_NATS * burst)
+            sure = 0.0
+        else:
+            burst, sure = min(_SOMETIMES_BURST_MAX, burst), _SOMETIMES_NATS
+        surprise = -math.log((usual * days + 0.3) / (days + 1.0))
+        if surprise < 1.0:
+            return None
+        score = ((surprise - sure) * weight + burst) * (1.0 - key.replaced)
+        if score < 0.5:
             return None
         return Finding(
             score=score,

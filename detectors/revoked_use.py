@@ -1,4 +1,4 @@
-"""A key that was revoked or rotated is still in use."""
+"""A key that was revoked or rotated, or that expired, is still in use."""
 
 from detectors.contract import Detector, Finding, KeyView, Trigger, span
 from schemas.fields import epoch
@@ -6,11 +6,11 @@ from schemas.fields import epoch
 _GRACE_SECONDS = 120.0
 """Requests under way when the key was revoked."""
 _STRAGGLER_HOURS = 48.0
-"""A rotated key may be used by its own sources for so long before somebody is told."""
+"""A rotated or expired key may be used by its own sources for so long before somebody is told."""
 
 
 class RevokedUse(Detector):
-    """Events after the registry says that the key is dead."""
+    """Events after the time at which the key died, by the registry: its status, its expiry."""
 
     name = "revoked_use"
     question = "Should this key still work?"
@@ -22,30 +22,39 @@ class RevokedUse(Detector):
     score_max = 12.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        record = key.record
-        if record is None or record.status == "active" or record.status_changed_at is None:
-            return None
-        since = epoch(record.status_changed_at)
+        status, since = _death(key)
         after = key.now - since
-        if after < _GRACE_SECONDS:
+        if not status or after < _GRACE_SECONDS:
             return None
         now = key.last_15m
         strangers = bool(key.newcomers)
-        score = 12.0 if record.status == "revoked" or strangers else 6.0
-        if record.status == "rotated" and not strangers and after < _STRAGGLER_HOURS * 3600:
+        score = 12.0 if status == "revoked" or strangers else 6.0
+        if status != "revoked" and not strangers and after < _STRAGGLER_HOURS * 3600:
             return None
         served = now.requests - now.errors
+        verb = "was" if status != "expired" else "had"
         return Finding(
             score=score,
             since=key.now,
             summary=(
                 f"{now.requests} requests in 15 minutes, {served} of them served, "
-                f"{span(after)} after the key was {record.status}."
+                f"{span(after)} after the key {verb} {status}."
             ),
             evidence={
-                "status": record.status,
+                "status": status,
                 "requests_15m": now.requests,
                 "served_15m": served,
                 "new_source": strangers,
             },
         )
+
+
+def _death(key: KeyView) -> tuple[str, float]:
+    record = key.record
+    if record is None:
+        return "", 0.0
+    if record.status != "active" and record.status_changed_at is not None:
+        return record.status, epoch(record.status_changed_at)
+    if record.expires_at is not None and epoch(record.expires_at) <= key.now:
+        return "expired", epoch(record.expires_at)
+    return "", 0.0

@@ -10,6 +10,9 @@ _MINUTES = 10
 _PER_MINUTE_MIN = 5.0
 _TIMES_USUAL_MIN = 3.0
 _SAME_SLICE = 0.85
+_YOUNG_PER_MINUTE = 20.0
+"""What a key of no known hours may do; its own hours take that place."""
+_YOUNG_HOURS = 8.0
 _NANOS_MIN = 20_000_000
 """Two cents in ten minutes: a loop that costs less can wait for the morning."""
 
@@ -36,6 +39,8 @@ class RunawayLoop(Detector):
             return None
         mean = fmean(counts)
         usual = max(key.expected[0] / 60.0, key.history.volume.records.requests_1h / 120.0, 0.5)
+        young = max(0.0, 1.0 - key.history.hours / _YOUNG_HOURS)
+        usual = max(usual, young * _YOUNG_PER_MINUTE)
         ratio = mean / usual
         dispersion = pvariance(counts) / mean
         if ratio < _TIMES_USUAL_MIN or dispersion > 1.5 or largest < _SAME_SLICE * total.requests:

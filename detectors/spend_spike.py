@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from detectors.baselines.totals import Totals
 from detectors.baselines.volume import SPREAD_FLOOR
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
 from schemas.incident import Cause
@@ -11,11 +13,31 @@ _FLOOR_NANOS = 200_000_000.0
 """Twenty cents in five minutes: below it, no volume is worth a look."""
 _FLOOR_REQUESTS = 30.0
 _FLOOR_NANOS_1H = 500_000_000.0
-_FLOOR_REQUESTS_1H = 120.0
+_FLOOR_REQUESTS_1H = 60.0
 _RECORD_FACTOR = 2.0
-"""A record is beaten now and then; twice the record is not."""
-_BY_OWNER: Mapping[Cause, float] = {"runaway": 1.0, "growth": 0.8, "leaked": 0.6}
-_BY_NEWCOMERS: Mapping[Cause, float] = {"leaked": 0.7, "shared": 0.5, "exposed": 0.4}
+"""A record is beaten now and then; twice the record is not …"""
+_RECORD_NATS = 3.0
+"""… and each factor e beyond it says so much."""
+_MEAN_FACTOR = 8.0
+_MEAN_NATS_MAX = 2.0
+"""Beyond so many times an ordinary busy hour, each factor e of an hour says twice as much."""
+_YOUNG_HOURS = 6.0
+"""A record of so few hours is taken for half of what it may become."""
+_FAILED_SHARE = 0.3
+"""A request that failed was mostly one that is tried again."""
+_BY_OWNER: Mapping[Cause, float] = {
+    "runaway": 1.0,
+    "growth": 0.8,
+    "budget": 0.5,
+    "leaked": 0.6,
+}
+_BY_NEWCOMERS: Mapping[Cause, float] = {
+    "leaked": 0.85,
+    "runaway": 0.7,
+    "shared": 0.6,
+    "exposed": 0.5,
+    "growth": 0.5,
+}
 
 
 class SpendSpike(Detector):
@@ -36,14 +58,14 @@ class SpendSpike(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         now = key.last_5m
         records = key.history.volume.records
-        sigma = _sigma(key)
         usual = key.expected[1] / 12
+        beyond = _Beyond(_sigma(key), 1.0 + _YOUNG_HOURS / (key.history.hours + 1.0))
         score = max(
-            _evidence(
-                now.requests, key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS, sigma
+            beyond.evidence(
+                _tried(now), key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS
             ),
-            _evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS, sigma),
-            _hour_evidence(key, sigma),
+            beyond.evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS),
+            _hour_evidence(key, beyond),
         )
         if score <= 0.5:
             return None
@@ -74,20 +96,36 @@ def _sigma(key: KeyView) -> float:
     return math.hypot(key.history.volume.spread.sigma, 2 * SPREAD_FLOOR)
 
 
-def _hour_evidence(key: KeyView, sigma: float) -> float:
+def _tried(totals: Totals) -> float:
+    return totals.requests - (1.0 - _FAILED_SHARE) * totals.errors
+
+
+def _hour_evidence(key: KeyView, beyond: "_Beyond") -> float:
     hour, usual = key.this_hour, key.expected
-    records = key.history.volume.records
-    return max(
-        _evidence(hour.requests, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H, sigma),
-        _evidence(hour.nanos, usual[1], records.nanos_1h, _FLOOR_NANOS_1H, sigma),
-    )
+    volume = key.history.volume
+    records = volume.records
+    tried = _tried(hour)
+    by_requests = beyond.evidence(tried, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H)
+    by_money = beyond.evidence(hour.nanos, usual[1], records.nanos_1h, _FLOOR_NANOS_1H)
+    if by_requests:
+        many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
+        by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
+    return max(by_requests, by_money)
 
 
-def _evidence(value: float, usual: float, record: float, floor: float, sigma: float) -> float:
-    if value < floor:
-        return 0.0
-    z = (math.log(value) - math.log(max(usual, floor / 4))) / sigma
-    beyond = math.log(value / max(record * _RECORD_FACTOR, floor / 2))
-    if z <= 2.0 or beyond <= 0.0:
-        return 0.0
-    return min(z * z / 4, 2.0 + 2.0 * beyond)
+class _Beyond(NamedTuple):
+    """How far a value lies beyond what is usual and beyond the record."""
+
+    sigma: float
+    margin: float
+    """Factor on a record that is still young."""
+
+    def evidence(self, value: float, usual: float, record: float, floor: float) -> float:
+        """Nats."""
+        if value < floor:
+            return 0.0
+        z = (math.log(value) - math.log(max(usual, floor / 4))) / self.sigma
+        beyond = math.log(value / max(record * self.margin * _RECORD_FACTOR, floor / 2))
+        if z <= 2.0 or beyond <= 0.0:
+            return 0.0
+        return min(z * z / 4, 2.0 + _RECORD_NATS * beyond)

@@ -23,7 +23,7 @@ class TokenStuffing(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         now = key.last_15m
         prompt = key.history.prompt
-        if now.requests < _REQUESTS_MIN or key.history.learning:
+        if now.requests < _REQUESTS_MIN:
             return None
         length = max(1.0, now.input_tokens / now.requests)
         excess = prompt.excess(length)

@@ -1,6 +1,8 @@
 """Everything that is remembered of a key between its events."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -10,6 +12,7 @@ from detectors.baselines.newcomers import Newcomer, country_of, evict, network_o
 from detectors.baselines.slices import Place, Slice
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.volume import Level, Volume
+from detectors.baselines.windows import HourWindow
 
 YOUNG_HOURS = 8.0
 """Active hours before which a key's sources are taken for its own as they come."""
@@ -60,6 +63,12 @@ class History(Struct, array_like=True, gc=False):
     books: Books = field(default_factory=Books)
     longest_sleep: float = 0.0
     """The longest honest pause, in seconds."""
+    own_last: float = 0.0
+    """Unix seconds of the last minute in which one of the key's own sources was active."""
+    month: int = 0
+    """The UTC month of `month_nanos`, in months since year 0."""
+    month_nanos: int = 0
+    """Spend of that month's closed hours."""
 
     @property
     def learning(self) -> bool:
@@ -90,6 +99,14 @@ class History(Struct, array_like=True, gc=False):
             known = _CLOUD_KNOWN if place.kind == "hosting" else _NETWORK_KNOWN
             nats = self.prefixes.surprise(prefix, _PRIOR["prefix"]) - known
         return level, label, min(SURPRISE_MAX, max(0.0, nats) + extra)
+
+    def enter_month(self, hour: int, nanos: int) -> None:
+        """Add a closed hour to the spend of its month; hours of past months are past."""
+        month = month_of(hour)
+        if month > self.month:
+            self.month, self.month_nanos = month, 0
+        if month == self.month:
+            self.month_nanos += nanos
 
     def is_novel(self, what: Slice, place: Place | None) -> bool:
         """Whether anything about a kind of request is worth a look."""
@@ -143,7 +160,7 @@ class History(Struct, array_like=True, gc=False):
 
     def compare(self, newcomer: Newcomer, what: Slice, requests: int) -> None:
         """Count what a newcomer does otherwise than the key's own sources."""
-        if what.client and self.clients.values and not self.clients.knows(what.client):
+        if what.client and self.clients.hours and not self.clients.knows(what.client):
             newcomer.unknown_clients += requests
         if what.model and self.models.values and not self.models.knows(what.model):
             newcomer.unknown_models += requests
@@ -153,10 +170,12 @@ class History(Struct, array_like=True, gc=False):
         hour: int,
         zone: str | None,
         seen: Sequence[tuple[Slice, Place | None]],
-        total: Window,
-        peak: Totals,
+        total: HourWindow,
     ) -> None:
-        """Take in a closed hour in which nothing was held against the key."""
+        """Take in a closed hour in which nothing was held against the key.
+
+        What newcomers did is no measure of what is usual for it, until they are its own.
+        """
         self._learn_places([place for _, place in seen if place is not None], hour)
         honest = [what for what, _ in seen if what.outcome not in ("auth", "missing")]
         if honest:
@@ -164,7 +183,8 @@ class History(Struct, array_like=True, gc=False):
             self.models.learn({what.model for what in honest if what.model}, hour)
         if any(what.exposed for what, _ in seen):
             self.exposed_hours += 1.0
-        self.volume.learn(hour, zone, total, peak)
+        own, peak = (total, total.peak) if self.learning else _own_part(total)
+        self.volume.learn(hour, zone, own, peak)
         self._learn_shape(total)
         self.hours += 1.0
 
@@ -225,3 +245,23 @@ class History(Struct, array_like=True, gc=False):
             for model in newcomer.models:
                 self.models.admit(model, hour)
         self.newcomers.clear()
+
+
+def _own_part(hour: HourWindow) -> tuple[Totals, Totals]:
+    """An hour without its newcomers, and its largest five minutes in the same proportion."""
+    foreign, peak = hour.foreign, hour.peak
+    own = Totals(
+        requests=max(0, hour.requests - foreign.requests),
+        nanos=max(0, hour.nanos - foreign.nanos),
+    )
+    return own, Totals(
+        requests=peak.requests * own.requests // max(1, hour.requests),
+        nanos=peak.nanos * own.nanos // max(1, hour.nanos),
+    )
+
+
+@lru_cache(maxsize=8192)
+def month_of(hour: int) -> int:
+    """The UTC month of an hour since 1970, in months since year 0."""
+    day = datetime.fromtimestamp(hour * 3600, UTC)
+    return 12 * day.year + day.month - 1

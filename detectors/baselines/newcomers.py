@@ -54,6 +54,11 @@ class Newcomer(Struct, array_like=True, gc=False):
     hostile: bool = False
     """A person said that it is a leak."""
 
+    @property
+    def has_usual_tools(self) -> bool:
+        """Whether it uses nothing but clients and models that the key is known to use."""
+        return bool(self.clients) and not self.unknown_clients and not self.unknown_models
+
     def observe(self, what: Slice, totals: Totals, minute: int, prefix: str) -> None:
         """Add some of its requests, made within one minute."""
         self.totals.add(totals)

@@ -111,4 +111,4 @@ def slice_of(token: str) -> Slice:
 
 
 def _clean(text: str | None) -> str:
-    return (text or "")[:64].replace("\t", " ")
+    return " ".join((text or "")[:64].split())

@@ -25,6 +25,9 @@ _GAP_HOURS_MAX: Final = 24 * 14
 _LEVEL_DECAY: Final = 0.999
 """Per active hour: a record is half forgotten after 700 of them."""
 _LEVEL_HOURS_MIN: Final = 6
+_SILENCE_HOURS_MAX: Final = 72
+_ACTIVE_MAX: Final = 0.9
+"""No hour is so sure to be active that its silence says more than this."""
 _DRIFT_SLACK: Final = 0.75
 """Standard deviations an hour that growth may take without being counted."""
 _DRIFT_MAX: Final = 40.0
@@ -148,10 +151,32 @@ class Volume(Struct, array_like=True, gc=False):
         values = [_get(self.active, place) for place in around]
         return max(values[0], 0.6 * max(values[1:]))
 
+    def silence(self, since: float, until: float, zone: str | None) -> float:
+        """Nats of surprise at no request at all in a time, by the share of days with some.
+
+        Args:
+            since: Unix seconds; at most `_SILENCE_HOURS_MAX` before `until` are looked at.
+            until: Unix seconds.
+            zone: the key's.
+        """
+        last = int(until // 3600)
+        first = max(int(since // 3600) + 1, last - _SILENCE_HOURS_MAX)
+        active = struct.unpack(f"<{BINS}f", self.active)
+        nats = 0.0
+        for hour in range(first, last + 1):
+            part = until / 3600 - last if hour == last else 1.0
+            nats -= part * math.log(1.0 - min(_ACTIVE_MAX, active[bin_of(hour, zone)]))
+        return nats
+
     def always_rests(self, hour: int, zone: str | None) -> bool:
         """Whether the key rests at this time of day, on weekdays and at weekends alike."""
         index = bin_of(hour, zone) % 24
         return _get(self.active, index) < 0.02 and _get(self.active, index + 24) < 0.02
+
+    @property
+    def regularity(self) -> float:
+        """Share of days on which the key works at its most usual hour, 0 to 1."""
+        return float(max(struct.unpack(f"<{BINS}f", self.active)))
 
     @property
     def busy_hour(self) -> float:

@@ -21,6 +21,8 @@ class HourWindow(Window, array_like=True, gc=False):
     peak: Totals = field(default_factory=Totals)
     clean: bool = True
     """Nothing was held against the key while it was open."""
+    foreign: Totals = field(default_factory=Totals)
+    """The part that came from newcomers."""
 
 
 class Windows(Struct, array_like=True, gc=False):

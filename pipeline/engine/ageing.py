@@ -23,6 +23,9 @@ _SLIGHT = 10
 _RARE_ACTIVITY = 0.2
 """Hours in which the key works on fewer days than this are watched closely."""
 _WATCHED_NATS = 1.5
+_RISING_REQUESTS_MIN = 5
+_LONG_FACTOR = 2.0
+"""An hour whose requests are so much longer than in any before it is worth a look."""
 
 
 def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -> bool:
@@ -39,6 +42,20 @@ def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -
     if entered:
         _set_usual(state, minute // 60)
     return entered
+
+
+def is_rising(state: KeyState, minute: int) -> bool:
+    """Whether the hour so far has something that its minutes alone would not show."""
+    hour = state.windows.hours.get(minute // 60)
+    if hour is None or hour.requests < _RISING_REQUESTS_MIN:
+        return False
+    history = state.history
+    records = history.volume.records
+    if hour.requests > records.requests_1h + _RISING_REQUESTS_MIN:
+        return True
+    if hour.nanos > records.nanos_1h + _GATE_NANOS_MIN:
+        return True
+    return hour.input_tokens > _LONG_FACTOR * history.prompt.record * hour.requests
 
 
 def _note_peak(state: KeyState, minute: int) -> None:
@@ -108,13 +125,14 @@ def _close(state: KeyState, horizon: float, minute: int, slicer: Slicer) -> None
 
 
 def _learn(state: KeyState, hour: int, window: HourWindow, slicer: Slicer) -> None:
+    state.history.enter_month(hour, window.nanos)
     if state.history.books.bills or (state.record and state.record.provider_key_id):
         state.history.books.enter(hour, window)
     if not window.clean:
         return
     seen = [(slice_of(token), slicer.place(token)) for token in window.tokens]
     zone = state.record.timezone if state.record else None
-    state.history.learn(hour, zone, seen, window, window.peak)
+    state.history.learn(hour, zone, seen, window)
     state.history.forget_newcomers(hour)
 
 

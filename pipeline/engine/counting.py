@@ -124,6 +124,9 @@ def flush(state: KeyState, slicer: Slicer, touched: Touched) -> None:
                 newcomer.observe(what, totals, minute, place.prefix)
                 state.history.compare(newcomer, what, totals.requests)
                 minute_window.foreign.add(totals)
+                hour_window.foreign.add(totals)
+            elif 60.0 * minute > state.history.own_last:
+                state.history.own_last = 60.0 * minute
             if state.incident is not None:
                 state.incident.spend_nanos += totals.nanos
         touched.update((("1m", minute), ("1h", hour), ("1d", day)))

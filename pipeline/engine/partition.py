@@ -8,7 +8,7 @@ from typing import Final
 from detectors.baselines.totals import Window
 from detectors.contract import Trigger
 from pipeline.accept import Accepted, Batch, Control, refusal
-from pipeline.engine.ageing import age, is_closing, is_closing_time, watch
+from pipeline.engine.ageing import age, is_closing, is_closing_time, is_rising, watch
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import (
     Touched,
@@ -211,9 +211,12 @@ class PartitionFold:
         entered = age(state, minute, self._rules.lateness_seconds, self._rules.slicer)
         state.history.pause(at - previous, at)
         open_gates(state)
-        return (Trigger.HOUR if entered else Trigger.NONE) | (
-            Trigger.WATCHED if state.hot else Trigger.NONE
-        )
+        fired = Trigger.HOUR if entered else Trigger.NONE
+        if state.hot:
+            fired |= Trigger.WATCHED
+        if is_rising(state, minute):
+            fired |= Trigger.VOLUME
+        return fired
 
     def _look(self, state: KeyState, key_id: str, trigger: int, effects: Effects) -> None:
         flush(state, self._rules.slicer, self._touched[key_id])

@@ -7,13 +7,24 @@ from tests.support.events import DAY, KEY, burst, event
 from tests.support.examples import NOW, Example, findings, honest
 
 OWNER = KeyRecord(key_id=KEY, daily_budget_usd=5.0)
+MONTHLY = KeyRecord(key_id=KEY, monthly_budget_usd=8.0)
 
 FIRES: dict[str, Example] = {
     "spent twice over": lambda: honest(burst(NOW, 100, cost_usd=0.1), record=OWNER),
     "spent by one request": lambda: honest([event(NOW, cost_usd=6.0)], record=OWNER),
+    "the month's, within an hour": lambda: honest(burst(NOW, 100, cost_usd=0.1), record=MONTHLY),
+    "half of it, and gone in minutes": lambda: honest(
+        burst(NOW, 100, cost_usd=0.045), record=OWNER
+    ),
 }
 QUIET: dict[str, Example] = {
-    "nearly spent": lambda: honest(burst(NOW, 40, cost_usd=0.1), record=OWNER),
+    "a quarter of it in ten minutes": lambda: honest(burst(NOW, 12, cost_usd=0.1), record=OWNER),
+    "half of the month's": lambda: honest(
+        burst(NOW, 40, cost_usd=0.1), record=KeyRecord(key_id=KEY, monthly_budget_usd=800.0)
+    ),
+    "last month's": lambda: honest(
+        burst(NOW, 25, cost_usd=0.1), burst(NOW + DAY, 25, cost_usd=0.1), record=MONTHLY
+    ),
     "no budget": lambda: honest(burst(NOW, 100, cost_usd=0.1), record=KeyRecord(key_id=KEY)),
     "spent over two days": lambda: honest(
         burst(NOW - DAY, 40, cost_usd=0.1), burst(NOW, 40, cost_usd=0.1), record=OWNER

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 
 from schemas.key_record import KeyRecord
-from tests.support.events import DAY, KEY, burst
+from tests.support.events import ABROAD, DAY, KEY, burst
 from tests.support.examples import NOW, Example, findings, honest
 
 
@@ -13,13 +13,23 @@ def revoked(at: float, status: Literal["active", "revoked", "rotated"] = "revoke
     return KeyRecord(key_id=KEY, status=status, status_changed_at=at)
 
 
+def expired(at: float) -> KeyRecord:
+    return KeyRecord(key_id=KEY, expires_at=at)
+
+
 FIRES: dict[str, Example] = {
     "an hour later": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600)),
     "rotated a week ago": lambda: honest(burst(NOW, 5), record=revoked(NOW - 7 * DAY, "rotated")),
+    "expired a week ago": lambda: honest(burst(NOW, 5), record=expired(NOW - 7 * DAY)),
+    "expired, and a stranger comes": lambda: honest(
+        burst(NOW, 5, client_ip=ABROAD), record=expired(NOW - 3600)
+    ),
 }
 QUIET: dict[str, Example] = {
     "under way": lambda: honest(burst(NOW, 5, seconds=60), record=revoked(NOW)),
     "just rotated": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600, "rotated")),
+    "just expired": lambda: honest(burst(NOW, 5), record=expired(NOW - 3600)),
+    "not yet expired": lambda: honest(burst(NOW, 5), record=expired(NOW + 60)),
     "active": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600, "active")),
 }
 

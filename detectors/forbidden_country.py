@@ -1,0 +1,44 @@
+"""Use from a country that the owner of the key never allowed."""
+
+from detectors.contract import Detector, Finding, KeyView, Trigger, span
+
+_FIRST_NATS = 4.0
+"""One request may be somebody at an airport …"""
+_NATS = 5.5
+_SURE_REQUESTS = 3
+_FICTIONAL_NATS = 3.0
+"""Where a hosting provider registered its addresses is not where its customers are."""
+
+
+class ForbiddenCountry(Detector):
+    """New sources in countries that the registry's `allowed_countries` leaves out."""
+
+    name = "forbidden_country"
+    question = "Is the key used only where its owner allows it?"
+    catches = "A stolen key used abroad, from the first requests on."
+    misses = "Keys without such a list; thieves at home or behind addresses without a country."
+    advice = "Revoke unless the owner knows who it is; then add the country to the registry."
+    triggers = Trigger.NOVEL | Trigger.WATCHED
+    causes = {"leaked": 1.0, "shared": 0.9, "exposed": 0.8}
+    score_max = 6.0
+
+    def judge(self, key: KeyView) -> Finding | None:
+        allowed = {each.upper() for each in (key.record and key.record.allowed_countries) or ()}
+        outside = [each for each in key.newcomers if each.country and each.country not in allowed]
+        if not allowed or not outside:
+            return None
+        requests = sum(each.totals.requests for each in outside)
+        score = _NATS if requests >= _SURE_REQUESTS else _FIRST_NATS
+        if all(each.kind == "hosting" for each in outside):
+            score = _FICTIONAL_NATS
+        first = min(each.first for each in outside)
+        countries = sorted({each.country for each in outside})
+        return Finding(
+            score=score,
+            since=first,
+            summary=(
+                f"{requests} requests in {span(key.now - first)} from {', '.join(countries[:4])}; "
+                f"the registry allows only {', '.join(sorted(allowed)[:6])}."
+            ),
+            evidence={"countries": countries[:8], "allowed_countries": sorted(allowed)[:20]},
+        )

@@ -1,0 +1,29 @@
+"""Examples of `error_storm`: what it fires on, and near misses."""
+
+import pytest
+
+from tests.support.events import burst
+from tests.support.examples import NOW, Example, findings, honest
+
+FIRES: dict[str, Example] = {
+    "bad parameters, over and over": lambda: honest(burst(NOW, 60, status=400, cost_usd=0.0)),
+    "refused, over and over": lambda: honest(burst(NOW, 60, status=403, cost_usd=0.0)),
+}
+QUIET: dict[str, Example] = {
+    "the provider is down": lambda: honest(burst(NOW, 60, status=503, cost_usd=0.0)),
+    "told to slow down": lambda: honest(burst(NOW, 60, status=429, cost_usd=0.0)),
+    "a few mistakes": lambda: honest(burst(NOW, 10, status=400, cost_usd=0.0)),
+    "mistakes among many requests": lambda: honest(
+        burst(NOW, 20, status=400, cost_usd=0.0), burst(NOW + 1, 200, cost_usd=0.001)
+    ),
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("error_storm", example)
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("error_storm", example)

@@ -1,0 +1,46 @@
+"""Examples of `forbidden_country`: what it fires on, and near misses."""
+
+import pytest
+
+from schemas.key_record import KeyRecord
+from tests.support.events import ABROAD, CLOUD, KEY, burst
+from tests.support.examples import NOW, Example, findings, honest
+
+AUSTRIA = KeyRecord(key_id=KEY, allowed_countries=["AT"])
+
+FIRES: dict[str, Example] = {
+    "Brazil, where only Austria is allowed": lambda: honest(
+        burst(NOW, 5, client_ip=ABROAD), record=AUSTRIA
+    ),
+    "a cloud elsewhere": lambda: honest(burst(NOW, 5, client_ip=CLOUD), record=AUSTRIA),
+}
+QUIET: dict[str, Example] = {
+    "Brazil is allowed": lambda: honest(
+        burst(NOW, 5, client_ip=ABROAD),
+        record=KeyRecord(key_id=KEY, allowed_countries=["AT", "br"]),
+    ),
+    "no list": lambda: honest(burst(NOW, 5, client_ip=ABROAD), record=KeyRecord(key_id=KEY)),
+    "a new line at home": lambda: honest(burst(NOW, 5, client_ip="84.112.77.1"), record=AUSTRIA),
+    "an address without a country": lambda: honest(
+        burst(NOW, 5, client_ip="203.0.113.9"), record=AUSTRIA
+    ),
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("forbidden_country", example)
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("forbidden_country", example)
+
+
+def test_an_airport_or_a_cloud_counts_less_than_a_line_abroad() -> None:
+    line, cloud = (
+        max(each.score for each in findings("forbidden_country", example))
+        for example in FIRES.values()
+    )
+    first = findings("forbidden_country", FIRES["Brazil, where only Austria is allowed"])[0]
+    assert cloud < first.score < line
