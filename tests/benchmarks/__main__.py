@@ -1,6 +1,6 @@
 """`python -m tests.benchmarks [PART …]`: measure, print tables, leave figures in `build/`.
 
-Parts: engine, faust, sink, intake, latency (together `build/bench.json`), detection
+Parts: engine, faust, sink, intake, latency, recovery (together `build/bench.json`), detection
 (`build/bench-detection.json`), nab (`build/bench-nab.json`), replay (`build/bench-replay.json`),
 or all.
 """
@@ -16,13 +16,14 @@ from typing import Any
 from pipeline.evaluate.tables import table
 from tests.benchmarks.harness import Figures, Options, say, write
 
-SPEED = ("engine", "faust", "sink", "intake", "latency")
+SPEED = ("engine", "faust", "sink", "intake", "latency", "recovery")
 MODULES = {
     "engine": "engine_speed",
     "faust": "faust_speed",
     "sink": "sink_speed",
     "intake": "intake_speed",
     "latency": "latency",
+    "recovery": "recovery",
     "detection": "detection",
     "nab": "nab_bench",
     "replay": "replay_totals",

@@ -21,7 +21,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_nothing_named_is_the_speed_of_everything(asked: list[str]) -> None:
     assert benchmarks.main([]) == 1
-    assert asked == ["engine", "faust", "sink", "intake", "latency"]
+    assert asked == ["engine", "faust", "sink", "intake", "latency", "recovery"]
 
 
 def test_named_parts_are_run(asked: list[str]) -> None:
