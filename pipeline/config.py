@@ -63,6 +63,9 @@ class Store(Section):
     username: str = "default"
     password: SecretStr = SecretStr("")
     secure: bool = False
+    """TLS to the server."""
+    ssl_cafile: Path | None = None
+    """Who may have signed the server's certificate; the usual authorities without it."""
     database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "leakline"
     path: Path = Path("leakline-data")
     batch_rows_max: Annotated[int, Field(ge=1)] = 50_000

@@ -47,6 +47,7 @@ def _files(config: "Config") -> Iterator[str]:
         "keys": config.keys,
         "sources.country_mmdb": config.sources.country_mmdb,
         "sources.asn_mmdb": config.sources.asn_mmdb,
+        "store.ssl_cafile": config.store.ssl_cafile,
         "kafka.ssl_cafile": config.kafka.ssl_cafile,
         "kafka.ssl_certfile": config.kafka.ssl_certfile,
         "kafka.ssl_keyfile": config.kafka.ssl_keyfile,

@@ -17,11 +17,16 @@ from pipeline.serve.ports import IncidentReader
 from pipeline.serve.reading import StoreReader
 from pipeline.store.client import Store
 from pipeline.store.errors import StoreError
+from pipeline.workers.connection import reach, unreachable
 from pipeline.workers.producing import EventLog
 
 STOP_SECONDS_MAX: Final = 10.0
 """Requests under way have this long to end."""
 START_SECONDS_MAX: Final = 30.0
+
+
+class _UnreachableError(Exception):
+    """The broker does not let us in. The text is for people."""
 
 
 def run_server(config: Config) -> int:
@@ -32,8 +37,8 @@ def run_server(config: Config) -> int:
     """
     try:
         asyncio.run(_serve(config))
-    except (KafkaError, TimeoutError) as error:
-        return _fail(f"kafka.brokers: {config.kafka.brokers} cannot be reached: {_name(error)}")
+    except _UnreachableError as error:
+        return _fail(str(error))
     except OSError as error:
         serve = config.serve
         return _fail(f"serve: cannot listen on {serve.host}:{serve.port}: {error.strerror}")
@@ -47,8 +52,12 @@ async def _serve(config: Config) -> None:
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as parts:
         log = EventLog(config.kafka)
-        async with asyncio.timeout(START_SECONDS_MAX):
-            await parts.enter_async_context(log)
+        try:
+            async with asyncio.timeout(START_SECONDS_MAX):
+                await reach(config.kafka)
+                await parts.enter_async_context(log)
+        except (KafkaError, OSError, TimeoutError, ValueError) as error:
+            raise _UnreachableError(unreachable(config.kafka, error)) from None
         app = build_app(config, log, _reader(config, parts), ready=lambda: _answers(config))
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS_MAX - 2)
         await runner.setup()
@@ -99,10 +108,6 @@ def _address(runner: web.AppRunner) -> str:
     host, port, *_ = runner.addresses[0]
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
-
-
-def _name(error: BaseException) -> str:
-    return type(error).__name__
 
 
 def _say(line: str) -> None:

@@ -43,6 +43,7 @@ def _connect_server(config: StoreConfig) -> Client:
             username=config.username,
             password=config.password.get_secret_value(),
             secure=config.secure,
+            ca_cert=None if config.ssl_cafile is None else str(config.ssl_cafile),
             connect_timeout=max(1, int(min(config.timeout_seconds, 10))),
             send_receive_timeout=max(1, int(config.timeout_seconds)),
             # A session would refuse two requests at once.

@@ -1,13 +1,18 @@
 """How each Kafka client is told where the broker is, and what topics and groups are called."""
 
+import asyncio
 import ssl
 from typing import Any
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaError
 
 from pipeline.config import Kafka
 from schemas.topics import Topic
 
 PRODUCER_BATCH_BYTES = 512 * 1024
 """What a producer collects into one request to a partition."""
+REACH_SECONDS_MAX = 5.0
 REQUEST_BYTES_MAX = 1_000_000
 """A message and its overhead; brokers take 1 MiB by default."""
 
@@ -51,6 +56,38 @@ def client_settings(kafka: Kafka) -> dict[str, Any]:
             "sasl_plain_password": password.get_secret_value() if password else None,
         }
     return settings
+
+
+async def reach(kafka: Kafka) -> None:
+    """Make sure that one of the brokers lets us in.
+
+    The clients' own way of saying no is to try again for long, without saying why.
+
+    Raises:
+        KafkaError: none does; a broker says that user or password are wrong.
+        OSError: nobody listens, or the certificate is nobody's whom we trust.
+        TimeoutError: nobody answers.
+    """
+    settings = client_settings(kafka)
+    refused: Exception | None = None
+    for broker in settings.pop("bootstrap_servers"):
+        host, _, port = broker.strip().rpartition(":")
+        try:
+            async with asyncio.timeout(REACH_SECONDS_MAX):
+                connection = await create_conn(host.strip("[]"), int(port), **settings)
+        except (KafkaError, OSError, TimeoutError, ValueError) as error:
+            refused = error
+        else:
+            connection.close()
+            return
+    if refused is not None:
+        raise refused
+
+
+def unreachable(kafka: Kafka, error: Exception) -> str:
+    """A line that says which setting to look at, and what went wrong."""
+    said = str(error) or type(error).__name__
+    return f"kafka.brokers: {kafka.brokers}: {said}".replace("\n", " ")
 
 
 def producer_settings(kafka: Kafka) -> dict[str, Any]:

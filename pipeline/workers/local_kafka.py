@@ -86,7 +86,17 @@ def fetch(cache: Path) -> Path:
 class LocalKafka:
     """A broker process and its data folder. `stop` and `kill` keep the data for `start`."""
 
-    def __init__(self, cache: Path | None = None) -> None:
+    def __init__(self, cache: Path | None = None, more: str = "") -> None:
+        """Fetch the broker and format its storage.
+
+        Args:
+            cache: where its files are kept; None: the user's cache.
+            more: lines of `server.properties` that win over the usual ones; `{port}` and
+                `{controller}` stand for its ports.
+
+        Raises:
+            BrokerUnavailableError: there is no Java, or it cannot be fetched.
+        """
         self._java = _java()
         self._libs = fetch(cache or default_cache())
         self._folder = tempfile.TemporaryDirectory(prefix="leakline-kafka-")
@@ -96,7 +106,9 @@ class LocalKafka:
         self.port, controller = _free_ports()
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._properties.write_text(
-            _PROPERTIES.format(port=self.port, controller=controller, data=self._root / "data")
+            (_PROPERTIES + more).format(
+                port=self.port, controller=controller, data=self._root / "data"
+            )
         )
         _call(
             *self._command("kafka.tools.StorageTool"), "format",

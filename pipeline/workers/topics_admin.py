@@ -1,14 +1,15 @@
 """Topics at the broker: created by `leakline init`, checked before the workers start."""
 
-import socket
+import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from aiokafka.errors import KafkaError as ClientError
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from pipeline.config import Config, Kafka
-from pipeline.workers.connection import client_settings, topic_name
+from pipeline.workers.connection import client_settings, reach, topic_name, unreachable
 from schemas.topics import TOPICS, Topic
 
 CONNECT_MS_MAX = 5_000
@@ -68,41 +69,20 @@ def check_broker(config: Config) -> None:
 @contextmanager
 def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
     try:
-        _reach(kafka)
+        asyncio.run(reach(kafka))
         admin = KafkaAdminClient(
             **client_settings(kafka),
             bootstrap_timeout_ms=CONNECT_MS_MAX,
             request_timeout_ms=REQUEST_MS_MAX,
         )
-    except (KafkaError, OSError, ValueError) as error:
-        raise BrokerError(_unreachable(kafka, error)) from None
+    except (ClientError, KafkaError, OSError, TimeoutError, ValueError) as error:
+        raise BrokerError(unreachable(kafka, error)) from None
     try:
         yield admin
     except KafkaError as error:
-        raise BrokerError(_unreachable(kafka, error)) from None
+        raise BrokerError(unreachable(kafka, error)) from None
     finally:
         admin.close()
-
-
-def _reach(kafka: Kafka) -> None:
-    """Make sure that one of the brokers listens: it is quicker to say no than the client is."""
-    refused: OSError | None = None
-    for broker in kafka.brokers.split(","):
-        host, _, port = broker.strip().rpartition(":")
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECT_MS_MAX / 1000).close()
-        except OSError as error:
-            refused = error
-        else:
-            return
-    if refused is not None:
-        raise refused
-
-
-def _unreachable(kafka: Kafka, error: Exception) -> str:
-    return f"kafka.brokers: {kafka.brokers}: {str(error) or type(error).__name__}".replace(
-        "\n", " "
-    )
 
 
 def _partitions(admin: KafkaAdminClient) -> dict[str, int]:

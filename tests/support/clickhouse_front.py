@@ -11,6 +11,7 @@ import base64
 import gzip
 import json
 import re
+import ssl
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -119,13 +120,21 @@ class Engine:
 class Front:
     """The HTTP server, in a thread of its own."""
 
-    def __init__(self, path: Path, *, user: str = "default", password: str = "") -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        user: str = "default",
+        password: str = "",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.engine = Engine(path)
         self.faults: deque[Fault] = deque()
         self.statements: list[str] = []
         """The first line of every statement that was sent."""
         self.port = 0
         self._credentials = (user, password)
+        self._tls = tls
         self._loop = asyncio.new_event_loop()
         self._pool = ThreadPoolExecutor(4)
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -160,7 +169,9 @@ class Front:
         app.router.add_route("*", "/", self._statement)
         self._runner = web.AppRunner(app, auto_decompress=False, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port, reuse_address=True)
+        site = web.TCPSite(
+            self._runner, "127.0.0.1", port, reuse_address=True, ssl_context=self._tls
+        )
         await site.start()
         self.port = int(self._runner.addresses[0][1])
 

@@ -51,13 +51,13 @@ class Broker:
     def require_transactions(self) -> None:
         """End the test, saying why, on a broker without transactions."""
         if not self.has_transactions:
-            _lacks(f"{self.name} has no transactions")
+            lacks(f"{self.name} has no transactions")
 
     @property
     def process(self) -> LocalKafka:
         """The broker's process, for tests that stop it; the test ends where it is not ours."""
         if self._process is None:
-            _lacks(f"{self.name} cannot be stopped by a test")
+            lacks(f"{self.name} cannot be stopped by a test")
         return self._process
 
     def stop(self) -> None:
@@ -73,8 +73,8 @@ class Broker:
         self.process.start()
 
 
-def _lacks(what: str) -> NoReturn:
-    """Skip, or fail where nothing may be left out."""
+def lacks(what: str) -> NoReturn:
+    """End the test: skip, or fail where nothing may be left out."""
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)
