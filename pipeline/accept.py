@@ -1,16 +1,18 @@
 """The door of the core: a message becomes events that can be folded, controls and dead letters."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
 
+from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.pricing import Pricer
-from pipeline.enrich.sources import Locator, Source
+from pipeline.enrich.sources import Source
 from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, decode_control, decode_event, decode_events
 from schemas.dead_letter import DeadLetter, Reason, pack_payload
-from schemas.fields import epoch, utc
+from schemas.fields import utc
 from schemas.gateway_use import UseQuestion
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
@@ -44,6 +46,8 @@ class Accepted(Struct, gc=False):
     source: Source | None
     index: int
     """Line within the message."""
+    token: str = ""
+    """Names the slice of its kind of request."""
 
 
 class Batch:
@@ -60,9 +64,9 @@ class Batch:
 class Acceptor:
     """Decodes, checks, prices and locates. Pure, but for the caches inside."""
 
-    def __init__(self, pricer: Pricer, locator: Locator, *, future_seconds: float = 300.0) -> None:
+    def __init__(self, pricer: Pricer, kinds: Kinds, *, future_seconds: float = 300.0) -> None:
         self._pricer = pricer
-        self._locator = locator
+        self._kinds = kinds
         self._future_seconds = future_seconds
 
     def accept(self, message: Message) -> Batch:
@@ -79,8 +83,7 @@ class Acceptor:
     def _packed(self, message: Message, batch: Batch) -> None:
         events = decode_events(message.value)
         if events:
-            for index, event in enumerate(events):
-                self._event(message, index, event, batch)
+            self._take(message, enumerate(events), batch)
             return
         lines = message.value.split(b"\n")
         filled = [(index, line) for index, line in enumerate(lines) if line.strip()]
@@ -95,17 +98,25 @@ class Acceptor:
         except Refused as refused:
             batch.dead_letters.append(refusal(message, index, raw, refused))
         else:
-            self._event(message, index, event, batch)
+            self._take(message, ((index, event),), batch)
 
-    def _event(self, message: Message, index: int, event: UsageEvent, batch: Batch) -> None:
-        at = epoch(event.occurred_at)
-        if not OLDEST <= at <= message.appended_at + self._future_seconds:
-            refused = _bad_time(at)
-            batch.dead_letters.append(refusal(message, index, raw_line(message, index), refused))
-            return
-        nanos = self._pricer.price(event)
-        source = None if event.client_ip is None else self._locator.locate(event.client_ip)
-        batch.events.append(Accepted(event, at, nanos or 0, nanos is not None, source, index))
+    def _take(
+        self, message: Message, events: Iterable[tuple[int, UsageEvent]], batch: Batch
+    ) -> None:
+        newest = message.appended_at + self._future_seconds
+        price, kind_of, accepted = self._pricer.price, self._kinds.of, batch.events
+        for index, event in events:
+            at = event.occurred_at
+            if not isinstance(at, float):
+                at = at.timestamp()
+            if not OLDEST <= at <= newest:
+                raw, refused = raw_line(message, index), _bad_time(at)
+                batch.dead_letters.append(refusal(message, index, raw, refused))
+                continue
+            nanos, kind = price(event), kind_of(event)
+            accepted.append(
+                Accepted(event, at, nanos or 0, nanos is not None, kind.source, index, kind.token)
+            )
 
     @staticmethod
     def _control(message: Message, batch: Batch) -> None:

@@ -136,9 +136,12 @@ class History(Struct, array_like=True, gc=False):
 
     def welcome(self, place: Place, minute: int) -> Newcomer | None:
         """The newcomer that a source is or becomes; None when it is the key's own."""
-        known = self.newcomer_at(place)
-        if known is not None:
-            return known
+        if self.newcomers:
+            known = self.newcomer_at(place)
+            if known is not None:
+                return known
+        if place.prefix in self.prefixes.values:
+            return None
         level, label, nats = self.surprise(place)
         if not level:
             return None

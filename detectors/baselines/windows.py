@@ -35,27 +35,29 @@ class Windows(Struct, array_like=True, gc=False):
     def recent(self, minute: int, length: int) -> Totals:
         """The sum of the minutes that end with `minute`."""
         total = Totals()
-        first = minute - length
-        for number, window in self.minutes.items():
-            if first < number <= minute:
-                total.add(window)
+        for window in self._last(minute, length):
+            total.add(window)
         return total
 
     def recent_foreign(self, minute: int, length: int) -> Totals:
         """What newcomers did in the minutes that end with `minute`."""
         total = Totals()
-        first = minute - length
-        for number, window in self.minutes.items():
-            if first < number <= minute:
-                total.add(window.foreign)
+        for window in self._last(minute, length):
+            total.add(window.foreign)
         return total
 
     def recent_slices(self, minute: int, length: int) -> dict[str, Totals]:
         """The sums of the minutes that end with `minute`, by slice."""
         slices: dict[str, Totals] = {}
-        first = minute - length
-        for number, window in self.minutes.items():
-            if first < number <= minute:
-                for token, totals in window.slices.items():
-                    slices.setdefault(token, Totals()).add(totals)
+        for window in self._last(minute, length):
+            for token, totals in window.slices.items():
+                slices.setdefault(token, Totals()).add(totals)
         return slices
+
+    def _last(self, minute: int, length: int) -> list[MinuteWindow]:
+        minutes = self.minutes
+        if length > len(minutes):
+            first = minute - length
+            return [each for number, each in minutes.items() if first < number <= minute]
+        numbers = range(minute - length + 1, minute + 1)
+        return [window for number in numbers if (window := minutes.get(number)) is not None]

@@ -1,12 +1,16 @@
 """What the passing of a key's own time does: windows close, and honest hours are learnt."""
 
+from typing import Final
+
 from detectors.baselines.slices import slice_of
 from detectors.baselines.windows import HourWindow, MinuteWindow
-from pipeline.engine.counting import MINUTES_KEPT
-from pipeline.engine.slicer import Slicer
+from pipeline.engine.counting import IDS_MINUTES, MINUTES_KEPT
 from pipeline.engine.state import Gates, KeyState
+from pipeline.enrich.kinds import Kinds
 from schemas.spend_window import SECONDS, Granularity
 
+CLOSING_MINUTES: Final = 5
+"""Windows close when the key's clock enters another stretch of so many minutes."""
 _GATE_SHARE = 0.5
 """A minute with this share of the record of five minutes is worth a look."""
 _GATE_REQUESTS_MIN = 12
@@ -28,17 +32,16 @@ _LONG_FACTOR = 2.0
 """An hour whose requests are so much longer than in any before it is worth a look."""
 
 
-def age(state: KeyState, minute: int, lateness_seconds: float, slicer: Slicer) -> bool:
-    """Let the key's clock enter a minute; True when it entered a new hour."""
+def age(state: KeyState, minute: int, lateness_seconds: float, kinds: Kinds) -> bool:
+    """Let the key's clock enter a minute at closing time; True when it entered a new hour."""
     previous = state.minute
     state.minute = minute
-    _note_peak(state, previous)
+    _note_peaks(state, previous)
     horizon = state.clock - lateness_seconds
+    _thin(state.windows.minutes, minute)
+    _expire_ids(state, int(horizon // 60))
+    _close(state, minute, horizon, kinds)
     entered = minute // 60 != previous // 60
-    if is_closing_time(previous, minute):
-        _thin(state.windows.minutes, minute)
-        _expire_ids(state, int(horizon // 60))
-        _close(state, horizon, minute, slicer)
     if entered:
         _set_usual(state, minute // 60)
     return entered
@@ -58,19 +61,24 @@ def is_rising(state: KeyState, minute: int) -> bool:
     return hour.input_tokens > _LONG_FACTOR * history.prompt.record * hour.requests
 
 
-def _note_peak(state: KeyState, minute: int) -> None:
-    hour = state.windows.hours.get(minute // 60)
-    latest = state.windows.minutes.get(minute)
-    if hour is None or latest is None:
+def _note_peaks(state: KeyState, last: int) -> None:
+    hour = state.windows.hours.get(last // 60)
+    if hour is None:
         return
     if _is_suspect(state):
         hour.clean = False
-    peak = hour.peak
-    if _SLIGHT * latest.requests < peak.requests and _SLIGHT * latest.nanos < peak.nanos:
-        return
-    last_5m = state.windows.recent(minute, 5)
-    peak.requests = max(peak.requests, last_5m.requests)
-    peak.nanos = max(peak.nanos, last_5m.nanos)
+    minutes, peak = state.windows.minutes, hour.peak
+    for minute in range(last - last % CLOSING_MINUTES, last + 1):
+        latest = minutes.get(minute)
+        if latest is None or (
+            _SLIGHT * latest.requests < peak.requests and _SLIGHT * latest.nanos < peak.nanos
+        ):
+            continue
+        last_5m = [
+            window for each in range(minute - 4, minute + 1) if (window := minutes.get(each))
+        ]
+        peak.requests = max(peak.requests, sum([window.requests for window in last_5m]))
+        peak.nanos = max(peak.nanos, sum([window.nanos for window in last_5m]))
 
 
 def _is_suspect(state: KeyState) -> bool:
@@ -82,55 +90,62 @@ def _is_suspect(state: KeyState) -> bool:
 
 def _thin(minutes: dict[int, MinuteWindow], minute: int) -> None:
     kept = 0
-    for number in sorted(minutes, reverse=True):
-        window = minutes[number]
-        kept += len(window.slices)
-        if number <= minute - _SLICES_MINUTES or kept > _SLICES_KEPT_MAX:
-            window.slices = {}
+    for number, window in minutes.items():
+        if number <= minute - _SLICES_MINUTES:
+            if window.slices:
+                window.slices = {}
+        else:
+            kept += len(window.slices)
+    for number in sorted(minutes):
+        if kept <= _SLICES_KEPT_MAX:
+            break
+        kept -= len(minutes[number].slices)
+        minutes[number].slices = {}
 
 
 def _expire_ids(state: KeyState, first: int) -> None:
     ids = state.ids
-    for number in [number for number in ids if number < first]:
-        del ids[number]
+    for group in [group for group in ids if group + IDS_MINUTES <= first]:
+        del ids[group]
 
 
 def is_closing_time(previous: int, minute: int) -> bool:
-    """Whether windows close when the clock goes from one minute to another: every five."""
-    return previous // 5 != minute // 5
+    """Whether windows close when the clock goes from one minute to another."""
+    return previous // CLOSING_MINUTES != minute // CLOSING_MINUTES
 
 
-def is_closing(window: tuple[Granularity, int], minute: int, horizon: float) -> bool:
-    """Whether a window leaves the state when the clock enters a minute.
+def closing(minute: int, horizon: float) -> dict[Granularity, int]:
+    """The last window of each granularity that leaves the state when the clock enters a minute.
 
     Args:
-        window: granularity and number.
         minute: the minute that the clock enters.
         horizon: the key's clock less the lateness, in Unix seconds.
     """
-    granularity, number = window
-    if granularity == "1m" and number > minute - MINUTES_KEPT:
-        return False
-    return (number + 1) * SECONDS[granularity] <= horizon
+    over = int(horizon)
+    return {
+        "1m": min(over // SECONDS["1m"] - 1, minute - MINUTES_KEPT),
+        "1h": over // SECONDS["1h"] - 1,
+        "1d": over // SECONDS["1d"] - 1,
+    }
 
 
-def _close(state: KeyState, horizon: float, minute: int, slicer: Slicer) -> None:
-    windows = state.windows
-    for number in [each for each in windows.minutes if is_closing(("1m", each), minute, horizon)]:
+def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
+    windows, last = state.windows, closing(minute, horizon)
+    for number in [each for each in windows.minutes if each <= last["1m"]]:
         del windows.minutes[number]
-    for number in [each for each in windows.hours if is_closing(("1h", each), minute, horizon)]:
-        _learn(state, number, windows.hours.pop(number), slicer)
-    for number in [each for each in windows.days if is_closing(("1d", each), minute, horizon)]:
+    for number in [each for each in windows.hours if each <= last["1h"]]:
+        _learn(state, number, windows.hours.pop(number), kinds)
+    for number in [each for each in windows.days if each <= last["1d"]]:
         del windows.days[number]
 
 
-def _learn(state: KeyState, hour: int, window: HourWindow, slicer: Slicer) -> None:
+def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None:
     state.history.enter_month(hour, window.nanos)
     if state.history.books.bills or (state.record and state.record.provider_key_id):
         state.history.books.enter(hour, window)
     if not window.clean:
         return
-    seen = [(slice_of(token), slicer.place(token)) for token in window.tokens]
+    seen = [(slice_of(token), kinds.place(token)) for token in window.tokens]
     zone = state.record.timezone if state.record else None
     state.history.learn(hour, zone, seen, window)
     state.history.forget_newcomers(hour)

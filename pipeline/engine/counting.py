@@ -1,21 +1,21 @@
 """Folding one event into its key: recognised, counted, and sorted into windows.
 
 This is the hot path: an ordinary event costs a few look-ups and additions. What an event changes
-is put into `pending` by slice; it moves on to windows and newcomers when the key is looked at or
-its minute ends, so at points that the key's own events define.
+is put into `pending` by minute and slice; it moves on to windows and newcomers when the key is
+looked at or five minutes end, so at points that the key's own events define.
 """
 
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-from detectors.baselines.slices import OVERFLOW, Place, slice_of
+from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
 from detectors.contract import Trigger
 from pipeline.accept import Accepted
-from pipeline.engine.slicer import Slicer
 from pipeline.engine.state import Gates, KeyState
+from pipeline.enrich.kinds import Kinds
 from schemas.spend_window import Granularity
 
 SLICES_MAX: Final = 256
@@ -23,9 +23,15 @@ SLICES_MAX: Final = 256
 IDS_MAX: Final = 32_768
 """Event ids remembered per key: beyond it duplicates are not recognised."""
 _IDS_COUNTED_FROM: Final = 256
-"""Ids of a minute below which nobody counts those of the others."""
+"""Ids of a group below which nobody counts those of the others."""
+IDS_MINUTES: Final = 5
+"""Ids are forgotten in groups of so many minutes, named by their first."""
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
+
+_WIDE_OPEN: Final = Gates(1, 1)
+_STEP_NANOS_MIN: Final = 10_000_000
+"""A cent: no gate opens for less than that more."""
 
 Touched = set[tuple[Granularity, int]]
 
@@ -37,31 +43,27 @@ def is_duplicate(state: KeyState, event_id: str, minute: int) -> bool:
     for seen in ids.values():
         if digest in seen:
             return True
-    own = ids.get(minute)
+    group = minute - minute % IDS_MINUTES
+    own = ids.get(group)
     if own is None:
-        ids[minute] = {digest}
+        ids[group] = {digest}
     elif len(own) < _IDS_COUNTED_FROM or sum(map(len, ids.values())) < IDS_MAX:
         own.add(digest)
     return False
 
 
-def count(state: KeyState, accepted: Accepted, token: str, minute: int) -> int:
-    """Add an event to what is pending; tells whether the key must be looked at."""
+def count(state: KeyState, accepted: Accepted, minute: int) -> int:
+    """Add an event to what is pending; the triggers for which the key must be looked at."""
     pending = state.pending.get(minute)
     if pending is None:
         pending = state.pending[minute] = {}
-    totals = pending.get(token)
+    totals = pending.get(accepted.token)
     fired = Trigger.NONE
     if totals is None:
-        if len(pending) >= SLICES_MAX:
-            token = _crowded(accepted, len(pending))
-        totals = pending.setdefault(token, Totals())
-        if state.novel_minute != minute and _is_novel(state, token, accepted.source, minute):
-            state.novel_minute = minute
-            fired = Trigger.NOVEL
-    event = accepted.event
+        totals, fired = _begin(state, pending, accepted, minute)
+    event, nanos = accepted.event, accepted.nanos
     totals.requests += 1
-    totals.nanos += accepted.nanos
+    totals.nanos += nanos
     totals.input_tokens += event.input_tokens
     totals.output_tokens += event.output_tokens
     if event.status >= 400:
@@ -69,11 +71,32 @@ def count(state: KeyState, accepted: Accepted, token: str, minute: int) -> int:
     if not accepted.priced:
         totals.unpriced += 1
     state.requests += 1
-    state.nanos += accepted.nanos
+    state.nanos += nanos
     gates = state.gates
     if state.requests >= gates.requests or state.nanos >= gates.nanos:
         fired |= Trigger.VOLUME
     return fired
+
+
+def _begin(
+    state: KeyState, pending: dict[str, Totals], accepted: Accepted, minute: int
+) -> tuple[Totals, int]:
+    """The totals of a slice that is new in its minute, and what its novelty triggers."""
+    token = accepted.token
+    if len(pending) >= SLICES_MAX:
+        token = _crowded(accepted, len(pending))
+    totals = pending.setdefault(token, Totals())
+    hour = state.windows.hours.get(minute // 60)
+    if hour is None:
+        hour = state.windows.hours[minute // 60] = HourWindow()
+    if token in hour.tokens:
+        return totals, Trigger.NONE
+    if len(hour.tokens) < SLICES_MAX:
+        hour.tokens[token] = 0
+    if state.novel_minute == minute or not state.history.is_novel(slice_of(token), accepted.source):
+        return totals, Trigger.NONE
+    state.novel_minute = minute
+    return totals, Trigger.NOVEL
 
 
 def _crowded(accepted: Accepted, slices: int) -> str:
@@ -83,54 +106,81 @@ def _crowded(accepted: Accepted, slices: int) -> str:
     return accepted.source.ip + OVERFLOW
 
 
-def _is_novel(state: KeyState, token: str, place: Place | None, minute: int) -> bool:
-    hour = state.windows.hours.get(minute // 60)
-    if hour is not None and token in hour.tokens:
-        return False
-    return state.history.is_novel(slice_of(token), place)
+def open_gates(state: KeyState) -> None:
+    """Set the gates of a minute that begins."""
+    state.requests = state.nanos = 0
+    state.gates = _WIDE_OPEN if state.hot else state.usual
 
 
-def open_gates(state: KeyState, *, looked: bool = False) -> None:
-    """Set the gates for the rest of the minute."""
-    floor = state.usual
-    if not looked:
-        state.requests = state.nanos = 0
-        state.gates = Gates(1, 1) if state.hot else Gates(floor.requests, floor.nanos)
-        return
-    low = Gates(1, 1) if state.hot else floor
+def raise_gates(state: KeyState) -> None:
+    """Set the gates for the rest of a minute in which the key was looked at."""
+    low = _WIDE_OPEN if state.hot else state.usual
     state.gates = Gates(
-        max(low.requests, 2 * state.requests), max(low.nanos, 2 * state.nanos, 10_000_000)
+        max(low.requests, 2 * state.requests), max(low.nanos, 2 * state.nanos, _STEP_NANOS_MIN)
     )
 
 
-def flush(state: KeyState, slicer: Slicer, touched: Touched) -> None:
+def flush(state: KeyState, kinds: Kinds, touched: Touched) -> None:
     """Move what is pending into windows and newcomers."""
+    windows = state.windows
     for minute, slices in state.pending.items():
-        hour, day = minute // 60, minute // 1440
-        windows = state.windows
-        minute_window = windows.minutes.setdefault(minute, MinuteWindow())
-        hour_window = windows.hours.setdefault(hour, HourWindow())
-        day_window = windows.days.setdefault(day, Window())
+        window = windows.minutes.get(minute)
+        if window is None:
+            window = windows.minutes[minute] = MinuteWindow()
+        hour = windows.hours.get(minute // 60)
+        if hour is None:
+            hour = windows.hours[minute // 60] = HourWindow()
+        day = windows.days.get(minute // 1440)
+        if day is None:
+            day = windows.days[minute // 1440] = Window()
+        fresh = _flush_minute(state, kinds, minute, slices, window, hour)
+        for wider in (hour, day):
+            wider.add(fresh)
+            for digest in window.sources:
+                wider.note_source(digest)
         for token, totals in slices.items():
-            place = slicer.place(token)
-            for window in (minute_window, hour_window, day_window):
-                window.add(totals)
-                if place is not None:
-                    window.note_source(place.digest)
-            _keep(minute_window, hour_window, token, totals)
-            newcomer = state.history.welcome(place, minute) if place is not None else None
-            if newcomer is not None and place is not None:
-                what = slice_of(token)
-                newcomer.observe(what, totals, minute, place.prefix)
-                state.history.compare(newcomer, what, totals.requests)
-                minute_window.foreign.add(totals)
-                hour_window.foreign.add(totals)
-            elif 60.0 * minute > state.history.own_last:
-                state.history.own_last = 60.0 * minute
-            if state.incident is not None:
-                state.incident.spend_nanos += totals.nanos
-        touched.update((("1m", minute), ("1h", hour), ("1d", day)))
+            _keep(window, hour, token, totals)
+        if state.incident is not None:
+            state.incident.spend_nanos += fresh.nanos
+        touched.update((("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)))
     state.pending.clear()
+
+
+def _flush_minute(
+    state: KeyState,
+    kinds: Kinds,
+    minute: int,
+    slices: dict[str, Totals],
+    window: MinuteWindow,
+    hour: HourWindow,
+) -> Totals:
+    """Count slices in their minute, and for newcomers; their sum."""
+    history = state.history
+    for token, totals in slices.items():
+        place = kinds.place(token)
+        if place is not None:
+            window.note_source(place.digest)
+        newcomer = None if place is None else history.welcome(place, minute)
+        if place is None or newcomer is None:
+            history.own_last = max(history.own_last, 60.0 * minute)
+            continue
+        what = slice_of(token)
+        newcomer.observe(what, totals, minute, place.prefix)
+        history.compare(newcomer, what, totals.requests)
+        window.foreign.add(totals)
+        hour.foreign.add(totals)
+    fresh = _sum(slices)
+    window.add(fresh)
+    return fresh
+
+
+def _sum(slices: dict[str, Totals]) -> Totals:
+    if len(slices) == 1:  # mostly
+        return next(iter(slices.values()))
+    total = Totals()
+    for each in slices.values():
+        total.add(each)
+    return total
 
 
 def _keep(minute: MinuteWindow, hour: HourWindow, token: str, totals: Totals) -> None:

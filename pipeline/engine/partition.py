@@ -1,14 +1,11 @@
 """Folding a partition of the log, message by message."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
 
-from detectors.baselines.totals import Window
 from detectors.contract import Trigger
 from pipeline.accept import Accepted, Batch, Control, refusal
-from pipeline.engine.ageing import age, is_closing, is_closing_time, is_rising, watch
+from pipeline.engine.ageing import age, closing, is_closing_time, is_rising, watch
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import (
     Touched,
@@ -17,28 +14,27 @@ from pipeline.engine.counting import (
     flush,
     is_duplicate,
     open_gates,
+    raise_gates,
 )
 from pipeline.engine.judging import hear, look
 from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState, encode_state
 from pipeline.engine.states import States
-from pipeline.enrich.sources import Source
+from pipeline.engine.window_rows import rows
 from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, encode
 from schemas.dead_letter import DeadLetter
-from schemas.fields import epoch, to_dollars
+from schemas.fields import epoch
 from schemas.gateway_use import UseAnswer, UseQuestion
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
 from schemas.provider_usage import ProviderUsage
-from schemas.spend_window import SECONDS, Granularity, SpendWindow
+from schemas.spend_window import SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
-
-_EPOCH_SHIFT: Final = 40
 
 
 @dataclass(slots=True)
@@ -73,14 +69,17 @@ class PartitionFold:
                 offsets for mere labels (a replay of files).
         """
         self._rules = rules
+        self._kinds = rules.kinds
+        self._lateness_seconds = rules.lateness_seconds
         self._partition = partition
         self._partitions = partitions
         self._books = Bookkeeping(rules.calibration, rules.epoch)
-        self._folding: set[str] = set()
+        self._folding: dict[str, KeyState] = {}
         """Keys of the current message: its further events of theirs are not old."""
         self._states = States()
         self._touched: dict[str, Touched] = {}
         self._closed: list[SpendWindow] = []
+        self._folded = 0
         self.counts: Counter[str] = Counter()
         """Events by what became of them: `folded`, `late`, `duplicate`, `unpriced`, `no_source`,
         `already_folded`, `moved`."""
@@ -110,9 +109,13 @@ class PartitionFold:
         for control in batch.controls:
             self._control(control, message, effects)
         for accepted in batch.events:
-            state = self._state_for(accepted.event.key_id, message, effects, accepted)
+            key_id = accepted.event.key_id
+            state = self._folding.get(key_id) or self._state_for(key_id, message, effects, accepted)
             if state is not None:
-                self._event(state, accepted, effects)
+                self._event(state, key_id, accepted, effects)
+        if batch.events:
+            self.counts["folded"] += self._folded
+            self._folded = 0
         return effects
 
     def checkpoint(self) -> Checkpoint:
@@ -122,7 +125,9 @@ class PartitionFold:
         for key_id, touched in self._touched.items():
             state = self._states[key_id]
             result.states.append((key_id, encode_state(state)))
-            self._rows(key_id, state, touched, result.windows)
+            result.windows.extend(
+                rows(key_id, state, touched, self._kinds.place, self._books.rebuild)
+            )
         result.states += self._books.changes()
         self._touched = {}
         return result
@@ -140,6 +145,7 @@ class PartitionFold:
     def _state_for(
         self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
     ) -> KeyState | None:
+        """The state of a key that the message is about; None when it is not to be folded."""
         state = self._states.get(key_id) or self._states.find(key_id)
         if state is None:
             if not self._is_mine(key_id):
@@ -151,7 +157,7 @@ class PartitionFold:
                 self.counts["already_folded"] += 1
                 return None
             state.position = message.offset
-            self._folding.add(key_id)
+        self._folding[key_id] = state
         if key_id not in self._touched:
             self._touched[key_id] = set()
         return state
@@ -175,21 +181,24 @@ class PartitionFold:
 
     # Folding one event
 
-    def _event(self, state: KeyState, accepted: Accepted, effects: Effects) -> None:
-        key_id, at = accepted.event.key_id, accepted.at
-        self._note(accepted)
-        if at < state.clock - self._rules.lateness_seconds:
-            self.counts["late"] += 1
-            flush(state, self._rules.slicer, self._touched[key_id])  # its windows may be pending
-            count_late(state, accepted, self._touched[key_id])
+    def _event(self, state: KeyState, key_id: str, accepted: Accepted, effects: Effects) -> None:
+        if not accepted.priced or accepted.source is None:
+            self._note(accepted)
+        at, clock = accepted.at, state.clock
+        if at < clock - self._lateness_seconds:
+            self._late(state, key_id, accepted)
             return
-        minute = int(at // 60)
+        minute = int(at) // 60
         if is_duplicate(state, accepted.event.event_id, minute):
             self.counts["duplicate"] += 1
             return
-        self.counts["folded"] += 1
-        trigger = self._advance(state, key_id, at, minute) if at > state.clock else Trigger.NONE
-        trigger |= count(state, accepted, self._rules.slicer.token(accepted), minute)
+        self._folded += 1
+        trigger = Trigger.NONE
+        if at > clock:
+            state.clock = at
+            if minute != state.minute:
+                trigger = self._enter(state, key_id, minute, clock)
+        trigger |= count(state, accepted, minute)
         if trigger:
             self._look(state, key_id, trigger, effects)
 
@@ -199,33 +208,49 @@ class PartitionFold:
         if accepted.source is None and accepted.event.client_ip is not None:
             self.counts["no_source"] += 1
 
-    def _advance(self, state: KeyState, key_id: str, at: float, minute: int) -> int:
-        previous, state.clock = state.clock, at
-        if previous == 0.0:
-            previous = state.history.first_seen = at
-        if minute == state.minute:
-            return Trigger.NONE
+    def _late(self, state: KeyState, key_id: str, accepted: Accepted) -> None:
+        self.counts["late"] += 1
         touched = self._touched[key_id]
-        flush(state, self._rules.slicer, touched)
-        self._save_closing(key_id, state, touched, minute)
-        entered = age(state, minute, self._rules.lateness_seconds, self._rules.slicer)
-        state.history.pause(at - previous, at)
+        flush(state, self._kinds, touched)  # its windows may be pending
+        count_late(state, accepted, touched)
+
+    def _enter(self, state: KeyState, key_id: str, minute: int, previous: float) -> int:
+        """Let the key's clock enter a minute; the triggers that this alone fires."""
+        if not previous:
+            previous = state.history.first_seen = state.clock
+        fired = Trigger.NONE
+        if is_closing_time(state.minute, minute):
+            touched = self._touched[key_id]
+            flush(state, self._kinds, touched)
+            self._save_closing(key_id, state, touched, minute)
+            if age(state, minute, self._lateness_seconds, self._kinds):
+                fired |= Trigger.HOUR
+            if is_rising(state, minute):
+                fired |= Trigger.VOLUME
+            state.history.pause(state.clock - previous, state.clock)
+        else:
+            state.minute = minute
         open_gates(state)
-        fired = Trigger.HOUR if entered else Trigger.NONE
-        if state.hot:
-            fired |= Trigger.WATCHED
-        if is_rising(state, minute):
-            fired |= Trigger.VOLUME
-        return fired
+        return fired | Trigger.WATCHED if state.hot else fired
+
+    def _save_closing(self, key_id: str, state: KeyState, touched: Touched, minute: int) -> None:
+        # Rows of windows that leave the state before the next checkpoint.
+        last = closing(minute, state.clock - self._lateness_seconds)
+        leaving = {each for each in touched if each[1] <= last[each[0]]}
+        if leaving:
+            self._closed.extend(
+                rows(key_id, state, leaving, self._kinds.place, self._books.rebuild)
+            )
+            touched -= leaving
 
     def _look(self, state: KeyState, key_id: str, trigger: int, effects: Effects) -> None:
-        flush(state, self._rules.slicer, self._touched[key_id])
+        flush(state, self._kinds, self._touched[key_id])
         if state.hot:
             trigger |= Trigger.WATCHED
         revisions = look(state, key_id, trigger, state.clock, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
         watch(state, state.minute // 60)
-        open_gates(state, looked=True)
+        raise_gates(state)
 
     # Control records
 
@@ -243,7 +268,7 @@ class PartitionFold:
         if isinstance(control, KeyRecord):
             state.record = control
         elif isinstance(control, Verdict):
-            flush(state, self._rules.slicer, self._touched[key_id])
+            flush(state, self._kinds, self._touched[key_id])
             effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
         else:
             self._reconcile(state, key_id, control, effects)
@@ -252,64 +277,12 @@ class PartitionFold:
         self, state: KeyState, key_id: str, usage: ProviderUsage, effects: Effects
     ) -> None:
         self.counts["provider_usage"] += 1
-        flush(state, self._rules.slicer, self._touched[key_id])
+        flush(state, self._kinds, self._touched[key_id])
         if not settle(state, usage):
             return
         now = max(state.clock, epoch(usage.observed_at))
         revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
-
-    # Window totals
-
-    def _save_closing(self, key_id: str, state: KeyState, touched: Touched, minute: int) -> None:
-        # Rows of windows that leave the state before the next checkpoint.
-        if not is_closing_time(state.minute, minute):
-            return
-        horizon = state.clock - self._rules.lateness_seconds
-        closing = {each for each in touched if is_closing(each, minute, horizon)}
-        if closing:
-            self._rows(key_id, state, closing, self._closed)
-            touched -= closing
-
-    def _rows(
-        self, key_id: str, state: KeyState, touched: Touched, rows: list[SpendWindow]
-    ) -> None:
-        pending = _pending_windows(state, self._rules.slicer.place)
-        for granularity, number in sorted(touched | pending.keys()):
-            window = _window(state, granularity, number)
-            extra = pending.get((granularity, number))
-            if number * SECONDS[granularity] < self._books.rebuild.since:
-                continue  # what came before it would be missing from the total
-            if window is not None or extra is not None:
-                rows.append(self._row(key_id, granularity, number, window, extra))
-
-    def _row(  # a row's parts
-        self,
-        key_id: str,
-        granularity: Granularity,
-        number: int,
-        window: Window | None,
-        extra: Window | None,
-    ) -> SpendWindow:
-        total = Window()
-        for part in (window, extra):
-            if part is not None:
-                total.add(part)
-                for digest in part.sources:
-                    total.note_source(digest)
-        return SpendWindow(
-            key_id=key_id,
-            granularity=granularity,
-            window_start=float(number * SECONDS[granularity]),
-            spend_usd=to_dollars(total.nanos),
-            requests=total.requests,
-            errors=total.errors,
-            input_tokens=total.input_tokens,
-            output_tokens=total.output_tokens,
-            distinct_sources=total.distinct_sources,
-            unpriced_requests=total.unpriced,
-            version=(self._books.rebuild.epoch << _EPOCH_SHIFT) + total.requests,
-        )
 
 
 def _key_of(control: KeyRecord | Verdict | ProviderUsage) -> str:
@@ -317,31 +290,3 @@ def _key_of(control: KeyRecord | Verdict | ProviderUsage) -> str:
     if isinstance(control, ProviderUsage):
         return control.key_id or control.provider_key_id or ""
     return control.key_id
-
-
-def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:
-    if granularity == "1m":
-        return state.windows.minutes.get(number)
-    if granularity == "1h":
-        return state.windows.hours.get(number)
-    return state.windows.days.get(number)
-
-
-def _pending_windows(
-    state: KeyState, place_of: Callable[[str], Source | None]
-) -> dict[tuple[Granularity, int], Window]:
-    found: dict[tuple[Granularity, int], Window] = {}
-    for minute, slices in state.pending.items():
-        numbers: tuple[tuple[Granularity, int], ...] = (
-            ("1m", minute),
-            ("1h", minute // 60),
-            ("1d", minute // 1440),
-        )
-        for number in numbers:
-            window = found.setdefault(number, Window())
-            for token, totals in slices.items():
-                window.add(totals)
-                place = place_of(token)
-                if place is not None:
-                    window.note_source(place.digest)
-    return found

@@ -8,7 +8,7 @@ from detectors.contract import Detector
 from detectors.discovery import all_detectors
 from pipeline.accept import Acceptor
 from pipeline.config import Config
-from pipeline.engine.slicer import Slicer
+from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Locator
 from schemas.calibration import Calibration
@@ -19,7 +19,7 @@ class Rules:
     """Immutable, but for the caches inside."""
 
     acceptor: Acceptor
-    slicer: Slicer
+    kinds: Kinds
     detectors: Sequence[Detector]
     calibration: Calibration = SHIPPED
     lateness_seconds: float = 300.0
@@ -35,11 +35,11 @@ def default_rules(config: Config | None = None, *, epoch: int = 0) -> Rules:
     """
     config = config or Config.load()
     sources = config.sources
-    locator = Locator(sources.proxies, sources.country_mmdb, sources.asn_mmdb)
+    kinds = Kinds(Locator(sources.proxies, sources.country_mmdb, sources.asn_mmdb))
     detection = config.detection
     return Rules(
-        acceptor=Acceptor(Pricer(), locator, future_seconds=detection.future_seconds),
-        slicer=Slicer(locator),
+        acceptor=Acceptor(Pricer(), kinds, future_seconds=detection.future_seconds),
+        kinds=kinds,
         detectors=all_detectors(),
         lateness_seconds=detection.lateness_seconds,
         epoch=epoch,

@@ -76,9 +76,9 @@ class KeyState(Struct, array_like=True, gc=False):
     """The gates of an ordinary minute in this hour."""
     gates: Gates = field(default_factory=Gates)
     pending: dict[int, dict[str, Totals]] = {}
-    """Counted, by minute and slice, but not yet in the windows."""
+    """Counted, by minute and slice, but not yet in the windows: the last five minutes at most."""
     ids: dict[int, set[int]] = {}
-    """Hashes of the event ids within the lateness, by minute."""
+    """Hashes of the event ids within the lateness, by the first of some minutes."""
     windows: Windows = field(default_factory=Windows)
     history: History = field(default_factory=History)
     record: KeyRecord | None = None

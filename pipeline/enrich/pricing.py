@@ -20,7 +20,7 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from schemas.fields import epoch, to_nanos, utc
+from schemas.fields import NANOS, epoch, utc
 from schemas.usage_event import UsageEvent
 
 MODELS_MAX: Final = 4096
@@ -87,8 +87,9 @@ class Pricer:
 
     def price(self, event: UsageEvent) -> int | None:
         """Nano-dollars that an event cost, or None when nobody knows its model's price."""
-        if event.cost_usd is not None:
-            return to_nanos(event.cost_usd)
+        cost = event.cost_usd
+        if cost is not None:
+            return round(cost * NANOS)
         if not event.input_tokens and not event.output_tokens and _is_free(event):
             return 0
         name = (event.provider, event.model)

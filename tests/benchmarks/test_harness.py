@@ -7,7 +7,8 @@ import pytest
 
 from tests.benchmarks import harness
 from tests.benchmarks.__main__ import main
-from tests.benchmarks.load import lines, pack
+from tests.benchmarks.load import Mix, load, pack
+from tests.support.events import rules
 
 
 def test_figures_are_flat_and_say_where_they_come_from(
@@ -28,7 +29,8 @@ def test_a_part_that_cannot_be_measured_fails_the_run(capsys: pytest.CaptureFixt
 
 
 def test_load_is_in_order_and_has_copies_of_every_key() -> None:
-    rows = lines(40, 300, originals=10)
+    known = load(Mix(originals=10, volume=0.3, history_days=1), 40, 300, rules())
+    rows = known.rows
     assert 300 <= len(rows) < 400
     stamps = [json.loads(row)["occurred_at"] for row in rows]
     assert stamps == sorted(stamps)
@@ -36,3 +38,9 @@ def test_load_is_in_order_and_has_copies_of_every_key() -> None:
     assert len(set(ids)) == len(ids)
     messages = pack(rows)
     assert sum(m.value.count(b"\n") + 1 for m in messages) == len(rows)
+    fold = known.fold(rules())
+    assert len(fold) == len(known.states) >= 20
+    for message in messages:
+        fold.fold(message)
+    assert fold.counts["folded"] == len(rows)
+    assert len(fold) < len(known.states) + 20

@@ -63,3 +63,11 @@ def test_a_raw_key_becomes_its_hash(name: str) -> None:
 
 def test_a_public_id_stays() -> None:
     assert public_key_id("prod-app1") == "prod-app1"
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+@pytest.mark.parametrize("place", [0, 1, 20_001, 40_000])
+def test_a_secret_is_noticed_anywhere_in_a_long_message(secret: str, place: int) -> None:
+    clean = b'{"user_agent": "tasks-runner", "tags": ["disk"]}\n' * 1_000
+    assert not may_hold_secret(clean)
+    assert may_hold_secret(clean[:place] + secret.encode() + clean[place:])

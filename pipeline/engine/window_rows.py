@@ -1,0 +1,83 @@
+"""The absolute totals of a key's windows, as rows: what is counted, and what is still pending."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from detectors.baselines.slices import Place
+from detectors.baselines.totals import Window
+from pipeline.engine.bookkeeping import Rebuild
+from pipeline.engine.counting import Touched
+from pipeline.engine.state import KeyState
+from schemas.fields import to_dollars
+from schemas.spend_window import SECONDS, Granularity, SpendWindow
+
+_EPOCH_SHIFT: Final = 40
+_Places = Callable[[str], Place | None]
+
+
+def rows(
+    key_id: str, state: KeyState, touched: Touched, place_of: _Places, rebuild: Rebuild
+) -> Iterator[SpendWindow]:
+    """A row for each window that was touched or has something pending."""
+    pending = _pending_windows(state, place_of)
+    epoch = rebuild.epoch << _EPOCH_SHIFT
+    for granularity, number in sorted(touched | pending.keys()):
+        start = number * SECONDS[granularity]
+        if start < rebuild.since:
+            continue  # what came before it would be missing from the total
+        total = _whole(_window(state, granularity, number), pending.get((granularity, number)))
+        if total is not None:
+            yield _row(key_id, granularity, start, total, epoch)
+
+
+def _row(
+    key_id: str, granularity: Granularity, start: int, total: Window, epoch: int
+) -> SpendWindow:
+    return SpendWindow(
+        key_id=key_id,
+        granularity=granularity,
+        window_start=float(start),
+        spend_usd=to_dollars(total.nanos),
+        requests=total.requests,
+        errors=total.errors,
+        input_tokens=total.input_tokens,
+        output_tokens=total.output_tokens,
+        distinct_sources=total.distinct_sources,
+        unpriced_requests=total.unpriced,
+        version=epoch + total.requests,
+    )
+
+
+def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:
+    if granularity == "1m":
+        return state.windows.minutes.get(number)
+    if granularity == "1h":
+        return state.windows.hours.get(number)
+    return state.windows.days.get(number)
+
+
+def _whole(window: Window | None, pending: Window | None) -> Window | None:
+    if window is None or pending is None:
+        return window or pending
+    for digest in window.sources:
+        pending.note_source(digest)
+    pending.add(window)
+    return pending
+
+
+def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granularity, int], Window]:
+    found: dict[tuple[Granularity, int], Window] = {}
+    for minute, slices in state.pending.items():
+        numbers: tuple[tuple[Granularity, int], ...] = (
+            ("1m", minute),
+            ("1h", minute // 60),
+            ("1d", minute // 1440),
+        )
+        for number in numbers:
+            window = found.setdefault(number, Window())
+            for token, totals in slices.items():
+                window.add(totals)
+                place = place_of(token)
+                if place is not None:
+                    window.note_source(place.digest)
+    return found

@@ -1,0 +1,74 @@
+"""Which kind of request an event is, remembered, since there are few kinds and many events."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from detectors.baselines.slices import slice_from, slice_of
+from pipeline.enrich.sources import Locator, Source
+from schemas.usage_event import UsageEvent
+
+CACHE_MAX: Final = 131_072
+"""Kinds remembered; beyond it everything is forgotten and looked up again."""
+
+_Seen = tuple[str | None, str | None, str | None, str | None, int, bool]
+
+
+class Kind(Struct, frozen=True, gc=False):
+    """What requests of a kind have in common."""
+
+    token: str
+    """Names the slice (`detectors.baselines.slices`)."""
+    source: Source | None
+    """Where they came from, when that can be told."""
+
+
+class Kinds:
+    """Maps events to kinds. Deterministic; one dict look-up for a kind that was seen before."""
+
+    def __init__(self, locator: Locator) -> None:
+        self._locator = locator
+        self._kinds: dict[_Seen, Kind] = {}
+        self._places: dict[str, Source | None] = {}
+
+    def of(self, event: UsageEvent) -> Kind:
+        """The kind of an event."""
+        seen = (
+            event.client_ip,
+            event.user_agent,
+            event.model,
+            event.operation,
+            event.status,
+            event.origin is None,
+        )
+        kind = self._kinds.get(seen)
+        return self._learn(seen) if kind is None else kind
+
+    def place(self, token: str) -> Source | None:
+        """Where the requests of a slice came from."""
+        try:
+            return self._places[token]
+        except KeyError:
+            pass
+        ip = slice_of(token).ip
+        place = self._locator.locate(ip) if ip else None
+        if len(self._places) >= CACHE_MAX:
+            self._places.clear()
+        self._places[token] = place
+        return place
+
+    def _learn(self, seen: _Seen) -> Kind:
+        client_ip, user_agent, model, operation, status, without_origin = seen
+        source = None if client_ip is None else self._locator.locate(client_ip)
+        what = slice_from(
+            "" if source is None else source.ip,
+            user_agent,
+            model,
+            operation,
+            status,
+            has_origin=not without_origin,
+        )
+        if len(self._kinds) >= CACHE_MAX:
+            self._kinds.clear()
+        kind = self._kinds[seen] = Kind(what.token, source)
+        return kind
