@@ -105,7 +105,8 @@ class Detection(Section):
     future_seconds: Seconds = 300.0
     """An event ahead of its append time by more than this is a dead letter."""
     pages_per_1000_key_weeks: Annotated[float, Field(gt=0)] = 5.0
-    """The page budget: how many false pages the team accepts."""
+    """The page budget: how many false pages the team accepts. `leakline calibrate` sets the
+    thresholds by it."""
     dead_letter_share_max: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A worker stops when more than this share of the last 1,000 events were dead letters."""
 

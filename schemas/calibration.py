@@ -1,5 +1,6 @@
 """What is shared between keys: an immutable, versioned set of thresholds (control record)."""
 
+from bisect import bisect_right
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -7,6 +8,26 @@ from msgspec import Meta, Struct
 from schemas.fields import Identifier, Time, utc
 
 Nats = Annotated[float, Meta(gt=0)]
+
+
+class Tail(Struct, kw_only=True, frozen=True):
+    """How much evidence honest keys show, and how often: a table, the scores rising."""
+
+    scores: list[float]
+    """Nats."""
+    shares: list[Annotated[float, Meta(gt=0, le=1)]]
+    """Of the honest key-days, those that show at least the score beside it."""
+
+    def __post_init__(self) -> None:
+        if len(self.scores) != len(self.shares):
+            raise ValueError("a tail needs a share for each score")
+        if sorted(self.scores) != self.scores or sorted(self.shares)[::-1] != self.shares:
+            raise ValueError("a tail's scores rise and its shares fall")
+
+    def share(self, score: float) -> float:
+        """How often an honest key-day shows at least so much: never less than was counted."""
+        place = bisect_right(self.scores, score)
+        return self.shares[place - 1] if place else 1.0
 
 
 class Calibration(Struct, kw_only=True, frozen=True):
@@ -24,6 +45,15 @@ class Calibration(Struct, kw_only=True, frozen=True):
     """Fused evidence from which a person is told."""
     weights: dict[str, float] = {}
     """Factor on a detector's score; 1 where absent."""
+    tails: dict[str, Tail] = {}
+    """By detector: where there is one, a signal's p-value comes from it."""
+    fused: Tail | None = None
+    """The same for the evidence of all detectors together."""
+
+    def p_value(self, detector: str, score: float) -> float | None:
+        """How often an honest key shows as much of a detector's evidence; None: not counted."""
+        tail = self.tails.get(detector)
+        return None if tail is None else tail.share(score)
 
     @property
     def created(self) -> str:

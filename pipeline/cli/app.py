@@ -7,6 +7,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pipeline.cli import (
+    calibration,
     check,
     dead_letters,
     demo,
@@ -68,6 +69,7 @@ app.command("explain", rich_help_panel=_LOOK)(explain.explain)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=_LOOK)
 app.command("simulate", rich_help_panel=_MEASURE)(evaluation.simulate)
 app.command("evaluate", rich_help_panel=_MEASURE)(evaluation.evaluate)
+app.command("calibrate", rich_help_panel=_MEASURE)(calibration.calibrate)
 app.add_typer(schema.app, name="schema", rich_help_panel=_LOOK)
 app.command("version", rich_help_panel=_LOOK)(schema.version)
 

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import INPUT, ConfigFile, StoreDir, load_config
+from pipeline.cli.calibration import rules_for
+from pipeline.cli.options import (
+    INPUT,
+    CalibrationFile,
+    ConfigFile,
+    KeysFile,
+    ProviderUsageFile,
+    StoreDir,
+    VerdictsFile,
+    load_config,
+)
 from pipeline.cli.problems import FailureError
 
 if TYPE_CHECKING:
@@ -23,13 +33,10 @@ def explain(
     events: Annotated[
         Path | None, typer.Option(**INPUT, help="Recorded usage events to explain it from.")
     ] = None,
-    provider_usage: Annotated[
-        Path | None, typer.Option(**INPUT, help="What providers billed.")
-    ] = None,
-    keys: Annotated[Path | None, typer.Option(**INPUT, help="The key registry.")] = None,
-    verdicts: Annotated[
-        Path | None, typer.Option(**INPUT, help="What people said about incidents.")
-    ] = None,
+    provider_usage: ProviderUsageFile = None,
+    keys: KeysFile = None,
+    verdicts: VerdictsFile = None,
+    calibration: CalibrationFile = None,
     store: StoreDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -50,12 +57,13 @@ def explain(
         with Store.open(settings.store) as opened:
             lines = list(_from_store(opened, key_id))
     else:
-        from pipeline.engine import default_rules
         from pipeline.explain import explain as from_messages
         from pipeline.replay.merge import Recording, merge
 
         recording = Recording(events, provider_usage, keys, verdicts)
-        found = from_messages(merge(recording, time.time()), default_rules(settings), key_id)
+        found = from_messages(
+            merge(recording, time.time()), rules_for(settings, calibration), key_id
+        )
         lines = list(_from_replay(found))
     for line in lines:
         typer.echo(line)

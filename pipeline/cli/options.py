@@ -47,6 +47,14 @@ class _FileOptions(TypedDict, total=False):
 
 INPUT: _FileOptions = {"callback": _present, "metavar": "FILE"}
 """A file that must be there; - is standard input."""
+ProviderUsageFile = Annotated[Path | None, typer.Option(**INPUT, help="What providers billed.")]
+KeysFile = Annotated[Path | None, typer.Option(**INPUT, help="The key registry.")]
+VerdictsFile = Annotated[
+    Path | None, typer.Option(**INPUT, help="What people said about incidents.")
+]
+CalibrationFile = Annotated[
+    Path | None, typer.Option(**INPUT, help="Judge by what `leakline calibrate` wrote.")
+]
 OUTPUT: _FileOptions = {"dir_okay": False, "metavar": "FILE"}
 """A file to write; - is standard output."""
 

@@ -10,7 +10,18 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import INPUT, OUTPUT, STDIO, ConfigFile, load_config
+from pipeline.cli.calibration import rules_for
+from pipeline.cli.options import (
+    INPUT,
+    OUTPUT,
+    STDIO,
+    CalibrationFile,
+    ConfigFile,
+    KeysFile,
+    ProviderUsageFile,
+    VerdictsFile,
+    load_config,
+)
 from pipeline.cli.problems import UsageError
 from pipeline.cli.progress import reading
 
@@ -25,13 +36,9 @@ def replay(
     events: Annotated[
         Path, typer.Option(**INPUT, help="Usage events (JSONL; .gz and .zst too; - is stdin).")
     ],
-    provider_usage: Annotated[
-        Path | None, typer.Option(**INPUT, help="What providers billed.")
-    ] = None,
-    keys: Annotated[Path | None, typer.Option(**INPUT, help="The key registry.")] = None,
-    verdicts: Annotated[
-        Path | None, typer.Option(**INPUT, help="What people said about incidents.")
-    ] = None,
+    provider_usage: ProviderUsageFile = None,
+    keys: KeysFile = None,
+    verdicts: VerdictsFile = None,
     incidents: Annotated[
         Path | None, typer.Option(**OUTPUT, help="Write every revision here (- is stdout).")
     ] = None,
@@ -41,6 +48,7 @@ def replay(
     notices: Annotated[
         Path | None, typer.Option(**OUTPUT, help="Write the messages that people get here.")
     ] = None,
+    calibration: CalibrationFile = None,
     store: Annotated[
         Path | None,
         typer.Option(file_okay=False, metavar="DIR", help="Fill an embedded store as well."),
@@ -60,7 +68,6 @@ def replay(
     - `zcat events.jsonl.gz | leakline replay --events - --incidents -`
     - `leakline replay --events events.jsonl --keys keys.jsonl --store ./leakline-data`
     """
-    from pipeline.engine import default_rules
     from pipeline.replay.merge import Recording, merge
     from pipeline.replay.notices import Notices
     from pipeline.replay.outputs import JsonLines
@@ -79,7 +86,9 @@ def replay(
             outputs.append(stack.enter_context(_stored(settings)))
         read, note = stack.enter_context(reading(events, "replaying"))
         messages = merge(recording, time.time(), progress=read)
-        summary = run(messages, default_rules(settings), outputs, lambda now: note(_note(now)))
+        summary = run(
+            messages, rules_for(settings, calibration), outputs, lambda now: note(_note(now))
+        )
         told.write()
     for line in [*describe(summary, time.perf_counter() - started), told.summary()]:
         typer.echo(line, err=True)

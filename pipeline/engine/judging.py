@@ -53,21 +53,26 @@ def look(
     ]
     if not evidence:
         return ended
-    return ended + _weigh(state, view, evidence, calibration)
+    return ended + _weigh(state, view, evidence, rules, calibration)
 
 
 def _weigh(
-    state: KeyState, view: KeyView, evidence: list[Evidence], calibration: Calibration
+    state: KeyState,
+    view: KeyView,
+    evidence: list[Evidence],
+    rules: Rules,
+    calibration: Calibration,
 ) -> list[Incident]:
     incident = state.incident
     remembered = _remembered(incident, evidence, view.now)
     conclusion = conclude([*evidence, *remembered], calibration)
     severity = severity_of(conclusion.nats, calibration)
-    if severity == "info" and incident is None:
+    forgiven = _is_forgiven(state.calm, conclusion.nats, view.now)
+    if rules.witness is not None and not forgiven:
+        rules.witness(view.key_id, view.now, evidence, conclusion.nats)
+    if forgiven or (severity == "info" and incident is None):
         return []
-    if _is_forgiven(state.calm, conclusion.nats, view.now):
-        return []
-    fresh = {each.detector.name: _signal(each, view.now) for each in evidence}
+    fresh = {each.detector.name: _signal(each, view.now, calibration) for each in evidence}
     if incident is None:
         incident = state.incident = _open(state, view, fresh)
         told: dict[str, Signal] = {}
@@ -146,14 +151,15 @@ def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncid
     )
 
 
-def _signal(evidence: Evidence, now: float) -> Signal:
-    finding = evidence.finding
+def _signal(evidence: Evidence, now: float, calibration: Calibration) -> Signal:
+    finding, name = evidence.finding, evidence.detector.name
+    p_value = finding.p_value
+    if p_value is None:
+        p_value = calibration.p_value(name, evidence.score)
     return Signal(
-        detector=evidence.detector.name,
+        detector=name,
         score=round(evidence.score, 4),
-        p_value=finding.p_value
-        if finding.p_value is not None
-        else round(2.718281828**-evidence.score, 6),
+        p_value=round(2.718281828**-evidence.score, 6) if p_value is None else p_value,
         window_start=min(finding.since, now),
         window_end=now,
         summary=finding.summary,

@@ -1,17 +1,22 @@
 """What the fold of every key shares: how events are accepted, and how keys are judged."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from detectors.calibration import SHIPPED
 from detectors.contract import Detector
 from detectors.discovery import all_detectors
+from detectors.fusion import Evidence
 from pipeline.accept import Acceptor
 from pipeline.config import Config
 from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Locator
 from schemas.calibration import Calibration
+
+Witness = Callable[[str, float, Sequence[Evidence], float], None]
+"""Told of evidence when it was weighed: the key, its time (Unix seconds), what the detectors said,
+and the nats of all that counted."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,8 @@ class Rules:
     lateness_seconds: float = 300.0
     epoch: int = 0
     """Rebuild epoch: totals of a later one win."""
+    witness: Witness | None = None
+    """Overhears what the detectors say, and changes nothing: a calibration counts it."""
 
 
 def default_rules(config: Config | None = None, *, epoch: int = 0) -> Rules:

@@ -10,8 +10,17 @@ from aiokafka import AIOKafkaProducer
 
 from pipeline.config import Kafka
 from pipeline.workers.connection import producer_settings, topic_name
+from schemas.calibration import Calibration
+from schemas.codec import encode
 from schemas.partition import partition_of
-from schemas.topics import CONTENT_TYPE_HEADER, MESSAGE_BYTES_MAX, NDJSON, USAGE_EVENTS, Topic
+from schemas.topics import (
+    CONTENT_TYPE_HEADER,
+    MESSAGE_BYTES_MAX,
+    NDJSON,
+    RECORD_HEADER,
+    USAGE_EVENTS,
+    Topic,
+)
 
 Headers = Mapping[str, str]
 PACKED: Headers = {CONTENT_TYPE_HEADER: NDJSON}
@@ -108,6 +117,22 @@ class EventLog:
             key=key.encode() if key is not None else None,
             headers=encode_headers(headers),
         )
+
+    async def send_to_all(self, calibration: Calibration) -> int:
+        """Put a calibration into every partition of the events; returns how many there are.
+
+        Raises:
+            KafkaError: it may be in some of them; send it again.
+        """
+        name, value = topic_name(self._kafka, USAGE_EVENTS), encode(calibration)
+        headers = encode_headers({RECORD_HEADER: "calibration"})
+        producer = self._running()
+        places = range(self._kafka.partitions)
+        sent = [
+            await producer.send(name, value, partition=place, headers=headers) for place in places
+        ]
+        await asyncio.gather(*sent)
+        return len(places)
 
     def _running(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -1,9 +1,11 @@
 """Packing keeps every event, its order and its partition; the log takes what is packed."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.calibration import SHIPPED
 from pipeline.config import Kafka
 from pipeline.workers.producing import EventLog, EventTooLargeError, pack
 from pipeline.workers.role import to_message
@@ -15,6 +17,7 @@ from schemas.topics import (
     NDJSON,
     USAGE_EVENTS,
 )
+from tests.support.events import rules
 from tests.support.kafka_log import read
 
 PARTITIONS = 4
@@ -55,6 +58,17 @@ async def test_the_log_takes_packed_and_single_records(topics: Kafka) -> None:
     assert (single.partition, single.key, single.record) == (home["a"], b"a", "key")
     assert single.appended_at > 1.7e9
     assert [each.value for each in await read(topics, KEYS)] == [b"5"]
+
+
+@pytest.mark.kafka
+async def test_a_calibration_reaches_every_partition_and_is_heard_there(topics: Kafka) -> None:
+    calibration = msgspec.structs.replace(SHIPPED, version="2", page_nats=9.0)
+    async with EventLog(topics) as log:
+        assert await log.send_to_all(calibration) == topics.partitions
+    messages = [to_message(USAGE_EVENTS.name, each) for each in await read(topics, USAGE_EVENTS)]
+    assert sorted(each.partition for each in messages) == list(range(topics.partitions))
+    for message in messages:
+        assert rules().acceptor.accept(message).controls == [calibration]
 
 
 async def test_nothing_is_sent_outside_of_the_context() -> None:

@@ -1,0 +1,117 @@
+"""The thresholds that a page budget asks for, and the tails that p-values come from. Pure."""
+
+import hashlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from pipeline.calibrate.tally import Tally
+from schemas.calibration import Calibration, Tail
+
+STEP_NATS: Final = 0.1
+MOVE_SHARE_MAX: Final = 0.25
+"""A threshold moves no further than this share from the shipped one, however often a history is
+calibrated anew: a thief who makes noise on many keys, and leaks in the history that nobody
+labelled, can make leakline a little deafer and no more; a quiet history does not make it shrill."""
+PAGES_MIN: Final = 1.0
+"""Pages that the budget must allow in the history that is fitted: in less, a budget that is
+kept and one that is exceeded tenfold look the same."""
+SHARES: Final = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001, 0.00003, 0.00001)
+_DIGITS: Final = 4
+
+
+class NotEnoughHistoryError(Exception):
+    """A history from which nothing can be said. The text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What was found."""
+
+    page_nats: float
+    ticket_nats: float
+    holds: bool
+    """Whether the budget holds on the keys that were fitted, within the bound on a move."""
+
+
+def check_history(key_weeks: float, budget: float) -> None:
+    """Whether there is enough to fit.
+
+    Raises:
+        NotEnoughHistoryError: there is not.
+    """
+    wanted = 1000.0 * PAGES_MIN / budget
+    if key_weeks < wanted:
+        raise NotEnoughHistoryError(
+            f"the keys to fit were watched for {key_weeks:,.0f} key-weeks; a budget of {budget:g} "
+            f"pages per 1,000 key-weeks needs {wanted:,.0f}, and as many again to check it on"
+        )
+
+
+def fit(tally: Tally, keys: Collection[str], budget: float, shipped: Calibration) -> Thresholds:
+    """The lowest thresholds at which some keys page no more often than the budget allows.
+
+    Args:
+        tally: what the history showed.
+        keys: whose evidence counts.
+        budget: pages per 1,000 key-weeks.
+        shipped: where the bound on a move is measured from, and how far tickets are from pages.
+    """
+    allowed = budget * tally.key_weeks(keys) / 1000.0
+    low, high = ((1 + sign * MOVE_SHARE_MAX) * shipped.page_nats for sign in (-1, 1))
+    page_nats = high
+    while page_nats - STEP_NATS >= low and tally.pages_at(page_nats - STEP_NATS, keys) <= allowed:
+        page_nats -= STEP_NATS
+    page_nats = round(page_nats, _DIGITS)
+    return Thresholds(
+        page_nats=page_nats,
+        ticket_nats=round(page_nats * shipped.ticket_nats / shipped.page_nats, _DIGITS),
+        holds=tally.pages_at(page_nats, keys) <= allowed,
+    )
+
+
+def tails(tally: Tally, keys: Collection[str]) -> tuple[dict[str, Tail], Tail | None]:
+    """How often honest keys show how much: by detector, and of all evidence together."""
+    key_days = tally.key_days(keys)
+    wanted = set(keys)
+    by_detector = {
+        name: found
+        for name, scores in sorted(tally.scores.items())
+        if (found := _tail((s for (key, _), s in scores.items() if key in wanted), key_days))
+    }
+    return by_detector, _tail(_daily(tally, wanted), key_days)
+
+
+def _daily(tally: Tally, keys: Collection[str]) -> Iterable[float]:
+    for key in keys:
+        days: dict[int, float] = {}
+        for hour, nats in tally.peaks.get(key, {}).items():
+            days[hour // 24] = max(days.get(hour // 24, 0.0), nats)
+        yield from days.values()
+
+
+def _tail(scores: Iterable[float], key_days: int) -> Tail | None:
+    """A table of a few lines; its last line is the highest score that was ever seen."""
+    ranked = sorted(scores, reverse=True)
+    if not ranked or not key_days:
+        return None
+    counts = [1, *(round(share * key_days) for share in reversed(SHARES)), len(ranked)]
+    points: dict[float, float] = {}
+    for count in sorted(set(counts)):
+        if 1 <= count <= len(ranked):
+            # rounded down, so that the share is never less than was counted
+            score = int(ranked[count - 1] * 10**_DIGITS) / 10**_DIGITS
+            points[score] = min(1.0, count / key_days)
+    rising = sorted(points.items())
+    return Tail(scores=[score for score, _ in rising], shares=[share for _, share in rising])
+
+
+def versioned(calibration: Calibration, at: float) -> Calibration:
+    """A calibration under a version that is its date and its content, the same on every run."""
+    day = datetime.fromtimestamp(at, UTC)
+    body = msgspec.structs.replace(calibration, version="0", created_at=day)
+    digest = hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:12]
+    return msgspec.structs.replace(body, version=f"{day:%Y-%m-%d}-{digest}")

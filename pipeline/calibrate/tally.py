@@ -1,0 +1,94 @@
+"""How much evidence each key of a history showed, and for how long it was watched."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from detectors.fusion import Evidence
+from pipeline.accept import Batch
+from pipeline.evaluate.exposure import WEEK_SECONDS
+from pipeline.evaluate.pages import DAY_SECONDS, once_a_day, pages
+from pipeline.message import Message
+from pipeline.replay.run import Results
+from schemas.spend_window import SpendWindow
+
+HOUR_SECONDS = 3600.0
+
+
+@dataclass(slots=True)
+class Watched:
+    """The time in which a key was seen."""
+
+    first: float
+    last: float
+    """Unix seconds of the earliest and the latest event."""
+    day: int = 0
+    days: int = 0
+    """UTC days with events."""
+
+    def see(self, at: float) -> None:
+        """Note an event."""
+        self.first, self.last = min(self.first, at), max(self.last, at)
+        day = int(at // DAY_SECONDS)
+        if day > self.day:
+            self.day = day
+            self.days += 1
+
+
+@dataclass(slots=True)
+class Tally:
+    """An output of a replay, and the witness of its rules."""
+
+    watched: dict[str, Watched] = field(default_factory=dict)
+    peaks: dict[str, dict[int, float]] = field(default_factory=lambda: defaultdict(dict))
+    """By key and hour: the most evidence at one time, in nats."""
+    scores: dict[str, dict[tuple[str, int], float]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    """By detector, key and day: the highest score."""
+    paged: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """By key: the times of revisions that page."""
+
+    def take(self, message: Message, batch: Batch, results: Results) -> None:
+        """Note who was seen when, and who paged."""
+        del message
+        for accepted in batch.events:
+            seen = self.watched.get(accepted.event.key_id)
+            if seen is None:
+                seen = self.watched[accepted.event.key_id] = Watched(accepted.at, accepted.at)
+            seen.see(accepted.at)
+        for page in pages(results.incidents):
+            self.paged[page.key_id].append(page.at)
+
+    def windows(self, rows: list[SpendWindow]) -> None:
+        """Totals are of no interest here."""
+
+    def hear(self, key_id: str, at: float, evidence: Sequence[Evidence], nats: float) -> None:
+        """Note what the detectors said at one time."""
+        hour, day = int(at // HOUR_SECONDS), int(at // DAY_SECONDS)
+        peaks = self.peaks[key_id]
+        peaks[hour] = max(peaks.get(hour, 0.0), nats)
+        for each in evidence:
+            scores = self.scores[each.detector.name]
+            scores[key_id, day] = max(scores.get((key_id, day), 0.0), each.score)
+
+    def key_weeks(self, keys: Collection[str]) -> float:
+        """Sum over keys of the time from the first to the last event."""
+        seen = (self.watched[key] for key in keys if key in self.watched)
+        return sum(each.last - each.first for each in seen) / WEEK_SECONDS
+
+    def key_days(self, keys: Collection[str]) -> int:
+        """Sum over keys of the UTC days with events."""
+        return sum(self.watched[key].days for key in keys if key in self.watched)
+
+    def pages_at(self, nats: float, keys: Collection[str]) -> int:
+        """How often keys showed so much, counted once per key in 24 hours."""
+        return sum(
+            len(once_a_day(hour * HOUR_SECONDS for hour, peak in peaks.items() if peak >= nats))
+            for key in keys
+            if (peaks := self.peaks.get(key)) is not None
+        )
+
+    def pages(self, keys: Collection[str]) -> int:
+        """How often keys paged, counted in the same way."""
+        return sum(len(once_a_day(self.paged.get(key, ()))) for key in keys)

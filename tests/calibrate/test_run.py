@@ -1,0 +1,87 @@
+"""A calibration of a simulated history: fitted, checked on other keys, and used by a replay."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import msgspec
+import pytest
+
+from detectors.calibration import SHIPPED
+from pipeline.calibrate import Calibrated, calibrate
+from pipeline.config import Config
+from pipeline.engine import PartitionFold, default_rules
+from pipeline.message import Message
+from pipeline.replay.merge import Recording, merge
+from pipeline.simulate import FleetSettings, simulate_to_files
+from tests.support.events import ABROAD, in_time, messages, office, rules, run, thief, workday
+
+HISTORY = FleetSettings(keys=24, days=8, seed=11, attack_rate=0.0, volume=0.1)
+BUDGET = 200.0
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    root = tmp_path_factory.mktemp("history")
+    events, keys = root / "events.jsonl", root / "keys.jsonl"
+    simulate_to_files(HISTORY, events, keys=keys)
+    return Recording(events, keys=keys)
+
+
+@pytest.fixture(scope="module")
+def found(recording: Recording) -> Calibrated:
+    return calibrate(lambda: merge(recording, 4e9), default_rules(Config()), BUDGET)
+
+
+def test_the_same_history_gives_the_same_calibration(
+    recording: Recording, found: Calibrated
+) -> None:
+    again = calibrate(lambda: merge(recording, 4e9), default_rules(Config()), BUDGET)
+    assert again.calibration == found.calibration
+    assert found.calibration.version.startswith("2025-10-20-")
+
+
+def test_no_key_is_both_fitted_and_checked(found: Calibrated) -> None:
+    assert sum(found.keys) >= HISTORY.keys
+    assert min(found.keys) > 0
+    rates = [point.fitted.pages for point in found.curve]
+    assert rates == sorted(rates, reverse=True)
+
+
+def test_keys_that_leaked_are_left_out_and_what_they_did_counts_nowhere() -> None:
+    keys = [f"key-{number}" for number in range(24)]
+    honest = [office(6, key_id=key_id, seed=number) for number, key_id in enumerate(keys)]
+    stolen = [thief(workday(4, 11), 60, key_id=key, client_ip=ABROAD) for key in keys[:8]]
+
+    def history() -> Iterator[Message]:
+        yield from messages(in_time(*honest, *stolen))
+
+    with_thefts = calibrate(history, rules(), 2 * BUDGET)
+    without = calibrate(history, rules(), 2 * BUDGET, dishonest=keys[:8])
+    assert without.left_out == 8
+    assert with_thefts.calibration.page_nats > without.calibration.page_nats
+    assert max(point.fitted.pages for point in without.curve) == 0
+
+
+def test_a_witness_changes_nothing() -> None:
+    heard: list[float] = []
+    log = messages(in_time(office(6), thief(workday(4, 11), 60, client_ip=ABROAD)))
+    watched = replace(rules(), witness=lambda *said: heard.append(said[3]))
+    assert run(log, PartitionFold(watched)).incidents == run(log).incidents != []
+    assert max(heard) >= SHIPPED.page_nats
+
+
+def test_p_values_come_from_the_tails_where_there_are_any(found: Calibrated) -> None:
+    log = messages(in_time(office(6), thief(workday(4, 11), 60, client_ip=ABROAD)))
+    tails = {"new_source": found.calibration.tails["new_source"]}
+    judged = replace(rules(), calibration=msgspec.structs.replace(SHIPPED, tails=tails))
+    signals = {
+        s.detector: s for each in run(log, PartitionFold(judged)).incidents for s in each.signals
+    }
+    shipped = {s.detector: s for each in run(log).incidents for s in each.signals}
+    strong = signals["new_source"]
+    assert (
+        strong.p_value == tails["new_source"].share(strong.score) != shipped["new_source"].p_value
+    )
+    assert {n: s.p_value for n, s in signals.items() if n != "new_source"} == {
+        n: s.p_value for n, s in shipped.items() if n != "new_source"
+    }

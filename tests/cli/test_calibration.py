@@ -1,0 +1,102 @@
+"""`leakline calibrate`: a file that a replay takes, from files or the store, or a line why not."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from pipeline.simulate import FleetSettings, simulate_to_files
+from schemas.calibration import Calibration
+from schemas.incident import Incident
+from tests.cli.conftest import Leakline
+
+HISTORY = FleetSettings(keys=24, days=8, seed=11, attack_rate=0.0, volume=0.1)
+BUDGET = 200.0
+
+
+@pytest.fixture(scope="module")
+def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("history") / "events.jsonl"
+    simulate_to_files(HISTORY, path)
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "leakline.toml"
+    path.write_text(f"[detection]\npages_per_1000_key_weeks = {BUDGET}\n")
+    return path
+
+
+def _paged(path: Path) -> set[str]:
+    found = [msgspec.json.decode(line, type=Incident) for line in path.read_bytes().splitlines()]
+    return {each.key_id for each in found if each.severity == "page"}
+
+
+def test_a_replay_takes_what_the_command_writes(
+    leakline: Leakline, events: Path, config: Path, tmp_path: Path
+) -> None:
+    written = tmp_path / "calibration.json"
+    said = leakline("calibrate", "--events", events, "--config", config, "--output", written)
+    assert "held out: pages/1000 kw" in said.out
+    assert "budget: 200" in said.out
+    calibration = msgspec.json.decode(written.read_bytes(), type=Calibration)
+    assert calibration.version in said.out
+    shrill = json.loads(written.read_bytes()) | {"page_nats": 1.0, "ticket_nats": 0.5}
+    written.write_text(json.dumps(shrill))
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    leakline("replay", "--events", events, "--incidents", before)
+    leakline("replay", "--events", events, "--incidents", after, "--calibration", written)
+    assert len(_paged(before)) < len(_paged(after))
+    key_id = min(_paged(after) - _paged(before))
+    explain = ("explain", key_id, "--events", events)
+    assert "It did not page" in leakline(*explain).out
+    assert "It did not page" not in leakline(*explain, "--calibration", written).out
+
+
+def test_the_store_is_a_history_too(
+    leakline: Leakline, events: Path, config: Path, tmp_path: Path
+) -> None:
+    store, first, second = tmp_path / "store", tmp_path / "1.json", tmp_path / "2.json"
+    leakline("replay", "--events", events, "--store", store)
+    leakline("calibrate", "--events", events, "--config", config, "--output", first)
+    said = leakline("calibrate", "--store", store, "--config", config, "--output", second)
+    assert said.code == 0, said.err
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_known_leaks_are_left_out(
+    leakline: Leakline, events: Path, config: Path, tmp_path: Path
+) -> None:
+    keys = sorted({json.loads(line)["key_id"] for line in events.read_bytes().splitlines()})
+    labels, verdicts, registry = (tmp_path / f"{name}.jsonl" for name in "lvr")
+    span = {"started_at": 0, "ended_at": 1, "label_id": "l", "kind": "theft"}
+    labels.write_text(
+        "".join(
+            json.dumps(span | {"key_id": key_id, "malicious": bad}) + "\n"
+            for key_id, bad in ((keys[0], True), (keys[1], False))
+        )
+    )
+    said = {"incident_id": "i", "verdict": "leak", "by": "slack:U1", "at": 1_760_400_000}
+    verdicts.write_text(json.dumps(said | {"key_id": keys[2]}))
+    registry.write_text(json.dumps({"key_id": keys[3], "canary": True}))
+    files = ("--labels", labels, "--verdicts", verdicts, "--keys", registry)
+    outcome = leakline("calibrate", "--events", events, "--config", config, *files)
+    assert "3 left out as known leaks" in outcome.out
+
+
+def test_mistakes_are_told_in_a_line(leakline: Leakline, events: Path, tmp_path: Path) -> None:
+    few = leakline("calibrate", "--events", events)
+    assert (few.code, "a budget of 5 pages per 1,000 key-weeks needs 200" in few.err) == (1, True)
+    none = tmp_path / "none.json"
+    none.write_text('{"version": "1"}')
+    for arguments, why in (
+        (("replay", "--events", events, "--calibration", none), "is no calibration"),
+        (("calibrate", "--calibration", none), "goes with --publish alone"),
+        (("calibrate", "--calibration", none, "--publish"), "is no calibration"),
+        (("calibrate", "--events", "-"), "read twice"),
+        (("calibrate", "--events", events, "--labels", none), "none.jsonl"[:4]),
+    ):
+        outcome = leakline(*arguments)
+        assert (outcome.code, why in outcome.err) == (2, True), outcome.err
