@@ -15,7 +15,7 @@ from schemas.dead_letter import DeadLetter, Reason, pack_payload
 from schemas.fields import utc
 from schemas.gateway_use import UseQuestion
 from schemas.key_record import KeyRecord
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage
 from schemas.redaction import scrub
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON
 from schemas.usage_event import UsageEvent
@@ -24,9 +24,9 @@ from schemas.verdict import Verdict
 OLDEST: Final = 1_262_304_000.0
 """2010 in Unix seconds: nothing older can be a request to a language model."""
 
-Control = ProviderUsage | KeyRecord | Verdict | Calibration | UseQuestion
+Control = JoinedUsage | KeyRecord | Verdict | Calibration | UseQuestion
 _CONTROLS: Final[dict[str, type[Control]]] = {
-    "provider-usage": ProviderUsage,
+    "provider-usage": JoinedUsage,
     "key": KeyRecord,
     "verdict": Verdict,
     "calibration": Calibration,

@@ -15,7 +15,7 @@ from schemas.fields import to_dollars
 from schemas.gateway_use import UseQuestion
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage
 from schemas.verdict import Verdict
 
 
@@ -89,17 +89,17 @@ def _about(batch: Batch, key_id: str, join: Join) -> Batch:
 
 def _joined(
     control: Control, join: Join
-) -> Iterable[Calibration | KeyRecord | Verdict | ProviderUsage]:
+) -> Iterable[Calibration | KeyRecord | Verdict | JoinedUsage]:
     """A bill comes with its key; one that several keys share is left out, as those keys are."""
     if isinstance(control, UseQuestion):
         return
     if isinstance(control, KeyRecord):
         join.register(control)
-    if not isinstance(control, ProviderUsage):
+    if not isinstance(control, JoinedUsage):
         yield control
         return
     for each in join.route([control]):
-        if isinstance(each, ProviderUsage):
+        if isinstance(each, JoinedUsage):
             yield each
 
 

@@ -22,9 +22,6 @@ class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
     output_tokens: Count = 0
     cost_usd: Dollars | None = None
     observed_at: Time
-    gateway: GatewayUse | None = None
-    """What all gateway keys behind the provider's used together; set by reconcile when there are
-    several. Without it a bill is compared with the use of `key_id` alone."""
 
     def __post_init__(self) -> None:
         self.window_start = utc(self.window_start)
@@ -32,3 +29,11 @@ class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
         self.observed_at = utc(self.observed_at)
         if self.key_id is None and self.provider_key_id is None:
             raise ValueError("one of key_id and provider_key_id is needed")
+
+
+class JoinedUsage(ProviderUsage, kw_only=True):
+    """A bill on the log, joined to its key."""
+
+    gateway: GatewayUse | None = None
+    """What all gateway keys behind the provider's used together; set by reconcile when there are
+    several. Without it a bill is compared with the use of `key_id` alone."""

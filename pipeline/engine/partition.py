@@ -31,7 +31,7 @@ from schemas.gateway_use import UseAnswer, UseQuestion
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage
 from schemas.spend_window import SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
@@ -274,7 +274,7 @@ class PartitionFold:
             self._reconcile(state, key_id, control, effects)
 
     def _reconcile(
-        self, state: KeyState, key_id: str, usage: ProviderUsage, effects: Effects
+        self, state: KeyState, key_id: str, usage: JoinedUsage, effects: Effects
     ) -> None:
         self.counts["provider_usage"] += 1
         flush(state, self._kinds, self._touched[key_id])
@@ -285,8 +285,8 @@ class PartitionFold:
         effects.incidents.extend(revisions)
 
 
-def _key_of(control: KeyRecord | Verdict | ProviderUsage) -> str:
+def _key_of(control: KeyRecord | Verdict | JoinedUsage) -> str:
     """Whose it is; a bill that was joined to no gateway key is the provider's key's own."""
-    if isinstance(control, ProviderUsage):
+    if isinstance(control, JoinedUsage):
         return control.key_id or control.provider_key_id or ""
     return control.key_id

@@ -6,7 +6,7 @@ from detectors.baselines.billing import Billed
 from pipeline.engine.state import KeyState
 from schemas.fields import epoch, to_nanos
 from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage
 
 
 def answer(question: UseQuestion, find: Callable[[str], KeyState | None]) -> UseAnswer:
@@ -20,7 +20,7 @@ def answer(question: UseQuestion, find: Callable[[str], KeyState | None]) -> Use
     return UseAnswer(question_id=question.question_id, part=question.part, use=whole)
 
 
-def settle(state: KeyState, usage: ProviderUsage) -> bool:
+def settle(state: KeyState, usage: JoinedUsage) -> bool:
     """Enter a bill into the books of a key; whether there is anything to be judged."""
     start, end = int(epoch(usage.window_start)), int(epoch(usage.window_end))
     books = state.history.books
@@ -47,7 +47,7 @@ def _use(state: KeyState, start: int, end: int) -> GatewayUse:
     return use
 
 
-def _line(usage: ProviderUsage) -> tuple[str, Billed]:
+def _line(usage: JoinedUsage) -> tuple[str, Billed]:
     billed = Billed(
         requests=usage.requests or 0,
         tokens=usage.input_tokens + usage.output_tokens,

@@ -11,13 +11,12 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from schemas.fields import epoch
 from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage, ProviderUsage
 
 QUESTION_BYTES_MAX: Final = 12 * 1024
 """Of key ids in one question."""
@@ -37,7 +36,7 @@ class Round(Struct):
     use: GatewayUse
 
 
-Routed = ProviderUsage | UseQuestion
+Routed = JoinedUsage | UseQuestion
 
 
 class Join:
@@ -65,17 +64,17 @@ class Join:
         for bill in bills:
             owners = self._owners_of(bill)
             if owners is None:
-                yield replace(bill, gateway=None)
+                yield _joined(bill, bill.key_id)
             elif len(owners) == 1:
-                yield replace(bill, key_id=next(iter(owners)), gateway=None)
+                yield _joined(bill, next(iter(owners)))
             elif not owners:
-                yield replace(bill, key_id=bill.provider_key_id, gateway=None)
+                yield _joined(bill, bill.provider_key_id)
             else:
                 shared.setdefault(_window(bill), []).append(bill)
         for window, together in shared.items():
             yield from self._ask(window, together)
 
-    def take(self, answer: UseAnswer) -> list[ProviderUsage]:
+    def take(self, answer: UseAnswer) -> list[JoinedUsage]:
         """The bills that an answer was the last to be waited for, ready to be judged."""
         window = answer.question_id.rpartition("/")[0]
         found = self.rounds.get(window)
@@ -87,9 +86,7 @@ class Join:
         if found.waiting:
             return []
         del self.rounds[window]
-        return [
-            replace(bill, key_id=bill.provider_key_id, gateway=found.use) for bill in found.bills
-        ]
+        return [_joined(bill, bill.provider_key_id, found.use) for bill in found.bills]
 
     def _owners_of(self, bill: ProviderUsage) -> set[str] | None:
         """None: the bill says itself whose it is."""
@@ -140,6 +137,13 @@ class Join:
                 part.append(key_id)
                 size += length
             yield part
+
+
+def _joined(
+    bill: ProviderUsage, key_id: str | None, gateway: GatewayUse | None = None
+) -> JoinedUsage:
+    given = {name: getattr(bill, name) for name in ProviderUsage.__struct_fields__}
+    return JoinedUsage(**given | {"key_id": key_id}, gateway=gateway)
 
 
 def _window(bill: ProviderUsage) -> str:

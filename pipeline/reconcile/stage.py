@@ -20,7 +20,7 @@ from pipeline.replay.lines import ReplayError, read_lines
 from schemas.codec import Refused, decode_control, decode_record, encode
 from schemas.gateway_use import UseAnswer
 from schemas.key_record import KeyRecord
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage, ProviderUsage
 from schemas.topics import (
     GATEWAY_USE,
     KEYS,
@@ -146,7 +146,7 @@ class ReconcileStage:
     ) -> None:
         touched = {_window(answer.question_id)} if answer else set()
         for each in routed:
-            if isinstance(each, ProviderUsage):
+            if isinstance(each, JoinedUsage):
                 header, key = {RECORD_HEADER: "provider-usage"}, each.key_id
             else:
                 header, key = {RECORD_HEADER: "gateway-use"}, each.key_ids[0]

@@ -1,5 +1,6 @@
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from pipeline.reconcile.join import LINES_MAX, QUESTION_BYTES_MAX, ROUNDS_MAX, J
 from schemas.codec import CONTROL_BYTES_MAX, encode
 from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.partition import partition_of
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage
 from tests.reconcile.bills import OBSERVED, PROVIDER_KEY, WINDOW, bill, entry
 
 PARTITIONS = 5
@@ -31,7 +32,7 @@ def answered(question: UseQuestion, nanos: int = 1) -> UseAnswer:
 
 
 def whose(routed: list[Routed]) -> list[str | None]:
-    return [each.key_id for each in routed if isinstance(each, ProviderUsage)]
+    return [each.key_id for each in routed if isinstance(each, JoinedUsage)]
 
 
 def test_a_bill_that_names_its_key_is_that_keys() -> None:
@@ -57,10 +58,11 @@ def test_a_key_that_moves_to_another_providers_key_leaves_the_first() -> None:
 
 
 def test_nobody_but_detection_says_what_the_gateway_saw() -> None:
-    claimed = bill(1.0, gateway=GatewayUse(nanos=10**12))
+    told = msgspec.structs.asdict(bill(1.0))
+    claimed = JoinedUsage(**told, gateway=GatewayUse(nanos=10**12))
     for join in (joined(), joined("a")):
         (routed,) = join.route([claimed])
-        assert isinstance(routed, ProviderUsage)
+        assert isinstance(routed, JoinedUsage)
         assert routed.gateway is None
 
 
