@@ -9,13 +9,12 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.evaluate.tables import table
-from pipeline.message import Message
 from tests.benchmarks.harness import Figures, Options, Stopwatch, say, timed
-from tests.benchmarks.load import lines, pack
+from tests.benchmarks.load import BUSY, SPARSE, Load, load, pack
 from tests.benchmarks.naive import Naive
 
 KEYS = 10_000
-EVENTS = 400_000
+EVENTS = {BUSY: 600_000, SPARSE: 300_000}
 NAIVE_EVENTS = 15_000
 CHECKPOINT_MESSAGES = 100
 """A checkpoint each 50,000 events: every five seconds at 10,000 events a second."""
@@ -23,21 +22,28 @@ CHECKPOINT_MESSAGES = 100
 
 def measure(options: Options) -> Figures:
     """Engine and naive pipeline in one run, on the same events."""
-    rows = lines(KEYS, round(EVENTS * options.scale))
     rules = default_rules(Config())
-    plain = _run(rules, pack(rows))
-    saved = _run(rules, pack(rows), CHECKPOINT_MESSAGES)
-    naive = _naive_events_per_s(rows[: round(NAIVE_EVENTS * options.scale)])
+    busy, sparse = (
+        load(mix, KEYS, round(count * options.scale), rules) for mix, count in EVENTS.items()
+    )
+    plain = _run(busy, rules)
+    saved = _run(busy, rules, CHECKPOINT_MESSAGES)
+    seldom = _run(sparse, rules)
+    naive = _naive_events_per_s(busy.rows[: round(NAIVE_EVENTS * options.scale)])
     return {
         "engine_events_per_s": plain.events / plain.watch.seconds,
         "engine_events_per_cpu_s": plain.events / plain.watch.cpu_seconds,
         "engine_us_per_event": plain.us_per_event,
         "engine_with_checkpoints_events_per_s": saved.events / saved.watch.seconds,
+        "engine_event_time_events_per_s": busy.events_per_s,
+        "engine_sparse_events_per_s": seldom.events / seldom.watch.seconds,
+        "engine_sparse_event_time_events_per_s": sparse.events_per_s,
         "engine_incidents": plain.incidents,
         "engine_keys": len(plain.fold),
         "naive_events_per_s": naive,
         "engine_over_naive": plain.events / plain.watch.seconds / naive,
-        **_weights(plain.fold),
+        **_weights(seldom.fold, "state_bytes_per_key"),
+        **_weights(plain.fold, "busy_state_bytes_per_key"),
         **_curve(rules, options),
     }
 
@@ -58,8 +64,8 @@ class Run:
         return self.watch.cpu_seconds / self.events * 1e6
 
 
-def _run(rules: Rules, messages: list[Message], checkpoint_messages: int | None = None) -> Run:
-    fold = PartitionFold(rules)
+def _run(known: Load, rules: Rules, checkpoint_messages: int | None = None) -> Run:
+    fold, messages = known.fold(rules), pack(known.rows)
     incidents = 0
     warm = len(messages) // 4
     for message in messages[:warm]:
@@ -74,15 +80,15 @@ def _run(rules: Rules, messages: list[Message], checkpoint_messages: int | None 
     return Run(fold, events, incidents, watch)
 
 
-def _weights(fold: PartitionFold) -> Figures:
+def _weights(fold: PartitionFold, name: str) -> Figures:
     """Bytes of the states of the keys that the timed part used."""
     sizes = [len(value) for _, value in fold.checkpoint().states if value is not None]
     p50, p90, p99 = np.quantile(sizes, (0.5, 0.9, 0.99)).tolist()
     return {
-        "state_bytes_per_key_p50": p50,
-        "state_bytes_per_key_p90": p90,
-        "state_bytes_per_key_p99": p99,
-        "state_bytes_per_key_max": max(sizes),
+        f"{name}_p50": p50,
+        f"{name}_p90": p90,
+        f"{name}_p99": p99,
+        f"{name}_max": max(sizes),
     }
 
 
@@ -100,7 +106,8 @@ def _curve(rules: Rules, options: Options) -> Figures:
     figures: Figures = {}
     shown: list[tuple[str, str, str]] = []
     for keys in (100, 10_000, 100_000, *([1_000_000] if options.million else [])):
-        run = _run(rules, pack(lines(keys, round(max(200_000, keys * 2) * options.scale))))
+        count = round(max(200_000, keys * 2) * options.scale)
+        run = _run(load(SPARSE, keys, count, rules), rules)
         figures[f"engine_us_per_event_{keys}_keys"] = run.us_per_event
         shown.append((f"{len(run.fold):,}", f"{run.events:,}", f"{run.us_per_event:.1f} µs"))
     say(table(("keys seen", "events", "CPU per event"), shown))

@@ -9,7 +9,7 @@ from pipeline.config import Config
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.message import Message
 from pipeline.simulate import Fleet, FleetSettings, simulate
-from schemas.codec import encode
+from schemas.codec import decode_event, encode
 from schemas.fields import epoch
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, USAGE_EVENTS
 from schemas.usage_event import UsageEvent
@@ -53,6 +53,12 @@ class Load:
     states: list[tuple[str, bytes]]
     rows: list[bytes]
     """Events as JSON, in order of time."""
+
+    @property
+    def events_per_s(self) -> float:
+        """Events a second of event time."""
+        first, last = (decode_event(self.rows[place]).occurred_at for place in (0, -1))
+        return len(self.rows) / (epoch(last) - epoch(first))
 
     def fold(self, rules: Rules) -> PartitionFold:
         """A fold that knows the keys."""
