@@ -76,7 +76,7 @@ class PartitionFold:
         self._books = Bookkeeping(rules.calibration, rules.epoch)
         self._folding: dict[str, KeyState] = {}
         """Keys of the current message: its further events of theirs are not old."""
-        self._states = States()
+        self._states = States(rules.in_use_max)
         self._touched: dict[str, Touched] = {}
         self._closed: list[SpendWindow] = []
         self._folded = 0
@@ -129,6 +129,7 @@ class PartitionFold:
                 rows(key_id, state, touched, self._kinds.place, self._books.rebuild)
             )
         result.states += self._books.changes()
+        self._states.put_away(self._touched)
         self._touched = {}
         return result
 

@@ -9,6 +9,7 @@ from detectors.discovery import all_detectors
 from detectors.fusion import Evidence
 from pipeline.accept import Acceptor
 from pipeline.config import Config
+from pipeline.engine.states import IN_USE_MAX
 from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Locator
@@ -30,6 +31,8 @@ class Rules:
     lateness_seconds: float = 300.0
     epoch: int = 0
     """Rebuild epoch: totals of a later one win."""
+    in_use_max: int = IN_USE_MAX
+    """States of a partition that are kept ready; the others are kept as bytes."""
     witness: Witness | None = None
     """Overhears what the detectors say, and changes nothing: a calibration counts it."""
 

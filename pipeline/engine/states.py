@@ -1,16 +1,24 @@
 """The states of many keys, most of which say nothing for hours."""
 
-from pipeline.engine.state import KeyState, check_state, decode_state
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from pipeline.engine.state import KeyState, check_state, decode_state, encode_state
+
+IN_USE_MAX: Final = 100_000
+"""States kept ready; each takes about six times the memory of its bytes."""
 
 
 class States(dict[str, KeyState]):
     """The states of the keys that are in use; a stored one stays as it is until it is asked for.
 
-    A worker takes over a million keys in seconds and in little more than their bytes.
+    A worker takes over a million keys in seconds, and holds them in little more than their bytes.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_use_max: int = IN_USE_MAX) -> None:
         super().__init__()
+        self._in_use_max = in_use_max
         self._stored: dict[str, bytes] = {}
 
     def restore(self, key_id: str, raw: bytes) -> None:
@@ -28,6 +36,18 @@ class States(dict[str, KeyState]):
         if state is None and key_id in self._stored:
             state = self[key_id] = decode_state(self._stored.pop(key_id))
         return state
+
+    def put_away(self, used: Iterable[str]) -> None:
+        """Keep what was used longest ago as bytes again, when too much is in use.
+
+        Args:
+            used: the keys that were used since this was last called.
+        """
+        for key_id in used:
+            self[key_id] = self.pop(key_id)  # now the last in order
+        surplus = super().__len__() - self._in_use_max
+        for key_id in list(islice(self, max(0, surplus))):
+            self._stored[key_id] = encode_state(self.pop(key_id))
 
     def __len__(self) -> int:
         return super().__len__() + len(self._stored)

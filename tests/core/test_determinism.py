@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -126,14 +127,18 @@ def test_checkpoints_change_nothing(whole: Outcome, every: int) -> None:
     assert results(run(cut(LOG, (5,)), checkpoint_every=every)) == results(whole)
 
 
-def test_other_keys_change_nothing(whole: Outcome) -> None:
+@pytest.mark.parametrize("in_use_max", [100_000, 0, 2])
+def test_other_keys_and_states_that_are_put_away_change_nothing(
+    whole: Outcome, in_use_max: int
+) -> None:
     others = [
         msgspec.structs.replace(each, key_id=f"other-{number % 5}")
         for number, each in enumerate(STOLEN)
     ]
     both = in_time(others, [])
     mixed = [pair for two in zip(LOG, both, strict=False) for pair in two] + LOG[len(both) :]
-    incidents, rows, states = results(run(cut(mixed, (40,)), checkpoint_every=3))
+    fold = PartitionFold(replace(rules(), in_use_max=in_use_max))
+    incidents, rows, states = results(run(cut(mixed, (40,)), fold, checkpoint_every=3))
     alone = results(whole)
     own = [raw for raw in incidents if msgspec.json.decode(raw)["key_id"] == KEY]
     assert own == alone[0]
