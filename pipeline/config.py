@@ -199,6 +199,11 @@ class Config(BaseSettings):
     serve: Serve = Serve()
     keys: Path | None = None
     """A key registry to load at start."""
+    metrics_port: Annotated[int, Field(ge=1, le=65530)] | None = None
+    """Workers show their metrics at `/metrics`: `detect` on this port, and `sink`, `reconcile`,
+    `notify` and `enforce` on the four after it. Off without it."""
+    metrics_host: str = "127.0.0.1"
+    """The address that workers show their metrics on; anybody who reaches it may read them."""
 
     @classmethod
     def settings_customise_sources(

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    start_http_server,
+)
 
 Kind = Literal["counter", "gauge", "histogram"]
 T = TypeVar("T", Counter, Gauge, Histogram)
@@ -76,6 +83,102 @@ CONSOLE_REQUESTS: Final = Metric(
     ("status",),
 )
 
+EVENTS: Final = Metric(
+    "leakline_events_total",
+    "counter",
+    "Usage events by what became of them: folded, late, duplicate, moved, already_folded; and"
+    " those that were folded unpriced or without a source (no_source).",
+    "`moved` that grows: a producer partitions otherwise than by murmur2 of the key id."
+    " `unpriced`: the catalogue lacks a model. `late`: a gateway buffers for longer than"
+    " `detection.lateness_seconds`.",
+    ("outcome",),
+)
+DEAD_LETTERS: Final = Metric(
+    "leakline_dead_letters_total",
+    "counter",
+    "Events that could not be folded, by reason; those above a limit are `too_large`,"
+    " `identifier_length` and `out_of_range`.",
+    "`leakline dead-letters list` shows them; beyond the budget the worker stops.",
+    ("reason",),
+)
+INCIDENTS: Final = Metric(
+    "leakline_incident_revisions_total",
+    "counter",
+    "Revisions of incidents that detection published, by severity.",
+    "Many more pages than usual: look for what changed in the fleet before the keys.",
+    ("severity",),
+)
+CHECKPOINT_SECONDS: Final = Metric(
+    "leakline_checkpoint_seconds",
+    "histogram",
+    "Seconds of a checkpoint: totals, states and offsets in one transaction of a partition.",
+    "Near a second: fewer keys a partition, or a faster broker. No reading goes on meanwhile.",
+    (),
+    (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+RESTORED: Final = Metric(
+    "leakline_restored_keys_total",
+    "counter",
+    "Keys whose states were taken over with a partition.",
+    "Growth without a deploy: workers come and go; look at their logs and at the session time-out.",
+)
+RECORD_AGE: Final = Metric(
+    "leakline_record_age_seconds",
+    "gauge",
+    "Age of the newest record of a topic when it was dealt with.",
+    "When it grows the role is behind: see what it waits for, or give it another worker.",
+    ("topic",),
+)
+RECORDS: Final = Metric(
+    "leakline_records_total",
+    "counter",
+    "Records read, by topic.",
+    "When it stands still while the topic grows, the role is stuck: read its log.",
+    ("topic",),
+)
+ROWS: Final = Metric(
+    "leakline_rows_total",
+    "counter",
+    "Rows that the store took, by table.",
+    "When it falls behind the events, give the sink another worker.",
+    ("table",),
+)
+INSERT_SECONDS: Final = Metric(
+    "leakline_insert_seconds",
+    "histogram",
+    "Seconds of an insert, waiting for an unavailable store included.",
+    "When it grows the store is slow or down; Kafka keeps what waits.",
+    ("table",),
+    (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0),
+)
+STORE_UNAVAILABLE: Final = Metric(
+    "leakline_store_unavailable_total",
+    "counter",
+    "Inserts that the store did not take, and that were tried again.",
+    "See to ClickHouse.",
+)
+SLACK_MESSAGES: Final = Metric(
+    "leakline_slack_messages_total",
+    "counter",
+    "Messages to people by outcome: posted, updated, failed (tried again), fallback.",
+    "`failed`: see Slack's status and the token. `fallback`: people were told by the webhook.",
+    ("outcome",),
+)
+REQUESTED: Final = Metric(
+    "leakline_actions_requested_total",
+    "counter",
+    "Actions that were asked for, by kind and by whom: a policy or a person.",
+    "More by policy than you expect: set `brakes.dry_run` and read `leakline policy test`.",
+    ("kind", "by"),
+)
+OUTCOMES: Final = Metric(
+    "leakline_action_outcomes_total",
+    "counter",
+    "Outcomes of actions at gateways, by status.",
+    "`failed`: revoke by hand. `refused`: a brake or a protected key; the page says which.",
+    ("status",),
+)
+
 METRICS: Final = (
     INTAKE_EVENTS,
     INTAKE_REJECTED,
@@ -85,6 +188,23 @@ METRICS: Final = (
     SLACK_CLICKS,
     CONSOLE_REQUESTS,
 )
+"""Of the server."""
+WORKER_METRICS: Final = (
+    EVENTS,
+    DEAD_LETTERS,
+    INCIDENTS,
+    CHECKPOINT_SECONDS,
+    RESTORED,
+    RECORD_AGE,
+    RECORDS,
+    ROWS,
+    INSERT_SECONDS,
+    STORE_UNAVAILABLE,
+    SLACK_MESSAGES,
+    REQUESTED,
+    OUTCOMES,
+)
+"""Of the workers; each role moves its own."""
 
 
 class Metrics:
@@ -105,6 +225,18 @@ class Metrics:
     def observe(self, metric: Metric, *labels: str, value: float) -> None:
         """Put a value into a histogram."""
         self._at(metric, labels, Histogram).observe(value)
+
+    def serve(self, host: str, port: int) -> int:
+        """Show everything at `/metrics` from a thread of its own, for as long as the process lives.
+
+        Returns:
+            The port: a free one for 0.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        server, _ = start_http_server(port, host, self._registry)
+        return server.server_port
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 import structlog
 
+from pipeline import metrics
+from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.store.errors import StoreUnavailable
 from pipeline.store.rows import (
     ACTION_RESULTS,
@@ -77,7 +79,7 @@ class SinkStage:
 
     reads = (topics.USAGE_EVENTS, *(topic for topic, _ in _TABLES))
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 # what a sink can do without has a default
         self,
         store: Store,
         acceptor: Acceptor,
@@ -85,6 +87,7 @@ class SinkStage:
         batch_rows_max: int = 50_000,
         batch_seconds: float = 1.0,
         patience_seconds: float = math.inf,
+        counts: Metrics | None = None,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -96,6 +99,7 @@ class SinkStage:
             batch_rows_max: rows in one insert, and in the buffers before `handle` writes them.
             batch_seconds: rows wait no longer than this.
             patience_seconds: how long an unavailable store is tried again before `flush` raises.
+            counts: the workers' metrics.
             now: Unix seconds.
             sleep: waits that many seconds.
         """
@@ -104,6 +108,7 @@ class SinkStage:
         self._batch_rows_max = batch_rows_max
         self._batch_seconds = batch_seconds
         self._patience_seconds = patience_seconds
+        self._counts = counts or Metrics(WORKER_METRICS)
         self._now = now
         self._sleep = sleep
         self._usage = _Buffer(USAGE_EVENTS)
@@ -198,6 +203,7 @@ class SinkStage:
                 # In a thread: the broker must go on hearing from us.
                 await asyncio.to_thread(self._store.insert, table, batch)
             except StoreUnavailable as error:
+                self._counts.add(metrics.STORE_UNAVAILABLE)
                 if self._now() - started + wait_seconds > self._patience_seconds:
                     raise
                 log.warning(
@@ -210,6 +216,10 @@ class SinkStage:
                 await self._sleep(wait_seconds)
                 wait_seconds = min(wait_seconds * 2, BACKOFF_SECONDS_MAX)
             else:
+                self._counts.add(metrics.ROWS, table.name, by=len(batch))
+                self._counts.observe(
+                    metrics.INSERT_SECONDS, table.name, value=self._now() - started
+                )
                 return
 
 

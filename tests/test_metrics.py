@@ -2,10 +2,17 @@ import re
 
 import pytest
 
-from pipeline.metrics import INTAKE_EVENTS, INTAKE_SECONDS, METRICS, Metric, Metrics
+from pipeline.metrics import (
+    INTAKE_EVENTS,
+    INTAKE_SECONDS,
+    METRICS,
+    WORKER_METRICS,
+    Metric,
+    Metrics,
+)
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", METRICS + WORKER_METRICS, ids=lambda metric: metric.name)
 def test_each_metric_says_what_to_do(metric: Metric) -> None:
     assert re.fullmatch(r"leakline_[a-z_]+", metric.name)
     assert metric.name.endswith("_total") is (metric.kind == "counter")

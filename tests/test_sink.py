@@ -10,6 +10,7 @@ from pipeline.config import Config
 from pipeline.engine import default_rules
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.sink import SinkStage
 from pipeline.store import Store, StoreRefused, StoreUnavailable
 from schemas import topics
@@ -119,12 +120,14 @@ async def test_an_unreadable_record_becomes_a_dead_letter(store: Store, make: Ma
 
 
 async def test_a_full_buffer_is_written_and_never_grows_past_it(store: Store, make: Make) -> None:
-    sink = make(store, batch_rows_max=10)
+    counts = Metrics(WORKER_METRICS)
+    sink = make(store, batch_rows_max=10, counts=counts)
     for start in range(0, 40, 4):
         await sink.handle(packed([usage(start + n) for n in range(4)], start), JOURNAL)
         assert sink.pending < 10
     await sink.flush()
     assert total(store)[0] == 40
+    assert 'leakline_rows_total{table="usage_events"} 40.0' in counts.render().decode()
 
 
 async def test_a_message_larger_than_a_batch_goes_in_several_inserts(

@@ -6,8 +6,7 @@ import typer
 
 from pipeline.cli.options import ConfigFile, load_config
 from pipeline.cli.problems import UsageError
-
-ROLES = ("detect", "sink", "reconcile", "notify", "enforce")
+from pipeline.roles import ROLES
 
 
 def run(

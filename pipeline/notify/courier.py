@@ -11,6 +11,7 @@ import structlog
 
 from pipeline.config import Slack
 from pipeline.journal import Journal
+from pipeline.metrics import SLACK_MESSAGES, WORKER_METRICS, Metrics
 from pipeline.notify.blocks import Background, evidence_card, fallback_text, page_card
 from pipeline.notify.decide import Reason, channel_for, decide_page
 from pipeline.notify.fleet_card import fleet_card, fleet_text, members_card
@@ -31,7 +32,14 @@ FALLBACK = "fall-back"
 class Courier:
     """Delivers pages; a channel that fails rests for a while, and others go on."""
 
-    def __init__(self, messenger: Messenger | None, slack: Slack, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        messenger: Messenger | None,
+        slack: Slack,
+        now: Callable[[], float],
+        counts: Metrics | None = None,
+    ) -> None:
+        self._counts = counts or Metrics(WORKER_METRICS)
         self._messenger = messenger
         self._slack = slack
         self._now = now
@@ -76,8 +84,10 @@ class Courier:
         journal: Journal,
     ) -> None:
         try:
-            await _Delivery(messenger, page, journal, self._now).run(channel, background)
+            delivery = _Delivery(messenger, page, journal, self._now, self._counts)
+            await delivery.run(channel, background)
         except SlackDownError as error:
+            self._counts.add(SLACK_MESSAGES, "failed")
             log.warning("slack takes nothing", why=str(error))
             self._rest(channel, error.retry_after_seconds)
         else:
@@ -122,7 +132,9 @@ class Courier:
             self._rest(FALLBACK, None)
             return
         page.fallback_sent = http_outcome(answer.status) == "delivered"
-        if not page.fallback_sent:
+        if page.fallback_sent:
+            self._counts.add(SLACK_MESSAGES, "fallback")
+        else:
             log.warning("fall-back webhook refuses", status=answer.status)
             self._rest(FALLBACK, answer.retry_after_seconds)
 
@@ -131,12 +143,18 @@ class _Delivery:
     """One attempt to bring one incident's messages up to date."""
 
     def __init__(
-        self, messenger: Messenger, page: Page, journal: Journal, now: Callable[[], float]
+        self,
+        messenger: Messenger,
+        page: Page,
+        journal: Journal,
+        now: Callable[[], float],
+        counts: Metrics,
     ) -> None:
         self._messenger = messenger
         self._page = page
         self._journal = journal
         self._now = now
+        self._counts = counts
 
     async def run(self, channel: str, background: Background) -> None:
         """Move, post or update the message, then its evidence.
@@ -192,8 +210,10 @@ class _Delivery:
             save(self._page, self._journal)
             await self._journal.commit()
             slot.ts = await self._messenger.post(self._page.channel, card, thread_ts)
+            self._counts.add(SLACK_MESSAGES, "posted")
         else:
             await self._messenger.update(self._page.channel, slot.ts, card)
+            self._counts.add(SLACK_MESSAGES, "updated")
         slot.digest = card.digest
 
     async def _put_plain(self, slot: Slot, card: Card, thread_ts: str | None) -> None:

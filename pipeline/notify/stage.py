@@ -13,6 +13,7 @@ import structlog
 from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.metrics import Metrics
 from pipeline.notify import page as pages
 from pipeline.notify.authority import Authority
 from pipeline.notify.clicks import (
@@ -73,23 +74,26 @@ class NotifyStage:
         messenger: Messenger | None,
         rulebook: Rulebook,
         now: Callable[[], float],
+        counts: Metrics | None = None,
     ) -> None:
         self._slack = config.slack
         self._rules = rulebook
         self._authority = Authority(config, rulebook)
         self._now = now
-        self._courier = Courier(messenger, config.slack, now)
+        self._courier = Courier(messenger, config.slack, now, counts)
         self._gathering = Gathering(config.slack)
         self._dirty: set[str] | None = None
         self._snoozed: dict[str, float] = {}
         self._swept_at = 0.0
 
     @classmethod
-    def from_config(cls, config: Config, now: Callable[[], float]) -> Self:
+    def from_config(
+        cls, config: Config, now: Callable[[], float], counts: Metrics | None = None
+    ) -> Self:
         """The stage as configured; without a token, Slack's fall-back alone is used."""
         token = config.slack.token
         messenger = None if token is None else SlackMessenger(web_client(config.slack))
-        return cls(config, messenger, Rulebook.read(config.response.policy), now)
+        return cls(config, messenger, Rulebook.read(config.response.policy), now, counts)
 
     async def handle(self, message: Message, journal: Journal) -> None:
         """Take a revision, an outcome, a click, a verdict from elsewhere or a key's entry."""

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from pipeline.config import Config
 from pipeline.journal import Stage
+from pipeline.metrics import Metrics
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.role import Role
 from pipeline.workers.stages import StagePlan, StageRole
@@ -24,38 +25,45 @@ _STATES = {
 }
 
 
-def build_role(name: str, config: Config) -> Role:
+def build_role(name: str, config: Config, counts: Metrics) -> Role:
     """The role of a name.
+
+    Args:
+        name: one of `ROLES`.
+        config: the configuration.
+        counts: the workers' metrics.
 
     Raises:
         ValueError: there is no such role.
         ConfigError: its part of the configuration cannot be used.
     """
     if name == "detect":
-        return _detect(config)
+        return _detect(config, counts)
     for stage in STAGES:
         if name == stage:
-            return StageRole(config.kafka, plan_stage(stage, config))
+            return StageRole(config.kafka, plan_stage(stage, config, counts), counts=counts)
     raise ValueError(f"no role is called {name!r}")
 
 
-def plan_stage(name: StageName, config: Config) -> StagePlan:
+def plan_stage(name: StageName, config: Config, counts: Metrics) -> StagePlan:
     """A stage, and the topics that it needs."""
     if name == "sink":
-        return _sink(config)
-    return StagePlan(
-        name, build_stage(name, config).reads, _STATES[name], lambda: build_stage(name, config)
-    )
+        return _sink(config, counts)
+
+    def make() -> Stage:
+        return build_stage(name, config, counts)
+
+    return StagePlan(name, make().reads, _STATES[name], make)
 
 
-def build_stage(name: StageName, config: Config) -> Stage:
+def build_stage(name: StageName, config: Config, counts: Metrics) -> Stage:
     """A stage that has seen nothing yet."""
     if name == "sink":
-        return _sink(config).make()
+        return _sink(config, counts).make()
     if name == "notify":
         from pipeline.notify.stage import NotifyStage
 
-        return NotifyStage.from_config(config, time.time)
+        return NotifyStage.from_config(config, time.time, counts)
     if name == "reconcile":
         from pipeline.reconcile.stage import ReconcileStage
 
@@ -65,15 +73,17 @@ def build_stage(name: StageName, config: Config) -> Stage:
     return EnforceStage.from_config(config, time.time)
 
 
-def _detect(config: Config) -> Role:
+def _detect(config: Config, counts: Metrics) -> Role:
     from pipeline.engine import PartitionFold, default_rules
 
     rules = default_rules(config)
     partitions = config.kafka.partitions
-    return DetectRole(config, lambda partition: PartitionFold(rules, partition, partitions))
+    return DetectRole(
+        config, lambda partition: PartitionFold(rules, partition, partitions), counts=counts
+    )
 
 
-def _sink(config: Config) -> StagePlan:
+def _sink(config: Config, counts: Metrics) -> StagePlan:
     from pipeline.engine import default_rules
     from pipeline.sink import SinkStage
     from pipeline.store import Store
@@ -89,6 +99,7 @@ def _sink(config: Config) -> StagePlan:
             acceptor,
             batch_rows_max=store.batch_rows_max,
             batch_seconds=store.batch_seconds,
+            counts=counts,
         )
 
     return StagePlan("sink", SinkStage.reads, None, make)

@@ -8,17 +8,19 @@ process, and the next owner folds again from the last checkpoint, with the same 
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
 from aiokafka import TopicPartition
 
+from pipeline import metrics
 from pipeline.config import Config
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.workers.budget import DeadLetterBudget
 from pipeline.workers.producing import PACKED, pack
-from pipeline.workers.role import Clock, Host, Record, Records, to_message
+from pipeline.workers.role import Clock, Host, Record, Records, count_records, to_message
 from pipeline.workers.state_log import StateLog
 from schemas.dead_letter import DeadLetter
 from schemas.gateway_use import UseAnswer
@@ -76,6 +78,9 @@ class Fold(Protocol):
     def restore(self, key: str, value: bytes) -> None: ...
     def fold(self, message: Message) -> Effects: ...
     def checkpoint(self) -> Checkpoint: ...
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Events so far by what became of them."""
 
 
 MakeFold = Callable[[int], Fold]
@@ -85,7 +90,11 @@ MakeFold = Callable[[int], Fold]
 class Partition:
     """A partition of `usage-events` in our hands."""
 
-    def __init__(self, config: Config, fold: Fold, log: StateLog, place: TopicPartition) -> None:
+    def __init__(
+        self, config: Config, fold: Fold, log: StateLog, place: TopicPartition, counts: Metrics
+    ) -> None:
+        self._counts = counts
+        self._counted: dict[str, int] = {}
         self._fold = fold
         self._log = log
         self._place = place
@@ -100,8 +109,10 @@ class Partition:
 
     async def open(self, now: float) -> None:
         """Become the only writer of the partition's state, and load it."""
-        for key, value in await self._log.open():
+        states = await self._log.open()
+        for key, value in states:
             self._fold.restore(key, value)
+        self._counts.add(metrics.RESTORED, by=len(states))
         self._checkpoint_at = now
 
     async def fold(self, message: Message) -> Effects:
@@ -109,9 +120,11 @@ class Partition:
         effects = self._fold.fold(message)
         for incident in effects.incidents:
             await self._log.send(INCIDENTS, self._encode(incident), key=incident.key_id)
+            self._counts.add(metrics.INCIDENTS, incident.severity)
             self._hurry(INCIDENT_GAP_SECONDS)
         for letter in effects.dead_letters:
             await self._log.send(DEAD_LETTERS, self._encode(letter))
+            self._counts.add(metrics.DEAD_LETTERS, letter.reason)
         for answer in effects.answers:
             await self._log.send(GATEWAY_USE, self._encode(answer), key=answer.question_id)
         if effects.moved:
@@ -132,6 +145,7 @@ class Partition:
         """Make everything folded so far durable."""
         if self._next_offset is None:
             return
+        started = time.perf_counter()
         changed = self._fold.checkpoint()
         totals = ((window.key_id, self._encode(window)) for window in changed.windows)
         await self._log.send_many(SPEND_WINDOWS, totals)
@@ -139,6 +153,13 @@ class Partition:
         self._next_offset = None
         self._gap_seconds = self._checkpoint_seconds
         self._checkpoint_at = now
+        self._counts.observe(metrics.CHECKPOINT_SECONDS, value=time.perf_counter() - started)
+        self._count_events()
+
+    def _count_events(self) -> None:
+        for outcome, number in self._fold.counts.items():
+            self._counts.add(metrics.EVENTS, outcome, by=number - self._counted.get(outcome, 0))
+            self._counted[outcome] = number
 
     async def close(self) -> None:
         """Drop what no checkpoint holds."""
@@ -153,7 +174,14 @@ class DetectRole:
     name = "detect"
     topics: Sequence[Topic] = (USAGE_EVENTS,)
 
-    def __init__(self, config: Config, make_fold: MakeFold, now: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        config: Config,
+        make_fold: MakeFold,
+        now: Clock = time.monotonic,
+        counts: Metrics | None = None,
+    ) -> None:
+        self._counts = counts or Metrics(WORKER_METRICS)
         self._config = config
         self._make_fold = make_fold
         self._now = now
@@ -186,9 +214,12 @@ class DetectRole:
         waiting = iter(records)
         while True:
             async with partition.lock:
-                if partition.closed or await self._fold_for_a_turn(partition, waiting):
+                if partition.closed:
                     return
+                if await self._fold_for_a_turn(partition, waiting):
+                    break
             await asyncio.sleep(0)
+        count_records(self._counts, USAGE_EVENTS.name, records)
 
     async def _fold_for_a_turn(self, partition: Partition, waiting: Iterator[Record]) -> bool:
         """Fold records until the turn is over; whether there are no more."""
@@ -219,7 +250,7 @@ class DetectRole:
         log = StateLog(
             self._config.kafka, self.name, DETECT_STATE, place.partition, self._host.commit_offsets
         )
-        return Partition(self._config, self._make_fold(place.partition), log, place)
+        return Partition(self._config, self._make_fold(place.partition), log, place, self._counts)
 
     async def _keep_checkpoints(self, host: Host) -> None:
         try:

@@ -1,11 +1,14 @@
 """What a role is to the worker that runs it, and how records become messages."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from pipeline import metrics
 from pipeline.message import Message
+from pipeline.metrics import Metrics
 from schemas.topics import Topic
 
 READS_COMMITTED = frozenset({"detect", "enforce"})
@@ -68,6 +71,14 @@ def to_message(topic: str, record: Record) -> Message:
         if headers
         else _NO_HEADERS,
     )
+
+
+def count_records(counts: Metrics, topic: str, records: Records) -> None:
+    """Note that records of a topic were dealt with, just now."""
+    if records:
+        counts.add(metrics.RECORDS, topic, by=len(records))
+        age_seconds = max(0.0, time.time() - records[-1].timestamp / 1000.0)
+        counts.set(metrics.RECORD_AGE, topic, to=age_seconds)
 
 
 Clock = Callable[[], float]

@@ -10,7 +10,9 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
-from pipeline.config import Config
+from pipeline.config import Config, ConfigError
+from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.roles import ROLES
 from pipeline.workers.connection import group_name, topic_name
 from schemas.redaction import scrub_text
 
@@ -57,10 +59,22 @@ def start_role(name: str, config: Config) -> None:
     from pipeline.workers.app import run_worker  # noqa: PLC0415 - only workers carry Faust
     from pipeline.workers.compose import build_role  # noqa: PLC0415
 
-    role = build_role(name, config)
+    counts = Metrics(WORKER_METRICS)
+    role = build_role(name, config, counts)
+    if config.metrics_port is not None:
+        _show(counts, config.metrics_host, config.metrics_port + ROLES.index(name))
     topics = ", ".join(topic_name(config.kafka, topic) for topic in role.topics)
     log.info("%s reads %s", group_name(config.kafka, name), topics)
     run_worker(config.kafka, role)
+
+
+def _show(counts: Metrics, host: str, port: int) -> None:
+    try:
+        counts.serve(host, port)
+    except OSError as error:
+        raise ConfigError(
+            f"metrics_port: cannot listen on {host}:{port}: {error.strerror}"
+        ) from None
 
 
 def _supervise(config: Config, roles: Sequence[str], start: Start) -> None:

@@ -17,9 +17,10 @@ from aiokafka import TopicPartition
 
 from pipeline.config import Kafka
 from pipeline.journal import Stage
+from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.workers.connection import topic_name
 from pipeline.workers.journals import AckJournal, StateJournal
-from pipeline.workers.role import Clock, Host, Records, to_message
+from pipeline.workers.role import Clock, Host, Records, count_records, to_message
 from pipeline.workers.state_log import StateLog
 from schemas.topics import Topic
 
@@ -71,7 +72,10 @@ class Tenure:
     Each has a stage of its own: what an earlier one had in memory is out of date.
     """
 
-    def __init__(self, stage: Stage, journal: StateJournal | AckJournal) -> None:
+    def __init__(
+        self, stage: Stage, journal: StateJournal | AckJournal, counts: Metrics | None = None
+    ) -> None:
+        self._counts = counts or Metrics(WORKER_METRICS)
         self._stage = stage
         self._journal = journal
         self._lock = asyncio.Lock()
@@ -126,6 +130,7 @@ class Tenure:
         async with self._lock:
             if not self._over:
                 await self._commit()
+        count_records(self._counts, topic, records)
 
     async def _tick(self, now: float) -> None:
         async with self._lock:
@@ -152,7 +157,9 @@ class StageRole:
         kafka: Kafka,
         plan: StagePlan,
         now: Clock = time.time,
+        counts: Metrics | None = None,
     ) -> None:
+        self._counts = counts or Metrics(WORKER_METRICS)
         self.name = plan.name
         self.topics = plan.topics
         self._kafka = kafka
@@ -215,10 +222,10 @@ class StageRole:
             raise RuntimeError("the role was not started")
         commit = self._host.commit_offsets
         if self._plan.state is None:
-            return Tenure(self._plan.make(), AckJournal(commit))
+            return Tenure(self._plan.make(), AckJournal(commit), self._counts)
         log = StateLog(self._kafka, self.name, self._plan.state, 0, commit)
         states = dict(await log.open())
-        return Tenure(self._plan.make(), StateJournal(log, states))
+        return Tenure(self._plan.make(), StateJournal(log, states, self._counts), self._counts)
 
     async def _keep_ticking(self, host: Host) -> None:
         try:

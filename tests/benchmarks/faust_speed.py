@@ -7,7 +7,8 @@ runs from the first message to the last checkpoint.
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 
 import faust
 import msgspec
@@ -52,6 +53,7 @@ class _Nothing:
     answers: tuple[UseAnswer, ...] = ()
     states: tuple[tuple[str, bytes | None], ...] = ()
     windows: tuple[SpendWindow, ...] = ()
+    counts: Mapping[str, int] = MappingProxyType({})
 
     def restore(self, key: str, value: bytes) -> None:
         """Forget it."""
@@ -91,6 +93,7 @@ class _Counted:
         self._meter = meter
         self.restore = fold.restore
         self.checkpoint = fold.checkpoint
+        self.counts = fold.counts
 
     def fold(self, message: Message) -> Effects:
         self._meter.started_at = self._meter.started_at or time.perf_counter()

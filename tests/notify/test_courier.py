@@ -22,6 +22,7 @@ async def test_a_fault_leaves_one_message_that_shows_the_latest(fault: Fault, me
         assert "Spent so far: $500.00" in shown(loop)
         assert len(loop.slack.messages) == 2
         assert loop.slack.faults == []
+        assert 'messages_total{outcome="failed"}' in loop.counts.render().decode()
 
 
 async def test_a_post_that_timed_out_after_it_was_applied_is_found(

@@ -54,6 +54,7 @@ class CountingFold:
         self._partitions = partitions
         self._states: dict[str, State] = {}
         self._changed: set[str] = set()
+        self.counts: dict[str, int] = {}
 
     def restore(self, key: str, value: bytes) -> None:
         self._states[key] = msgspec.msgpack.decode(value, type=State)

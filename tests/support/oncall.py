@@ -14,6 +14,7 @@ from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_slack import FakeSlack, SlackMessage
 from pipeline.journal import Journal
 from pipeline.memory import MemoryBus
+from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.notify.signature import interaction_from_request
 from pipeline.notify.slack import SlackMessenger, web_client
 from pipeline.notify.stage import NotifyStage
@@ -65,6 +66,7 @@ class OnCall:
     notify: NotifyStage
     enforce: EnforceStage
     bus: MemoryBus
+    counts: Metrics
 
     @property
     def page(self) -> SlackMessage:
@@ -117,7 +119,7 @@ class OnCall:
 
     def make_notify(self) -> NotifyStage:
         messenger = SlackMessenger(web_client(self.config.slack))
-        return NotifyStage(self.config, messenger, Rulebook(self.policy), self.clock)
+        return NotifyStage(self.config, messenger, Rulebook(self.policy), self.clock, self.counts)
 
     def make_enforce(self) -> EnforceStage:
         return EnforceStage(
@@ -188,6 +190,7 @@ async def on_call(
     loop = OnCall.__new__(OnCall)
     loop.slack, loop.gateway, loop.config, loop.clock = slack, gateway, config, clock
     loop.policy = policy
+    loop.counts = Metrics(WORKER_METRICS)
     loop.notify, loop.enforce = loop.make_notify(), loop.make_enforce()
     loop.bus = MemoryBus([loop.notify, loop.enforce], clock, fault, transactions=transactions)
     try:

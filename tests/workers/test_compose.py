@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.config import Config, Kafka
 from pipeline.engine import PartitionFold, default_rules
+from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.simulate import FleetSettings, simulate
 from pipeline.workers.compose import STAGES, build_role, plan_stage
 from pipeline.workers.producing import EventLog
@@ -18,6 +19,7 @@ from tests.support.kafka import Broker
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 EVENTS_PER_REQUEST = 400
+COUNTS = Metrics(WORKER_METRICS)
 
 
 def fleet() -> list[tuple[str, bytes]]:
@@ -93,17 +95,17 @@ def test_every_role_reads_what_the_topics_say() -> None:
     config = Config()
     for name in ("detect", *STAGES):
         wanted = {topic.name for topic in TOPICS if name in topic.read_by}
-        read_by_role = {topic.name for topic in build_role(name, config).topics}
+        read_by_role = {topic.name for topic in build_role(name, config, COUNTS).topics}
         assert read_by_role == wanted - {f"{name}-state"}, name
 
 
 def test_a_stage_that_remembers_reads_topics_of_one_partition() -> None:
     for name in STAGES:
-        plan = plan_stage(name, Config())
+        plan = plan_stage(name, Config(), COUNTS)
         if plan.state is not None:
             assert [topic.name for topic in plan.topics if topic.partitions != 1] == []
 
 
 def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(ValueError, match="typo"):
-        build_role("typo", Config())
+        build_role("typo", Config(), COUNTS)

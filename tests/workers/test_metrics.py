@@ -1,0 +1,118 @@
+"""What workers count, and where they show it."""
+
+import socket
+from collections.abc import Iterable
+
+import pytest
+from aiohttp import ClientSession
+from aiokafka import TopicPartition
+
+from pipeline.config import Config, ConfigError
+from pipeline.engine import PartitionFold
+from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
+from pipeline.workers.detect import Partition
+from pipeline.workers.journals import StateJournal
+from pipeline.workers.run import start_role
+from pipeline.workers.state_log import Offsets, StateLog
+from schemas.action import Action, ActionResult
+from schemas.topics import ACTION_RESULTS, ACTIONS, DETECT_STATE, Topic
+from tests.support.events import START, event, packed, rules
+
+State = tuple[str, bytes | None]
+
+
+class KeptLog(StateLog):
+    """A state log that goes nowhere."""
+
+    def __init__(self, states: Iterable[tuple[str, bytes]] = ()) -> None:
+        super().__init__(Config().kafka, "detect", DETECT_STATE, 0, _commit_nothing)
+        self._states = list(states)
+
+    async def open(self) -> list[tuple[str, bytes]]:
+        return self._states
+
+    async def send(self, topic: Topic, value: bytes, **_: object) -> None:
+        del topic, value
+
+    async def send_many(self, topic: Topic, records: Iterable[State]) -> None:
+        del topic, records
+
+    async def commit(self, states: Iterable[State], offsets: Offsets) -> None:
+        del offsets
+        self._states = [(key, value) for key, value in states if value is not None]
+
+
+async def _commit_nothing(offsets: Offsets) -> None:
+    del offsets
+
+
+def shown(counts: Metrics) -> dict[str, float]:
+    """The values that are not 0."""
+    lines = counts.render().decode().splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, value in pairs if float(value)}
+
+
+async def opened(log: KeptLog, counts: Metrics) -> Partition:
+    place = TopicPartition("usage-events", 0)
+    partition = Partition(Config(), PartitionFold(rules(), 0, 1), log, place, counts)
+    await partition.open(0.0)
+    return partition
+
+
+async def test_detect_counts_events_by_what_became_of_them() -> None:
+    log, counts = KeptLog(), Metrics(WORKER_METRICS)
+    first = await opened(log, counts)
+    events = [event(START + n, event_id=str(n % 4)) for n in range(5)]
+    await first.fold(packed([*events, b"no json"], offset=0))
+    await first.checkpoint(1.0)
+    heir = await opened(log, counts)
+    await heir.fold(packed([event(START + 10)], offset=1))
+    await heir.checkpoint(2.0)
+    found = shown(counts)
+    assert found['leakline_events_total{outcome="folded"}'] == 5
+    assert found['leakline_events_total{outcome="duplicate"}'] == 1
+    assert found['leakline_dead_letters_total{reason="not_json"}'] == 1
+    assert found["leakline_checkpoint_seconds_count"] == 2
+    assert found["leakline_restored_keys_total"] == 2  # the key, and the position
+
+
+async def test_actions_are_counted_by_who_asked_and_what_came_of_them() -> None:
+    counts = Metrics(WORKER_METRICS)
+    journal = StateJournal(KeptLog(), {}, counts)
+    for number, by in enumerate(("policy:at-once", "slack:U1", "console:U2")):
+        action = Action(
+            action_id=str(number),
+            incident_id="i",
+            key_id="k",
+            kind="revoke",
+            gateway="g",
+            requested_by=by,
+            requested_at=START,
+        )
+        await journal.publish(ACTIONS, action)
+    result = ActionResult(action_id="0", attempt=1, status="failed", at=START)
+    await journal.publish(ACTION_RESULTS, result)
+    found = shown(counts)
+    assert found['leakline_actions_requested_total{by="policy",kind="revoke"}'] == 1
+    assert found['leakline_actions_requested_total{by="person",kind="revoke"}'] == 2
+    assert found['leakline_action_outcomes_total{status="failed"}'] == 1
+
+
+async def test_a_worker_shows_its_metrics_over_http() -> None:
+    counts = Metrics(WORKER_METRICS)
+    counts.add(ROWS, "usage_events", by=3)
+    port = counts.serve("127.0.0.1", 0)
+    async with (
+        ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/metrics") as answer,
+    ):
+        assert 'leakline_rows_total{table="usage_events"} 3.0' in await answer.text()
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = Config(metrics_port=port - 1)
+        with pytest.raises(ConfigError, match=f"metrics_port: cannot listen on 127.0.0.1:{port}"):
+            start_role("sink", config)
