@@ -150,12 +150,9 @@ USAGE_EVENTS: Final[Table[Positioned]] = Table(
 )
 
 
-def _table(
-    name: str, record: type[S], *, without: tuple[str, ...] = (), **special: Callable[[S], Any]
-) -> Table[S]:
+def _table(name: str, record: type[S], **special: Callable[[S], Any]) -> Table[S]:
     """A table whose columns are the fields of a struct, by the rule of their name and value."""
-    names = (field.name for field in msgspec.structs.fields(record))
-    fields = tuple(each for each in names if each not in without)
+    fields = tuple(field.name for field in msgspec.structs.fields(record))
 
     def encode(records: Sequence[S]) -> Columns:
         return [
@@ -197,7 +194,6 @@ SPEND_WINDOWS: Final = _table(
 PROVIDER_USAGE: Final = _table(
     "provider_usage",
     ProviderUsage,
-    without=("gateway",),  # leakline's own working; `usage_events` says the same
     window_start=_time("window_start"),
     window_end=_time("window_end"),
     observed_at=_time("observed_at"),
