@@ -8,8 +8,11 @@ folding one does. Offsets are committed by the role, in its transactions or thro
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import ssl
+import sys
+import threading
 from collections.abc import AsyncIterator, Mapping
 from multiprocessing import parent_process
 from typing import Any, cast
@@ -32,6 +35,8 @@ FETCHES_AHEAD = 4
 """Fetches that may wait for the role, each of at most a mebibyte."""
 STOP_SECONDS_MAX = 4.0
 """For the role to make durable what it holds, and again for Faust to end."""
+END_SECONDS_MAX = 9.0
+"""From the signal to the end, whatever hangs."""
 QUIET = ("faust", "mode", "aiokafka", "kafka", __name__)
 """Loggers whose records, some of them one a fetch, would cost more than the work. Faust takes
 this module's for what is derived from it here."""
@@ -233,9 +238,30 @@ def run_worker(kafka: Kafka, role: Role) -> None:
 async def _run(kafka: Kafka, role: Role) -> None:
     worker = Worker(kafka, role)
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        worker.stop()
+        _end_at_the_latest(role.name)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
+        loop.add_signal_handler(number, stop)
     parent = parent_process()
     if parent is not None:
         loop.add_reader(parent.sentinel, worker.stop)
     await worker.run()
+
+
+def _end_at_the_latest(role: str) -> None:
+    """Let the process end even when a call to a broker or a store never returns.
+
+    What was not committed by then comes again, as after any crash.
+    """
+
+    def end() -> None:
+        sys.stderr.write(f"leakline: {role}: did not end in {END_SECONDS_MAX:.0f} s, gave up\n")
+        sys.stderr.flush()
+        os._exit(1)
+
+    timer = threading.Timer(END_SECONDS_MAX, end)
+    timer.daemon = True
+    timer.start()

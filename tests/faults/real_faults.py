@@ -3,12 +3,15 @@
 import asyncio
 import subprocess
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from schemas.topics import DETECT_STATE
 from tests.faults.real_checks import violations
 from tests.faults.real_stack import SESSION_SECONDS, RealStack, resume, suspend
+from tests.support.kafka_log import read
 
 if TYPE_CHECKING:
     from pipeline.demo.fake_gateway import Fault as GatewayFault
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 STOP_SECONDS_MAX = 10.0
 START_SECONDS = 15.0
 SINK_ROUNDS = 1
+COMPACTION_SECONDS_MAX = 60.0
 
 
 @dataclass(slots=True)
@@ -63,7 +67,7 @@ async def rebalances(stack: RealStack) -> Outcome:
 
 async def zombies(stack: RealStack) -> Outcome:
     """Each role is paused beyond its session, its partitions move, it comes back."""
-    chosen = [stack.find(role)[0] for role in ("detect", "sink", "notify", "enforce")]
+    chosen = [stack.find(role)[0] for role in dict.fromkeys(each.role for each in stack.members)]
     await stack.plant()
     for member in chosen:
         suspend(member)
@@ -76,15 +80,15 @@ async def zombies(stack: RealStack) -> Outcome:
 
 
 async def broker(stack: RealStack) -> Outcome:
-    """The broker is stopped in good order and once killed; each time it is gone for a while."""
-    for end in (stack.broker.stop, stack.broker.kill):
+    """The broker is stopped in good order, and killed and gone for a minute."""
+    for end, seconds in ((stack.broker.stop, 1.0), (stack.broker.kill, 60.0)):
         await stack.plant()
         await asyncio.to_thread(end)
-        await asyncio.sleep(5.0)
+        await asyncio.sleep(seconds)
         await asyncio.to_thread(stack.broker.start)
         await asyncio.sleep(5.0)
     await stack.plant()
-    return Outcome("real: broker gone, and restarted", 2)
+    return Outcome("real: broker restarted, and gone for a minute", 2)
 
 
 async def store(stack: RealStack) -> Outcome:
@@ -126,17 +130,91 @@ async def gateway(stack: RealStack) -> Outcome:
     await stack.plant()
     await asyncio.sleep(0.7)
     stack.find("enforce")[0].process.kill()
-    return Outcome("real: gateway 5xx, cut, time-out after acting", len(faults) + 1)
+    await _refusing_gateway(stack)
+    kinds = len(faults) + 3
+    return Outcome("real: gateway 5xx, cut, time-out after acting, refusing, 404", kinds)
+
+
+async def _refusing_gateway(stack: RealStack) -> None:
+    """Nobody listens for a while; then one action is refused for good."""
+    outcome = await violations(stack)
+    port = int(stack.gateway.url.rpartition(":")[2])
+    await stack.gateway.stop()
+    await stack.plant()
+    await asyncio.sleep(4.0)
+    await stack.gateway.start(port)
+    outcome += await violations(stack)
+    stack.refusals += 1
+    stack.gateway.faults.append("404")
+    await stack.plant()
+
+
+async def hangs(stack: RealStack) -> Outcome:
+    """A detect worker hangs for good: the other does all the work, until somebody kills it."""
+    outcome = Outcome("real: a worker that hangs", 1)
+    member = stack.find("detect")[0]
+    suspend(member)
+    await stack.plant()
+    outcome.violations += await violations(stack)
+    member.process.kill()
+    return outcome
+
+
+async def compaction(stack: RealStack) -> Outcome:
+    """The broker has compacted the changelog of detection; then both workers lose all they know."""
+    outcome = Outcome("real: changelog compacted", 1)
+    longest = 0
+    deadline = time.monotonic() + COMPACTION_SECONDS_MAX
+    while True:
+        length = len(await read(stack.config.kafka, DETECT_STATE, committed=True))
+        if length < longest:  # it only grows otherwise
+            break
+        if time.monotonic() > deadline:
+            outcome.violations.append("the broker has not compacted the changelog")
+            break
+        longest = max(longest, length)
+        await asyncio.sleep(0.5)
+    for member in stack.find("detect"):
+        member.process.kill()
+    await stack.plant()
+    return outcome
+
+
+async def from_nothing(stack: RealStack) -> Outcome:
+    """Detection is rebuilt: states of nothing, and the log read again from the day's beginning."""
+    outcome = Outcome("real: states rebuilt from nothing", 1)
+    outcome.violations += await violations(stack)
+    stack.resting.add("detect")
+    for member in stack.find("detect"):
+        member.process.terminate()
+        await asyncio.to_thread(member.process.wait)
+    stack.rebuilds += 1
+    code, said = await asyncio.to_thread(stack.leakline, "rebuild", "--from", "2020-01-01")
+    if code:
+        outcome.violations.append(f"rebuild: {said}")
+    stack.resting.clear()
+    await stack.plant()
+    return outcome
 
 
 async def terminate(stack: RealStack) -> Outcome:
-    """SIGTERM to every worker in the middle of traffic: each ends by itself within 10 s."""
-    outcome = Outcome("real: SIGTERM drains within 10 s", len(stack.members))
-    await stack.plant()
-    # a process that still imports dies of the signal at once, and has nothing to make durable
-    outcome.violations += await violations(stack)
-    youngest = max(each.started_at for each in stack.members)
-    await asyncio.sleep(max(0.0, youngest + START_SECONDS - time.monotonic()))
+    """SIGTERM to every worker, amid traffic and amid each outage: each ends within 10 s."""
+    outages = (_no_outage, _hanging_store, _refusing_store, _hanging_others, _no_broker)
+    outcome = Outcome("real: SIGTERM, also amid outages", len(outages) * len(stack.members))
+    for outage in outages:
+        # a process that still imports dies of the signal at once, and has nothing to make durable
+        outcome.violations += await violations(stack)
+        youngest = max(each.started_at for each in stack.members)
+        await asyncio.sleep(max(0.0, youngest + START_SECONDS - time.monotonic()))
+        async with outage(stack):
+            outcome.violations += await _terminated(stack, outage.__name__.strip("_"))
+    return outcome
+
+
+async def _terminated(stack: RealStack, amid: str) -> list[str]:
+    """What does not end by itself and in time after SIGTERM; without an outage it ends with 0."""
+    found = []
+    stack.resting.update(each.role for each in stack.members)
     processes = [member.process for member in stack.members]
     started = time.monotonic()
     for process in processes:
@@ -147,9 +225,53 @@ async def terminate(stack: RealStack) -> Outcome:
             code = await asyncio.to_thread(process.wait, max(0.1, left))
         except subprocess.TimeoutExpired:
             code = None
-        if code != 0:
-            outcome.violations.append(f"{member.role}: ended with {code} after SIGTERM")
-    return outcome
+            process.kill()
+        if code is None or (amid == "no_outage" and code != 0):
+            found.append(f"{member.role}: ended with {code} after SIGTERM, amid {amid}")
+    stack.resting.clear()
+    return found
+
+
+@asynccontextmanager
+async def _no_outage(stack: RealStack) -> AsyncIterator[None]:
+    await stack.plant()
+    yield
+
+
+@asynccontextmanager
+async def _hanging_store(stack: RealStack) -> AsyncIterator[None]:
+    stack.front.fail("delay", seconds=20.0)
+    await stack.plant()
+    await asyncio.sleep(2.0)
+    yield
+
+
+@asynccontextmanager
+async def _refusing_store(stack: RealStack) -> AsyncIterator[None]:
+    port = stack.front.port
+    await asyncio.to_thread(stack.front.refuse)
+    await stack.plant()
+    await asyncio.sleep(2.0)
+    yield
+    await asyncio.to_thread(stack.front.start, port)
+
+
+@asynccontextmanager
+async def _hanging_others(stack: RealStack) -> AsyncIterator[None]:
+    stack.slack.faults += [("chat.postMessage", "time-out")] * 2
+    stack.gateway.faults += ["time-out"] * 2
+    await stack.plant()
+    await asyncio.sleep(1.0)
+    yield
+
+
+@asynccontextmanager
+async def _no_broker(stack: RealStack) -> AsyncIterator[None]:
+    await stack.plant()
+    await asyncio.to_thread(stack.broker.kill)
+    await asyncio.sleep(1.0)
+    yield
+    await asyncio.to_thread(stack.broker.start)
 
 
 FAULTS: tuple[Fault, ...] = (
@@ -159,7 +281,10 @@ FAULTS: tuple[Fault, ...] = (
     gateway,
     kills,
     rebalances,
+    hangs,
     zombies,
+    compaction,
+    from_nothing,
     terminate,
     broker,
 )

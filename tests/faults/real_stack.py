@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from pydantic import SecretStr
 
 from pipeline.config import Config, Gateway, Kafka, Response, Slack
@@ -23,11 +24,13 @@ from pipeline.demo.config_file import write_config
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.store import Store
+from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
 from schemas.codec import encode
 from schemas.key_record import KeyRecord
-from schemas.topics import KEYS, RECORD_HEADER, USAGE_EVENTS
+from schemas.provider_usage import ProviderUsage
+from schemas.topics import KEYS, PROVIDER_USAGE, RECORD_HEADER, TOPICS, USAGE_EVENTS
 from schemas.usage_event import UsageEvent
 from tests.support.clickhouse_front import Front
 from tests.support.events import ABROAD, event
@@ -35,7 +38,7 @@ from tests.support.installation import ROOT, environment
 from tests.support.kafka import Broker
 from tests.support.samples import WEBHOOK_SECRET
 
-ROLES = ("detect", "detect", "sink", "notify", "enforce")
+ROLES = ("detect", "detect", "sink", "reconcile", "notify", "enforce")
 PARTITIONS = 7
 """More than workers, and some of them empty."""
 HONEST_KEYS = 12
@@ -78,6 +81,13 @@ class RealStack:
     accepted: dict[str, UsageEvent] = field(default_factory=dict)
     """Events that the broker acknowledged, by id."""
     planted: set[str] = field(default_factory=set)
+    """Keys that must be told of and revoked."""
+    refusals: int = 0
+    """Actions that the gateway was told to refuse for good."""
+    rebuilds: int = 0
+    billed: int = 0
+    resting: set[str] = field(default_factory=set)
+    """Roles that are not started again when they end."""
     feeding: asyncio.Event = field(default_factory=asyncio.Event)
     rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 # no secret
 
@@ -94,11 +104,20 @@ class RealStack:
                 cwd=ROOT, env=environment(), stdout=output, stderr=output,
             )  # fmt: skip
 
+    def leakline(self, *words: str) -> tuple[int, str]:
+        """Run a command to its end: its exit code, and what it said."""
+        done = subprocess.run(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "pipeline.cli", *words,
+             "--config", str(self.folder / "leakline.toml")],
+            cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
     async def keep_alive(self) -> None:
         """Start again what has ended, as a supervisor does; until cancelled."""
         while True:
             for member in list(self.members):
-                if member.process.poll() is not None:
+                if member.process.poll() is not None and member.role not in self.resting:
                     member.process = self.start(member.role)
                     member.restarts += 1
                     member.started_at = time.monotonic()
@@ -120,8 +139,10 @@ class RealStack:
             self.accepted |= {each.event_id: each for each in events}
             await asyncio.sleep(FEED_SECONDS)
 
-    async def plant(self) -> str:
-        """A planted key is touched: an incident, a page and a revocation must come of it."""
+    async def plant(self) -> None:
+        """A planted key is touched, and a provider's key used beside the gateway: an incident, a
+        page and a revocation must come of each.
+        """
         key_id = f"planted-{secrets.token_hex(4)}"
         record = KeyRecord(key_id=key_id, canary=True, gateway="edge", alias=key_id)
         now = time.time()
@@ -133,9 +154,12 @@ class RealStack:
             await log.send(KEYS, key_id, encode(record))
             await log.send(USAGE_EVENTS, key_id, encode(record), {RECORD_HEADER: "key"})
             await log.send_packed([(key_id, encode(each)) for each in events])
-        self.accepted |= {each.event_id: each for each in events}
-        self.planted.add(key_id)
-        return key_id
+            self.accepted |= {each.event_id: each for each in events}
+            self.planted.add(key_id)
+            bill = _bill(f"billed-{secrets.token_hex(4)}", now)
+            await log.send(PROVIDER_USAGE, "", encode(bill))
+            self.billed += 1
+            self.planted.add(bill.provider_key_id or "")
 
     def _honest(self) -> UsageEvent:
         return event(
@@ -144,6 +168,18 @@ class RealStack:
             key_id=f"honest-{self.rng.randrange(HONEST_KEYS)}",
             cost_usd=self.rng.randrange(1, 50) / 10_000,
         )
+
+
+def _bill(provider_key_id: str, now: float) -> ProviderUsage:
+    return ProviderUsage(
+        provider="openai",
+        provider_key_id=provider_key_id,
+        window_start=now - 7200,
+        window_end=now - 3600,
+        input_tokens=9_000_000,
+        cost_usd=40.0,
+        observed_at=now,
+    )
 
 
 def suspend(member: Member) -> None:
@@ -196,8 +232,21 @@ def _prepare(config: Config, folder: Path) -> None:
     (folder / "policy.toml").write_text(POLICY)
     write_config(config, folder / "leakline.toml")
     create_topics(config)
+    _compact_soon(config.kafka)
     with Store.open(config.store) as store:
         store.migrate()
+
+
+def _compact_soon(kafka: Kafka) -> None:
+    """Let the broker compact states again and again, as it does in months."""
+    settings = {"segment.ms": "1000", "min.cleanable.dirty.ratio": "0.001"}
+    admin = KafkaAdminClient(**client_settings(kafka))
+    try:
+        names = [topic_name(kafka, topic) for topic in TOPICS if topic.compacted]
+        kind = ConfigResourceType.TOPIC
+        admin.alter_configs([ConfigResource(kind, name, settings) for name in names])
+    finally:
+        admin.close()
 
 
 def _config(
