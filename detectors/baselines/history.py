@@ -69,6 +69,8 @@ class History(Struct, array_like=True, gc=False):
     """The UTC month of `month_nanos`, in months since year 0."""
     month_nanos: int = 0
     """Spend of that month's closed hours."""
+    end_users: Level = field(default_factory=Level)
+    """Distinct end users per hour, of hours in which any was named."""
 
     @property
     def learning(self) -> bool:
@@ -189,6 +191,8 @@ class History(Struct, array_like=True, gc=False):
         own, peak = (total, total.peak) if self.learning else _own_part(total)
         self.volume.learn(hour, zone, own, peak)
         self._learn_shape(total)
+        if total.users:
+            self.end_users.learn(total.distinct_users)
         self.hours += 1.0
 
     def _learn_shape(self, total: Window) -> None:

@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from detectors.baselines.sketch import distinct
 from detectors.baselines.totals import Totals, Window
 
 
@@ -23,6 +24,13 @@ class HourWindow(Window, array_like=True, gc=False):
     """Nothing was held against the key while it was open."""
     foreign: Totals = field(default_factory=Totals)
     """The part that came from newcomers."""
+    users: list[int] = []
+    """A sketch of the end users, by the hashes of their names."""
+
+    @property
+    def distinct_users(self) -> int:
+        """How many different end users were named."""
+        return distinct(self.users)
 
 
 class Windows(Struct, array_like=True, gc=False):

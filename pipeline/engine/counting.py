@@ -9,6 +9,7 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
+from detectors.baselines.sketch import note
 from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
@@ -70,6 +71,9 @@ def count(state: KeyState, accepted: Accepted, minute: int) -> int:
         totals.errors += 1
     if not accepted.priced:
         totals.unpriced += 1
+    if event.end_user:
+        hour = state.windows.hours[minute // 60]  # there since the slice began
+        note(hour.users, xxh3_64_intdigest(event.end_user.encode()))
     state.requests += 1
     state.nanos += nanos
     gates = state.gates

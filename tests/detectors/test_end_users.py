@@ -1,0 +1,56 @@
+"""Examples of `end_users`: what it fires on, and near misses."""
+
+import pytest
+
+from pipeline.message import Message
+from schemas.usage_event import UsageEvent
+from tests.support.events import ABROAD, event, in_time, messages, office
+from tests.support.examples import HONEST_DAYS, NOW, Example, findings
+
+
+def named(own: int = 3, extra: list[UsageEvent] | None = None) -> list[Message]:
+    """An office whose gateway names a few end users, and what happens besides."""
+    honest = office(HONEST_DAYS)
+    for number, each in enumerate(honest):
+        each.end_user = f"own-{number % own}" if own else None
+    return messages(in_time(honest, extra or []), 60)
+
+
+def users(count: int, *, seconds: float = 1500.0, **changes: object) -> list[UsageEvent]:
+    """Requests for end users who were never named before."""
+    return [
+        event(NOW + seconds * n / count, end_user=f"stranger-{n}", **changes) for n in range(count)
+    ]
+
+
+FIRES: dict[str, Example] = {
+    "a crowd through a stranger's server": lambda: named(3, users(120, client_ip=ABROAD)),
+    "a crowd through the owner's server": lambda: named(3, users(120)),
+}
+QUIET: dict[str, Example] = {
+    "a few more": lambda: named(3, users(5)),
+    "a key that serves many": lambda: named(60, users(30)),
+    "users where none were named before": lambda: named(0, users(120)),
+    "many requests for the same few": lambda: named(
+        3, [event(NOW + n * 10, end_user=f"own-{n % 3}") for n in range(150)]
+    ),
+    "a crowd without names": lambda: named(
+        3, [event(NOW + n * 12, client_ip=ABROAD) for n in range(120)]
+    ),
+}
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_it_fires(example: Example) -> None:
+    assert findings("end_users", example)
+
+
+@pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
+def test_it_keeps_quiet(example: Example) -> None:
+    assert not findings("end_users", example)
+
+
+def test_users_through_new_sources_weigh_more() -> None:
+    stranger, owner = (max(f.score for f in findings("end_users", each)) for each in FIRES.values())
+    assert stranger > 2 * owner
+    assert owner < 4.0, "no ticket for a launch alone"
