@@ -1,13 +1,15 @@
-"""Events a second through the detect role, beside Faust as it comes and a bare consumer.
+"""Events a second through the detect role, beside Faust as it comes, other designs, other tools.
 
-All on one broker on this machine, in this process, one worker over four partitions. The clock
-runs from the first message to the last checkpoint.
+All on one broker on this machine and on the same messages, one worker over four partitions. The
+clock runs from the first message to the last, of the detect role to its last checkpoint.
 """
 
 import asyncio
+import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import faust
@@ -16,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.config import Config, Detection, Kafka
 from pipeline.engine import PartitionFold, Rules, default_rules
+from pipeline.evaluate.tables import table
 from pipeline.message import Message
 from pipeline.workers.app import Worker
 from pipeline.workers.connection import client_settings, topic_name
@@ -28,8 +31,10 @@ from schemas.incident import Incident
 from schemas.partition import partition_of
 from schemas.spend_window import SpendWindow
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, USAGE_EVENTS
-from tests.benchmarks.harness import Figures, Options
+from tests.benchmarks.harness import Figures, Options, say
 from tests.benchmarks.load import lines
+from tests.benchmarks.naive import Naive
+from tests.benchmarks.side_by_side import quix_messages_per_s
 from tests.support.kafka import Broker, open_broker
 
 KEYS = 2_000
@@ -110,20 +115,49 @@ def measure(options: Options) -> Figures:
     return {"kafka": broker.name, **figures}
 
 
-async def _measure(broker: Broker, scale: float) -> dict[str, float]:
+async def _measure(broker: Broker, scale: float) -> Figures:
     packed, single = int(EVENTS_PACKED * scale), int(EVENTS_SINGLE * scale)
     events = [(msgspec.json.decode(line, type=_KeyId).key_id, line) for line in lines(KEYS, packed)]
-    singles, packs = _topics(broker), _topics(broker)
+    singles, packs = [await asyncio.to_thread(_topics, broker) for _ in range(2)]
     await _send_single(singles, events[:single])
     await _send_packed(packs, events)
     rules = default_rules(Config())
-    return {
+    with tempfile.TemporaryDirectory() as folder:
+        naive = Naive(Path(folder) / "naive.db")
+        naive_rate = await _untuned(singles, single // 6, lambda line: naive.run([line]))
+        naive.close()
+    figures: Figures = {
         "aiokafka_messages_per_s": await _bare(singles, single),
-        "faust_untuned_messages_per_s": await _untuned(singles, single),
+        "faust_untuned_messages_per_s": await _untuned(singles, single, lambda _: None),
+        "faust_naive_events_per_s": naive_rate,
+        "quix_spend_messages_per_s": await quix_messages_per_s(singles, single),
         "faust_worker_only_messages_per_s": await _detect(singles, single, lambda _: _Nothing()),
         "faust_single_events_per_s": await _detect(singles, single, _engine(rules, singles)),
         "faust_packed_events_per_s": await _detect(packs, len(events), _engine(rules, packs)),
     }
+    _print(figures)
+    return figures
+
+
+WHAT = {
+    "aiokafka_messages_per_s": "aiokafka alone, which looks at nothing",
+    "faust_untuned_messages_per_s": "Faust as its guide shows it, doing nothing",
+    "faust_naive_events_per_s": "the same with a River model per key and detector, a row an event",
+    "quix_spend_messages_per_s": "Quix Streams, spend per key and minute alone",
+    "faust_worker_only_messages_per_s": "leakline's worker with an engine that does nothing",
+    "faust_single_events_per_s": "leakline's detect role, all of it, an event a message",
+    "faust_packed_events_per_s": "leakline's detect role, all of it, events packed by an intake",
+}
+
+
+def _print(figures: Figures) -> None:
+    naive = figures["faust_naive_events_per_s"]
+    rows = [
+        (what, f"{rate:,.0f}", f"{rate / naive:,.1f}")
+        for name, what in WHAT.items()
+        if isinstance(rate := figures[name], float) and isinstance(naive, float)
+    ]
+    say(table(("one worker on the same messages", "a second", "times the naive design"), rows))
 
 
 def _engine(rules: Rules, kafka: Kafka) -> Callable[[int], Fold]:
@@ -173,10 +207,10 @@ async def _bare(kafka: Kafka, messages: int) -> float:
         return messages / (time.perf_counter() - started_at)
 
 
-async def _untuned(kafka: Kafka, messages: int) -> float:
+async def _untuned(kafka: Kafka, messages: int, work: Callable[[bytes], None]) -> float:
     """Faust as its guide shows it: one event a message, acknowledged by itself."""
     app = faust.App(
-        f"{kafka.topic_prefix}untuned",
+        f"{kafka.topic_prefix}untuned-{uuid.uuid4().hex[:8]}",
         broker=f"kafka://{kafka.brokers}",
         web_enabled=False,
         topic_disable_leader=True,
@@ -185,8 +219,9 @@ async def _untuned(kafka: Kafka, messages: int) -> float:
     meter = _Meter(messages)
 
     async def agent(stream: faust.StreamT[bytes]) -> None:
-        async for _ in stream:
+        async for line in stream:
             meter.started_at = meter.started_at or time.perf_counter()
+            work(line)
             meter.count(1)
 
     channel = app.topic(topic_name(kafka, USAGE_EVENTS), value_serializer="raw")
