@@ -78,7 +78,7 @@ def _numbers(page: Page, fleet: Fleet) -> str:
     members = fleet.members.values()
     urgent = sum(each.severity == "page" for each in members)
     over = sum(not each.open for each in members)
-    beside = f" {len(fleet.beside)} more have messages of their own." if fleet.beside else ""
+    beside = f" {len(fleet.beside)} more are told in other messages." if fleet.beside else ""
     return (
         f"{len(fleet.members)} incidents in one message: {urgent} would page, "
         f"{len(fleet.members) - urgent} would be tickets, {over} are over.{beside} "

@@ -29,33 +29,38 @@ class Gathering:
             storms.gathering(page.incident.incident_id, page.fleet, answered=_answered(page))
             return [page]
         if page.gathered:
-            return self._again(page, journal)
+            return self._again(page, storms, journal)
         if not self._due(page):
             return [page]
+        return [self._placed(page, storms, journal)]
+
+    def _placed(self, page: Page, storms: Storms, journal: Journal) -> Page:
+        """The page whose message tells of an incident from now on."""
         alone = page.gathered is not None or page.posted or bool(page.actions)
         found = None if alone else storms.place(page.incident)
         if found is None:
             page.gathered = ""
             storms.told(page.incident)
-            return [page]
+            return page
         notice_id, fleet = found
         notice = pages.load(notice_id, journal)
         if notice is None or notice.fleet is None:
             notice = Page(incident=fleet.incident(notice_id), fleet=fleet)
         page.gathered = notice_id
-        return [self._joined(notice, page)]
+        return self._joined(notice, page)
 
-    def _again(self, page: Page, journal: Journal) -> list[Page]:
-        """A gathered incident has changed: it stays in its notice, or is told alone from now on."""
+    def _again(self, page: Page, storms: Storms, journal: Journal) -> list[Page]:
+        """A gathered incident has changed: it stays in its notice, or moves to another message."""
         notice = pages.load(page.gathered or "", journal)
         if notice is None or notice.fleet is None:
-            page.gathered = ""
-            return [page]
-        if not page.actions and not stands_out(page.incident, notice.fleet.detectors):
+            page.gathered = None
+            return [self._placed(page, storms, journal)]
+        worse = page.incident.status == "open" and stands_out(page.incident, notice.fleet.detectors)
+        if not worse and not page.actions:
             return [self._joined(notice, page)]
         notice.fleet.drop(page.incident.incident_id)
-        page.gathered, page.dirty = "", True
-        return [page, self._refreshed(notice)]
+        page.gathered, page.dirty = None, True
+        return [self._placed(page, storms, journal), self._refreshed(notice)]
 
     def _joined(self, notice: Page, page: Page) -> Page:
         if notice.fleet is not None:

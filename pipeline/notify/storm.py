@@ -3,7 +3,8 @@
 A new egress address, a gateway's new version or a stolen list of keys changes a whole fleet at
 once. The first few incidents that have something in common are told alone, at once; from then on
 the others are gathered in one notice. Nothing is dropped: a notice names its keys, and an incident
-whose own evidence would page without what all share is told alone, however many there are.
+whose own evidence would page without what all share is told alone, until there are many of those
+as well: they open a notice of their own.
 """
 
 import hashlib
@@ -51,7 +52,7 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
     detectors: list[str]
     """Whose evidence most of the first keys showed: it says nothing about one key."""
     beside: list[str]
-    """Incidents of this kind that have messages of their own."""
+    """Incidents of this kind that are told in other messages."""
     since: float
     """Unix seconds of the first evidence, and of the last incident that came."""
     last_at: float
@@ -61,7 +62,7 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
 
     @property
     def keys(self) -> int:
-        """Keys that show it, those with messages of their own included."""
+        """Keys that show it, those that other messages tell of included."""
         return len(self.beside) + len({each.key_id for each in self.members.values()})
 
     def take(self, incident: Incident, *, over: bool) -> None:
@@ -80,7 +81,7 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
         self.revision += 1
 
     def drop(self, incident_id: str) -> None:
-        """Leave out an incident that is told alone from now on."""
+        """Leave out an incident that another message tells of from now on."""
         if self.members.pop(incident_id, None) is not None:
             self.beside.append(incident_id)
             self.revision += 1
@@ -153,12 +154,13 @@ class Storms:
         asked = _Told.of(incident)
         for notice_id, fleet in self._open.items():
             late = abs(asked.detected_at - fleet.last_at) > STAY_SECONDS
-            if fleet.trait in asked.traits and not late:
-                return None if stands_out(incident, fleet.detectors) else (notice_id, fleet)
+            joins = fleet.trait in asked.traits and not late
+            if joins and not stands_out(incident, fleet.detectors):
+                return notice_id, fleet
         for trait in asked.traits:
             formed = self._formed(trait, asked)
             if formed is not None and not stands_out(incident, formed.detectors):
-                return _notice_id(trait, incident.incident_id), formed
+                return _notice_id(trait, incident), formed
         return None
 
     def _formed(self, trait: str, asked: _Told) -> Fleet | None:
@@ -236,6 +238,7 @@ def _fused(scores: Iterable[float]) -> float:
     return sum(score * DISCOUNT**rank for rank, score in enumerate(ranked))
 
 
-def _notice_id(trait: str, incident_id: str) -> str:
-    text = f"{trait}\n{incident_id}"
+def _notice_id(trait: str, incident: Incident) -> str:
+    # with the revision: who opened a notice may leave it, and open one for those that are worse
+    text = f"{trait}\n{incident.incident_id}\n{incident.revision}"
     return f"fleet-{hashlib.sha256(text.encode()).hexdigest()[:16]}"

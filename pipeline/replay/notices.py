@@ -128,13 +128,15 @@ class Notices:
         notice_id, fleet = found
         self._fleets[notice_id] = fleet
         self._told_at.setdefault(notice_id, incident.detected_at)
-        return self._again(incident, notice_id, over=False)
+        fleet.take(incident, over=False)
+        self._storms.gathering(notice_id, fleet, answered=False)
+        return notice_id
 
     def _again(self, incident: Incident, notice_id: str, *, over: bool) -> str:
         fleet = self._fleets[notice_id]
-        if stands_out(incident, fleet.detectors):
+        if not over and stands_out(incident, fleet.detectors):
             fleet.drop(incident.incident_id)
-            return incident.incident_id
+            return self._place(incident)
         fleet.take(incident, over=over)
         self._storms.gathering(notice_id, fleet, answered=False)
         return notice_id

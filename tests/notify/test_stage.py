@@ -338,7 +338,7 @@ async def test_a_fleet_that_moves_is_one_notice_with_its_keys_and_no_revoke() ->
         body = "\n".join(texts(notice.body["blocks"]))
         assert "40 keys use the same new addresses, 198.51.100.0/24" in body
         assert "36 incidents in one message: 36 would page" in body
-        assert "4 more have messages of their own" in body
+        assert "4 more are told in other messages" in body
         assert "spent so far $810.00" in body
         assert body.index("key-40: $40.00") < body.index("key-39: $39.00")
 

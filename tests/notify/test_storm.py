@@ -92,6 +92,19 @@ def test_a_thief_in_the_flood_that_he_made_is_told_alone() -> None:
     assert storms.place(moved(201, newcomer_rush=1.0)) is not None
 
 
+def test_many_that_stand_out_alike_open_a_notice_of_their_own() -> None:
+    storms = Storms()
+    first = told(storms, [moved(number) for number in range(50)])
+    worse = [moved(number, AT + 60, newcomer_rush=6.0, spend_spike=7.0) for number in range(50, 90)]
+    messages = told(storms, worse)
+    assert messages.index(next(each for each in messages if each)) <= 2 * SHARED_MIN
+    notices = {each for each in messages if each is not None}
+    assert len(notices) == 1
+    assert notices.isdisjoint(first)
+    far_worse = moved(99, AT + 90, newcomer_rush=6.0, spend_spike=7.0, probing=9.0, crowd=9.0)
+    assert storms.place(far_worse) is None
+
+
 def test_evidence_that_all_share_does_not_stand_out() -> None:
     storms = Storms()
     flood = [moved(number, newcomer_rush=6.0, spend_spike=7.0) for number in range(50)]
