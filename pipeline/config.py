@@ -52,7 +52,7 @@ class Kafka(Section):
     session_timeout_seconds: Seconds = 30.0
     transactions: bool = True
     """Off only for brokers that have none: a worker that wakes after its partitions moved
-    is then not fenced."""
+    is then not fenced, and a request that is sent again may be written twice."""
 
 
 class Store(Section):
@@ -174,7 +174,8 @@ class Serve(Section):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8787
     tokens: dict[str, SecretStr] = {}
-    """Bearer token by source: `litellm = "…"`. Intake is refused without one."""
+    """Bearer token by source: `litellm = "…"`. Intake is refused without one. While one is
+    rotated, the old and the new stand there, separated by a comma."""
     body_bytes_max: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Bytes of a request's body, also once it is decompressed."""
     requests_per_second_max: Annotated[float, Field(gt=0)] = 500.0

@@ -60,6 +60,8 @@ class FakeSlack:
     now: Callable[[], float] = time.time
     messages: list[SlackMessage] = field(default_factory=list)
     whispers: list[dict[str, Any]] = field(default_factory=list)
+    webhook_keys: list[str | None] = field(default_factory=list)
+    """`Idempotency-Key` of each call of the fall-back webhook."""
     webhook: list[dict[str, Any]] = field(default_factory=list)
     """What came to the incoming webhook, `/webhook`."""
     calls: list[str] = field(default_factory=list)
@@ -263,6 +265,7 @@ class FakeSlack:
     async def _incoming_webhook(self, request: web.Request) -> web.Response:
         if any(method == "webhook" for method, _ in self.faults):
             return web.Response(status=int(self._fault("webhook") or 500))
+        self.webhook_keys.append(request.headers.get("Idempotency-Key"))
         self.webhook.append(await request.json())
         return web.Response(text="ok")
 

@@ -112,7 +112,8 @@ class Courier:
     async def _fall_back(self, page: Page, background: Background) -> None:
         """Use the fall-back webhook, once per incident.
 
-        A crash just after it sends it again: that is better than silence.
+        A crash just after it sends it again, which is better than silence, under the same
+        `Idempotency-Key`: a receiver that knows the header tells it once.
         """
         webhook = self._slack.fallback_webhook
         if webhook is None:
@@ -121,7 +122,10 @@ class Courier:
         request = Request(
             "POST",
             webhook.get_secret_value(),
-            {"content-type": "application/json"},
+            {
+                "content-type": "application/json",
+                "idempotency-key": f'"{page.incident.incident_id}"',
+            },
             msgspec.json.encode({"text": text}),
         )
         try:

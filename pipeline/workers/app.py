@@ -35,7 +35,7 @@ FETCHES_AHEAD = 4
 """Fetches that may wait for the role, each of at most a mebibyte."""
 STOP_SECONDS_MAX = 4.0
 """For the role to make durable what it holds, and again for Faust to end."""
-END_SECONDS_MAX = 9.0
+END_SECONDS_MAX = 8.0
 """From the signal to the end, whatever hangs."""
 QUIET = ("faust", "mode", "aiokafka", "kafka", __name__)
 """Loggers whose records, some of them one a fetch, would cost more than the work. Faust takes

@@ -1,16 +1,19 @@
 """Faults of the real stack, one after another while traffic goes on."""
 
 import asyncio
-import subprocess
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from schemas.topics import DETECT_STATE
 from tests.faults.real_checks import violations
 from tests.faults.real_stack import SESSION_SECONDS, RealStack, resume, suspend
+from tests.support.full_disk import SAYS as FULL_DISK_SAYS
+from tests.support.full_disk import run as full_disk_run
 from tests.support.kafka_log import read
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.demo.fake_slack import Fault as SlackFault
 
 STOP_SECONDS_MAX = 10.0
+TICK_SECONDS = 0.1
 START_SECONDS = 15.0
 SINK_ROUNDS = 1
 COMPACTION_SECONDS_MAX = 60.0
@@ -104,6 +108,17 @@ async def store(stack: RealStack) -> Outcome:
     await asyncio.sleep(6.0)
     await asyncio.to_thread(stack.front.start, port)
     return Outcome("real: store slow, 500, cut, refusing", len(kinds) * SINK_ROUNDS + 2)
+
+
+async def full_disk(stack: RealStack) -> Outcome:
+    """The disk under an embedded store, which is no part of the stack, is full for a while."""
+    del stack
+    outcome = Outcome("real: disk of the embedded store full", 1)
+    with tempfile.TemporaryDirectory(prefix="leakline-faults-") as folder:
+        said = await asyncio.to_thread(full_disk_run, Path(folder) / "store")
+    if said != FULL_DISK_SAYS:
+        outcome.violations.append(f"embedded store: {said}")
+    return outcome
 
 
 async def slack(stack: RealStack) -> Outcome:
@@ -216,16 +231,18 @@ async def _terminated(stack: RealStack, amid: str) -> list[str]:
     found = []
     stack.resting.update(each.role for each in stack.members)
     processes = [member.process for member in stack.members]
-    started = time.monotonic()
     for process in processes:
         process.terminate()
+    # ticks and no clock: where everybody has to wait for a core, this process has to, too
+    for _ in range(round(STOP_SECONDS_MAX / TICK_SECONDS)):
+        if all(process.poll() is not None for process in processes):
+            break
+        await asyncio.sleep(TICK_SECONDS)
     for member, process in zip(list(stack.members), processes, strict=True):
-        left = STOP_SECONDS_MAX - (time.monotonic() - started)
-        try:
-            code = await asyncio.to_thread(process.wait, max(0.1, left))
-        except subprocess.TimeoutExpired:
-            code = None
+        code = process.poll()
+        if code is None:
             process.kill()
+            await asyncio.to_thread(process.wait)
         if code is None or (amid == "no_outage" and code != 0):
             found.append(f"{member.role}: ended with {code} after SIGTERM, amid {amid}")
     stack.resting.clear()
@@ -277,6 +294,7 @@ async def _no_broker(stack: RealStack) -> AsyncIterator[None]:
 FAULTS: tuple[Fault, ...] = (
     nothing,
     store,
+    full_disk,
     slack,
     gateway,
     kills,

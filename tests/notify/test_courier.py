@@ -102,6 +102,24 @@ async def test_a_fall_back_that_fails_is_tried_again() -> None:
         assert len(loop.slack.webhook) == 1
 
 
+async def test_a_fall_back_that_is_sent_twice_has_one_idempotency_key() -> None:
+    """Whoever dies between sending and recording sends again; a receiver can tell."""
+    died: list[str] = []
+
+    def fault(point: str) -> None:
+        if point == "commit" and loop.slack.webhook and not died:
+            died.append(point)
+            raise RuntimeError(point)
+
+    async with on_call(fault=fault) as loop:
+        loop.slack.down = True
+        with pytest.raises(RuntimeError):
+            await loop.tell()
+        loop.restart()
+        await loop.wait(20, step=2)
+        assert loop.slack.webhook_keys == ['"inc_1"', '"inc_1"']
+
+
 async def test_without_a_channel_the_fall_back_is_used() -> None:
     async with on_call(channel="") as loop:
         await loop.tell()

