@@ -62,6 +62,7 @@ class FacetTable(Struct, array_like=True, gc=False):
             else:
                 known.hours += 1.0
                 known.last = max(known.last, hour)
+        self._make_room(hour)
         self.hours += 1.0
         if self.hours > EXPERIENCE_HOURS_MAX:
             self._halve()
@@ -70,17 +71,20 @@ class FacetTable(Struct, array_like=True, gc=False):
         """Take a value for the key's own."""
         if value not in self.values:
             self._admit(value, hour)
+            self._make_room(hour)
 
     def _admit(self, value: str, hour: int) -> None:
         if self.values:
             self.novelties += 1.0
-        if len(self.values) >= VALUES_MAX:
-            self._forget(hour)
         self.values[value] = Known(1.0, hour)
 
-    def _forget(self, hour: int) -> None:
+    def _make_room(self, hour: int) -> None:
+        surplus = len(self.values) - VALUES_MAX
+        if surplus <= 0:
+            return
         stale = [name for name, known in self.values.items() if hour - known.last > FORGET_HOURS]
-        for name in stale or [min(self.values, key=lambda name: _worth(self.values[name], hour))]:
+        least = sorted(self.values, key=lambda name: _worth(self.values[name], hour))[:surplus]
+        for name in stale if len(stale) >= surplus else least:
             del self.values[name]
 
     def _halve(self) -> None:
