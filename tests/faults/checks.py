@@ -8,6 +8,7 @@ import msgspec
 
 from pipeline.engine import PartitionFold
 from pipeline.message import Message
+from pipeline.notify.page import PREFIX, Page
 from pipeline.workers.role import to_message
 from schemas.action import Action, ActionResult
 from schemas.codec import encode
@@ -20,6 +21,7 @@ from schemas.topics import (
     ACTIONS,
     DEAD_LETTERS,
     INCIDENTS,
+    NOTIFY_STATE,
     RECORD_HEADER,
     USAGE_EVENTS,
 )
@@ -136,8 +138,13 @@ def _broken(letter: DeadLetter) -> bool:
 
 
 def _messages(world: World, wanted: list[Incident]) -> Iterator[str]:
-    """One message for each incident that a person is to see."""
-    told = Counter(post.card.incident_id for post in world.slack.pages)
+    """Each incident that a person is to see is in one message: its own, or one about many keys."""
+    gathered = _gathered(world)
+    told = Counter(
+        incident_id
+        for post in world.slack.pages
+        for incident_id in gathered.get(post.card.incident_id, [post.card.incident_id])
+    )
     latest: dict[str, Incident] = {}
     for incident in wanted:
         latest[incident.incident_id] = incident
@@ -150,6 +157,17 @@ def _messages(world: World, wanted: list[Incident]) -> Iterator[str]:
     explained = Counter(p.card.incident_id for p in world.slack.posts if p.thread_ts is not None)
     if any(count > 1 for count in explained.values()):
         yield "slack: the evidence twice"
+
+
+def _gathered(world: World) -> dict[str, list[str]]:
+    """The incidents of each notice, as notify remembers them."""
+    states = {each.key: each.value for each in world.broker.committed(NOTIFY_STATE.name)}
+    pages = [
+        msgspec.json.decode(value, type=Page)
+        for key, value in states.items()
+        if value and key and key.startswith(PREFIX.encode())
+    ]
+    return {p.incident.incident_id: list(p.fleet.members) for p in pages if p.fleet is not None}
 
 
 def _revocations(world: World, wanted: list[Incident]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from unittest.mock import patch
 
 import pytest
 
+from pipeline.notify.storm import Fleet
 from tests.faults import world as worlds
 from tests.faults.broker import SimBroker
 from tests.faults.outside import Mishaps, SimSlack, SimStore
@@ -52,6 +53,10 @@ def _loses_a_row(self: SimStore, table: str, record: object) -> None:
         put(self, table, record)
 
 
+def _forgets(*_: object, **__: object) -> None:
+    return None
+
+
 put = SimStore._put
 SABOTAGE: dict[str, tuple[str, Callable[[], object]]] = {
     "no fence": ("zombie", lambda: patch.object(SimBroker, "check", _no_fence)),
@@ -60,6 +65,7 @@ SABOTAGE: dict[str, tuple[str, Callable[[], object]]] = {
         lambda: patch("tests.faults.workers.READS_COMMITTED", frozenset()),
     ),
     "no search in slack": ("slack", lambda: patch.object(SimSlack, "find", _finds_nothing)),
+    "a notice that forgets its keys": ("storm", lambda: patch.object(Fleet, "take", _forgets)),
     "a store that loses a row": ("nothing", lambda: patch.object(SimStore, "_put", _loses_a_row)),
 }
 

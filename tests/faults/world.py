@@ -18,6 +18,7 @@ from pipeline.demo.slack_interactions import Press, block_actions
 from pipeline.engine import PartitionFold
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.rebuilding import fresh_states
+from pipeline.notify import storm
 from pipeline.notify.signature import interaction
 from pipeline.notify.stage import NotifyStage
 from pipeline.reconcile.stage import ReconcileStage
@@ -82,6 +83,8 @@ class Scenario:
     """Share of the steps at which the clock of the workers jumps, either way."""
     time_out: float = 0.0
     """Share of the steps at which the broker gives up open transactions."""
+    storm: bool = False
+    """Two keys that are alike, at any time, make a storm: a world has few keys."""
     outside: dict[str, float] = field(default_factory=dict)
     """Shares of the calls to store, Slack and gateway that fail, by fault."""
 
@@ -109,6 +112,7 @@ SCENARIOS = (
     Scenario("gateway", outside=GATEWAY, kill=0.01),
     Scenario("gateway 404", outside={"gateway answers 404": 0.5}, kill=0.01),
     Scenario("clock", jump=0.1, outside=SLACK | GATEWAY, kill=0.01),
+    Scenario("storm", kill=0.03, freeze=0.01, storm=True, outside=SLACK),
     Scenario("rebuild", rebuild=0.02, kill=0.01),
     Scenario(
         "everything",
@@ -160,7 +164,7 @@ class World(Misfortune):
 
     async def run(self) -> None:
         """Disturb the log on its way, then let everything come to rest."""
-        with patched_clients():
+        with patched(self._scenario):
             for group in self.groups:
                 await group.rebalance(1 + self._random.randrange(2))
             waiting = await self._register()
@@ -381,9 +385,11 @@ class World(Misfortune):
 
 
 @contextmanager
-def patched_clients() -> Iterator[None]:
-    """Let state logs speak to the broker in memory."""
+def patched(scenario: Scenario) -> Iterator[None]:
+    """Let state logs speak to the broker in memory, and storms come as easily as is said."""
+    easily = {"ALIKE_MIN": 2, "SHARED_MIN": 2, "FORM_SECONDS": 1e9, "STAY_SECONDS": 1e9}
     with (
+        patch.multiple(storm, **(easily if scenario.storm else {"ALIKE_MIN": storm.ALIKE_MIN})),
         patch.object(state_log, "AIOKafkaProducer", SimProducer),
         patch.object(state_log, "AIOKafkaConsumer", SimConsumer),
     ):
