@@ -14,6 +14,7 @@ from schemas.fields import IDENTIFIER_LENGTH_MAX
 CALIBRATION_KEY: Final = "calibration".ljust(IDENTIFIER_LENGTH_MAX + 1)
 POSITION_KEY: Final = "position".ljust(IDENTIFIER_LENGTH_MAX + 1)
 REBUILD_KEY: Final = "rebuild".ljust(IDENTIFIER_LENGTH_MAX + 1)
+OWN_KEYS: Final = frozenset({CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY})
 
 
 class Rebuild(Struct, frozen=True):

@@ -1,15 +1,12 @@
 """From the states of a partition to those with which it is folded anew."""
 
 from collections.abc import Iterable, Mapping
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from pipeline.engine.bookkeeping import CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY, Rebuild
+from pipeline.engine.bookkeeping import OWN_KEYS, POSITION_KEY, REBUILD_KEY, Rebuild
 from pipeline.engine.state import KeyState, UnknownStateError, decode_state, encode_state
-
-_OWN: Final = {CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY}
 
 
 def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:
@@ -31,7 +28,7 @@ def fresh_states(
         rebuild: the new epoch, and from when on totals are counted.
         start: the offset of the first message to be folded.
     """
-    fresh = [(key, _kept(raw)) for key, raw in states.items() if key not in _OWN]
+    fresh = [(key, _kept(raw)) for key, raw in states.items() if key not in OWN_KEYS]
     moved_until = msgspec.json.decode(states.get(POSITION_KEY, b"-1"), type=int)
     before = msgspec.json.decode(states.get(REBUILD_KEY, b"{}"), type=Rebuild)
     begun = replace(rebuild, moved_until=max(moved_until, before.moved_until))

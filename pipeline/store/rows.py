@@ -59,6 +59,11 @@ def precedences(offset: int, count: int) -> range:
     return range(start, start - count, -1)
 
 
+def offset_of(precedence: int) -> int:
+    """The offset of the message that an event came in."""
+    return (_TOP - precedence) >> _PLACES_BITS
+
+
 Positioned = tuple[int, "Accepted"]
 """An event with its precedence."""
 _KIND_FIELDS: Final = (

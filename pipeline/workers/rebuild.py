@@ -13,11 +13,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.config import Config, Kafka
+from pipeline.engine import default_rules
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.rebuilding import fresh_states, latest_epoch
+from pipeline.store import Store
 from pipeline.workers.connection import client_settings, group_name, topic_name
+from pipeline.workers.from_store import Folded, fold_stored
 from pipeline.workers.state_log import StateLog
-from schemas.topics import DETECT_STATE, USAGE_EVENTS
+from schemas.codec import encode
+from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
 
 DAY_SECONDS: Final = 86_400
 Say = Callable[[str], None]
@@ -39,17 +43,22 @@ class Rebuilt:
     """States that were replaced."""
     messages: int
     """Offsets that will be read again."""
+    events: int = 0
+    """Events that were folded from the store."""
 
 
-async def rebuild(config: Config, since: float) -> Rebuilt:
+async def rebuild(config: Config, since: float, store: Store | None = None) -> Rebuilt:
     """Have the detect workers fold again what the log took since a time.
 
     Args:
         config: where the log is.
         since: Unix seconds; taken back to midnight UTC, so that no total is cut.
+        store: has the events that the log no longer holds; they are folded here and now.
 
     Raises:
-        RebuildError: detect workers run, the log does not reach back, or there are no transactions.
+        RebuildError: detect workers run, the log does not reach back and there is no store, or
+            there are no transactions.
+        StoreError: the store does not answer; run it again.
         KafkaError: the broker does not answer; run it again.
     """
     kafka = config.kafka
@@ -58,7 +67,12 @@ async def rebuild(config: Config, since: float) -> Rebuilt:
     await _nobody_works(kafka)
     since = since // DAY_SECONDS * DAY_SECONDS
     # clocks of gateways may be ahead of the log's
-    starts, ends = await _offsets(kafka, since - config.detection.future_seconds, since)
+    starts, ends, gone = await _offsets(kafka, since - config.detection.future_seconds)
+    if gone and store is None:
+        raise RebuildError(
+            f"the log no longer reaches back to {since:.0f} (Unix seconds) in partitions"
+            f" {', '.join(map(str, gone))}; choose a later day, or --from-store"
+        )
     async with AsyncExitStack() as stack:
         logs = [_log(kafka, number) for number in range(kafka.partitions)]
         states = []
@@ -66,12 +80,26 @@ async def rebuild(config: Config, since: float) -> Rebuilt:
             stack.push_async_callback(log.close)
             states.append(dict(await log.open()))
         rebuilt = Rebuild(latest_epoch(states) + 1, since)
-        for place, log, old in zip(starts, logs, states, strict=True):
-            fresh = fresh_states(old, rebuilt, starts[place])
-            await log.commit(fresh, {place: starts[place]})
-    return Rebuilt(
-        rebuilt.epoch, since, sum(map(len, states)), sum(ends.values()) - sum(starts.values())
-    )
+        fresh = [
+            dict(fresh_states(old, rebuilt, starts[place]))
+            for place, old in zip(starts, states, strict=True)
+        ]
+        folded = [Folded() for _ in logs]
+        if store is not None:
+            rules = default_rules(config)
+            folded = fold_stored(store, rules, fresh, since, list(starts.values()))
+        for place, log, begun, part in zip(starts, logs, fresh, folded, strict=True):
+            await _tell(log, part)
+            await log.commit((begun | part.states).items(), {place: starts[place]})
+    messages = sum(ends.values()) - sum(starts.values())
+    events = sum(part.events for part in folded)
+    return Rebuilt(rebuilt.epoch, since, sum(map(len, states)), messages, events)
+
+
+async def _tell(log: StateLog, part: Folded) -> None:
+    for incident in part.incidents:
+        await log.send(INCIDENTS, encode(incident), key=incident.key_id)
+    await log.send_many(SPEND_WINDOWS, ((each.key_id, encode(each)) for each in part.windows))
 
 
 def _log(kafka: Kafka, number: int) -> StateLog:
@@ -97,13 +125,9 @@ async def _nobody_works(kafka: Kafka) -> None:
 
 
 async def _offsets(
-    kafka: Kafka, at: float, since: float
-) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:
-    """Where to begin in each partition, and where it ends.
-
-    Raises:
-        RebuildError: the broker has deleted what is needed.
-    """
+    kafka: Kafka, at: float
+) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int], list[int]]:
+    """Where to begin in each partition, where it ends, and those that do not reach back."""
     name = topic_name(kafka, USAGE_EVENTS)
     places = [TopicPartition(name, number) for number in range(kafka.partitions)]
     async with AIOKafkaConsumer(**client_settings(kafka), enable_auto_commit=False) as consumer:
@@ -112,9 +136,4 @@ async def _offsets(
         found = await consumer.offsets_for_times(dict.fromkeys(places, round(at * 1000)))
     starts = {p: ends[p] if found[p] is None else found[p].offset for p in places}
     gone = [place.partition for place in places if 0 < firsts[place] >= starts[place] < ends[place]]
-    if gone:
-        raise RebuildError(
-            f"the log no longer reaches back to {since:.0f} (Unix seconds) in partitions"
-            f" {', '.join(map(str, gone))}; choose a later day"
-        )
-    return starts, ends
+    return starts, ends, gone

@@ -1,19 +1,27 @@
 """Folding the log again on a real broker: the same totals and incidents, under a new epoch."""
 
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from pipeline.config import Config, Kafka
+from pipeline.store import Store
+from pipeline.store.rows import USAGE_EVENTS as TABLE
+from pipeline.store.rows import precedences
+from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.rebuild import RebuildError, rebuild
+from pipeline.workers.role import to_message
 from schemas.codec import encode
 from schemas.key_record import KeyRecord
 from schemas.topics import INCIDENTS, RECORD_HEADER, SPEND_WINDOWS, USAGE_EVENTS
-from tests.support.events import burst
+from tests.support.events import burst, rules
 from tests.support.kafka import Broker
-from tests.support.kafka_log import WorkerProcess, bodies, eventually
+from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -89,3 +97,50 @@ async def test_a_rebuild_needs_transactions(topics: Kafka) -> None:
     without = topics.model_copy(update={"transactions": False})
     with pytest.raises(RebuildError, match="transactions"):
         await rebuild(Config(kafka=without), time.time())
+
+
+async def test_what_the_log_has_deleted_comes_from_the_store(
+    kafka: Broker, topics: Kafka, store: Store
+) -> None:
+    kafka.require_transactions()
+    exact = topics.model_copy(update={"transactions": True})
+    at = await send(exact, 8)
+    await into_store(exact, store)
+    await forget_log(exact)
+    await send(exact, 6)
+    with worker(exact) as first:
+        await settled(exact, 6, 0, first)
+        assert first.stop() == 0
+    with pytest.raises(RebuildError, match="choose a later day, or --from-store"):
+        await rebuild(Config(kafka=exact), at)
+    rebuilt = await rebuild(Config(kafka=exact), at, store)
+    assert rebuilt.events == 8 * len(KEYS)
+    with worker(exact) as second:
+        await settled(exact, 14, 1, second)
+        assert second.stop() == 0
+    spent = [row["spend_usd"] for place, row in (await totals(exact)).items() if place[1] == "1d"]
+    assert spent == [pytest.approx(14 * 0.002)] * len(KEYS)
+    said = await bodies(exact, INCIDENTS, committed=True)
+    assert {each["key_id"] for each in said} == {KEYS[0]}, "the store has the events, not the key"
+
+
+async def into_store(kafka: Kafka, store: Store) -> None:
+    """What the sink would have stored of the log."""
+    for record in await read(kafka, USAGE_EVENTS):
+        events = rules().acceptor.accept(to_message(USAGE_EVENTS.name, record)).events
+        placed = precedences(record.offset, len(events))
+        store.insert(TABLE, list(zip(placed, events, strict=True)))
+
+
+async def forget_log(kafka: Kafka) -> None:
+    """What retention does."""
+    name = topic_name(kafka, USAGE_EVENTS)
+    admin = AIOKafkaAdminClient(**client_settings(kafka))
+    await admin.start()
+    try:
+        ends = Counter(record.partition for record in await read(kafka, USAGE_EVENTS))
+        await admin.delete_records(
+            {TopicPartition(name, n): RecordsToDelete(-1) for n in ends}, timeout_ms=10_000
+        )
+    finally:
+        await admin.close()
