@@ -78,6 +78,9 @@ def calibrate(
         if output is not None:
             _write(output, found)
     if publish:
+        from pipeline.workers.topics_admin import check_topics
+
+        check_topics(settings)
         count = asyncio.run(_publish(settings, found))
         typer.echo(f"{found.version}: published to {count} partitions")
 
@@ -192,9 +195,7 @@ async def _publish(config: "Config", calibration: "Calibration") -> int:
     from aiokafka.errors import KafkaError
 
     from pipeline.workers.producing import EventLog
-    from pipeline.workers.topics_admin import check_topics
 
-    check_topics(config)
     try:
         async with EventLog(config.kafka) as log:
             return await log.send_to_all(calibration)

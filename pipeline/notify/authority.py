@@ -38,7 +38,10 @@ class Authority:
     def background(self, page: Page, journal: Journal) -> Background:
         """What the message of an incident needs besides the incident."""
         record = key_record(page.incident.key_id, journal)
-        return Background(record, self.not_revocable(page, record), self._config.slack.console_url)
+        why = self.not_revocable(page, record)
+        if page.fleet is not None:  # each of its keys may be, or not: a click will tell
+            why = None if self._config.response.gateways else "no gateway is configured"
+        return Background(record, why, self._config.slack.console_url)
 
     def powers(self, page: Page | None, journal: Journal) -> Powers:
         """Who may click what. A rule's approvers come before those of the policy."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.notify.clicks import ButtonAction
-from pipeline.notify.kit import LABELS, Card, actions, button, header, plain, section
+from pipeline.notify.kit import LABELS, Card, actions, button, header, plain, revoke_button, section
 from pipeline.notify.page import Page, Phase, phase
 from pipeline.notify.states import COLOURS, OFFERS, state_sentence
 from pipeline.notify.text import dollars, flat, inert, moment
@@ -163,21 +163,11 @@ def _buttons(page: Page, background: Background, state: Phase) -> list[dict[str,
 
 
 def _button(name: ButtonAction, page: Page, background: Background) -> dict[str, Any]:
-    made = button(name, LABELS[name], page.incident.incident_id)
     if name == "revoke":
-        made |= {"style": "danger", "confirm": _confirmation(page, background)}
-    return made
-
-
-def _confirmation(page: Page, background: Background) -> dict[str, Any]:
-    name = inert(key_name(page, background.key_record), 100)
-    return {
-        "title": plain("Revoke this key?", 100),
-        "text": plain(f"Every request with {name} will fail from then on.", 300),
-        "confirm": plain("Revoke", 30),
-        "deny": plain("Cancel", 30),
-        "style": "danger",
-    }
+        return revoke_button(
+            LABELS[name], page.incident.incident_id, key_name(page, background.key_record)
+        )
+    return button(name, LABELS[name], page.incident.incident_id)
 
 
 def _evidence(signal: Signal) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.notify.blocks import Background
-from pipeline.notify.kit import LABELS, Card, actions, button, header, section
+from pipeline.notify.kit import LABELS, Card, actions, button, header, revoke_button, section
 from pipeline.notify.page import Page, phase
 from pipeline.notify.states import COLOURS, OFFERS, state_sentence
 from pipeline.notify.storm import Fleet, Member
@@ -24,7 +24,7 @@ TRAITS = {
 ADVICE = (
     "Was something changed for all of them (egress addresses, a gateway, an SDK, a provider's "
     "outage)? Then Not a leak forgives these keys. If nobody knows of a change, a list of keys has "
-    "been stolen: revoke the worst ones in the console, and stop the source."
+    "been stolen: revoke the worst ones (the next ones come up), and stop the source."
 )
 
 
@@ -46,6 +46,7 @@ def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:
         section(
             ADVICE + (f"\n{inert(background.console_url, 300)}" if background.console_url else "")
         ),
+        *_revocations(fleet, background),
         *_buttons(page),
     ]
     colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [section(sentence)]}
@@ -88,23 +89,50 @@ def _numbers(page: Page, fleet: Fleet) -> str:
 
 
 def _ranked(fleet: Fleet) -> list[Member]:
+    return [member for _, member in _by_damage(fleet)]
+
+
+def _by_damage(fleet: Fleet) -> list[tuple[str, Member]]:
     return sorted(
-        fleet.members.values(),
-        key=lambda each: (-each.open, -each.spend_usd, -each.burn_usd_per_hour, each.key_id),
+        fleet.members.items(),
+        key=lambda item: (
+            -item[1].open,
+            -item[1].spend_usd,
+            -item[1].burn_usd_per_hour,
+            item[1].key_id,
+        ),
     )
 
 
+def _name(member: Member) -> str:
+    key_id = member.key_id
+    return inert(key_id[:19] + "…" if key_id.startswith("sha256:") else key_id, 60)
+
+
 def _line(member: Member) -> str:
-    name = member.key_id[:19] + "…" if member.key_id.startswith("sha256:") else member.key_id
     over = "" if member.open else ", over"
     return (
-        f"{inert(name, 60)}: {dollars(member.spend_usd)}, {dollars(member.burn_usd_per_hour)} an "
+        f"{_name(member)}: {dollars(member.spend_usd)}, {dollars(member.burn_usd_per_hour)} an "
         f"hour, {member.severity}{over}"
     )
 
 
+def _revocations(fleet: Fleet, background: Background) -> list[dict[str, Any]]:
+    """A button for each of the worst keys; pressed, it moves the key to a message of its own."""
+    if background.not_revocable is not None:
+        return []
+    return [
+        actions(
+            [revoke_button(f"Revoke {_name(member)}", incident_id, member.key_id)],
+            f"leakline-{number}",
+        )
+        for number, (incident_id, member) in enumerate(_by_damage(fleet)[:WORST_MAX])
+        if member.open
+    ]
+
+
 def _buttons(page: Page) -> list[dict[str, Any]]:
-    """Those that make sense for many keys; a key is revoked alone."""
+    """Those that make sense for all of the keys at once."""
     offered = [name for name in OFFERS[phase(page)] if name != "revoke"]
     value = page.incident.incident_id
     made = [button(name, f"{LABELS[name]} (all)", value) for name in offered]

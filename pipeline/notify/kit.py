@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from pipeline.notify.clicks import SNOOZE_SECONDS, ButtonAction
+from pipeline.notify.text import inert
 
 LABELS: Final[Mapping[ButtonAction, str]] = {
     "revoke": "Revoke",
@@ -62,11 +63,24 @@ def plain(text: str, length_max: int) -> dict[str, Any]:
     return {"type": "plain_text", "text": text[:length_max], "emoji": False}
 
 
-def actions(elements: list[dict[str, Any]]) -> dict[str, Any]:
-    """A row of buttons."""
-    return {"type": "actions", "block_id": "leakline", "elements": elements}
+def actions(elements: list[dict[str, Any]], block_id: str = "leakline") -> dict[str, Any]:
+    """A row of buttons, of different kinds."""
+    return {"type": "actions", "block_id": block_id, "elements": elements}
 
 
 def button(name: ButtonAction, label: str, value: str) -> dict[str, Any]:
     """A button; its value is an incident's id."""
     return {"type": "button", "action_id": name, "text": plain(label, 75), "value": value}
+
+
+def revoke_button(label: str, value: str, key_name: str) -> dict[str, Any]:
+    """A button that revokes a key, after a question."""
+    name = inert(key_name, 100)
+    confirm = {
+        "title": plain("Revoke this key?", 100),
+        "text": plain(f"Every request with {name} will fail from then on.", 300),
+        "confirm": plain("Revoke", 30),
+        "deny": plain("Cancel", 30),
+        "style": "danger",
+    }
+    return button("revoke", label, value) | {"style": "danger", "confirm": confirm}

@@ -1,15 +1,24 @@
 """`leakline calibrate`: a file that a replay takes, from files or the store, or a line why not."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from detectors.calibration import SHIPPED
+from pipeline.config import Kafka
+from pipeline.engine import PartitionFold
+from pipeline.engine.bookkeeping import CALIBRATION_KEY
 from pipeline.simulate import FleetSettings, simulate_to_files
+from pipeline.workers.role import to_message
 from schemas.calibration import Calibration
 from schemas.incident import Incident
+from schemas.topics import USAGE_EVENTS
 from tests.cli.conftest import Leakline
+from tests.support.events import rules
+from tests.support.kafka_log import read
 
 HISTORY = FleetSettings(keys=24, days=8, seed=11, attack_rate=0.0, volume=0.1)
 BUDGET = 200.0
@@ -84,6 +93,29 @@ def test_known_leaks_are_left_out(
     files = ("--labels", labels, "--verdicts", verdicts, "--keys", registry)
     outcome = leakline("calibrate", "--events", events, "--config", config, *files)
     assert "3 left out as known leaks" in outcome.out
+
+
+@pytest.mark.kafka
+def test_what_is_published_is_in_every_partition(
+    leakline: Leakline, topics: Kafka, tmp_path: Path
+) -> None:
+    written, config = tmp_path / "calibration.json", tmp_path / "leakline.toml"
+    calibration = msgspec.structs.replace(SHIPPED, version="2", page_nats=9.0)
+    written.write_bytes(msgspec.json.encode(calibration))
+    config.write_text(
+        f'[kafka]\nbrokers = "{topics.brokers}"\ntopic_prefix = "{topics.topic_prefix}"\n'
+        f"partitions = {topics.partitions}\n"
+    )
+    said = leakline("calibrate", "--calibration", written, "--publish", "--config", config)
+    assert said.out == f"2: published to {topics.partitions} partitions\n", said.err
+    records = asyncio.run(read(topics, USAGE_EVENTS))
+    assert sorted(each.partition for each in records) == list(range(topics.partitions))
+    for record in records:
+        message = to_message(USAGE_EVENTS.name, record)
+        fold = PartitionFold(rules(), record.partition, topics.partitions)
+        fold.fold(message)
+        states = dict(fold.checkpoint().states)
+        assert msgspec.json.decode(states[CALIBRATION_KEY] or b"", type=Calibration) == calibration
 
 
 def test_mistakes_are_told_in_a_line(leakline: Leakline, events: Path, tmp_path: Path) -> None:

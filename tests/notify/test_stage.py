@@ -334,7 +334,7 @@ async def test_a_fleet_that_moves_is_one_notice_with_its_keys_and_no_revoke() ->
         await loop.wait(10)
         assert [page.buttons.keys() >= {"revoke"} for page in loop.slack.pages[:4]] == [True] * 4
         (notice,) = loop.slack.pages[4:]
-        assert list(notice.buttons) == ["acknowledge", "snooze", "not_a_leak"]
+        assert list(notice.buttons) == ["revoke", "acknowledge", "snooze", "not_a_leak"]
         body = "\n".join(texts(notice.body["blocks"]))
         assert "40 keys use the same new addresses, 198.51.100.0/24" in body
         assert "36 incidents in one message: 36 would page" in body
@@ -359,7 +359,25 @@ async def test_an_answer_to_a_notice_is_a_verdict_for_each_of_its_keys() -> None
         assert len(loop.slack.pages) == 6, "what comes after the answer is told anew"
 
 
-async def test_a_key_is_never_revoked_through_a_notice() -> None:
+async def test_a_key_of_a_notice_is_revoked_by_its_own_button_and_gets_its_own_message() -> None:
+    async with on_call() as loop:
+        for number in range(1, 15):
+            await loop.register(key_id=f"key-{number}", alias=None)
+            await moved(loop, number)
+        await loop.wait(2)
+        notice = loop.slack.pages[4]
+        rows = [e for b in notice.body["blocks"] if b["type"] == "actions" for e in b["elements"]]
+        offered = [each["value"] for each in rows if each["action_id"] == "revoke"]
+        assert offered == [f"inc-{number}" for number in range(14, 9, -1)]
+        await loop.deliver_click(loop.slack.interaction(notice, "revoke", "U1", "inc-14"))
+        await loop.wait(2)
+        assert loop.gateway.revoked == {"key-14"}
+        assert len(loop.slack.pages) == 6
+        assert "Revoked and verified" in "\n".join(texts(loop.slack.pages[5].body["attachments"]))
+        assert "key-14" not in "\n".join(texts(notice.body["blocks"]))
+
+
+async def test_no_click_revokes_all_keys_of_a_notice() -> None:
     async with on_call() as loop:
         for number in range(1, 7):
             await moved(loop, number)
