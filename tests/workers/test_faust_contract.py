@@ -1,0 +1,104 @@
+"""The tuned consumer: the version of Faust that it was made for, what it leans on, what it does."""
+
+import hashlib
+import inspect
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import version
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.errors import IllegalStateError
+from faust.transport.consumer import Consumer
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.types import TP
+
+from pipeline.workers.app import _Consumer
+from tests.support.installation import ROOT
+
+ONE, TWO = TP("usage-events", 0), TP("usage-events", 1)
+
+
+def test_faust_is_pinned_to_the_version_that_was_read() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (pin,) = [each for each in project["dependencies"] if each.startswith("faust-streaming")]
+    assert pin == f"faust-streaming=={version('faust-streaming')}"
+
+
+@pytest.mark.parametrize(
+    ("method", "digest"),
+    [
+        (Consumer.getmany, "4b168d84882a70d6"),
+        (Consumer._wait_next_records, "6218e1969a636b3f"),
+        (Consumer._drain_messages, "44a2500309e83c63"),
+        (AIOKafkaConsumerThread._create_worker_consumer, "c2701bfc3e6f6cad"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_is_stood_in_for_or_leant_on_is_as_it_was_read(
+    method: Callable[..., Any], digest: str
+) -> None:
+    """When it is not: read it again, see that `pipeline/workers/app.py` still does as much."""
+    source = inspect.getsource(inspect.unwrap(method))
+    assert hashlib.sha256(source.encode()).hexdigest()[:16] == digest
+
+
+class Stub:
+    """As much of a consumer as `getmany` uses."""
+
+    def __init__(self, records: dict[TP, list[Any]]) -> None:
+        self.app = SimpleNamespace(consumer_generation_id=7)
+        self.flow_active = True
+        self.should_stop = False
+        self.seeks = 0
+        self._records = records
+        self._buffered_partitions: set[TP] = set()
+
+    async def _wait_next_records(self, _: float) -> tuple[dict[TP, list[Any]], set[TP]]:
+        return self._records, {ONE}
+
+    async def perform_seek(self) -> None:
+        self.seeks += 1
+        raise IllegalStateError
+
+    def _still(self, generation: int) -> bool:
+        return _Consumer._still(cast("_Consumer", self), generation)
+
+
+def records(place: TP, *offsets: int) -> list[Any]:
+    return [
+        ConsumerRecord(place.topic, place.partition, n, 1000 * n, 0, None, b"{}", None, 0, 2, ())
+        for n in offsets
+    ]
+
+
+async def got(stub: Stub) -> list[tuple[TP, int, int]]:
+    """Partition, offset and number of records of each message."""
+    found = _Consumer.getmany(cast("_Consumer", stub), 1.0)
+    return [(tp, each.offset, len(cast("list[Any]", each.value))) async for tp, each in found]
+
+
+async def test_a_fetch_is_a_message_for_each_partition_that_is_ours() -> None:
+    stub = Stub({ONE: records(ONE, 3, 4, 5), TWO: records(TWO, 8)})
+    assert await got(stub) == [(ONE, 5, 3)]
+    stub._buffered_partitions = {TWO}
+    assert await got(stub) == [(ONE, 5, 3), (TWO, 8, 1)]
+
+
+async def test_what_was_fetched_in_a_rebalance_is_dropped_and_fetched_again() -> None:
+    stub = Stub({ONE: records(ONE, 3)})
+    stub.flow_active = False
+    assert await got(stub) == []
+    assert stub.seeks == 1
+
+
+async def test_nothing_of_an_earlier_generation_is_handed_on() -> None:
+    stub = Stub({ONE: records(ONE, 3), TWO: records(TWO, 8)})
+    stub._buffered_partitions = {TWO}
+    found = _Consumer.getmany(cast("_Consumer", stub), 1.0)
+    first, _ = await anext(found)
+    stub.app.consumer_generation_id = 8
+    assert first == ONE
+    assert [each async for each in found] == []
