@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export TZ := UTC
 
-.PHONY: help install demo test lint docs bench bench-detection bench-nab bench-replay lock clean
+.PHONY: help install demo test lint docs bench bench-capacity bench-detection bench-nab bench-replay lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,6 +31,9 @@ lint: $(STAMP)  ## style, types and docs
 
 bench: $(STAMP)  ## figures and their baselines, also left in build/bench.json
 	$(BIN)/python -m tests.benchmarks
+
+bench-capacity: $(STAMP)  ## what a fleet of any size needs, from one, two and four workers here
+	$(BIN)/python -m tests.benchmarks capacity
 
 bench-detection: $(STAMP)  ## recall and false pages on fleets not tuned on; DATA=DIR adds real clients
 	$(BIN)/python -m tests.benchmarks detection $(if $(DATA),--data $(DATA))

@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks [PART …]`: measure, print tables, leave figures in `build/`.
 
-Parts: engine, faust, sink, intake, latency, recovery (together `build/bench.json`), detection
+Parts: engine, faust, sink, intake, latency, recovery (together `build/bench.json`), capacity
+(`build/bench-capacity.json`), detection
 (`build/bench-detection.json`), nab (`build/bench-nab.json`), replay (`build/bench-replay.json`),
 or all.
 """
@@ -24,6 +25,7 @@ MODULES = {
     "intake": "intake_speed",
     "latency": "latency",
     "recovery": "recovery",
+    "capacity": "capacity",
     "detection": "detection",
     "nab": "nab_bench",
     "replay": "replay_totals",

@@ -77,7 +77,7 @@ def _staged(store: Store, messages: Sequence[Message], acceptor: Acceptor) -> fl
 
     async def work() -> None:
         for message in messages:
-            await stage.handle(message, _NO_JOURNAL)
+            await stage.handle(message, NO_JOURNAL)
         await stage.flush()
 
     return _seconds(lambda: asyncio.run(_wait(work())))
@@ -87,7 +87,7 @@ async def _wait(work: Awaitable[None]) -> None:
     await work
 
 
-_NO_JOURNAL: Any = None
+NO_JOURNAL: Any = None
 """The sink has nothing to publish."""
 
 
