@@ -1,18 +1,21 @@
 """The money that the owner set aside is going, or gone."""
 
+import math
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, span
 
 _DAY_SECONDS = 86_400.0
-_OVER = 1.2
+_OVER = 1.5
 """A budget is well spent from here on …"""
 _BURN_FACTOR = 4.0
 """… and wakes somebody when the last hour went at so many times its pace, to so many budgets …"""
-_FORECAST = 2.0
+_FORECAST = 3.0
 _FAR_OVER = 2.5
 """… or when so many are spent, however it came to it."""
+_FAST = 2.5
+"""Whoever has come back to an ordinary pace need not be stopped."""
 _EARLY = 0.5
 _EARLY_FACTOR = 20.0
 _RECORD_FACTOR = 2.0
@@ -113,6 +116,8 @@ def _score(budget: _Budget, hourly: float, now: float, *, rushes: bool) -> float
         )
         or (rushes and pace >= _EARLY_FACTOR)
     )
-    if urgent and pace >= 1.0 and budget.spent >= _NANOS_MIN:
+    if share < _EARLY or pace < 1.0:
+        return 0.0
+    if urgent and pace >= _FAST and budget.spent >= _NANOS_MIN:
         return 8.5
-    return 5.2 if share >= 1.0 and pace >= 1.0 else 0.0
+    return 5.2 + min(1.2, 0.8 * math.log(pace)) if share >= 1.0 else 0.0

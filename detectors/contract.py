@@ -42,13 +42,15 @@ class Trigger:
 
 
 _CONFIDENT_HOURS: Final = 8.0
-_YOUNG_CONFIDENCE: Final = 0.35
+_YOUNG_CONFIDENCE: Final = 0.4
 """Factor on evidence against a history of no hours; it grows to 1 at so many."""
 _EXPECTED_MIN: Final = 3.0
 """Requests that must be expected before their absence says something."""
 _AWAKE_SECONDS: Final = 6 * 3600.0
 _SILENCE_NATS: Final = 4.0
 """Surprise at the silence of the key's own sources at which they count as replaced."""
+_UPGRADED_MIN: Final = 2.0
+"""Requests of the usual models that must be missing before they count as replaced."""
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
 
 
@@ -170,6 +172,17 @@ class KeyView:
         own = self.windows.recent(self.minute, minutes).requests
         own -= self.windows.recent_foreign(self.minute, minutes).requests
         return max(replaced, 1.0 - own / (0.25 * expected))
+
+    @cached_property
+    def upgraded(self) -> bool:
+        """Whether models that are new to the key took the place of its own, as in an upgrade."""
+        new = old = 0
+        for what, totals in self.kinds_15m:
+            if what.model and self.history.is_usual_model(what.model):
+                old += totals.requests
+            elif what.model:
+                new += totals.requests
+        return new > 10 * old and self.expected[0] / 4 >= _UPGRADED_MIN
 
     @cached_property
     def foreign_5m(self) -> Totals:

@@ -25,12 +25,12 @@ class Crowd(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         newcomers = [each for each in key.newcomers if each.nats > 1.0 and not _is_ours(each)]
         places = {each.network for each in newcomers}
-        if len(places) < _NEWCOMERS_MIN or key.history.learning:
+        if len(places) < _NEWCOMERS_MIN:
             return None
         hour = key.this_hour
         usual = max(1.0, key.history.crowd.record)
         growth = math.log(max(1.0, hour.distinct_sources / usual))
-        score = 1.2 * (len(places) - 1) + growth
+        score = (1.2 * (len(places) - 1) + growth) * key.confidence
         if len(places) <= _MOVED_MAX:
             score *= 1.0 - key.replaced
         if score < 0.5:

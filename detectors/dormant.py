@@ -28,7 +28,9 @@ class Dormant(Detector):
         if not key.is_waking or history.learning:
             return None
         longer = math.log(history.slept / max(history.longest_sleep, _PAUSE_SECONDS))
-        score = _NATS + _LONGER_NATS * longer if longer > 0 else 0.0
+        score = 0.0
+        if longer > 0:
+            score = _NATS + _LONGER_NATS * longer + history.volume.regularity
         if score < 0.5:
             return None
         return Finding(

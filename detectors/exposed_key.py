@@ -28,7 +28,7 @@ class ExposedKey(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         kinds = [slice_of(token) for token in key.this_hour.tokens]
         addresses = {what.ip for what in kinds if what.exposed}
-        if not addresses or key.history.learning:
+        if not addresses or not key.history.hours:
             return None
         recent = [(what, totals) for what, totals in key.kinds_15m if what.exposed]
         requests = sum(totals.requests for _, totals in recent)
@@ -38,7 +38,7 @@ class ExposedKey(Detector):
         usual = (key.history.exposed_hours + 0.05) / (key.history.hours + 1.0)
         surprise = -math.log(min(1.0, usual))
         crowd = min(1.0, len(addresses) / _SOURCES_FULL)
-        score = surprise * (0.4 + 0.9 * crowd)
+        score = surprise * (0.4 + 0.9 * crowd) * key.confidence
         if score < 0.5:
             return None
         return Finding(

@@ -12,6 +12,7 @@ from detectors.contract import Detector, Finding
 from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
 
+STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
 DISCOUNT = 0.85
 """Factor on each further signal for the same cause, from the strongest down."""
 
@@ -58,11 +59,21 @@ def conclude(evidence: Sequence[Evidence], calibration: Calibration) -> Conclusi
         )
         totals[cause] = sum(part * DISCOUNT**rank for rank, part in enumerate(parts))
     ranked = sorted(totals, key=lambda cause: (-totals[cause], cause))
+    nats = totals[ranked[0]]
+    if ranked[0] == "budget" and _is_why(ranked[1:2], totals, calibration):
+        ranked[:2] = ranked[1], ranked[0]
     return Conclusion(
-        nats=totals[ranked[0]],
+        nats=nats,
         cause=ranked[0],
         runner_up=ranked[1] if len(ranked) > 1 and totals[ranked[1]] > 0 else None,
     )
+
+
+def _is_why(
+    second: Sequence[Cause], totals: Mapping[Cause, float], calibration: Calibration
+) -> bool:
+    """Whether a stranger explains a budget that is gone: that is but what it costs."""
+    return any(cause in STRANGERS and totals[cause] >= calibration.ticket_nats for cause in second)
 
 
 def severity_of(nats: float, calibration: Calibration) -> Severity:

@@ -26,7 +26,7 @@ class Interleaved(Detector):
         far = [
             each for each in key.newcomers if each.level == "country" and each.kind not in _EXEMPT
         ]
-        if not far or key.history.learning:
+        if not far:
             return None
         newest = max(far, key=lambda each: each.totals.requests)
         # What the owner did before the other came is no sign of two.
@@ -38,7 +38,7 @@ class Interleaved(Detector):
         usual = key.history.countries.values or key.history.networks.values
         home = ", ".join(sorted(usual)[:3])
         return Finding(
-            score=2.5,
+            score=2.5 * key.confidence,
             since=newest.first,
             summary=(
                 f"Used from {newest.country} for {span(key.now - newest.first)} while {own} "

@@ -29,11 +29,9 @@ class ModelMix(Detector):
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        if key.history.learning:
-            return None
         models = _by_model(key)
         unknown = {
-            name: each for name, each in models.items() if not key.history.models.knows(name)
+            name: each for name, each in models.items() if not key.history.is_usual_model(name)
         }
         requests = sum(each.requests for each in unknown.values())
         if requests < _REQUESTS_MIN:
@@ -45,17 +43,17 @@ class ModelMix(Detector):
         menu = 0.5 * (len(unknown) - 1)
         spent = min(1.0, 0.4 + 0.6 * sum(each.nanos for each in unknown.values()) / _SPENT_NANOS)
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * spent)
-        known = sum(each.requests for each in models.values()) - requests
-        if known * 10 < requests:
+        if key.upgraded:
             dear *= 1.0 - _DISPLACED
-        score = _SHARE * key.history.model_surprise(name) + 0.7 * dear + menu
+        score = _SHARE * key.history.model_surprise(name) + dear + menu
+        score *= key.confidence if key.history.hours else 0.0
         if score < 0.5:
             return None
         return Finding(
             score=score,
             since=key.now - 900.0,
             summary=(
-                f"{requests} requests in 15 minutes to {len(unknown)} models never used before, "
+                f"{requests} requests in 15 minutes to {len(unknown)} models that are new to it, "
                 f"first {name} at {dollars(price)} a request; usual: {dollars(usual)}."
             ),
             evidence={

@@ -69,8 +69,10 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     nats = newcomer.nats
     if newcomer.level == "network" and key.history.countries.knows(newcomer.country):
         nats -= _SAME_COUNTRY_NATS
-    if newcomer.has_usual_tools and not key.is_waking:
-        nats -= _SAME_TOOLS_CLOUD_NATS if newcomer.kind == "hosting" else _SAME_TOOLS_NATS
+    if newcomer.has_usual_tools:
+        # A key that was forgotten does not move to another region.
+        moves = newcomer.kind == "hosting" and not key.is_waking
+        nats -= _SAME_TOOLS_CLOUD_NATS if moves else _SAME_TOOLS_NATS
         nats = min(nats, _SAME_TOOLS_MAX)
     if newcomer.totals.nanos > _SPENT_FREE_NANOS:
         spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)

@@ -23,8 +23,9 @@ class NewcomerRush(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         if not key.newcomers:
             return None
-        foreign = key.foreign_5m
-        usual = (key.expected[0] / 12, key.expected[1] / 12)
+        foreign, volume = key.foreign_5m, key.history.volume
+        # Neither is it a rush when the owner works at night what is usual by day.
+        usual = (max(key.expected[0], volume.busy_hour / 2) / 12, key.expected[1] / 12)
         if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:
             return None
         by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))

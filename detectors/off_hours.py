@@ -12,6 +12,8 @@ _BURST_NATS = 2.2
 _BURST_MAX = 4.0
 _BUSY_SHARE = 0.5
 _RECORD_SHARE = 0.35
+_JOB_HOURS = 4.0
+"""… but a job of so few hours may be run again as a whole."""
 _SOMETIMES_NATS = 1.0
 """… but hours that the key keeps on other days are quiet only so far."""
 _SOMETIMES_BURST_MAX = 2.5
@@ -42,11 +44,14 @@ class OffHours(Detector):
         weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
         burst = math.log(max(1.0, now.requests / max(volume.busy_hour, 1.0)))
         if rests:
-            # Whoever works a day a week rests at most hours of most days: that says little.
-            days *= volume.regularity
+            # Whoever comes and goes rests at most hours of most days: that says little.
+            regularity = volume.regularity
+            days *= regularity
             full = max(_BUSY_SHARE * volume.busy_hour, _RECORD_SHARE * volume.records.requests_1h)
+            if volume.hours_a_day <= _JOB_HOURS:
+                full = max(full, volume.busy_hour * volume.hours_a_day)
             burst = math.log(max(1.0, now.requests / max(full, 3.0)))
-            burst = min(_BURST_MAX, _BURST_NATS * burst)
+            burst = min(_BURST_MAX, _BURST_NATS * burst) * regularity
             sure = 0.0
         else:
             burst, sure = min(_SOMETIMES_BURST_MAX, burst), _SOMETIMES_NATS

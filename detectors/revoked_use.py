@@ -27,7 +27,7 @@ class RevokedUse(Detector):
         if not status or after < _GRACE_SECONDS:
             return None
         now = key.last_15m
-        strangers = bool(key.newcomers)
+        strangers = bool(key.newcomers) or _has_new_client(key)
         score = 12.0 if status == "revoked" or strangers else 6.0
         if status != "revoked" and not strangers and after < _STRAGGLER_HOURS * 3600:
             return None
@@ -58,3 +58,11 @@ def _death(key: KeyView) -> tuple[str, float]:
     if record.expires_at is not None and epoch(record.expires_at) <= key.now:
         return "expired", epoch(record.expires_at)
     return "", 0.0
+
+
+def _has_new_client(key: KeyView) -> bool:
+    """Without addresses, another client is all that shows a stranger."""
+    history = key.history
+    if history.prefixes.values or not history.clients.values:
+        return False
+    return any(what.client and not history.clients.knows(what.client) for what, _ in key.kinds_15m)

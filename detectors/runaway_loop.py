@@ -9,7 +9,14 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, tim
 _MINUTES = 10
 _PER_MINUTE_MIN = 5.0
 _TIMES_USUAL_MIN = 3.0
+_PEAK_SHARE = 0.7
+"""The best five minutes so far are nearly as usual as their rate."""
 _SAME_SLICE = 0.85
+_UNEVEN = 0.06
+"""Prompts whose mean length varies by less than this from minute to minute are one prompt …"""
+_ALIKE_NATS = 4.0
+_UNLIKE_NATS = 2.4
+"""… and those of a batch that runs once more are not."""
 _YOUNG_PER_MINUTE = 20.0
 """What a key of no known hours may do; its own hours take that place."""
 _YOUNG_HOURS = 8.0
@@ -38,7 +45,10 @@ class RunawayLoop(Detector):
         if len(counts) < _MINUTES or total.requests < _MINUTES * _PER_MINUTE_MIN:
             return None
         mean = fmean(counts)
-        usual = max(key.expected[0] / 60.0, key.history.volume.records.requests_1h / 120.0, 0.5)
+        records = key.history.volume.records
+        usual = max(key.expected[0] / 60.0, records.requests_1h / 120.0, 0.5)
+        # Sessions at full speed are no loop on a key that has always had some.
+        usual = max(usual, _PEAK_SHARE * records.requests_5m / 5.0)
         young = max(0.0, 1.0 - key.history.hours / _YOUNG_HOURS)
         usual = max(usual, young * _YOUNG_PER_MINUTE)
         ratio = mean / usual
@@ -47,7 +57,9 @@ class RunawayLoop(Detector):
             return None
         if total.nanos < _NANOS_MIN:
             return None
-        score = 3.2 + 2.2 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
+        alike = _unevenness(key) < _UNEVEN
+        score = 2.2 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
+        score += _ALIKE_NATS if alike else _UNLIKE_NATS
         return Finding(
             score=score,
             since=key.now - 60.0 * _MINUTES,
@@ -63,6 +75,14 @@ class RunawayLoop(Detector):
                 "share_of_one_kind": largest / total.requests,
             },
         )
+
+
+def _unevenness(key: KeyView) -> float:
+    """Variation of the mean length of prompts between the last minutes, relative to the mean."""
+    minutes = (key.windows.minutes.get(each) for each in range(key.minute - _MINUTES, key.minute))
+    lengths = [each.input_tokens / each.requests for each in minutes if each and each.requests]
+    mean = fmean(lengths)
+    return math.sqrt(pvariance(lengths)) / mean if mean else 0.0
 
 
 def _last_minutes(key: KeyView) -> tuple[list[int], Totals, int]:

@@ -14,7 +14,7 @@ class SlowRamp(Detector):
     misses = "Growth as slow as that of a healthy product."
     advice = "Compare this week with the week before: which source grew?"
     triggers = Trigger.HOUR
-    causes = {"growth": 1.0, "budget": 0.6, "leaked": 0.5, "runaway": 0.4}
+    causes = {"growth": 1.0, "budget": 0.3, "leaked": 0.5, "runaway": 0.4}
     score_max = 3.0
 
     def judge(self, key: KeyView) -> Finding | None:

@@ -16,11 +16,13 @@ _FLOOR_NANOS_1H = 500_000_000.0
 _FLOOR_REQUESTS_1H = 60.0
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not …"""
-_RECORD_NATS = 3.0
+_RECORD_NATS = 3.2
 """… and each factor e beyond it says so much."""
 _MEAN_FACTOR = 8.0
 _MEAN_NATS_MAX = 2.0
 """Beyond so many times an ordinary busy hour, each factor e of an hour says twice as much."""
+_UPGRADED = 0.5
+"""Taken off money that an upgrade to dearer models explains."""
 _YOUNG_HOURS = 6.0
 """A record of so few hours is taken for half of what it may become."""
 _FAILED_SHARE = 0.3
@@ -64,9 +66,10 @@ class SpendSpike(Detector):
             beyond.evidence(
                 _tried(now), key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS
             ),
-            beyond.evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS),
+            beyond.evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS) * _by_price(key),
             _hour_evidence(key, beyond),
         )
+        score *= key.confidence
         if score <= 0.5:
             return None
         foreign = key.foreign_5m
@@ -110,7 +113,12 @@ def _hour_evidence(key: KeyView, beyond: "_Beyond") -> float:
     if by_requests:
         many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    return max(by_requests, by_money)
+    return max(by_requests, by_money * _by_price(key))
+
+
+def _by_price(key: KeyView) -> float:
+    # Dearer models in the place of the old ones are somebody's decision.
+    return 1.0 - _UPGRADED if key.upgraded else 1.0
 
 
 class _Beyond(NamedTuple):
@@ -128,4 +136,4 @@ class _Beyond(NamedTuple):
         beyond = math.log(value / max(record * self.margin * _RECORD_FACTOR, floor / 2))
         if z <= 2.0 or beyond <= 0.0:
             return 0.0
-        return min(z * z / 4, 2.0 + _RECORD_NATS * beyond)
+        return min(z * z / 3, 2.0 + _RECORD_NATS * beyond)

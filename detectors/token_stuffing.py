@@ -1,15 +1,23 @@
 """Far longer prompts than the key ever sends."""
 
 import math
+from typing import NamedTuple
 
+from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
 
 _REQUESTS_MIN = 3
 _RECORD_FACTOR = 2.5
+_HOURS_MIN = 4.0
+_YOUNG_HOURS = 4.0
+"""The longest request of so few hours is taken for half of what it may become."""
+_LONG_NATS = 2.8
+"""Nats for each factor e beyond the longest request so far."""
+_FULL_WEIGHT_REQUESTS = 12
 
 
 class TokenStuffing(Detector):
-    """Input tokens per request in 15 minutes against the key's hourly record."""
+    """Input tokens per request in 15 minutes against the key's hours, and against its longest."""
 
     name = "token_stuffing"
     question = "Are these prompts of the usual length?"
@@ -21,28 +29,59 @@ class TokenStuffing(Detector):
     score_max = 8.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        now = key.last_15m
-        prompt = key.history.prompt
-        if now.requests < _REQUESTS_MIN:
+        found = max(_on_average(key), _one_by_one(key), key=lambda each: each.score)
+        if found.score <= 0.5:
             return None
-        length = max(1.0, now.input_tokens / now.requests)
-        excess = prompt.excess(length)
-        beyond = math.log(length / (prompt.record * _RECORD_FACTOR)) if prompt.record else 0.0
-        if excess < 3.0 or beyond <= 0.0:
-            return None
-        weight = min(1.0, math.log1p(now.requests) / math.log1p(12))
-        score = min(excess, 3.0 + 4.0 * beyond) * weight
+        now = found.totals
         return Finding(
-            score=score,
+            score=found.score,
             since=key.now - 900.0,
             summary=(
-                f"{length:,.0f} input tokens per request over {now.requests} requests "
-                f"({dollars(now.nanos)}) in 15 minutes, {times(length, prompt.usual)} the usual "
-                f"{prompt.usual:,.0f}."
+                f"{found.length:,.0f} input tokens per request over {now.requests} requests "
+                f"({dollars(now.nanos)}) in 15 minutes, {times(found.length, found.usual)} the "
+                f"usual {found.usual:,.0f}; the record is {found.record:,.0f}."
             ),
             evidence={
-                "tokens_per_request": length,
-                "usual_tokens_per_request": prompt.usual,
-                "record_tokens_per_request": prompt.record,
+                "tokens_per_request": found.length,
+                "usual_tokens_per_request": found.usual,
+                "record_tokens_per_request": found.record,
             },
         )
+
+
+class _Found(NamedTuple):
+    """Requests that may be too long."""
+
+    score: float
+    totals: Totals
+    length: float
+    usual: float
+    record: float
+
+
+def _on_average(key: KeyView) -> _Found:
+    """All requests of 15 minutes against the means of hours."""
+    now, prompt = key.last_15m, key.history.prompt
+    length = max(1.0, now.input_tokens / max(1, now.requests))
+    excess = prompt.excess(length)
+    beyond = math.log(length / (prompt.record * _RECORD_FACTOR)) if prompt.record else 0.0
+    score = 0.0
+    if now.requests >= _REQUESTS_MIN and excess >= 3.0 and beyond > 0.0:
+        score = min(excess, 3.0 + 4.0 * beyond) * _weight(now.requests) * key.confidence
+    return _Found(score, now, length, prompt.usual, prompt.record)
+
+
+def _one_by_one(key: KeyView) -> _Found:
+    """Those that were far longer than any before, however many short ones hide them."""
+    now, history = key.windows.recent_longs(key.minute, 15), key.history
+    length = now.input_tokens / max(1, now.requests)
+    score = 0.0
+    if now.requests >= _REQUESTS_MIN and history.hours >= _HOURS_MIN:
+        young = 1.0 + _YOUNG_HOURS / history.hours
+        beyond = math.log(max(1.0, length / (history.longest * young)))
+        score = (2.0 + _LONG_NATS * beyond) * _weight(now.requests)
+    return _Found(score, now, length, history.prompt.usual, history.longest)
+
+
+def _weight(requests: int) -> float:
+    return min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))

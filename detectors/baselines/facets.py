@@ -48,7 +48,11 @@ class FacetTable(Struct, array_like=True, gc=False):
             prior: novelties expected of a key in its first `PRIOR_HOURS`, which its own experience
                 outweighs (a Beta prior on the rate of novelty).
         """
-        if value in self.values or self.hours == 0:
+        return 0.0 if value in self.values else self.surprise_of_new(prior)
+
+    def surprise_of_new(self, prior: float) -> float:
+        """Nats of surprise at any value that is new; 0 while nothing is known."""
+        if self.hours == 0:
             return 0.0
         rate = (self.novelties + prior) / (self.hours + PRIOR_HOURS)
         return max(0.0, -math.log(min(1.0, rate)))

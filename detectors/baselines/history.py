@@ -11,7 +11,7 @@ from detectors.baselines.facets import FacetTable
 from detectors.baselines.newcomers import Newcomer, country_of, evict, network_of
 from detectors.baselines.slices import Place, Slice
 from detectors.baselines.totals import Totals, Window
-from detectors.baselines.volume import Level, Volume
+from detectors.baselines.volume import LEVEL_DECAY, Level, Volume
 from detectors.baselines.windows import HourWindow
 
 YOUNG_HOURS = 8.0
@@ -27,6 +27,8 @@ _CLOUD_KNOWN = 1.0
 """… unless it is a public cloud."""
 _KIND_NATS = {"tor": 3.0, "vpn": 1.5}
 SURPRISE_MAX = 9.0
+MODEL_HOURS = 3.0
+"""Active hours after which a model is one of the key's own."""
 SLEEP_SECONDS = 2.5 * 86400.0
 """A pause as long as this, longer than a weekend, is a sleep."""
 
@@ -71,6 +73,8 @@ class History(Struct, array_like=True, gc=False):
     """Spend of that month's closed hours."""
     end_users: Level = field(default_factory=Level)
     """Distinct end users per hour, of hours in which any was named."""
+    longest: float = 0.0
+    """Input tokens of the longest honest request, slowly forgotten."""
 
     @property
     def learning(self) -> bool:
@@ -124,9 +128,14 @@ class History(Struct, array_like=True, gc=False):
         """Nats of surprise at a client family."""
         return self.clients.surprise(client, _PRIOR["client"]) if client else 0.0
 
+    def is_usual_model(self, model: str) -> bool:
+        """Whether a model was used in some hours already."""
+        known = self.models.values.get(model)
+        return known is not None and (known.hours >= MODEL_HOURS or self.learning)
+
     def model_surprise(self, model: str) -> float:
         """Nats of surprise at a model."""
-        return self.models.surprise(model, _PRIOR["model"]) if model else 0.0
+        return self.models.surprise_of_new(_PRIOR["model"]) if model else 0.0
 
     def newcomer_at(self, place: Place) -> Newcomer | None:
         """The newcomer that a source belongs to."""
@@ -165,7 +174,9 @@ class History(Struct, array_like=True, gc=False):
 
     def compare(self, newcomer: Newcomer, what: Slice, requests: int) -> None:
         """Count what a newcomer does otherwise than the key's own sources."""
-        if what.client and self.clients.hours and not self.clients.knows(what.client):
+        # Neither does an owner whose client has a name send requests without one.
+        named = what.client or self.clients.values
+        if named and self.clients.hours and not self.clients.knows(what.client):
             newcomer.unknown_clients += requests
         if what.model and self.models.values and not self.models.knows(what.model):
             newcomer.unknown_models += requests
@@ -193,6 +204,7 @@ class History(Struct, array_like=True, gc=False):
         self._learn_shape(total)
         if total.users:
             self.end_users.learn(total.distinct_users)
+        self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
         self.hours += 1.0
 
     def _learn_shape(self, total: Window) -> None:

@@ -16,6 +16,8 @@ GRADUATE_HOURS = 3
 """Honest active hours after which a newcomer is taken for the key's own …"""
 GRADUATE_AGE_HOURS = 24
 """… if it came at least this many hours ago."""
+STRANGE_NATS = 2.0
+"""Surprise from which a newcomer's traffic is kept apart from the key's own."""
 LISTED_MAX = 8
 """Clients and models remembered per newcomer."""
 
@@ -55,9 +57,14 @@ class Newcomer(Struct, array_like=True, gc=False):
     """A person said that it is a leak."""
 
     @property
+    def is_strange(self) -> bool:
+        """Whether it is more than another address of a key that has many."""
+        return self.nats >= STRANGE_NATS or self.unknown_clients > 0
+
+    @property
     def has_usual_tools(self) -> bool:
         """Whether it uses nothing but clients and models that the key is known to use."""
-        return bool(self.clients) and not self.unknown_clients and not self.unknown_models
+        return not self.unknown_clients and not self.unknown_models
 
     def observe(self, what: Slice, totals: Totals, minute: int, prefix: str) -> None:
         """Add some of its requests, made within one minute."""

@@ -22,12 +22,17 @@ _SPREAD_MEMORY: Final = 300.0
 _RECORD_HALF_LIFE_HOURS: Final = 30 * 24.0
 _GAP_HOURS_MAX: Final = 24 * 14
 """Idle hours that are learnt as zero after a pause; a longer lull teaches nothing more."""
-_LEVEL_DECAY: Final = 0.999
+LEVEL_DECAY: Final = 0.999
 """Per active hour: a record is half forgotten after 700 of them."""
 _LEVEL_HOURS_MIN: Final = 6
 _SILENCE_HOURS_MAX: Final = 72
 _ACTIVE_MAX: Final = 0.9
 """No hour is so sure to be active that its silence says more than this."""
+_KNOWN_HOURS: Final = 12.0
+_CLIP: Final = 2.0
+"""Once so many hours are known, an hour counts for at most two records …"""
+_GROWTH: Final = 1.5
+"""… and raises a record by at most a half."""
 _DRIFT_SLACK: Final = 0.75
 """Standard deviations an hour that growth may take without being counted."""
 _DRIFT_MAX: Final = 40.0
@@ -61,14 +66,28 @@ class Records(Struct, array_like=True, gc=False):
     hour: int = 0
     """When they were last decayed, in hours since 1970."""
 
-    def learn(self, hour: int, peak: Totals, total: Totals) -> None:
-        """Take in a closed hour: its largest five minutes, and its total."""
+    def learn(self, hour: int, peak: Totals, total: Totals, growth: float) -> None:
+        """Take in a closed hour: its largest five minutes, and its total.
+
+        Args:
+            hour: hours since 1970.
+            peak: the largest five minutes.
+            total: the whole hour.
+            growth: factor by which a record may grow in an hour, so that the first hour of bulk
+                does not make the second one usual.
+        """
         decay = 0.5 ** (max(0, hour - self.hour) / _RECORD_HALF_LIFE_HOURS) if self.hour else 1.0
         self.hour = max(self.hour, hour)
-        self.requests_5m = max(self.requests_5m * decay, float(peak.requests))
-        self.nanos_5m = max(self.nanos_5m * decay, float(peak.nanos))
-        self.requests_1h = max(self.requests_1h * decay, float(total.requests))
-        self.nanos_1h = max(self.nanos_1h * decay, float(total.nanos))
+        self.requests_5m = _raised(self.requests_5m, decay, peak.requests, growth)
+        self.nanos_5m = _raised(self.nanos_5m, decay, peak.nanos, growth)
+        self.requests_1h = _raised(self.requests_1h, decay, total.requests, growth)
+        self.nanos_1h = _raised(self.nanos_1h, decay, total.nanos, growth)
+
+
+def _raised(record: float, decay: float, value: int, growth: float) -> float:
+    # A float, always: an int would come back from storage as another text.
+    value_max = record * growth if record else math.inf
+    return max(record * decay, min(float(value), value_max))
 
 
 class Spread(Struct, array_like=True, gc=False):
@@ -103,7 +122,7 @@ class Level(Struct, array_like=True, gc=False):
         """Take in one positive value."""
         self.spread.learn(math.log(value))
         # A float, always: an int would come back from storage as another text.
-        self.record = max(self.record * _LEVEL_DECAY, float(value))
+        self.record = max(self.record * LEVEL_DECAY, float(value))
 
     @property
     def usual(self) -> float:
@@ -175,8 +194,17 @@ class Volume(Struct, array_like=True, gc=False):
 
     @property
     def regularity(self) -> float:
-        """Share of days on which the key works at its most usual hour, 0 to 1."""
-        return float(max(struct.unpack(f"<{BINS}f", self.active)))
+        """Share of days on which the key works in an hour in which it works, 0 to 1.
+
+        Near 1 for a service or an office; low where sessions come when they come.
+        """
+        active = struct.unpack(f"<{BINS}f", self.active)
+        return float(sum(each * each for each in active) / max(sum(active), 1e-9))
+
+    @property
+    def hours_a_day(self) -> float:
+        """In how many hours of a weekday the key usually works."""
+        return float(sum(struct.unpack(f"<{BINS}f", self.active)[:24]))
 
     @property
     def busy_hour(self) -> float:
@@ -203,8 +231,14 @@ class Volume(Struct, array_like=True, gc=False):
             )
             self.spread.learn(residual)
             self.spread_nanos.learn(math.log1p(total.nanos / 1e6) - math.log1p(nanos / 1e6))
-        self._fold(index, total.requests, total.nanos)
-        self.records.learn(hour, peak, total)
+        known = self.spread.n >= _KNOWN_HOURS
+        records = self.records
+        self._fold(
+            index,
+            min(total.requests, int(_CLIP * records.requests_1h)) if known else total.requests,
+            min(total.nanos, int(_CLIP * records.nanos_1h)) if known else total.nanos,
+        )
+        records.learn(hour, peak, total, _GROWTH if known else math.inf)
         self.last = max(self.last, hour)
 
     def _fold(self, index: int, requests: int, nanos: int) -> None:

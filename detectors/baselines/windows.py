@@ -26,6 +26,8 @@ class HourWindow(Window, array_like=True, gc=False):
     """The part that came from newcomers."""
     users: list[int] = []
     """A sketch of the end users, by the hashes of their names."""
+    longest: int = 0
+    """Input tokens of the longest request, if longer than the key's record."""
 
     @property
     def distinct_users(self) -> int:
@@ -39,12 +41,22 @@ class Windows(Struct, array_like=True, gc=False):
     minutes: dict[int, MinuteWindow] = {}
     hours: dict[int, HourWindow] = {}
     days: dict[int, Window] = {}
+    longs: dict[int, Totals] = {}
+    """By minute: the requests that were far longer than the key's record."""
 
     def recent(self, minute: int, length: int) -> Totals:
         """The sum of the minutes that end with `minute`."""
         total = Totals()
         for window in self._last(minute, length):
             total.add(window)
+        return total
+
+    def recent_longs(self, minute: int, length: int) -> Totals:
+        """What the far longer requests were in the minutes that end with `minute`."""
+        total = Totals()
+        for number, longs in self.longs.items():
+            if minute - length < number <= minute:
+                total.add(longs)
         return total
 
     def recent_foreign(self, minute: int, length: int) -> Totals:

@@ -133,6 +133,8 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
     windows, last = state.windows, closing(minute, horizon)
     for number in [each for each in windows.minutes if each <= last["1m"]]:
         del windows.minutes[number]
+    for number in [each for each in windows.longs if each <= minute - MINUTES_KEPT]:
+        del windows.longs[number]
     for number in [each for each in windows.hours if each <= last["1h"]]:
         _learn(state, number, windows.hours.pop(number), kinds)
     for number in [each for each in windows.days if each <= last["1d"]]:
@@ -153,6 +155,7 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
 
 def _set_usual(state: KeyState, hour: int) -> None:
     history = state.history
+    state.long_over = int(history.longest)
     records = history.volume.records
     if history.learning:
         state.usual = Gates(_YOUNG_GATE_REQUESTS, _YOUNG_GATE_NANOS)

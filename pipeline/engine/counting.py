@@ -23,6 +23,8 @@ SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
 IDS_MAX: Final = 32_768
 """Event ids remembered per key: beyond it duplicates are not recognised."""
+LONG_FACTOR: Final = 1.5
+"""Requests so much longer than the longest so far are counted apart."""
 _IDS_COUNTED_FROM: Final = 256
 """Ids of a group below which nobody counts those of the others."""
 IDS_MINUTES: Final = 5
@@ -76,6 +78,8 @@ def count(state: KeyState, accepted: Accepted, minute: int) -> int:
         note(hour.users, xxh3_64_intdigest(event.end_user.encode()))
     state.requests += 1
     state.nanos += nanos
+    if event.input_tokens > state.long_over and _note_long(state, accepted, minute):
+        fired |= Trigger.VOLUME
     gates = state.gates
     if state.requests >= gates.requests or state.nanos >= gates.nanos:
         fired |= Trigger.VOLUME
@@ -101,6 +105,19 @@ def _begin(
         return totals, Trigger.NONE
     state.novel_minute = minute
     return totals, Trigger.NOVEL
+
+
+def _note_long(state: KeyState, accepted: Accepted, minute: int) -> bool:
+    """Note a request longer than the record; True when it is worth a look."""
+    event, windows = accepted.event, state.windows
+    hour = windows.hours[minute // 60]  # there since the slice began
+    hour.longest = max(hour.longest, event.input_tokens)
+    record = state.history.longest
+    if not record or event.input_tokens < LONG_FACTOR * record:
+        return False
+    longs = windows.longs.setdefault(minute, Totals())
+    longs.add(Totals(1, 0, accepted.nanos, event.input_tokens, event.output_tokens))
+    return longs.requests & (longs.requests - 1) == 0
 
 
 def _crowded(accepted: Accepted, slices: int) -> str:
@@ -165,14 +182,15 @@ def _flush_minute(
         if place is not None:
             window.note_source(place.digest)
         newcomer = None if place is None else history.welcome(place, minute)
-        if place is None or newcomer is None:
-            history.own_last = max(history.own_last, 60.0 * minute)
-            continue
-        what = slice_of(token)
-        newcomer.observe(what, totals, minute, place.prefix)
-        history.compare(newcomer, what, totals.requests)
-        window.foreign.add(totals)
-        hour.foreign.add(totals)
+        if place is not None and newcomer is not None:
+            what = slice_of(token)
+            newcomer.observe(what, totals, minute, place.prefix)
+            history.compare(newcomer, what, totals.requests)
+        if newcomer is not None and newcomer.is_strange:
+            window.foreign.add(totals)
+            hour.foreign.add(totals)
+        elif 60.0 * minute > history.own_last:
+            history.own_last = 60.0 * minute
     fresh = _sum(slices)
     window.add(fresh)
     return fresh

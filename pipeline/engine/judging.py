@@ -11,7 +11,7 @@ from xxhash import xxh3_64_hexdigest
 
 from detectors.contract import Detector, Finding, KeyView
 from detectors.discovery import all_detectors
-from detectors.fusion import Evidence, conclude, risk_of, severity_of
+from detectors.fusion import STRANGERS, Conclusion, Evidence, conclude, risk_of, severity_of
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import Calm, KeyState, OpenIncident
 from schemas.calibration import Calibration
@@ -67,7 +67,7 @@ def _weigh(
     remembered = _remembered(incident, evidence, view.now)
     conclusion = conclude([*evidence, *remembered], calibration)
     severity = severity_of(conclusion.nats, calibration)
-    forgiven = _is_forgiven(state.calm, conclusion.nats, view.now)
+    forgiven = _is_forgiven(state.calm, conclusion, view.now, calibration)
     if rules.witness is not None and not forgiven:
         rules.witness(view.key_id, view.now, evidence, conclusion.nats)
     if forgiven or (severity == "info" and incident is None):
@@ -126,8 +126,19 @@ def _named(name: str) -> Detector | None:
     return next((each for each in all_detectors() if each.name == name), None)
 
 
-def _is_forgiven(calm: Calm | None, nats: float, now: float) -> bool:
-    return calm is not None and now < calm.until and nats < calm.nats + CALM_MARGIN_NATS
+def _is_forgiven(
+    calm: Calm | None, conclusion: Conclusion, now: float, calibration: Calibration
+) -> bool:
+    if calm is None or now >= calm.until:
+        return False
+    if calm.cause is not None:
+        # Nobody has answered: another cause is news, and so is the first page.
+        told = {calm.cause, conclusion.cause}
+        if len(told) > 1 and not told <= STRANGERS:
+            return False
+        if calm.nats < calibration.page_nats <= conclusion.nats:
+            return False
+    return conclusion.nats < calm.nats + CALM_MARGIN_NATS
 
 
 def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncident:
@@ -240,7 +251,8 @@ def _end_quiet(
     until = now + UNANSWERED_CALM_SECONDS
     if snoozed and state.calm is not None:
         until = max(until, state.calm.until)
-    state.calm = Calm(until=until, nats=incident.nats, snoozed=snoozed)
+    cause = None if snoozed else incident.cause
+    state.calm = Calm(until=until, nats=incident.nats, snoozed=snoozed, cause=cause)
     state.incident = None
     return emitted
 

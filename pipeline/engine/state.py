@@ -46,6 +46,8 @@ class Calm(Struct, array_like=True, gc=False):
     """Evidence that was forgiven."""
     snoozed: bool = False
     """Nobody has looked yet: what goes on is not learnt as normal."""
+    cause: Cause | None = None
+    """Nobody has answered, and this alone was told: another cause is news. None: a person spoke."""
 
 
 class Gates(Struct, array_like=True, gc=False):
@@ -86,6 +88,8 @@ class KeyState(Struct, array_like=True, gc=False):
     incidents: int = 0
     """How many were opened."""
     calm: Calm | None = None
+    long_over: int = 0
+    """Requests with more input tokens than this are looked at one by one."""
 
 
 _INT_MAX = 2**63 - 1
