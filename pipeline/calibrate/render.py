@@ -19,20 +19,19 @@ def render(found: Calibrated, before: Calibration) -> Iterator[str]:
         f"others ({weeks[1]:,.0f}); {found.left_out:,} left out as known leaks"
     )
     yield ""
+    calibration = found.calibration
     yield table(
         ("evidence (nats)", "fitted: pages/1000 kw", "held out: pages/1000 kw"),
         [
             (
-                f"{each.nats:.1f}" + ("  <- page" if each.nats == now.page_nats else ""),
+                f"{each.nats:.1f}" + ("  <- page" if each.nats == calibration.page_nats else ""),
                 f"{each.fitted.per_1000_key_weeks:.1f}",
                 f"{each.held_out.per_1000_key_weeks:.1f}",
             )
-            for now in [found.calibration]
             for each in found.curve
         ],
     )
     yield ""
-    calibration = found.calibration
     yield (
         f"{calibration.version}: a page takes {calibration.page_nats:g} nats (was "
         f"{before.page_nats:g}), a ticket {calibration.ticket_nats:g} (was {before.ticket_nats:g})"

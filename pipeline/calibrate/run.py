@@ -124,7 +124,7 @@ def _curve(tally: Tally, fitted: list[str], held_out: list[str], page_nats: floa
     weeks = tally.key_weeks(fitted), tally.key_weeks(held_out)
     return [
         Point(
-            round(nats, 2),
+            nats,
             Rate(tally.pages_at(nats, fitted), weeks[0]),
             Rate(tally.pages_at(nats, held_out), weeks[1]),
         )
