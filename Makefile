@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export TZ := UTC
 
-.PHONY: help install demo test lint docs bench bench-capacity bench-detection bench-nab bench-replay lock clean
+.PHONY: help install demo test lint docs bench bench-capacity bench-detection bench-nab bench-replay faults lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'

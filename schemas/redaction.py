@@ -4,8 +4,6 @@ import hashlib
 import re
 from typing import Final
 
-import numpy as np
-
 _SHAPES = (
     # OpenAI, Anthropic, OpenRouter, LiteLLM; behind letters (risk-, task-) only what is no word.
     rb"(?<![A-Za-z]{2})sk-[A-Za-z0-9_\-]{6,}"
@@ -53,6 +51,8 @@ def may_hold_secret(raw: bytes) -> bool:
     """Whether bytes hold the beginning of a known secret's shape: a cheap test before a scrub."""
     if len(raw) < _LONG:
         return any(hint in raw for hint in _HINTS)
+    import numpy as np  # noqa: PLC0415 - `leakline --help` has no use for it
+
     letters = np.frombuffer(raw, dtype=np.uint8)
     pairs = letters[:-1].astype(np.uint16) << 8 | letters[1:]
     return any((pairs == pair).any() and hint in raw for pair, hint in _PAIRS.items())

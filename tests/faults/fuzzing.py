@@ -19,6 +19,7 @@ from pipeline.notify.clicks import read_click
 from pipeline.notify.signature import interaction_from_request
 from pipeline.serve.intake import FORMATS, Format
 from schemas.codec import Refused, decode_record, encode
+from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.provider_usage import ProviderUsage
 from schemas.spend_window import SpendWindow
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, RECORD_HEADER
@@ -151,15 +152,21 @@ def targets() -> list[Target]:
         provider="openai", key_id="k", model="m", window_start=START, window_end=START + 60,
         input_tokens=1, output_tokens=1, observed_at=START + 90,
     )  # fmt: skip
+    question = UseQuestion(
+        question_id="q", part=0, key_ids=["k"], window_start=START, window_end=START + 60
+    )
+    use = UseAnswer(question_id="q", part=0, use=GatewayUse(1, 2, 3, START))
     controls = {
         "key": encode(key_record()), "verdict": encode(verdict()), "provider-usage": encode(usage),
-        "calibration": encode(rules().calibration),
+        "calibration": encode(rules().calibration), "gateway-use": encode(question),
     }  # fmt: skip
     window = SpendWindow(
         key_id="k", granularity="1m", window_start=START, spend_usd=1.0, requests=1, errors=0,
         input_tokens=1, output_tokens=1, distinct_sources=1, version=1,
     )  # fmt: skip
-    records = [incident(), action(), action_result(), verdict(), key_record(), usage, window]
+    records = [
+        incident(), action(), action_result(), verdict(), key_record(), usage, window, use,
+    ]  # fmt: skip
     return [
         Target("event", partial(_accept, {}), events),
         Target("packed events", partial(_accept, {CONTENT_TYPE_HEADER: NDJSON}), [packed]),

@@ -1,6 +1,7 @@
 """Faults of the real stack, one after another while traffic goes on."""
 
 import asyncio
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from schemas.topics import DETECT_STATE
 from tests.faults.real_checks import violations
-from tests.faults.real_stack import SESSION_SECONDS, RealStack, resume, suspend
+from tests.faults.real_stack import SESSION_SECONDS, Member, RealStack, resume, suspend
 from tests.support.full_disk import SAYS as FULL_DISK_SAYS
 from tests.support.full_disk import run as full_disk_run
 from tests.support.kafka_log import read
@@ -214,16 +215,26 @@ async def from_nothing(stack: RealStack) -> Outcome:
 
 async def terminate(stack: RealStack) -> Outcome:
     """SIGTERM to every worker, amid traffic and amid each outage: each ends within 10 s."""
-    outages = (_no_outage, _hanging_store, _refusing_store, _hanging_others, _no_broker)
+    outages = (_no_outage, _hanging_outside, _refusing_store, _no_broker)
     outcome = Outcome("real: SIGTERM, also amid outages", len(outages) * len(stack.members))
     for outage in outages:
         # a process that still imports dies of the signal at once, and has nothing to make durable
         outcome.violations += await violations(stack)
-        youngest = max(each.started_at for each in stack.members)
-        await asyncio.sleep(max(0.0, youngest + START_SECONDS - time.monotonic()))
+        while not all(map(_hears, stack.members)):  # noqa: ASYNC110 - of others
+            await asyncio.sleep(TICK_SECONDS)
         async with outage(stack):
             outcome.violations += await _terminated(stack, outage.__name__.strip("_"))
     return outcome
+
+
+def _hears(member: Member) -> bool:
+    """Whether a process has come so far that it handles SIGTERM."""
+    try:
+        status = Path(f"/proc/{member.process.pid}/status").read_text()
+    except OSError:  # no such system
+        return time.monotonic() > member.started_at + START_SECONDS
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 async def _terminated(stack: RealStack, amid: str) -> list[str]:
@@ -256,8 +267,10 @@ async def _no_outage(stack: RealStack) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _hanging_store(stack: RealStack) -> AsyncIterator[None]:
+async def _hanging_outside(stack: RealStack) -> AsyncIterator[None]:
     stack.front.fail("delay", seconds=20.0)
+    stack.slack.faults += [("chat.postMessage", "time-out")] * 2
+    stack.gateway.faults += ["time-out"] * 2
     await stack.plant()
     await asyncio.sleep(2.0)
     yield
@@ -271,15 +284,6 @@ async def _refusing_store(stack: RealStack) -> AsyncIterator[None]:
     await asyncio.sleep(2.0)
     yield
     await asyncio.to_thread(stack.front.start, port)
-
-
-@asynccontextmanager
-async def _hanging_others(stack: RealStack) -> AsyncIterator[None]:
-    stack.slack.faults += [("chat.postMessage", "time-out")] * 2
-    stack.gateway.faults += ["time-out"] * 2
-    await stack.plant()
-    await asyncio.sleep(1.0)
-    yield
 
 
 @asynccontextmanager

@@ -55,6 +55,17 @@ class Installation:
         assert process.wait(START_SECONDS_MAX) == 0, self.said()
         self._running.remove(process)
 
+    def ask(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end, however it ends."""
+        return subprocess.run(  # noqa: S603 - our own command line
+            [sys.executable, "-m", "pipeline.cli", *words, "--config", str(self._file)],
+            cwd=ROOT,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def start(self, *words: str) -> subprocess.Popen[bytes]:
         """Start a command that runs until it is told to stop."""
         return self._start(words)
