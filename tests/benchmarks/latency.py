@@ -42,8 +42,12 @@ KEYS_HONEST: Final = 10_000
 PARTITIONS: Final = 4
 FEED_SECONDS: Final = 0.05
 PLANT_SECONDS: Final = 0.4
+APART_SECONDS: Final = 900.0
+"""Between planted requests by their own clocks: a storm within an hour would share a message."""
 LOOK_SECONDS: Final = 0.005
 SECONDS: Final = 15.0
+WARM_SECONDS: Final = 8.0
+"""Ten thousand keys that nobody has seen before are no steady state."""
 PAGED_SECONDS_MAX: Final = 60.0
 CLICKS: Final = 10
 _PLANTED = re.compile(r"planted-[0-9a-f]{8}")
@@ -80,6 +84,7 @@ async def _measure(here: Installation, others: StandIns, kafka: Kafka, seconds: 
         planted = await feeder.register(int(len(RATES) * seconds / PLANT_SECONDS) + 1)
         await feeder.plant(planted.pop(), sight)
         await _all_paged(sight)  # everything has started
+        await feeder.feed(RATES[0], WARM_SECONDS)
         figures: Figures = {}
         for rate in RATES:
             waits = await _at_rate(feeder, sight, rate, seconds, planted)
@@ -168,6 +173,7 @@ class _Feeder:
         self._producer = producer
         self._topic = topic_name(kafka, USAGE_EVENTS)
         self._random = random.Random(1)  # noqa: S311 - no cryptography
+        self._left = 0
         self._tails: list[list[bytes]] = [[] for _ in range(kafka.partitions)]
         for number in range(KEYS_HONEST):
             key_id = f"honest-{number:05d}"
@@ -182,6 +188,7 @@ class _Feeder:
     async def register(self, count: int) -> list[str]:
         """So many keys that nobody may use."""
         keys = [f"planted-{secrets.token_hex(4)}" for _ in range(count)]
+        self._left = count
         for key_id in keys:
             record = encode(KeyRecord(key_id=key_id, canary=True, alias=key_id))
             await self._log.send(KEYS, key_id, record)
@@ -191,7 +198,9 @@ class _Feeder:
     async def plant(self, key_id: str, sight: _Sight) -> None:
         """The first use of a key that nobody may use."""
         sight.produced[key_id] = now = time.time()
-        made = event(now, event_id=secrets.token_hex(8), key_id=key_id, client_ip=ABROAD)
+        self._left -= 1
+        at = now - self._left * APART_SECONDS
+        made = event(at, event_id=secrets.token_hex(8), key_id=key_id, client_ip=ABROAD)
         await self._log.send(USAGE_EVENTS, key_id, encode(made))
 
     async def feed(self, rate: int, seconds: float) -> None:
