@@ -237,7 +237,9 @@ class History(Struct, array_like=True, gc=False):
             return
         self.prefixes.learn({place.prefix for place in own}, hour)
         self.networks.learn({network_of(place) for place in own}, hour)
-        self.countries.learn({country_of(place) for place in own} - {""}, hour)
+        # Clouds have no place of their own, but lists of their addresses have gaps: what is not
+        # listed passes for a line in the country of the others.
+        self.countries.learn({place.country for place in own if place.country}, hour)
         self.kinds.learn({place.kind or "isp" for place in own}, hour)
         for place in own:
             for label in (country_of(place), network_of(place), place.prefix):

@@ -32,7 +32,7 @@ UNANSWERED_CALM_SECONDS: Final = 2 * 86400.0
 CALM_MARGIN_NATS: Final = 4.0
 """How much stronger than what was forgiven new evidence must be."""
 _WORTH_TELLING_NATS: Final = 1.5
-_WORTH_TELLING_NANOS: Final = 1_000_000_000
+_WORTH_TELLING_NANOS: Final = 5_000_000_000
 
 
 def look(

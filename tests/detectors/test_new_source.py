@@ -2,9 +2,15 @@
 
 import pytest
 
+from detectors.baselines.history import History
+from detectors.baselines.slices import slice_from
+from detectors.baselines.windows import HourWindow
+from pipeline.enrich.sources import Source
 from tests.support.events import burst, thief
 from tests.support.examples import NOW, Example, findings, honest
 
+HOUR_0 = 500_000
+"""Hours since 1970."""
 FIRES: dict[str, Example] = {
     "another country": lambda: honest(thief(NOW, 20)),
     "Tor": lambda: honest(thief(NOW, 20, client_ip="185.220.101.4")),
@@ -24,3 +30,16 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("new_source", example)
+
+
+def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
+    history = History()
+    listed = Source("52.95.110.1", "52.95.110.0/24", "US", None, "Amazon AWS", "hosting", 1)
+    unlisted = Source("20.30.4.5", "20.30.4.0/24", "US", None, None, None, 2)
+    abroad = Source("200.160.2.3", "200.160.2.0/24", "BR", None, None, None, 3)
+    what = slice_from("", "curl/8", "gpt-4o", "chat", 200, has_origin=False)
+    for hour in range(30):
+        history.learn(HOUR_0 + hour, None, [(what, listed)], HourWindow(requests=9))
+    assert history.surprise(unlisted)[0] == "network"
+    assert history.surprise(abroad)[0] == "country"
+    assert history.surprise(abroad)[2] > history.surprise(unlisted)[2]
