@@ -1,6 +1,5 @@
 """The money that the owner set aside is going, or gone."""
 
-import math
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -120,4 +119,4 @@ def _score(budget: _Budget, hourly: float, now: float, *, rushes: bool) -> float
         return 0.0
     if urgent and pace >= _FAST and budget.spent >= _NANOS_MIN:
         return 8.5
-    return 5.2 + min(1.2, 0.8 * math.log(pace)) if share >= 1.0 else 0.0
+    return 5.2 if share >= 1.0 else 0.0

@@ -174,6 +174,16 @@ class KeyView:
         return max(replaced, 1.0 - own / (0.25 * expected))
 
     @cached_property
+    def new_models_share(self) -> float:
+        """Share of the money of 15 minutes that went into models new to the key."""
+        new = sum(
+            totals.nanos
+            for what, totals in self.kinds_15m
+            if what.model and not self.history.is_usual_model(what.model)
+        )
+        return new / max(1, self.last_15m.nanos)
+
+    @cached_property
     def upgraded(self) -> bool:
         """Whether models that are new to the key took the place of its own, as in an upgrade."""
         new = old = 0

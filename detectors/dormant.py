@@ -1,11 +1,15 @@
 """A key that nobody used for a long time comes to life."""
 
 import math
+from collections.abc import Mapping
 
 from detectors.contract import Detector, Finding, KeyView, Trigger, span
+from schemas.incident import Cause
 
 _PAUSE_SECONDS = 3 * 86_400.0
 """Weekends are usual, also before the first."""
+_BY_OWNER: Mapping[Cause, float] = {"hygiene": 1.0, "leaked": 0.6}
+"""Those who come back to a key are mostly those who left it."""
 _NATS = 1.5
 _LONGER_NATS = 2.0
 """Nats for each factor e beyond the longest pause."""
@@ -35,6 +39,7 @@ class Dormant(Detector):
             return None
         return Finding(
             score=score,
+            causes=None if key.newcomers else _BY_OWNER,
             since=history.woke,
             summary=(
                 f"{key.last_15m.requests} requests in 15 minutes after {span(history.slept)} of "

@@ -8,7 +8,7 @@ from detectors.contract import Detector, Finding, KeyView, Trigger
 from schemas.incident import Cause
 
 _SOURCES_FULL = 4
-_ONE_PERSON: Mapping[Cause, float] = {"exposed": 1.15, "leaked": 0.95, "shared": 0.6}
+_ONE_PERSON: Mapping[Cause, float] = {"exposed": 1.25, "leaked": 0.8, "shared": 0.6}
 """A browser at one or two addresses may also be somebody with a chat front end."""
 _ONE_PERSON_SOURCES = 2
 

@@ -5,11 +5,12 @@ import math
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 
-_SHARE = 0.35
+_SHARE = 0.5
 _DEAR_NATS = 1.2
 """Nats for each factor e by which a request costs more than usual, and at most …"""
 _DEAR_MAX = 4.0
 _REQUESTS_MIN = 2
+_FULL_WEIGHT_REQUESTS = 4
 _SPENT_NANOS = 300_000_000
 """Thirty cents of an hour with such models: below it a dear model counts for less."""
 _DISPLACED = 0.5
@@ -26,7 +27,7 @@ class ModelMix(Detector):
     advice = "Ask whether an upgrade was planned; if the source is new as well, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.95, "runaway": 0.2, "growth": 0.3}
-    score_max = 6.0
+    score_max = 6.5
 
     def judge(self, key: KeyView) -> Finding | None:
         models = _by_model(key)
@@ -42,6 +43,7 @@ class ModelMix(Detector):
         dear = max(0.0, math.log(price / usual)) if usual and price else 0.0
         menu = 0.5 * (len(unknown) - 1)
         spent = min(1.0, 0.4 + 0.6 * sum(each.nanos for each in unknown.values()) / _SPENT_NANOS)
+        spent *= min(1.0, requests / _FULL_WEIGHT_REQUESTS)
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * spent)
         if key.upgraded:
             dear *= 1.0 - _DISPLACED

@@ -7,11 +7,13 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 _DAYS_NEEDED = 3.0
 """Days of this kind that must be known before an hour can be called unusual."""
 _FULL_WEIGHT_REQUESTS = 20
-_BURST_NATS = 2.2
+_BURST_NATS = 2.4
 """Nats for each factor e above half of the key's busy hour, or a third of its record …"""
 _BURST_MAX = 4.0
 _BUSY_SHARE = 0.5
 _RECORD_SHARE = 0.35
+_QUIET_SHARE = 0.08
+"""An hour with so small a share of a busy one is a time of rest."""
 _JOB_HOURS = 4.0
 """… but a job of so few hours may be run again as a whole."""
 _SOMETIMES_NATS = 1.0
@@ -33,14 +35,16 @@ class OffHours(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         volume = key.history.volume
-        rests = volume.always_rests(key.hour, key.zone)
+        now = key.this_hour
+        # A handful of stray requests at night does not make the night a time of work.
+        quiet = key.expected[0] < _QUIET_SHARE * min(now.requests, volume.busy_hour)
+        rests = quiet or volume.always_rests(key.hour, key.zone)
         days = volume.days_known(key.hour, key.zone)
         if rests:
             days = volume.weekdays + volume.weekends
         if days < _DAYS_NEEDED or key.history.learning:
             return None
-        usual = volume.activity(key.hour, key.zone)
-        now = key.this_hour
+        usual = 0.0 if quiet else volume.activity(key.hour, key.zone)
         weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
         burst = math.log(max(1.0, now.requests / max(volume.busy_hour, 1.0)))
         if rests:

@@ -13,7 +13,7 @@ _FLOOR_NANOS = 200_000_000.0
 """Twenty cents in five minutes: below it, no volume is worth a look."""
 _FLOOR_REQUESTS = 30.0
 _FLOOR_NANOS_1H = 500_000_000.0
-_FLOOR_REQUESTS_1H = 60.0
+_FLOOR_REQUESTS_1H = 50.0
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not …"""
 _RECORD_NATS = 3.2
@@ -30,9 +30,13 @@ _FAILED_SHARE = 0.3
 _BY_OWNER: Mapping[Cause, float] = {
     "runaway": 1.0,
     "growth": 0.8,
-    "budget": 0.5,
+    "budget": 0.3,
     "leaked": 0.6,
 }
+_MOST = 0.5
+_FULL_WEIGHT_REQUESTS = 5
+_BY_MODELS: Mapping[Cause, float] = {"leaked": 0.9, "runaway": 0.7, "growth": 0.5, "budget": 0.5}
+"""Most of the money went into models that are new to the key."""
 _BY_NEWCOMERS: Mapping[Cause, float] = {
     "leaked": 0.85,
     "runaway": 0.7,
@@ -55,7 +59,7 @@ class SpendSpike(Detector):
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
     triggers = Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL
     causes = _BY_OWNER
-    score_max = 7.0
+    score_max = 8.0
 
     def judge(self, key: KeyView) -> Finding | None:
         now = key.last_5m
@@ -66,18 +70,17 @@ class SpendSpike(Detector):
             beyond.evidence(
                 _tried(now), key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS
             ),
-            beyond.evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS) * _by_price(key),
+            beyond.evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS)
+            * _by_price(key, now.requests),
             _hour_evidence(key, beyond),
         )
         score *= key.confidence
         if score <= 0.5:
             return None
-        foreign = key.foreign_5m
-        by_newcomers = 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos
         return Finding(
             score=score,
             since=key.now - 300.0,
-            causes=_BY_NEWCOMERS if by_newcomers else _BY_OWNER,
+            causes=_causes(key, now),
             summary=(
                 f"{now.requests} requests and {dollars(now.nanos)} in 5 minutes, "
                 f"{times(now.nanos, usual)} the usual {dollars(usual)} of this hour; "
@@ -113,12 +116,20 @@ def _hour_evidence(key: KeyView, beyond: "_Beyond") -> float:
     if by_requests:
         many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    return max(by_requests, by_money * _by_price(key))
+    return max(by_requests, by_money * _by_price(key, hour.requests))
 
 
-def _by_price(key: KeyView) -> float:
-    # Dearer models in the place of the old ones are somebody's decision.
-    return 1.0 - _UPGRADED if key.upgraded else 1.0
+def _by_price(key: KeyView, requests: int) -> float:
+    # Dearer models in the place of the old ones are somebody's decision, and one request a try.
+    weight = min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
+    return weight * (1.0 - _UPGRADED if key.upgraded else 1.0)
+
+
+def _causes(key: KeyView, now: Totals) -> Mapping[Cause, float]:
+    foreign = key.foreign_5m
+    if 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos:
+        return _BY_NEWCOMERS
+    return _BY_MODELS if key.new_models_share > _MOST and not key.upgraded else _BY_OWNER
 
 
 class _Beyond(NamedTuple):
@@ -132,8 +143,8 @@ class _Beyond(NamedTuple):
         """Nats."""
         if value < floor:
             return 0.0
-        z = (math.log(value) - math.log(max(usual, floor / 4))) / self.sigma
-        beyond = math.log(value / max(record * self.margin * _RECORD_FACTOR, floor / 2))
+        z = (math.log(value) - math.log(max(usual, floor / 8))) / self.sigma
+        beyond = math.log(value / max(record * self.margin * _RECORD_FACTOR, floor / 4))
         if z <= 2.0 or beyond <= 0.0:
             return 0.0
         return min(z * z / 3, 2.0 + _RECORD_NATS * beyond)

@@ -13,7 +13,7 @@ _YOUNG_HOURS = 4.0
 """The longest request of so few hours is taken for half of what it may become."""
 _LONG_NATS = 2.8
 """Nats for each factor e beyond the longest request so far."""
-_FULL_WEIGHT_REQUESTS = 12
+_FULL_WEIGHT_REQUESTS = 7
 
 
 class TokenStuffing(Detector):
