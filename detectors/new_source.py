@@ -1,6 +1,7 @@
 """Use from a place that the key has never been used from."""
 
 import math
+import re
 
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, span
@@ -14,8 +15,10 @@ _REPLACED_NATS = 4.0
 _HOSTILE_NATS = 4.0
 _SAME_TOOLS_NATS = 1.4
 _SAME_TOOLS_CLOUD_NATS = 4.5
-"""Taken off for a newcomer with the owner's clients and models, above all one in a cloud: a service
-that moves, or a further region of it."""
+"""Taken off for a newcomer with the owner's clients and models, above all one in a big cloud: a
+service that moves, or a further region of it."""
+_BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
+"""Where services move to. Thieves rent from cheaper hosts."""
 _SAME_TOOLS_MAX = 6.0
 """A place alone, without anything else that is strange, wakes nobody."""
 _SPENT_FREE_NANOS = 2_000_000_000
@@ -71,7 +74,7 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
         nats -= _SAME_COUNTRY_NATS
     if newcomer.has_usual_tools:
         # A key that was forgotten does not move to another region.
-        moves = newcomer.kind == "hosting" and not key.is_waking
+        moves = _BIG_CLOUDS.search(newcomer.network) is not None and not key.is_waking
         nats -= _SAME_TOOLS_CLOUD_NATS if moves else _SAME_TOOLS_NATS
         nats = min(nats, _SAME_TOOLS_MAX)
     if newcomer.totals.nanos > _SPENT_FREE_NANOS:

@@ -18,7 +18,7 @@ class RevokedUse(Detector):
     misses = "Keys whose revocation nobody recorded."
     advice = "Find the gateway that still accepts the key; a stranger's tries prove the leak."
     triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
-    causes = {"revoked_use": 1.0}
+    causes = {"revoked_use": 1.5}
     score_max = 12.0
 
     def judge(self, key: KeyView) -> Finding | None:
