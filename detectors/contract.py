@@ -44,6 +44,8 @@ class Trigger:
 _CONFIDENT_HOURS: Final = 8.0
 _YOUNG_CONFIDENCE: Final = 0.4
 """Factor on evidence against a history of no hours; it grows to 1 at so many."""
+_MOVED_MIN: Final = 10.0
+"""Requests in five minutes that anybody who moved may make."""
 _EXPECTED_MIN: Final = 3.0
 """Requests that must be expected before their absence says something."""
 _AWAKE_SECONDS: Final = 6 * 3600.0
@@ -162,16 +164,19 @@ class KeyView:
         history = self.history
         if self.is_waking:
             return 0.0
-        silence = history.volume.silence(history.own_last, self.now, self.zone)
+        volume = history.volume
+        # Whoever comes and goes is silent often, and whoever moved does as much as before.
+        silence = volume.regularity * volume.silence(history.own_last, self.now, self.zone)
+        moved = max(volume.records.requests_5m, _MOVED_MIN) / max(1, self.foreign_5m.requests)
         replaced = min(1.0, silence / _SILENCE_NATS) if history.own_last else 0.0
         first = int(min(each.first for each in newcomers) // 60)
         minutes = min(30, self.minute - first + 1)
         expected = self.expected[0] * minutes / 60.0
-        if expected < _EXPECTED_MIN:
-            return replaced
-        own = self.windows.recent(self.minute, minutes).requests
-        own -= self.windows.recent_foreign(self.minute, minutes).requests
-        return max(replaced, 1.0 - own / (0.25 * expected))
+        if expected >= _EXPECTED_MIN:
+            own = self.windows.recent(self.minute, minutes).requests
+            own -= self.windows.recent_foreign(self.minute, minutes).requests
+            replaced = max(replaced, 1.0 - own / (0.25 * expected))
+        return replaced * min(1.0, moved)
 
     @cached_property
     def new_models_share(self) -> float:
@@ -193,6 +198,12 @@ class KeyView:
             elif what.model:
                 new += totals.requests
         return new > 10 * old and self.expected[0] / 4 >= _UPGRADED_MIN
+
+    @property
+    def excess_usd_per_hour(self) -> float:
+        """The present rate of spend beyond the dearest hour so far."""
+        rate, records = self.last_15m.nanos * 4, self.history.volume.records
+        return max(0.0, rate - max(records.nanos_1h, self.expected[1])) / 1e9
 
     @cached_property
     def foreign_5m(self) -> Totals:

@@ -5,6 +5,7 @@ traffic are not independent, so each further one counts for less; the sum for th
 compared with what the calibration asks for.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
 
 STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
+STAKES_FREE_USD = 5.0
+"""Dollars an hour beyond the dearest hour so far that can wait for better evidence."""
+STAKES_NATS = 0.6
+STAKES_MAX = 2.0
+"""Each factor e of them counts so much, up to a limit: a launch can be dear, too."""
 DISCOUNT = 0.85
 """Factor on each further signal for the same cause, from the strongest down."""
 
@@ -76,11 +82,26 @@ def _is_why(
     return any(cause in STRANGERS and totals[cause] >= calibration.ticket_nats for cause in second)
 
 
-def severity_of(nats: float, calibration: Calibration) -> Severity:
-    """How urgent so much evidence is."""
-    if nats >= calibration.page_nats:
+def severity_of(
+    nats: float, calibration: Calibration, excess_usd_per_hour: float = 0.0
+) -> Severity:
+    """How urgent so much evidence is, with so much money at stake.
+
+    Dollars are no evidence, but waiting for more has its price: a page takes the less of it the
+    faster money goes.
+    """
+    if nats >= calibration.ticket_nats and nats + stakes(excess_usd_per_hour) >= (
+        calibration.page_nats
+    ):
         return "page"
     return "ticket" if nats >= calibration.ticket_nats else "info"
+
+
+def stakes(excess_usd_per_hour: float) -> float:
+    """Nats of evidence that a page takes less, for a rate of spend beyond anything so far."""
+    if excess_usd_per_hour <= STAKES_FREE_USD:
+        return 0.0
+    return min(STAKES_MAX, STAKES_NATS * math.log(excess_usd_per_hour / STAKES_FREE_USD))
 
 
 def risk_of(nats: float, calibration: Calibration) -> float:

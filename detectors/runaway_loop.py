@@ -60,6 +60,7 @@ class RunawayLoop(Detector):
         alike = _unevenness(key) < _UNEVEN
         score = 2.2 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
         score += _ALIKE_NATS if alike else _UNLIKE_NATS
+        score *= key.confidence  # a job that runs each night has a first night
         return Finding(
             score=score,
             since=key.now - 60.0 * _MINUTES,

@@ -114,6 +114,7 @@ def _note_long(state: KeyState, accepted: Accepted, minute: int) -> bool:
     hour.longest = max(hour.longest, event.input_tokens)
     record = state.history.longest
     if not record or event.input_tokens < LONG_FACTOR * record:
+        state.long_over = event.input_tokens
         return False
     longs = windows.longs.setdefault(minute, Totals())
     longs.add(Totals(1, 0, accepted.nanos, event.input_tokens, event.output_tokens))

@@ -66,7 +66,7 @@ def _weigh(
     incident = state.incident
     remembered = _remembered(incident, evidence, view.now)
     conclusion = conclude([*evidence, *remembered], calibration)
-    severity = severity_of(conclusion.nats, calibration)
+    severity = severity_of(conclusion.nats, calibration, view.excess_usd_per_hour)
     forgiven = _is_forgiven(state.calm, conclusion, view.now, calibration)
     if rules.witness is not None and not forgiven:
         rules.witness(view.key_id, view.now, evidence, conclusion.nats)

@@ -146,3 +146,13 @@ def test_noise_on_other_keys_hides_nothing() -> None:
     among = run(messages(in_time(victim, noise), 200)).incidents
     assert pages(alone)
     assert [each for each in among if each.key_id == KEY] == alone
+
+
+def test_a_job_that_runs_each_night_has_a_first_night_and_becomes_usual() -> None:
+    nights = [
+        burst(workday(day, 2), 2_250, seconds=25 * MINUTE, input_tokens=700, cost_usd=1e-4)
+        for day in range(9)
+    ]
+    incidents = run(messages(in_time(*nights))).incidents
+    assert not pages(incidents)
+    assert not [each for each in incidents if epoch(each.opened_at) > workday(4, 0)]

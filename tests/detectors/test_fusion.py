@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from detectors.calibration import SHIPPED
 from detectors.contract import Finding
 from detectors.discovery import all_detectors
-from detectors.fusion import Evidence, conclude, risk_of, severity_of
+from detectors.fusion import (
+    STAKES_FREE_USD,
+    STAKES_MAX,
+    Evidence,
+    conclude,
+    risk_of,
+    severity_of,
+)
 
 DETECTORS = {each.name: each for each in all_detectors()}
 LEVELS = ("info", "ticket", "page")
@@ -65,6 +72,23 @@ def test_a_calibration_may_silence_a_detector() -> None:
 def test_severities_begin_at_their_thresholds(nats: float) -> None:
     below, at = severity_of(nats - 1e-9, SHIPPED), severity_of(nats, SHIPPED)
     assert LEVELS.index(at) - LEVELS.index(below) == (nats > 0)
+
+
+@pytest.mark.parametrize(
+    ("nats", "excess_usd_per_hour", "severity"),
+    [
+        (SHIPPED.page_nats - 1.0, 0.0, "ticket"),
+        (SHIPPED.page_nats - 1.0, STAKES_FREE_USD, "ticket"),
+        (SHIPPED.page_nats - 1.0, 20.0, "ticket"),
+        (SHIPPED.page_nats - 1.0, 60.0, "page"),
+        (SHIPPED.page_nats - STAKES_MAX - 0.1, 1e6, "ticket"),
+        (SHIPPED.ticket_nats - 0.1, 1e6, "info"),
+    ],
+)
+def test_a_page_takes_less_evidence_the_faster_money_goes(
+    nats: float, excess_usd_per_hour: float, severity: str
+) -> None:
+    assert severity_of(nats, SHIPPED, excess_usd_per_hour) == severity
 
 
 def test_risk_is_a_half_at_the_threshold_of_a_page_and_stays_below_one() -> None:
