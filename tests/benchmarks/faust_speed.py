@@ -32,7 +32,7 @@ from schemas.partition import partition_of
 from schemas.spend_window import SpendWindow
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, USAGE_EVENTS
 from tests.benchmarks.harness import Figures, Options, say
-from tests.benchmarks.load import lines
+from tests.benchmarks.load import BUSY, lines
 from tests.benchmarks.naive import Naive
 from tests.benchmarks.side_by_side import quix_messages_per_s
 from tests.support.kafka import Broker, open_broker
@@ -117,7 +117,9 @@ def measure(options: Options) -> Figures:
 
 async def _measure(broker: Broker, scale: float) -> Figures:
     packed, single = int(EVENTS_PACKED * scale), int(EVENTS_SINGLE * scale)
-    events = [(msgspec.json.decode(line, type=_KeyId).key_id, line) for line in lines(KEYS, packed)]
+    events = [
+        (msgspec.json.decode(line, type=_KeyId).key_id, line) for line in lines(KEYS, packed, BUSY)
+    ]
     singles, packs = [await asyncio.to_thread(_topics, broker) for _ in range(2)]
     await _send_single(singles, events[:single])
     await _send_packed(packs, events)

@@ -81,7 +81,7 @@ async def _measure(here: Installation, others: StandIns, kafka: Kafka, seconds: 
     url = await asyncio.to_thread(here.serve)
     here.start("run")
     async with _feeder(kafka) as feeder, _watching(others) as sight:
-        planted = await feeder.register(int(len(RATES) * seconds / PLANT_SECONDS) + 1)
+        planted = await feeder.register(len(RATES) * (int(seconds / PLANT_SECONDS) + 2))
         await feeder.plant(planted.pop(), sight)
         await _all_paged(sight)  # everything has started
         await feeder.feed(RATES[0], WARM_SECONDS)

@@ -1,7 +1,7 @@
 """Packed messages of many keys, for measuring speed: a simulated fleet, copied under new names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -92,9 +92,9 @@ def load(mix: Mix, keys: int, count: int, rules: Rules) -> Load:
     )
 
 
-def lines(keys: int, count: int) -> list[bytes]:
+def lines(keys: int, count: int, mix: Mix = STRANGERS) -> list[bytes]:
     """So many events of a fleet of so many keys that nobody has seen before, as JSON."""
-    return load(STRANGERS, keys, count, default_rules(Config())).rows
+    return load(replace(mix, history_days=0), keys, count, default_rules(Config())).rows
 
 
 def pack(rows: Sequence[bytes]) -> list[Message]:
