@@ -61,10 +61,12 @@ class Load:
         return len(self.rows) / (epoch(last) - epoch(first))
 
     def fold(self, rules: Rules) -> PartitionFold:
-        """A fold that knows the keys."""
+        """A fold that knows the keys, with as many states in use as fit."""
         fold = PartitionFold(rules)
         for key_id, state in self.states:
             fold.restore(key_id, state)
+        for key_id, _ in self.states[: rules.in_use_max]:
+            fold.state_of(key_id)
         return fold
 
 
