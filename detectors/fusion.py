@@ -14,7 +14,7 @@ from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
 
 STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
-STAKES_FREE_USD = 5.0
+STAKES_FREE_USD = 15.0
 """Dollars an hour beyond the dearest hour so far that can wait for better evidence."""
 STAKES_NATS = 0.6
 STAKES_MAX = 2.0

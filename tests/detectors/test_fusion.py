@@ -80,7 +80,7 @@ def test_severities_begin_at_their_thresholds(nats: float) -> None:
         (SHIPPED.page_nats - 1.0, 0.0, "ticket"),
         (SHIPPED.page_nats - 1.0, STAKES_FREE_USD, "ticket"),
         (SHIPPED.page_nats - 1.0, 20.0, "ticket"),
-        (SHIPPED.page_nats - 1.0, 60.0, "page"),
+        (SHIPPED.page_nats - 1.0, 100.0, "page"),
         (SHIPPED.page_nats - STAKES_MAX - 0.1, 1e6, "ticket"),
         (SHIPPED.ticket_nats - 0.1, 1e6, "info"),
     ],
