@@ -217,6 +217,7 @@ async def _untuned(kafka: Kafka, messages: int, work: Callable[[bytes], None]) -
         web_enabled=False,
         topic_disable_leader=True,
         topic_allow_declare=False,
+        datadir=str(Path(tempfile.gettempdir()) / "leakline-untuned"),
     )
     meter = _Meter(messages)
 
