@@ -74,8 +74,7 @@ def count(state: KeyState, accepted: Accepted, minute: int) -> int:
     if not accepted.priced:
         totals.unpriced += 1
     if event.end_user:
-        hour = state.windows.hours[minute // 60]  # there since the slice began
-        note(hour.users, xxh3_64_intdigest(event.end_user.encode()))
+        note(_hour_of(state, minute).users, xxh3_64_intdigest(event.end_user.encode()))
     state.requests += 1
     state.nanos += nanos
     if event.input_tokens > state.long_over and _note_long(state, accepted, minute):
@@ -86,6 +85,13 @@ def count(state: KeyState, accepted: Accepted, minute: int) -> int:
     return fired
 
 
+def _hour_of(state: KeyState, minute: int) -> HourWindow:
+    hour = state.windows.hours.get(minute // 60)
+    if hour is None:
+        hour = state.windows.hours[minute // 60] = HourWindow()
+    return hour
+
+
 def _begin(
     state: KeyState, pending: dict[str, Totals], accepted: Accepted, minute: int
 ) -> tuple[Totals, int]:
@@ -94,9 +100,7 @@ def _begin(
     if len(pending) >= SLICES_MAX:
         token = _crowded(accepted, len(pending))
     totals = pending.setdefault(token, Totals())
-    hour = state.windows.hours.get(minute // 60)
-    if hour is None:
-        hour = state.windows.hours[minute // 60] = HourWindow()
+    hour = _hour_of(state, minute)
     if token in hour.tokens:
         return totals, Trigger.NONE
     if len(hour.tokens) < SLICES_MAX:
@@ -110,7 +114,7 @@ def _begin(
 def _note_long(state: KeyState, accepted: Accepted, minute: int) -> bool:
     """Note a request longer than the record; True when it is worth a look."""
     event, windows = accepted.event, state.windows
-    hour = windows.hours[minute // 60]  # there since the slice began
+    hour = _hour_of(state, minute)
     hour.longest = max(hour.longest, event.input_tokens)
     record = state.history.longest
     if not record or event.input_tokens < LONG_FACTOR * record:
@@ -149,9 +153,7 @@ def flush(state: KeyState, kinds: Kinds, touched: Touched) -> None:
         window = windows.minutes.get(minute)
         if window is None:
             window = windows.minutes[minute] = MinuteWindow()
-        hour = windows.hours.get(minute // 60)
-        if hour is None:
-            hour = windows.hours[minute // 60] = HourWindow()
+        hour = _hour_of(state, minute)
         day = windows.days.get(minute // 1440)
         if day is None:
             day = windows.days[minute // 1440] = Window()

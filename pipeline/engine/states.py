@@ -7,7 +7,7 @@ from typing import Final
 from pipeline.engine.state import KeyState, check_state, decode_state, encode_state
 
 IN_USE_MAX: Final = 100_000
-"""States kept ready; each takes about six times the memory of its bytes."""
+"""States kept ready; each takes several times the memory of its bytes."""
 
 
 class States(dict[str, KeyState]):

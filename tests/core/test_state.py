@@ -9,7 +9,20 @@ from pipeline.engine import PartitionFold
 from pipeline.engine.state import VERSION, UnknownStateError, decode_state, encode_state
 from pipeline.engine.states import States
 from schemas.key_record import KeyRecord
-from tests.support.events import KEY, control, in_time, messages, office, rules, run, thief, workday
+from tests.support.events import (
+    KEY,
+    START,
+    control,
+    event,
+    in_time,
+    messages,
+    office,
+    packed,
+    rules,
+    run,
+    thief,
+    workday,
+)
 
 DATA = Path(__file__).parent.parent / "data"
 GOLDEN = sorted(DATA.glob("state-v*.msgpack"))
@@ -79,3 +92,15 @@ def test_a_damaged_text_is_refused_as_well() -> None:
     at = raw.index(b"Europe/Vienna")
     with pytest.raises(UnknownStateError, match="cannot be read"):
         decode_state(raw[:at] + b"\xff" + raw[at + 1 :])
+
+
+def test_what_an_earlier_release_had_pending_is_counted_on() -> None:
+    state = run([packed([event(START), event(START + 1)])]).fold.state_of(KEY)
+    assert state is not None
+    assert state.pending
+    state.windows.hours.clear()  # it began an hour's window later than this one does
+    fold = PartitionFold(rules())
+    fold.restore(KEY, encode_state(state))
+    outcome = run([packed([event(START + 2, end_user="bob", input_tokens=10**6)], 1)], fold)
+    (hour,) = [row for row in outcome.rows.values() if row.granularity == "1h"]
+    assert hour.requests == 2
