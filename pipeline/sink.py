@@ -88,7 +88,7 @@ class SinkStage:
         batch_seconds: float = 1.0,
         patience_seconds: float = math.inf,
         counts: Metrics | None = None,
-        now: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """A sink with empty buffers.
@@ -100,7 +100,7 @@ class SinkStage:
             batch_seconds: rows wait no longer than this.
             patience_seconds: how long an unavailable store is tried again before `flush` raises.
             counts: the workers' metrics.
-            now: Unix seconds.
+            now: seconds of a clock that never goes back, or rows would wait for it.
             sleep: waits that many seconds.
         """
         self._store = store
@@ -128,10 +128,6 @@ class SinkStage:
         """Rows that are not durable yet."""
         return sum(len(buffer.records) for buffer in self._buffers)
 
-    def due(self, now: float) -> bool:
-        """Whether the oldest row has waited long enough, at `now` Unix seconds."""
-        return now - self._oldest_at >= self._batch_seconds
-
     async def handle(self, message: Message, journal: Journal) -> None:
         """Buffer a message's rows, and write when there are enough of them.
 
@@ -148,8 +144,8 @@ class SinkStage:
 
     async def tick(self, now: float, journal: Journal) -> None:
         """Write what has waited long enough."""
-        del journal
-        if self.due(now):
+        del now, journal
+        if self._now() - self._oldest_at >= self._batch_seconds:
             await self.flush()
 
     async def flush(self) -> None:

@@ -113,7 +113,8 @@ class EnforceStage:
             return
         entry = ledger.load(action.action_id, journal)
         if entry is None:
-            entry = Entry(action=action, next_at=epoch(action.not_before or action.requested_at))
+            # due at once without a deadline, however wrong the clock of who asked is
+            entry = Entry(action=action, next_at=epoch(action.not_before or 0.0))
         elif entry.result is None and by_policy(entry.action) and not by_policy(action):
             # a person does not wait for the policy's delay
             entry.action, entry.next_at = action, min(entry.next_at, self._now())

@@ -1,6 +1,7 @@
 """`python -m tests.faults`: disturb, check, print a table, leave `build/faults.json`.
 
-Thousands of simulated worlds, then the real stack, then made-up bytes for every decoder.
+The real stack, and beside it, on what it leaves of the cores, thousands of simulated worlds and
+made-up bytes for every decoder.
 `--seed N` repeats one simulated world.
 """
 
@@ -11,21 +12,22 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.evaluate.tables import table
 from tests.benchmarks.harness import Figures, say, write
-from tests.faults.fuzzing import fuzz, targets
-from tests.faults.fuzzing_http import fuzz_http
+from tests.faults.fuzzing_all import fuzz_all
 from tests.faults.memory import measure
+from tests.faults.outcome import Outcome
 from tests.faults.real_checks import violations
-from tests.faults.real_faults import FAULTS, Fault, Outcome
+from tests.faults.real_faults import FAULTS, Fault
 from tests.faults.real_stack import RealStack, real_stack
 from tests.faults.simulation import simulate, simulate_many
 from tests.support.kafka import open_broker
 
 SEEDS = 2_000
-SIMULATION_SECONDS_MAX = 100.0
+SIMULATION_SECONDS_MAX = 480.0
 INPUTS_PER_DECODER = 5_000
 HTTP_REQUESTS = 3_000
 PARTS = ("simulated", "fuzzed", "real")
@@ -45,21 +47,27 @@ def main(arguments: list[str] | None = None) -> int:
         return 1 if report.violations else 0
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # a broker that is gone is meant
     parts = (given.only,) if given.only else PARTS
-    outcomes: list[Outcome] = []
     figures: Figures = {}
-    if "simulated" in parts:
-        outcomes += _simulated(given.seeds)
-    if "fuzzed" in parts:
-        outcomes += _fuzzed()
-    if "real" in parts:
-        outcomes += asyncio.run(_real(given.fault, figures))
+    outcomes = asyncio.run(_all(parts, given, figures))
     return _conclude(outcomes, figures)
 
 
+async def _all(parts: Sequence[str], given: argparse.Namespace, figures: Figures) -> list[Outcome]:
+    async with asyncio.TaskGroup() as both:
+        idle = both.create_task(asyncio.to_thread(_in_idle_time, parts, given.seeds))
+        real = both.create_task(_real(given.fault, figures)) if "real" in parts else None
+    return idle.result() + (real.result() if real is not None else [])
+
+
+def _in_idle_time(parts: Sequence[str], seeds: int) -> list[Outcome]:
+    """What needs nothing but a processor."""
+    outcomes = _simulated(seeds) if "simulated" in parts else []
+    return outcomes + (_fuzzed() if "fuzzed" in parts else [])
+
+
 def _fuzzed() -> list[Outcome]:
-    fuzzed = [fuzz(target, INPUTS_PER_DECODER) for target in targets()]
-    fuzzed.append(fuzz_http(HTTP_REQUESTS))
-    return [Outcome(f"fuzzed: {each.name}", each.inputs, each.violations) for each in fuzzed]
+    found = fuzz_all(INPUTS_PER_DECODER, HTTP_REQUESTS)
+    return [Outcome(f"fuzzed: {each.name}", each.inputs, each.violations) for each in found]
 
 
 def _simulated(seeds: int) -> list[Outcome]:
@@ -85,9 +93,9 @@ async def _real(wanted: list[str] | None, figures: Figures) -> list[Outcome]:
         say(f"\nKafka: {broker.name}")
         broker.require_transactions()
         async with real_stack(broker, Path(folder)) as stack:
-            stack.feeding.set()
+            stack.traffic.flowing.set()
             outcomes = [await _disturbed(stack, fault) for fault in chosen]
-            say(f"{len(stack.accepted):,} events; restarts: {_restarts(stack)}")
+            say(f"{len(stack.traffic.accepted):,} events; restarts: {_restarts(stack)}")
         figures |= await measure(broker)
         say(str(figures))
     return outcomes

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aiokafka.errors import KafkaError
+
 Headers = tuple[tuple[str, bytes], ...]
 Place = tuple[str, int]
 """Topic and partition."""
 
 
-class FencedError(Exception):
+class FencedError(KafkaError):  # type: ignore[misc]  # aiokafka has no types
     """The producer's transactional id has a younger owner, or its transaction ran out of time."""
 
 

@@ -4,19 +4,21 @@ import asyncio
 import re
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from pipeline.engine import PartitionFold
 from pipeline.store import Store
-from pipeline.workers.role import to_message
+from pipeline.workers.role import Record, to_message
 from schemas.codec import encode
 from schemas.fields import epoch, to_nanos
 from schemas.incident import Incident
 from schemas.spend_window import SECONDS
 from schemas.topics import ACTION_RESULTS, ACTIONS, INCIDENTS, USAGE_EVENTS
-from tests.faults.real_stack import PARTITIONS, RealStack
+from tests.faults.real_stack import RealStack
+from tests.faults.real_traffic import EMPTY, PARTITIONS
 from tests.support.events import rules
 from tests.support.kafka_log import bodies, read
 
@@ -31,12 +33,12 @@ FROM spend_windows FINAL
 
 async def violations(stack: RealStack) -> list[str]:
     """Stop the traffic, wait for rest, and look; what is wrong, a line each."""
-    stack.feeding.clear()
+    stack.traffic.flowing.clear()
     await asyncio.sleep(0.3)
     deadline = time.monotonic() + REST_SECONDS_MAX
     while (found := await _look(stack)) and time.monotonic() < deadline:  # noqa: ASYNC110 - of others
         await asyncio.sleep(0.5)
-    stack.feeding.set()
+    stack.traffic.flowing.set()
     return found
 
 
@@ -45,7 +47,10 @@ async def _look(stack: RealStack) -> list[str]:
         found = await asyncio.to_thread(_stored, stack, store)
         if found:
             return found
-        wanted = await undisturbed(stack)
+        log = await read(stack.config.kafka, USAGE_EVENTS, committed=True)
+        if any(record.partition == EMPTY for record in log):
+            found.append("the empty partition is not empty")
+        wanted = undisturbed(log)
         rows = store.query("SELECT incident_id, revision FROM incidents FINAL").rows
     if Counter(rows) != Counter((each.incident_id, each.revision) for each in wanted):
         found.append(f"store: {len(rows)} revisions, not {len(wanted)}")
@@ -66,11 +71,12 @@ def _mistakes(stack: RealStack) -> list[str]:
 
 def _stored(stack: RealStack, store: Store) -> list[str]:
     bills = store.query("SELECT count() FROM provider_usage FINAL").rows[0][0]
-    if bills != stack.billed:
-        return [f"store: {bills} bills, not {stack.billed}"]
+    if bills != stack.traffic.billed:
+        return [f"store: {bills} bills, not {stack.traffic.billed}"]
     ids = [row[0] for row in store.query("SELECT event_id FROM usage_events FINAL").rows]
-    if Counter(ids) != Counter(stack.accepted.keys()):
-        return [f"store: {len(ids)} events ({len(set(ids))} distinct), not {len(stack.accepted)}"]
+    accepted = stack.traffic.accepted
+    if Counter(ids) != Counter(accepted.keys()):
+        return [f"store: {len(ids)} events ({len(set(ids))} distinct), not {len(accepted)}"]
     found = {
         tuple(row[:3]): (row[3], to_nanos(float(row[4]))) for row in store.query(_WINDOWS).rows
     }
@@ -84,7 +90,7 @@ def _totals(stack: RealStack) -> dict[tuple[Any, ...], tuple[int, int]]:
     """Requests and nano-dollars by window, counted apart from leakline."""
     requests: defaultdict[tuple[Any, ...], int] = defaultdict(int)
     nanos: defaultdict[tuple[Any, ...], int] = defaultdict(int)
-    for each in stack.accepted.values():
+    for each in stack.traffic.accepted.values():
         for granularity, seconds in SECONDS.items():
             at = int(epoch(each.occurred_at)) // seconds * seconds
             requests[each.key_id, granularity, at] += 1
@@ -92,12 +98,12 @@ def _totals(stack: RealStack) -> dict[tuple[Any, ...], tuple[int, int]]:
     return {place: (count, nanos[place]) for place, count in requests.items()}
 
 
-async def undisturbed(stack: RealStack) -> list[Incident]:
+def undisturbed(log: Sequence[Record]) -> list[Incident]:
     """The incidents of an undisturbed fold of the log as it stands."""
     folds = [PartitionFold(rules(), number, PARTITIONS) for number in range(PARTITIONS)]
     return [
         incident
-        for record in await read(stack.config.kafka, USAGE_EVENTS, committed=True)
+        for record in log
         for incident in folds[record.partition]
         .fold(to_message(USAGE_EVENTS.name, record))
         .incidents
@@ -120,21 +126,22 @@ def _people(stack: RealStack) -> list[str]:
     )
     wrong = {incident: count for incident, count in told.items() if count != 1}
     found = [f"slack: {count} messages for {incident}" for incident, count in wrong.items()]
-    if len(told) != len(stack.planted):
-        found.append(f"slack: {len(told)} incidents told, not {len(stack.planted)}")
+    if len(told) != len(stack.traffic.planted):
+        found.append(f"slack: {len(told)} incidents told, not {len(stack.traffic.planted)}")
     return found
 
 
 async def _actions(stack: RealStack) -> list[str]:
     found = []
+    planted = stack.traffic.planted
     found += [f"gateway: {each} twice" for each, n in stack.gateway.effective.items() if n > 1]
     asked = await bodies(stack.config.kafka, ACTIONS, committed=True)
     results = await bodies(stack.config.kafka, ACTION_RESULTS, committed=True)
     failed = {each["key_id"] for each in results if each["status"] == "failed"}
     if len(failed) != stack.refusals:
         found.append(f"actions: {len(failed)} failed, not {stack.refusals}")
-    if stack.gateway.revoked != stack.planted - failed:
-        found.append(f"gateway: {len(stack.gateway.revoked)} revoked, not {len(stack.planted)}")
+    if stack.gateway.revoked != planted - failed:
+        found.append(f"gateway: {len(stack.gateway.revoked)} revoked, not {len(planted)}")
     ids = Counter(each["action_id"] for each in asked)
     if ids != Counter(each["action_id"] for each in results):
         found.append(f"actions: {len(asked)} asked, {len(results)} results")

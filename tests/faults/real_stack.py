@@ -11,39 +11,31 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from pydantic import SecretStr
 
-from pipeline.config import Config, Gateway, Kafka, Response, Slack
+from pipeline.config import Config, Gateway, Kafka, Response, Serve, Slack
 from pipeline.config import Store as StoreConfig
 from pipeline.demo.config_file import write_config
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.store import Store
 from pipeline.workers.connection import client_settings, topic_name
-from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
-from schemas.codec import encode
-from schemas.key_record import KeyRecord
-from schemas.provider_usage import ProviderUsage
-from schemas.topics import KEYS, PROVIDER_USAGE, RECORD_HEADER, TOPICS, USAGE_EVENTS
-from schemas.usage_event import UsageEvent
+from schemas.topics import TOPICS
+from tests.faults.real_traffic import PARTITIONS, TOKEN, RealTraffic
+from tests.faults.wrong_clock import set_clock
 from tests.support.clickhouse_front import Front
-from tests.support.events import ABROAD, event
 from tests.support.installation import ROOT, environment
 from tests.support.kafka import Broker
+from tests.support.ports import free_port
 from tests.support.samples import WEBHOOK_SECRET
 
-ROLES = ("detect", "detect", "sink", "reconcile", "notify", "enforce")
-PARTITIONS = 7
-"""More than workers, and some of them empty."""
-HONEST_KEYS = 12
-FLEET_KEYS = 300
-FEED_SECONDS = 0.1
+ROLES = ("detect", "detect", "sink", "reconcile", "notify", "enforce", "serve")
 RESTART_SECONDS = 0.5
 SESSION_SECONDS = 3.0
 POLICY = """
@@ -59,7 +51,7 @@ then = "revoke"
 
 @dataclass(eq=False)
 class Member:
-    """A worker process, and what becomes of it when it ends."""
+    """A process of leakline, and what becomes of it when it ends."""
 
     role: str
     process: subprocess.Popen[bytes]
@@ -73,33 +65,34 @@ class RealStack:
 
     broker: Broker
     config: Config
+    traffic: RealTraffic
     front: Front
     slack: FakeSlack
     gateway: FakeGateway
     folder: Path
     members: list[Member] = field(default_factory=list)
-    accepted: dict[str, UsageEvent] = field(default_factory=dict)
-    """Events that the broker acknowledged, by id."""
-    planted: set[str] = field(default_factory=set)
-    """Keys that must be told of and revoked."""
     refusals: int = 0
     """Actions that the gateway was told to refuse for good."""
     rebuilds: int = 0
-    billed: int = 0
+    rng: random.Random = field(default_factory=lambda: random.Random(2))  # noqa: S311 # no secret
     resting: set[str] = field(default_factory=set)
     """Roles that are not started again when they end."""
-    feeding: asyncio.Event = field(default_factory=asyncio.Event)
-    rng: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 # no secret
 
     def find(self, role: str) -> list[Member]:
         """The workers of a role."""
         return [each for each in self.members if each.role == role]
 
+    @property
+    def clock(self) -> Path:
+        """By how much the clocks of all processes are wrong; see `wrong_clock`."""
+        return self.folder / "clock"
+
     def start(self, role: str) -> subprocess.Popen[bytes]:
         """A process of a role; what it says goes into a file for all."""
+        words = ("serve",) if role == "serve" else ("run", "--role", role)
         with (self.folder / "workers.log").open("ab") as output:
             return subprocess.Popen(  # noqa: S603 - our own command line
-                [sys.executable, "-m", "pipeline.cli", "run", "--role", role,
+                [sys.executable, "-m", "tests.faults.wrong_clock", str(self.clock), *words,
                  "--config", str(self.folder / "leakline.toml")],
                 cwd=ROOT, env=environment(), stdout=output, stderr=output,
             )  # fmt: skip
@@ -123,64 +116,6 @@ class RealStack:
                     member.started_at = time.monotonic()
             await asyncio.sleep(RESTART_SECONDS)
 
-    async def feed(self) -> None:
-        """Send events, whatever happens to the broker; until cancelled."""
-        while True:
-            with suppress(Exception):  # the broker is gone: the same events again
-                async with EventLog(self.config.kafka) as log:
-                    await self._feed(log)
-            await asyncio.sleep(0.5)
-
-    async def _feed(self, log: EventLog) -> None:
-        while True:
-            await self.feeding.wait()
-            events = [self._honest() for _ in range(10)]
-            await log.send_packed([(each.key_id, encode(each)) for each in events])
-            self.accepted |= {each.event_id: each for each in events}
-            await asyncio.sleep(FEED_SECONDS)
-
-    async def plant(self) -> None:
-        """A planted key is touched, and a provider's key used beside the gateway: an incident, a
-        page and a revocation must come of each.
-        """
-        key_id = f"planted-{secrets.token_hex(4)}"
-        record = KeyRecord(key_id=key_id, canary=True, gateway="edge", alias=key_id)
-        now = time.time()
-        events = [
-            event(now + n / 1000, event_id=secrets.token_hex(8), key_id=key_id, client_ip=ABROAD)
-            for n in range(3)
-        ]
-        async with EventLog(self.config.kafka) as log:
-            await log.send(KEYS, key_id, encode(record))
-            await log.send(USAGE_EVENTS, key_id, encode(record), {RECORD_HEADER: "key"})
-            await log.send_packed([(key_id, encode(each)) for each in events])
-            self.accepted |= {each.event_id: each for each in events}
-            self.planted.add(key_id)
-            bill = _bill(f"billed-{secrets.token_hex(4)}", now)
-            await log.send(PROVIDER_USAGE, "", encode(bill))
-            self.billed += 1
-            self.planted.add(bill.provider_key_id or "")
-
-    def _honest(self) -> UsageEvent:
-        return event(
-            time.time(),
-            event_id=secrets.token_hex(8),
-            key_id=f"honest-{self.rng.randrange(HONEST_KEYS)}",
-            cost_usd=self.rng.randrange(1, 50) / 10_000,
-        )
-
-
-def _bill(provider_key_id: str, now: float) -> ProviderUsage:
-    return ProviderUsage(
-        provider="openai",
-        provider_key_id=provider_key_id,
-        window_start=now - 7200,
-        window_end=now - 3600,
-        input_tokens=9_000_000,
-        cost_usd=40.0,
-        observed_at=now,
-    )
-
 
 def suspend(member: Member) -> None:
     """Stop a process where it is."""
@@ -194,18 +129,19 @@ def resume(member: Member) -> None:
 
 @asynccontextmanager
 async def real_stack(broker: Broker, folder: Path) -> AsyncIterator[RealStack]:
-    """Start everything; traffic begins when `feeding` is set."""
+    """Start everything; traffic begins when `traffic.flowing` is set."""
     front = Front(folder / "clickhouse")
     front.start()
     slack, gateway = FakeSlack(), FakeGateway(WEBHOOK_SECRET)
     await slack.start()
     await gateway.start()
     config = _config(broker, folder, front, slack, gateway)
-    stack = RealStack(broker, config, front, slack, gateway, folder)
+    stack = RealStack(broker, config, RealTraffic(config), front, slack, gateway, folder)
+    set_clock(stack.clock, 0.0)
     await asyncio.to_thread(_prepare, config, folder)
-    await _register_fleet(config.kafka)
+    await stack.traffic.register()
     stack.members = [Member(role, stack.start(role)) for role in ROLES]
-    tasks = [asyncio.create_task(stack.keep_alive()), asyncio.create_task(stack.feed())]
+    tasks = [asyncio.create_task(stack.keep_alive()), asyncio.create_task(stack.traffic.flow())]
     try:
         yield stack
     finally:
@@ -218,14 +154,6 @@ async def real_stack(broker: Broker, folder: Path) -> AsyncIterator[RealStack]:
         await slack.stop()
         await gateway.stop()
         await asyncio.to_thread(front.stop)
-
-
-async def _register_fleet(kafka: Kafka) -> None:
-    """Keys in the registry, so that the brake on a share of the fleet does not hold."""
-    async with EventLog(kafka) as log:
-        for number in range(FLEET_KEYS):
-            record = KeyRecord(key_id=f"registered-{number}", gateway="edge")
-            await log.send(KEYS, record.key_id, encode(record))
 
 
 def _prepare(config: Config, folder: Path) -> None:
@@ -277,4 +205,5 @@ def _config(
             base_url=slack.api_url,
         ),
         response=Response(policy=folder / "policy.toml", default_gateway="edge", gateways=[edge]),
+        serve=Serve(port=free_port(), tokens={"gw": SecretStr(TOKEN)}),
     )

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from multiprocessing.pool import Pool
 
 import structlog
 
@@ -45,14 +46,20 @@ def simulate(seed: int) -> Report:
 def simulate_many(count: int, seconds_max: float) -> Iterator[Report]:
     """Runs of the seeds from 0, on every core, until there were enough or time is up."""
     deadline = time.monotonic() + seconds_max
-    context = multiprocessing.get_context("spawn")  # the engine's libraries do not like forks
-    with context.Pool(os.cpu_count(), initializer=_quiet) as pool:
+    with every_core() as pool:
         for report in pool.imap_unordered(simulate, range(count), chunksize=CHUNK):
             yield report
             if time.monotonic() > deadline:
                 return
 
 
-def _quiet() -> None:
-    """Drop what stages log: it is thousands of lines about faults that are meant."""
+def every_core() -> Pool:
+    """Processes on every core that make way for whatever else runs."""
+    context = multiprocessing.get_context("spawn")  # the engine's libraries do not like forks
+    return context.Pool(os.cpu_count(), initializer=_make_way)
+
+
+def _make_way() -> None:
+    """Be quiet, too: what stages log is thousands of lines about faults that are meant."""
+    os.nice(19)
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())

@@ -58,6 +58,11 @@ class Worker:
         self.work = asyncio.create_task(work)
         await self._until_over_or_frozen()
 
+    async def end(self) -> None:
+        """Let the process end in good order, unless it freezes on the way."""
+        await self.do(self.role.stop())
+        self.alive = self.waking is not None
+
     async def wake(self) -> None:
         """Let a frozen process go on where it was."""
         if self.waking is not None:

@@ -76,6 +76,8 @@ class Scenario:
     """Share at which it is paused until its partitions have moved, and beyond."""
     rebalance: float = 0.0
     """Share of the steps at which workers come or go."""
+    stop: float = 0.0
+    """Share of the steps at which a worker is told to end in good order."""
     compact: float = 0.0
     rebuild: float = 0.0
     """Share of the steps at which detection begins anew, with states of nothing."""
@@ -113,6 +115,7 @@ SCENARIOS = (
     Scenario("gateway 404", outside={"gateway answers 404": 0.5}, kill=0.01),
     Scenario("clock", jump=0.1, outside=SLACK | GATEWAY, kill=0.01),
     Scenario("storm", kill=0.03, freeze=0.01, storm=True, outside=SLACK),
+    Scenario("SIGTERM", stop=0.15, kill=0.005, freeze=0.005, outside=STORE | SLACK | GATEWAY),
     Scenario("rebuild", rebuild=0.02, kill=0.01),
     Scenario(
         "everything",
@@ -252,6 +255,10 @@ class World(Misfortune):
         elif self._random.random() < self._scenario.rebalance:
             self._strike(f"rebalance: {group.members[0].role.name if group.members else ''}")
             await group.rebalance(1 + self._random.randrange(2))
+        elif self._random.random() < self._scenario.stop and len(gone) < len(group.members):
+            worker = self._random.choice([each for each in group.members if each.awake])
+            self._strike(f"SIGTERM: {worker.role.name}")
+            await worker.end()
 
     async def _trouble(self) -> None:
         frozen = [group for group in self.groups if group.frozen]
@@ -290,8 +297,10 @@ class World(Misfortune):
     async def _wake(self, zombie: Worker) -> None:
         await zombie.wake()
         if zombie.awake:
-            # it hears of its loss, and joins as if it were new
-            await zombie.do(zombie.role.revoked())
+            # it hears of its loss, and joins again
+            group = zombie.group
+            group.members.append(zombie)
+            await group.rebalance(len(group.members))
 
     def _click(self) -> None:
         post = self._random.choice(self.slack.pages)
@@ -367,7 +376,7 @@ class World(Misfortune):
             self.store,  # type: ignore[arg-type]  # as much of a store as the sink uses
             rules().acceptor,
             batch_rows_max=batch,
-            now=self.now,
+            now=self._right_time,
             sleep=self._sleep,
         )
 

@@ -52,6 +52,12 @@ async def test_retries_carry_the_same_id_and_act_once(fault: GatewayFault) -> No
         assert loop.results[0].attempt == 3
 
 
+async def test_who_asks_with_a_clock_ahead_does_not_wait_for_it() -> None:
+    async with on_call() as loop:
+        await ask(loop, requested_at=loop.clock() + 500)
+        assert [each.status for each in loop.results] == ["verified"]
+
+
 async def test_attempts_are_bounded() -> None:
     async with on_call() as loop:
         loop.gateway.faults = ["503"] * 100

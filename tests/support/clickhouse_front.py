@@ -11,11 +11,13 @@ import base64
 import gzip
 import json
 import re
+import secrets
 import ssl
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -53,6 +55,7 @@ _NOT_SETTINGS = frozenset(
 _INSERT = re.compile(
     rb"\s*INSERT\s+INTO\s+.*?\bFORMAT\s+(\w+)[ \t]*(?:\n|$)", re.IGNORECASE | re.DOTALL
 )
+_TARGET = re.compile(rb"\s*INSERT\s+INTO\s+(?P<table>\S+)\s*\((?P<columns>[^)]*)\)", re.IGNORECASE)
 _CODE = re.compile(r"Code: (\d+)")
 _STATUS = {516: 403, 60: 404, 81: 404, 62: 400, 164: 403}
 _BODY_BYTES_MAX = 1 << 30
@@ -62,8 +65,9 @@ _BODY_BYTES_MAX = 1 << 30
 class Fault:
     """What goes wrong with the next requests that match."""
 
-    kind: Literal["delay", "error", "error_after", "cut", "cut_after"]
-    """`error` answers 500 and `cut` closes the connection; the `_after` ones apply it first."""
+    kind: Literal["delay", "error", "error_half", "error_after", "cut", "cut_after"]
+    """`error` answers 500 and `cut` closes the connection; the `_after` ones apply it first, and
+    `_half` the first half of an insert."""
     times: int = 1
     seconds: float = 0.0
     """Of a delay."""
@@ -90,6 +94,28 @@ class Engine:
         Raises:
             RuntimeError: ClickHouse's own message.
         """
+        with self._handle(params) as handle:
+            return self._statement(handle, statement, params)
+
+    def run_half(self, statement: bytes, params: Mapping[str, str]) -> bytes:
+        """Apply the first half of an insert, as a server does that ends between two blocks."""
+        with self._handle(params) as handle:
+            match = _TARGET.match(statement)
+            assert match is not None, statement[:200]
+            table, columns = match["table"].decode(), match["columns"].decode()
+            kept = f"half_{secrets.token_hex(8)}"
+            empty = f"SELECT {columns} FROM {table} LIMIT 0"  # noqa: S608 - our own names
+            handle.query(f"CREATE TABLE {kept} ENGINE = Memory AS {empty}")
+            self._statement(handle, statement.replace(match["table"], kept.encode(), 1), params)
+            count = f"SELECT intDiv(count() + 1, 2) FROM {kept}"  # noqa: S608 - as above
+            half = f"SELECT * FROM {kept} LIMIT ({count})"  # noqa: S608 - as above
+            handle.query(f"INSERT INTO {table} ({columns}) {half}")
+            handle.query(f"DROP TABLE {kept}")
+        return b""
+
+    @contextmanager
+    def _handle(self, params: Mapping[str, str]) -> Iterator[Any]:
+        """A session of its own, with the settings of a request."""
         import chdb  # noqa: PLC0415 - only after `connect` has set the zone
 
         handle = chdb.connect(str(self._path))
@@ -99,7 +125,7 @@ class Engine:
             for name, value in params.items():
                 if name not in _NOT_SETTINGS and not name.startswith("param_"):
                     handle.query(f"SET {name} = '{_escaped(value)}'")
-            return self._statement(handle, statement, params)
+            yield handle
         finally:
             handle.close()
 
@@ -208,8 +234,9 @@ class Front:
     async def _run(
         self, request: web.Request, statement: bytes, fault: Fault | None
     ) -> web.Response:
-        if fault is None or fault.kind.endswith("_after"):
-            run = self.engine.run
+        if fault is None or fault.kind.endswith(("_after", "_half")):
+            half = fault is not None and fault.kind.endswith("_half")
+            run = self.engine.run_half if half else self.engine.run
             try:
                 answer = await self._loop.run_in_executor(self._pool, run, statement, request.query)
             except RuntimeError as error:

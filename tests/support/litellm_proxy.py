@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.installation import ROOT, environment
+from tests.support.ports import free_port
 
 LOCK = ROOT / "tests" / "end_to_end" / "litellm.lock"
 VENV = ROOT / ".cache" / "litellm"
@@ -171,10 +171,3 @@ def _wait_for(url: str, processes: list[subprocess.Popen[bytes]], log: Path) -> 
                 return
         except OSError:
             time.sleep(0.2)
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

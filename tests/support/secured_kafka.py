@@ -1,6 +1,5 @@
 """Apache Kafka with listeners that want TLS: one with a password, one with a client certificate."""
 
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pipeline.config import Kafka
 from pipeline.workers.local_kafka import BrokerUnavailableError, LocalKafka
 from tests.support.certificates import Authority, Certificate
 from tests.support.kafka import CACHE, lacks
+from tests.support.ports import free_port
 
 USER, PASSWORD = "leakline", "correct-horse-battery"
 _PROPERTIES = """\
@@ -78,7 +78,7 @@ def secured_kafka(folder: Path) -> Iterator[SecuredKafka]:
     """Start one; the test ends, saying why, where Apache Kafka cannot be had."""
     authority = Authority(folder)
     server, client = authority.issue("server"), authority.issue("client")
-    secure, mutual = _free_port(), _free_port()
+    secure, mutual = free_port(), free_port()
     more = _PROPERTIES.format(
         secure=secure,
         mutual=mutual,
@@ -109,9 +109,3 @@ def _let_in(bootstrap: str) -> None:
             assert admin.alter_user_scram_credentials([wanted]) == {USER: None}
     finally:
         admin.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
