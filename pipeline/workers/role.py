@@ -45,10 +45,10 @@ class Role(Protocol):
         """Called once, before the first record."""
 
     async def assigned(self, partitions: set[TopicPartition]) -> None:
-        """Partitions are ours from now on; quick."""
+        """These partitions, and no others, are ours from now on; quick."""
 
     async def revoked(self) -> None:
-        """No partition is ours any more; what is in memory of them must go."""
+        """No partition is ours until some are assigned; nothing of them may be written."""
 
     async def handle(self, place: TopicPartition, records: Records) -> None:
         """Deal with records. Only one call at a time."""

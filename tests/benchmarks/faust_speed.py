@@ -22,7 +22,8 @@ from pipeline.evaluate.tables import table
 from pipeline.message import Message
 from pipeline.workers.app import Worker
 from pipeline.workers.connection import client_settings, topic_name
-from pipeline.workers.detect import Checkpoint, DetectRole, Effects, Fold
+from pipeline.workers.detect import DetectRole
+from pipeline.workers.partition import Checkpoint, Effects, Fold
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
 from schemas.dead_letter import DeadLetter

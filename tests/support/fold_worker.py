@@ -5,9 +5,11 @@ python -m tests.support.fold_worker KAFKA_JSON DEAD_LETTER_SHARE_MAX SECONDS_PER
 
 import sys
 import time
+from functools import partial
 
 from pipeline.config import Config, Detection, Kafka
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.workers.app import run_worker
 from pipeline.workers.detect import DetectRole
 from tests.support.counting_fold import CountedEffects, CountingFold
@@ -24,11 +26,14 @@ class SlowFold(CountingFold):
 
 
 def main() -> None:
-    """Run until a signal."""
+    """Run until a signal; then say on stderr what was counted."""
     kafka = Kafka.model_validate_json(sys.argv[1])
     config = Config(kafka=kafka, detection=Detection(dead_letter_share_max=float(sys.argv[2])))
     SlowFold.seconds = float(sys.argv[3])
-    run_worker(kafka, DetectRole(config, lambda partition: SlowFold(partition, kafka.partitions)))
+    counts = Metrics(WORKER_METRICS)
+    make = partial(SlowFold, partitions=kafka.partitions)
+    run_worker(kafka, DetectRole(config, make, counts=counts))
+    sys.stderr.write(counts.render().decode())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from pipeline.config import Kafka
-from pipeline.workers.detect import MOVED
+from pipeline.workers.partition import MOVED
 from pipeline.workers.producing import EventLog, encode_headers
 from pipeline.workers.role import to_message
 from schemas.partition import partition_of
@@ -197,7 +197,16 @@ async def test_rebalances_in_both_directions(topics: Kafka, feed: Feed) -> None:
             total += 10
             await settled(topics, total * len(KEYS), second)
             assert second.stop() == 0
+            if topics.transactions:  # who stays keeps the states of what does not move
+                assert restored(first) == 0
+                assert restored(second) >= len(KEYS)
     await assert_exact(topics)
+
+
+def restored(ended: WorkerProcess) -> float:
+    """States that a worker took over from others, as it said when it ended."""
+    _, said = ended.wait()
+    return float(said.partition("\nleakline_restored_keys_total ")[2].split()[0])
 
 
 async def test_kills_at_three_points_change_nothing(

@@ -10,8 +10,8 @@ from aiokafka import TopicPartition
 from pipeline.config import Config, ConfigError
 from pipeline.engine import PartitionFold
 from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
-from pipeline.workers.detect import Partition
 from pipeline.workers.journals import StateJournal
+from pipeline.workers.partition import Partition
 from pipeline.workers.run import start_role
 from pipeline.workers.state_log import Offsets, StateLog
 from schemas.action import Action, ActionResult

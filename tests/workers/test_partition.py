@@ -1,0 +1,153 @@
+"""A partition that stays with its worker through a rebalance, and one that does not."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+
+from pipeline.config import Config, Kafka
+from pipeline.metrics import RESTORED, WORKER_METRICS, Metrics
+from pipeline.workers.detect import DetectRole
+from pipeline.workers.producing import EventLog
+from pipeline.workers.role import Records
+from schemas.partition import partition_of
+from schemas.topics import DETECT_STATE, USAGE_EVENTS
+from tests.support.counting_fold import CountingFold, State
+from tests.support.kafka import Broker
+from tests.support.kafka_log import read
+
+pytestmark = pytest.mark.kafka
+
+KEY = "key-1"
+
+
+class Host:
+    """The worker of a role that a test drives."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        self.counts = Metrics(WORKER_METRICS)
+        make = partial(CountingFold, partitions=kafka.partitions)
+        patient = kafka.model_copy(update={"checkpoint_seconds": 300.0})
+        self.role = DetectRole(Config(kafka=patient), make, counts=self.counts)
+        name = kafka.topic_prefix + USAGE_EVENTS.name
+        self.place = TopicPartition(name, partition_of(KEY, kafka.partitions))
+
+    async def rebalanced(self, *, ours: bool = True) -> None:
+        """What Faust calls: the partition is revoked, and assigned again or not."""
+        await self.role.revoked()
+        await self.role.assigned({self.place} if ours else set())
+
+    async def handle(self, records: Records) -> None:
+        await self.role.handle(self.place, records)
+
+    @property
+    def restored(self) -> int:
+        line = f"\n{RESTORED.name} "
+        return int(float(self.counts.render().decode().partition(line)[2].split()[0]))
+
+    async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Without transactions offsets are committed here."""
+
+    def fail(self, error: BaseException) -> None:
+        raise error
+
+
+async def hosts(kafka: Kafka) -> tuple[Host, Host]:
+    both = Host(kafka), Host(kafka)
+    for each in both:
+        await each.role.start(each)
+    return both
+
+
+async def log_of(kafka: Kafka, messages: int) -> list[Any]:
+    """As many messages of one event, as a fetch gives them."""
+    async with EventLog(kafka) as log:
+        for number in range(messages):
+            event = b'{"event_id": "%d", "key_id": "%s"}' % (number, KEY.encode())
+            await log.send(USAGE_EVENTS, KEY, event)
+    return await read(kafka, USAGE_EVENTS)
+
+
+async def events_in_state(kafka: Kafka) -> int:
+    (latest,) = {r.key: r.value for r in await read(kafka, DETECT_STATE, committed=True)}.values()
+    return msgspec.msgpack.decode(latest, type=State).events
+
+
+async def test_what_stays_keeps_its_states(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    records = await log_of(topics, 9)
+    one, _ = await hosts(topics)
+    await one.handle(records[:5])  # nothing is committed: the whole log comes again
+    await one.rebalanced()
+    await one.handle(records)
+    await one.role.stop()
+    assert one.restored == 0
+    assert await events_in_state(topics) == 9
+
+
+async def test_what_another_had_meanwhile_is_opened_anew(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    records = await log_of(topics, 9)
+    one, other = await hosts(topics)
+    await one.handle(records[:5])
+    await one.role.revoked()
+    await other.handle(records[:7])
+    await other.role.stop()
+    await one.role.assigned({one.place})
+    await one.handle(records[7:])  # committed by the other up to here
+    await one.role.stop()
+    assert one.restored == 1
+    assert await events_in_state(topics) == 9
+
+
+async def test_what_another_only_opened_is_opened_anew(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    records = await log_of(topics, 9)
+    one, other = await hosts(topics)
+    await one.handle(records[:5])
+    await one.role.revoked()
+    await other.handle(records[:7])
+    await other.rebalanced(ours=False)
+    await one.role.assigned({one.place})
+    await one.handle(records)  # the other committed nothing, and may write no more
+    await one.role.stop()
+    assert one.restored == 0  # there was nothing to restore
+    assert await events_in_state(topics) == 9
+    await other.role.stop()
+
+
+async def test_what_sleeps_writes_nothing(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    records = await log_of(topics, 3)
+    one, _ = await hosts(topics)
+    await one.handle(records)
+    await one.role.revoked()
+    await one.role.stop()
+    assert await read(topics, DETECT_STATE, committed=True) == []
+
+
+async def test_what_went_away_is_let_go(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    records = await log_of(topics, 3)
+    one, other = await hosts(topics)
+    await one.handle(records)
+    await one.rebalanced(ours=False)
+    await other.handle(records)
+    await other.role.stop()
+    await one.role.stop()
+    assert await events_in_state(topics) == 3
+
+
+async def test_without_a_fence_everything_is_opened_anew(topics: Kafka) -> None:
+    records = await log_of(topics, 9)
+    one, _ = await hosts(topics.model_copy(update={"transactions": False}))
+    await one.handle(records[:5])
+    await one.role._checkpoint(one.role._partitions[one.place.partition])
+    await one.rebalanced()
+    await one.handle(records)
+    await one.role.stop()
+    assert one.restored == 1
+    assert await events_in_state(topics) == 9
