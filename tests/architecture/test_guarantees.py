@@ -1,45 +1,68 @@
-"""Each guarantee names the tests that hold it, and its limits; the tests are there."""
+"""Every guarantee names what holds it, and all that is named exists."""
 
 import ast
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 
-from tests.architecture.reference import DOCS, ROOT
+from tests.architecture.rules import ROOT
+from tests.faults.real_faults import FAULTS
+from tests.faults.world import SCENARIOS
 
-TEXT = (DOCS / "guarantees.md").read_text()
-SECTIONS = dict(
-    zip(
-        re.findall(r"^## (.+)$", TEXT, re.MULTILINE),
-        re.split(r"^## .+$", TEXT, flags=re.MULTILINE)[1:],
-        strict=True,
-    )
-)
-_NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+PAGE = ROOT / "docs" / "guarantees.md"
+REAL = {fault.__name__ for fault in FAULTS}
+WORLDS = {scenario.name for scenario in SCENARIOS}
+
+
+def sections(text: str) -> dict[str, str]:
+    """The text under each heading."""
+    heading, *parts = re.split(r"^## (.*)$", text, flags=re.MULTILINE)
+    del heading
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+def missing(section: str) -> list[str]:
+    """Tests that a guarantee names and that are not there; itself, when it names none."""
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", section.partition("*Held by*")[2])
+    if not named:
+        return ["no test is named"]
+    return [f"{file}::{name}" for file, name in named if name not in functions_of(ROOT / file)]
 
 
 @cache
-def functions(path: str) -> frozenset[str]:
-    """Names of the functions of a module."""
-    tree = ast.parse((ROOT / path).read_text())
-    kinds = ast.FunctionDef | ast.AsyncFunctionDef
-    return frozenset(node.name for node in tree.body if isinstance(node, kinds))
+def functions_of(file: Path) -> frozenset[str]:
+    """Names of the functions of a module that pytest runs."""
+    if not file.exists():
+        return frozenset()
+    found = ast.walk(ast.parse(file.read_text()))
+    functions = (each for each in found if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef))
+    return frozenset(each.name for each in functions if each.name.startswith("test_"))
 
 
-@pytest.mark.parametrize("guarantee", SECTIONS)
-def test_a_guarantee_has_limits_and_tests(guarantee: str) -> None:
-    body = SECTIONS[guarantee]
-    held_by = body.partition("*Held by*")[2]
-    assert "*Limits.*" in body
-    assert _NAMED.findall(held_by)
+def faults(text: str) -> tuple[set[str], set[str]]:
+    """Faults of the real stack, and worlds, that guarantees say they were disturbed by."""
+    named = re.findall(r"^\*Disturbed by\* ([^.]*)\.$", text, flags=re.MULTILINE)
+    parts = [each.partition("in worlds by") for each in named]
+    found = [re.findall("`([^`]+)`", " ".join(side)) for side in zip(*parts, strict=True)]
+    return set(found[0]), set(found[2])
 
 
-@pytest.mark.parametrize(("path", "name"), sorted(set(_NAMED.findall(TEXT))))
-def test_a_named_test_exists(path: str, name: str) -> None:
-    assert name.startswith("test_")
-    assert name in functions(path)
+@pytest.mark.parametrize("name", sections(PAGE.read_text()))
+def test_a_guarantee_names_tests_that_exist(name: str) -> None:
+    assert missing(sections(PAGE.read_text())[name]) == []
 
 
-def test_there_is_a_guarantee_for_each_promise() -> None:
-    assert len(SECTIONS) >= 12
+def test_every_fault_is_named_where_it_could_break_something() -> None:
+    real, worlds = faults(PAGE.read_text())
+    assert (real, worlds) == (REAL, WORLDS)
+
+
+def test_what_is_not_there_is_found() -> None:
+    here = "tests/architecture/test_guarantees.py"
+    assert missing("Whatever. *Held by* nobody") == ["no test is named"]
+    assert missing(f"*Held by* `{here}::test_of_tea`") == [f"{here}::test_of_tea"]
+    assert missing(f"*Held by* `{here}::test_what_is_not_there_is_found`.") == []
+    assert missing("*Held by* `tests/gone.py::test_gone`") == ["tests/gone.py::test_gone"]
+    assert faults("*Disturbed by* `a`,\n`b`, and in worlds by `c -9`.\n") == ({"a", "b"}, {"c -9"})
