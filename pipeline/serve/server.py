@@ -20,8 +20,8 @@ from pipeline.store.errors import StoreError
 from pipeline.workers.connection import reach, unreachable
 from pipeline.workers.producing import EventLog
 
-STOP_SECONDS_MAX: Final = 10.0
-"""Requests under way have this long to end."""
+REQUEST_SECONDS_MAX: Final = 3.0
+"""Requests under way have this long to end, and again to hear that they must."""
 START_SECONDS_MAX: Final = 30.0
 
 
@@ -59,7 +59,7 @@ async def _serve(config: Config) -> None:
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             raise _UnreachableError(unreachable(config.kafka, error)) from None
         app = build_app(config, log, _reader(config, parts), ready=lambda: _answers(config))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS_MAX - 2)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_SECONDS_MAX)
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
         site = web.TCPSite(runner, config.serve.host, config.serve.port)

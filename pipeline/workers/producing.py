@@ -1,6 +1,7 @@
 """Events into the log: packed by partition, acknowledged by all replicas, in order, once."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
@@ -25,6 +26,10 @@ from schemas.topics import (
 Headers = Mapping[str, str]
 PACKED: Headers = {CONTENT_TYPE_HEADER: NDJSON}
 """Headers of a packed message."""
+
+
+STOP_SECONDS_MAX = 3.0
+"""A broker that does not answer keeps nobody from ending: who was not answered sends again."""
 
 
 class EventTooLargeError(ValueError):
@@ -85,7 +90,9 @@ class EventLog:
         trace: TracebackType | None,
     ) -> None:
         if self._producer is not None:
-            await self._producer.stop()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS_MAX):
+                    await self._producer.stop()
 
     async def send_packed(self, events: list[tuple[str, bytes]]) -> None:
         """Send usage events, (key id, JSON on one line); returns when all are durable.

@@ -1,5 +1,7 @@
 """Packing keeps every event, its order and its partition; the log takes what is packed."""
 
+import asyncio
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from detectors.calibration import SHIPPED
 from pipeline.config import Kafka
+from pipeline.workers import producing
 from pipeline.workers.producing import EventLog, EventTooLargeError, pack
 from pipeline.workers.role import to_message
 from schemas.partition import partition_of
@@ -74,3 +77,25 @@ async def test_a_calibration_reaches_every_partition_and_is_heard_there(topics: 
 async def test_nothing_is_sent_outside_of_the_context() -> None:
     with pytest.raises(RuntimeError):
         await EventLog(Kafka()).send_packed([])
+
+
+class Silent:
+    """A producer whose broker is gone, with something still unsent."""
+
+    def __init__(self, **_: object) -> None:
+        """Whatever the settings."""
+
+    async def start(self) -> None:
+        """It was there then."""
+
+    async def stop(self) -> None:
+        await asyncio.sleep(3600)
+
+
+async def test_a_broker_that_is_gone_keeps_nobody_from_ending(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(producing, "AIOKafkaProducer", Silent)
+    monkeypatch.setattr(producing, "STOP_SECONDS_MAX", 0.01)
+    async with asyncio.timeout(60), EventLog(Kafka()):
+        pass
