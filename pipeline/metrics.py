@@ -93,6 +93,18 @@ EVENTS: Final = Metric(
     " `detection.lateness_seconds`.",
     ("outcome",),
 )
+LIMITS: Final = Metric(
+    "leakline_limits_met_total",
+    "counter",
+    "Stretches of five minutes at whose end a key stood at a limit of its state, by limit. Beyond"
+    " it `event_ids`: duplicates are not all recognised; `slices`: rare kinds of requests are"
+    " counted together; `sources`: distinct ones are estimated; `newcomers` and `facet_values`:"
+    " those that did least are forgotten; `bill_lines`: further models of a bill are left out;"
+    " `revisions`: changes of an incident are not told any more.",
+    "`leakline explain` shows the key. `event_ids`, `slices` and `sources`: a key for too many"
+    " clients, give them keys of their own. `revisions`: answer the incident.",
+    ("limit",),
+)
 DEAD_LETTERS: Final = Metric(
     "leakline_dead_letters_total",
     "counter",
@@ -191,6 +203,7 @@ METRICS: Final = (
 """Of the server."""
 WORKER_METRICS: Final = (
     EVENTS,
+    LIMITS,
     DEAD_LETTERS,
     INCIDENTS,
     CHECKPOINT_SECONDS,

@@ -17,6 +17,7 @@ from pipeline.engine.counting import (
     raise_gates,
 )
 from pipeline.engine.judging import hear, look
+from pipeline.engine.limits import limits_met
 from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState, encode_state
@@ -83,6 +84,8 @@ class PartitionFold:
         self.counts: Counter[str] = Counter()
         """Events by what became of them: `folded`, `late`, `duplicate`, `unpriced`, `no_source`,
         `already_folded`, `moved`."""
+        self.limits: Counter[str] = Counter()
+        """How often windows of a key closed while it stood at a limit of its state, by limit."""
 
     def restore(self, key: str, value: bytes) -> None:
         """Take in one stored state, before the first fold."""
@@ -224,6 +227,7 @@ class PartitionFold:
             touched = self._touched[key_id]
             flush(state, self._kinds, touched)
             self._save_closing(key_id, state, touched, minute)
+            self.limits.update(limits_met(state))
             if age(state, minute, self._lateness_seconds, self._kinds):
                 fired |= Trigger.HOUR
             if is_rising(state, minute):

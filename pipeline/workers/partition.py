@@ -75,6 +75,10 @@ class Fold(Protocol):
     def counts(self) -> Mapping[str, int]:
         """Events so far by what became of them."""
 
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """How often keys stood at a limit of their states so far, by limit."""
+
 
 class Partition:
     """The fold of a partition, and the one writer of what comes of it."""
@@ -83,7 +87,7 @@ class Partition:
         self, config: Config, fold: Fold, log: StateLog, place: TopicPartition, counts: Metrics
     ) -> None:
         self._counts = counts
-        self._counted: dict[str, int] = {}
+        self._counted: dict[tuple[str, str], int] = {}
         self._fold = fold
         self._log = log
         self._place = place
@@ -171,9 +175,12 @@ class Partition:
         return True
 
     def _count_events(self) -> None:
-        for outcome, number in self._fold.counts.items():
-            self._counts.add(metrics.EVENTS, outcome, by=number - self._counted.get(outcome, 0))
-            self._counted[outcome] = number
+        fold = self._fold
+        for metric, found in ((metrics.EVENTS, fold.counts), (metrics.LIMITS, fold.limits)):
+            for label, number in found.items():
+                before = self._counted.get((metric.name, label), 0)
+                self._counts.add(metric, label, by=number - before)
+                self._counted[metric.name, label] = number
 
     async def close(self) -> None:
         """Drop what no checkpoint holds."""

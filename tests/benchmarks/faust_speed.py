@@ -60,6 +60,7 @@ class _Nothing:
     states: tuple[tuple[str, bytes | None], ...] = ()
     windows: tuple[SpendWindow, ...] = ()
     counts: Mapping[str, int] = MappingProxyType({})
+    limits = counts
 
     def restore(self, key: str, value: bytes) -> None:
         """Forget it."""
@@ -100,6 +101,7 @@ class _Counted:
         self.restore = fold.restore
         self.checkpoint = fold.checkpoint
         self.counts = fold.counts
+        self.limits = fold.limits
 
     def fold(self, message: Message) -> Effects:
         self._meter.started_at = self._meter.started_at or time.perf_counter()

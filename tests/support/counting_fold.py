@@ -55,6 +55,7 @@ class CountingFold:
         self._states: dict[str, State] = {}
         self._changed: set[str] = set()
         self.counts: dict[str, int] = {}
+        self.limits: dict[str, int] = {}
 
     def restore(self, key: str, value: bytes) -> None:
         self._states[key] = msgspec.msgpack.decode(value, type=State)

@@ -7,6 +7,7 @@ import pytest
 from aiohttp import ClientSession
 from aiokafka import TopicPartition
 
+from detectors.baselines.totals import SOURCES_MAX
 from pipeline.config import Config, ConfigError
 from pipeline.engine import PartitionFold
 from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
@@ -75,6 +76,15 @@ async def test_detect_counts_events_by_what_became_of_them() -> None:
     assert found['leakline_dead_letters_total{reason="not_json"}'] == 1
     assert found["leakline_checkpoint_seconds_count"] == 2
     assert found["leakline_restored_keys_total"] == 2  # the key, and the position
+
+
+async def test_detect_counts_the_limits_that_keys_stand_at() -> None:
+    log, counts = KeptLog(), Metrics(WORKER_METRICS)
+    partition = await opened(log, counts)
+    crowd = [event(START, event_id=str(n), client_ip=f"203.0.113.{n}") for n in range(SOURCES_MAX)]
+    await partition.fold(packed([*crowd, event(START + 300, event_id="later")], offset=0))
+    await partition.checkpoint(1.0)
+    assert shown(counts)['leakline_limits_met_total{limit="sources"}'] == 1
 
 
 async def test_actions_are_counted_by_who_asked_and_what_came_of_them() -> None:

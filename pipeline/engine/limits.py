@@ -1,0 +1,54 @@
+"""Which limits of its state a key stands at: what is beyond is counted together or forgotten.
+
+Asked when windows close, so that an ordinary event pays nothing for it.
+"""
+
+from typing import Final
+
+from detectors.baselines.billing import LINES_MAX
+from detectors.baselines.facets import VALUES_MAX
+from detectors.baselines.history import History
+from detectors.baselines.newcomers import NEWCOMERS_MAX
+from detectors.baselines.totals import SOURCES_MAX
+from pipeline.engine.counting import IDS_MAX, SLICES_MAX
+from pipeline.engine.judging import REVISIONS_MAX
+from pipeline.engine.state import KeyState
+
+LIMITS: Final = (
+    "bill_lines", "event_ids", "facet_values", "newcomers", "revisions", "slices", "sources",
+)  # fmt: skip
+
+
+def limits_met(state: KeyState) -> list[str]:
+    """Names out of `LIMITS`."""
+    met = []
+    ids, history = state.ids, state.history
+    if sum(map(len, ids.values())) >= IDS_MAX:
+        met.append("event_ids")
+    hour = state.windows.hours.get(state.minute // 60)
+    if hour is not None:
+        if len(hour.tokens) >= SLICES_MAX:
+            met.append("slices")
+        if len(hour.sources) >= SOURCES_MAX:
+            met.append("sources")
+    if len(history.newcomers) >= NEWCOMERS_MAX:
+        met.append("newcomers")
+    if _values(history) >= VALUES_MAX:
+        met.append("facet_values")
+    if any(len(bill.lines) >= LINES_MAX for bill in history.books.bills.values()):
+        met.append("bill_lines")
+    if state.incident is not None and state.incident.revision >= REVISIONS_MAX:
+        met.append("revisions")
+    return met
+
+
+def _values(history: History) -> int:
+    """Values of the facet that has most of them."""
+    return max(
+        len(history.prefixes.values),
+        len(history.networks.values),
+        len(history.countries.values),
+        len(history.kinds.values),
+        len(history.clients.values),
+        len(history.models.values),
+    )
