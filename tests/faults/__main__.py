@@ -27,7 +27,7 @@ from tests.faults.simulation import simulate, simulate_many
 from tests.support.kafka import open_broker
 
 SEEDS = 2_000
-SIMULATION_SECONDS_MAX = 480.0
+SIMULATION_SECONDS_MAX = 540.0
 INPUTS_PER_DECODER = 5_000
 HTTP_REQUESTS = 3_000
 PARTS = ("simulated", "fuzzed", "real")

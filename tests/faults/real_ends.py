@@ -76,8 +76,8 @@ async def _nothing(stack: RealStack) -> AsyncIterator[None]:
 @asynccontextmanager
 async def _hanging_outside(stack: RealStack) -> AsyncIterator[None]:
     stack.front.fail("delay", seconds=20.0)
-    stack.slack.faults += [("chat.postMessage", "time-out")] * 2
-    stack.gateway.faults += ["time-out"] * 2
+    stack.slack.faults.append(("chat.postMessage", "time-out"))
+    stack.gateway.faults.append("time-out")
     await stack.traffic.plant()
     await asyncio.sleep(2.0)
     yield
@@ -89,7 +89,7 @@ async def _failing_outside(stack: RealStack) -> AsyncIterator[None]:
     set_clock(stack.clock, WRONG_SECONDS)
     stack.front.fail("error_half", times=1_000)
     stack.slack.down = True
-    stack.gateway.faults += ["503"] * 2
+    stack.gateway.faults.append("503")
     await stack.traffic.plant()
     await asyncio.sleep(2.0)
     set_clock(stack.clock, 0.0)

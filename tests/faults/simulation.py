@@ -61,5 +61,5 @@ def every_core() -> Pool:
 
 def _make_way() -> None:
     """Be quiet, too: what stages log is thousands of lines about faults that are meant."""
-    os.nice(19)
+    os.nice(10)
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())

@@ -1,11 +1,13 @@
 """The tuned consumer: the version of Faust that it was made for, what it leans on, what it does."""
 
+import asyncio
+import contextlib
 import hashlib
 import inspect
 import tomllib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from importlib.metadata import version
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -14,8 +16,10 @@ from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
+from mode import Service
 
 from pipeline.workers.app import _Consumer
+from tests.support.faust_patch import apply, patched_consumer
 from tests.support.installation import ROOT
 
 ONE, TWO = TP("usage-events", 0), TP("usage-events", 1)
@@ -102,3 +106,111 @@ async def test_nothing_of_an_earlier_generation_is_handed_on() -> None:
     stub.app.consumer_generation_id = 8
     assert first == ONE
     assert [each async for each in found] == []
+
+
+# What could go upstream, against the original
+
+
+class Draining(Service):
+    """As much of a consumer as draining uses; the deliveries are the test's."""
+
+    app = SimpleNamespace(topics=SimpleNamespace(acks_enabled_for=lambda _: False))
+    transport = SimpleNamespace(app=SimpleNamespace(should_stop=False))
+    consumer_stopped_errors = ()
+    _commit_every = None
+
+    def __init__(self, kind: Any, deliver: Callable[[int], Awaitable[None]]) -> None:  # noqa: ANN401 - original or changed
+        super().__init__()
+        self._kind = kind
+        self._deliver_number = deliver
+        self._read_offset: dict[TP, int | None] = {ONE: None}
+        self.suspend_flow = asyncio.Event()
+        self.delivered: list[int] = []
+        if hasattr(kind, "_deliver"):
+            self._deliver = MethodType(kind._deliver, self)
+
+    async def callback(self, message: ConsumerRecord[bytes, bytes]) -> None:
+        await self._deliver_number(message.offset)
+        self.delivered.append(message.offset)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109 - Faust's signature
+        del timeout
+        for record in [*records(ONE, 1, 2, 3), *records(ONE, 2, 4)]:  # 2 comes again
+            yield ONE, record
+        self._stopped.set()
+
+    async def drain(self) -> tuple[list[int], int | None]:
+        """What was delivered, and how far was read."""
+        await self._kind._drain_messages(self, SimpleNamespace(_stopped=asyncio.Event()))
+        await asyncio.sleep(0)
+        return self.delivered, self._read_offset[ONE]
+
+
+KINDS = pytest.mark.parametrize("kind", [Consumer, patched_consumer().Consumer], ids=["now", "new"])
+
+
+@KINDS
+async def test_messages_come_in_order_however_long_a_delivery_waits(kind: type[Any]) -> None:
+    async def at_once(number: int) -> None:
+        del number
+
+    async def waits(number: int) -> None:
+        for _ in range(number % 3):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+
+    for deliver in (at_once, waits):
+        assert await Draining(kind, deliver).drain() == ([1, 2, 3, 4], 4)
+
+
+@KINDS
+async def test_a_rebalance_cuts_off_a_delivery_that_waits(kind: type[Any]) -> None:
+    cut: list[int] = []
+
+    async def stuck(number: int) -> None:
+        if number == 2:
+            draining.suspend_flow.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cut.append(number)
+                raise
+        draining.suspend_flow.clear()
+
+    draining = Draining(kind, stuck)
+    assert await draining.drain() == ([1, 3, 4], 4)
+    assert cut == [2]
+
+
+@KINDS
+@pytest.mark.parametrize("waits", [False, True])
+async def test_a_delivery_that_fails_ends_the_fetcher(kind: type[Any], *, waits: bool) -> None:
+    async def fails(number: int) -> None:
+        if waits:
+            await asyncio.sleep(0)
+        if number == 3:
+            raise ArithmeticError
+
+    draining = Draining(kind, fails)
+    with pytest.raises(ArithmeticError):
+        await draining.drain()
+    assert draining.delivered == [1, 2]
+
+
+@KINDS
+async def test_a_delivery_may_catch_what_it_waits_for(kind: type[Any]) -> None:
+    async def catches(number: int) -> None:
+        broken = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_soon(broken.set_exception, KeyError(number))
+        with contextlib.suppress(KeyError):
+            await broken
+        await asyncio.sleep(0)
+
+    assert await Draining(kind, catches).drain() == ([1, 2, 3, 4], 4)
+
+
+def test_a_change_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="fits in 0 places"):
+        apply("@@ -1 +1 @@\n-tea\n+coffee\n", "milk\n")
+    with pytest.raises(ValueError, match="fits in 2 places"):
+        apply("@@ -1 +1 @@\n-tea\n+coffee\n", "tea\ntea\n")
