@@ -37,7 +37,7 @@ from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, USAGE_EVENTS
 from tests.benchmarks.harness import Figures, Options, say
 from tests.benchmarks.load import BUSY, lines
 from tests.benchmarks.naive import Naive
-from tests.benchmarks.side_by_side import quix_messages_per_s
+from tests.benchmarks.side_by_side import quix_messages_per_s, streams_messages_per_s
 from tests.support.faust_patch import patched_consumer
 from tests.support.kafka import Broker, open_broker
 
@@ -140,6 +140,7 @@ async def _measure(broker: Broker, scale: float) -> Figures:
         "faust_patched_messages_per_s": await _patched(singles, single),
         "faust_naive_events_per_s": naive_rate,
         "quix_spend_messages_per_s": await quix_messages_per_s(singles, single),
+        "kafka_streams_spend_messages_per_s": await streams_messages_per_s(singles, single),
         "faust_worker_only_messages_per_s": await _detect(singles, single, lambda _: _Nothing()),
         "faust_single_events_per_s": await _detect(singles, single, _engine(rules, singles)),
         "faust_packed_events_per_s": await _detect(packs, len(events), _engine(rules, packs)),
@@ -154,6 +155,7 @@ WHAT = {
     "faust_patched_messages_per_s": "the same with the change of docs/faust-consumer.md",
     "faust_naive_events_per_s": "as its guide shows it, with River models, a row an event",
     "quix_spend_messages_per_s": "Quix Streams, spend per key and minute alone",
+    "kafka_streams_spend_messages_per_s": "Kafka Streams (Java), spend per key and minute alone",
     "faust_worker_only_messages_per_s": "leakline's worker with an engine that does nothing",
     "faust_single_events_per_s": "leakline's detect role, all of it, an event a message",
     "faust_packed_events_per_s": "leakline's detect role, all of it, events packed by an intake",

@@ -1,9 +1,11 @@
 """Other stream processors on the same broker and messages, in environments of their own.
 
-They are installed when a benchmark first needs them, below `.cache`, and never into the project's.
+They are fetched when a benchmark first needs them, below `.cache`, and never into the project's.
 """
 
 import asyncio
+import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +22,7 @@ CACHE = Path(__file__).parents[2] / ".cache"
 INSTALL_SECONDS_MAX = 300
 RUN_SECONDS_MAX = 180
 SCRIPT = Path(__file__).with_name("quix_spend.py")
+STREAMS = Path(__file__).with_name("kafka_streams")
 
 
 async def quix_messages_per_s(kafka: Kafka, messages: int) -> float | None:
@@ -33,6 +36,36 @@ async def quix_messages_per_s(kafka: Kafka, messages: int) -> float | None:
     except subprocess.SubprocessError as error:
         say(f"{QUIX}: not measured: {error}", error=True)
         return None
+
+
+async def streams_messages_per_s(kafka: Kafka, messages: int) -> float | None:
+    """The same with Kafka Streams; None where there is no Java or Maven."""
+    java, maven = shutil.which("java"), shutil.which("mvn")
+    if java is None or maven is None:
+        say("Kafka Streams: not measured: it needs Java and Maven (mvn)", error=True)
+        return None
+    try:
+        libs = await asyncio.to_thread(_jars, maven)
+        with tempfile.TemporaryDirectory() as folder:
+            topic = topic_name(kafka, USAGE_EVENTS)
+            words = [java, "-cp", f"{libs}/*", str(STREAMS / "SpendPerKey.java")]
+            words += [kafka.brokers, topic, str(messages), folder]
+            return float(await asyncio.to_thread(_run, words, RUN_SECONDS_MAX))
+    except subprocess.SubprocessError as error:
+        say(f"Kafka Streams: not measured: {error}", error=True)
+        return None
+
+
+def _jars(maven: str) -> Path:
+    """The folder of Kafka Streams' jars."""
+    pom = STREAMS / "pom.xml"
+    folder = CACHE / "kafka-streams" / hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
+    done = folder / "fetched"
+    if not done.exists():
+        words = [maven, "-q", "-B", "-f", str(pom), "dependency:copy-dependencies"]
+        _run([*words, f"-DoutputDirectory={folder}"], INSTALL_SECONDS_MAX)
+        done.touch()
+    return folder
 
 
 def _installed(package: str) -> Path:
