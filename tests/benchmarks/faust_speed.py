@@ -11,12 +11,10 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from unittest.mock import patch
 
 import faust
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from faust.transport.consumer import Consumer
 
 from pipeline.config import Config, Detection, Kafka
 from pipeline.engine import PartitionFold, Rules, default_rules
@@ -38,7 +36,7 @@ from tests.benchmarks.harness import Figures, Options, say
 from tests.benchmarks.load import BUSY, lines
 from tests.benchmarks.naive import Naive
 from tests.benchmarks.side_by_side import quix_messages_per_s, streams_messages_per_s
-from tests.support.faust_patch import patched_consumer
+from tests.support.faust_patch import faust_as_proposed
 from tests.support.kafka import Broker, open_broker
 
 KEYS = 2_000
@@ -249,11 +247,7 @@ async def _untuned(kafka: Kafka, messages: int, work: Callable[[bytes], None]) -
 
 async def _patched(kafka: Kafka, messages: int) -> float:
     """Untuned Faust with the change that could go upstream."""
-    new = patched_consumer().Consumer
-    with (
-        patch.object(Consumer, "_drain_messages", new._drain_messages),
-        patch.object(Consumer, "_deliver", new._deliver, create=True),
-    ):
+    with faust_as_proposed():
         return await _untuned(kafka, messages, lambda _: None)
 
 

@@ -2,8 +2,11 @@
 
 import inspect
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
+from unittest.mock import patch
 
 from faust.transport import consumer
 
@@ -27,6 +30,15 @@ def patched_consumer() -> ModuleType:
     code = compile(head + logger + imports + beside_imports + rest, consumer.__file__, "exec")
     exec(code, vars(module))  # noqa: S102 - Faust's source and our page
     return module
+
+
+@contextmanager
+def faust_as_proposed() -> Iterator[None]:
+    """Every consumer of Faust behaves as changed."""
+    names = ("_drain_messages", "_deliver", "_delivery", "stop_flow")
+    new = {name: getattr(patched_consumer().Consumer, name) for name in names}
+    with patch.multiple(consumer.Consumer, create=True, **new):
+        yield
 
 
 def apply(diff: str, source: str) -> str:

@@ -118,6 +118,9 @@ class Draining(Service):
     transport = SimpleNamespace(app=SimpleNamespace(should_stop=False))
     consumer_stopped_errors = ()
     _commit_every = None
+    _delivery = None
+    stop_flow: Callable[[], None]
+    resume_flow: Callable[[], None]
 
     def __init__(self, kind: Any, deliver: Callable[[int], Awaitable[None]]) -> None:  # noqa: ANN401 - original or changed
         super().__init__()
@@ -125,9 +128,11 @@ class Draining(Service):
         self._deliver_number = deliver
         self._read_offset: dict[TP, int | None] = {ONE: None}
         self.suspend_flow = asyncio.Event()
+        self.can_resume_flow = asyncio.Event()
         self.delivered: list[int] = []
-        if hasattr(kind, "_deliver"):
-            self._deliver = MethodType(kind._deliver, self)
+        for name in ("stop_flow", "resume_flow", "_deliver"):
+            if hasattr(kind, name):
+                setattr(self, name, MethodType(getattr(kind, name), self))
 
     async def callback(self, message: ConsumerRecord[bytes, bytes]) -> None:
         await self._deliver_number(message.offset)
@@ -164,22 +169,40 @@ async def test_messages_come_in_order_however_long_a_delivery_waits(kind: type[A
 
 
 @KINDS
-async def test_a_rebalance_cuts_off_a_delivery_that_waits(kind: type[Any]) -> None:
+@pytest.mark.parametrize("before", [False, True])
+async def test_a_rebalance_cuts_off_a_delivery_that_waits(kind: type[Any], *, before: bool) -> None:
     cut: list[int] = []
 
     async def stuck(number: int) -> None:
         if number == 2:
-            draining.suspend_flow.set()
+            if before:
+                draining.stop_flow()
+            else:
+                asyncio.get_running_loop().call_later(0.01, draining.stop_flow)
             try:
                 await asyncio.Event().wait()
-            except asyncio.CancelledError:
+            finally:
                 cut.append(number)
-                raise
-        draining.suspend_flow.clear()
+        draining.resume_flow()
 
     draining = Draining(kind, stuck)
     assert await draining.drain() == ([1, 3, 4], 4)
     assert cut == [2]
+
+
+@KINDS
+async def test_who_cancels_the_fetcher_ends_it(kind: type[Any]) -> None:
+    async def stuck(number: int) -> None:
+        if number == 2:
+            await asyncio.Event().wait()
+
+    draining = Draining(kind, stuck)
+    work = asyncio.create_task(draining.drain())
+    await asyncio.sleep(0.01)
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert draining.delivered == [1]
 
 
 @KINDS
