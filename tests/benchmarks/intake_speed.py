@@ -7,12 +7,13 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession, TCPConnector
 
 from pipeline.config import Config, Kafka
 from pipeline.workers.topics_admin import create_topics
 from tests.benchmarks.harness import quantile
 from tests.support.kafka import open_broker
+from tests.support.resident import peak_mb
 from tests.support.server_process import ROOT, ServerProcess
 
 EVENTS_PER_REQUEST = 500
@@ -20,6 +21,9 @@ PAYLOADS_PER_REQUEST = 70
 BODIES = 40
 CLIENTS = 4
 SECONDS = 6.0
+FLOOD = 10
+"""Times the rate that the server sustains."""
+FLOOD_SECONDS = 4.0
 _HEADERS = {"Authorization": "Bearer token-1", "Content-Type": "application/json"}
 
 Post = Callable[[int], Awaitable[None]]
@@ -40,7 +44,13 @@ def _figures(kafka: Kafka) -> dict[str, float]:
         tempfile.TemporaryDirectory() as folder,
         ServerProcess(Path(folder), kafka, **serve) as server,
     ):
-        return asyncio.run(_measure(server.url()))
+        url = server.url()
+        figures = asyncio.run(_measure(url))
+        figures["intake_rss_mb"] = peak_mb(server.process.pid)
+        rate = FLOOD * figures["intake_events_per_s"] / EVENTS_PER_REQUEST
+        figures |= asyncio.run(_flooded(url, rate))
+        figures[f"intake_rss_at_x{FLOOD}_input_mb"] = peak_mb(server.process.pid)
+        return figures
 
 
 async def _measure(url: str) -> dict[str, float]:
@@ -56,6 +66,29 @@ async def _measure(url: str) -> dict[str, float]:
         "intake_p50_ms": quantile(waits, 0.5) * 1000,
         "intake_p99_ms": quantile(waits, 0.99) * 1000,
     }
+
+
+async def _flooded(url: str, requests_per_second: float) -> dict[str, float]:
+    """Send far more than can be taken; the share that was refused."""
+    bodies = _event_bodies()
+    taken = refused = 0
+    start = time.perf_counter()
+
+    async def send(session: ClientSession, number: int) -> None:
+        nonlocal taken, refused
+        await asyncio.sleep(start + number / requests_per_second - time.perf_counter())
+        body = bodies[number % len(bodies)]
+        try:
+            async with session.post("/v1/intake/events", data=body, headers=_HEADERS) as answer:
+                answer.raise_for_status()
+                taken += 1
+        except ClientError:  # 503, or the connection is closed on the body that nobody wants
+            refused += 1
+
+    async with ClientSession(url, connector=TCPConnector(limit=0)) as session:
+        numbers = range(int(FLOOD_SECONDS * requests_per_second))
+        await asyncio.gather(*(send(session, number) for number in numbers))
+    return {f"intake_refused_at_x{FLOOD}_input": refused / (taken + refused)}
 
 
 def _event_bodies() -> list[bytes]:

@@ -7,7 +7,6 @@ each as come in at ten times its own rate. What it has not read yet must wait at
 import asyncio
 import secrets
 import time
-from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -21,6 +20,7 @@ from tests.benchmarks.harness import Figures
 from tests.support.events import HOME, event
 from tests.support.kafka import Broker
 from tests.support.kafka_log import WorkerProcess
+from tests.support.resident import peak_mb
 
 KEYS = 1_000
 EVENTS = 60_000
@@ -57,9 +57,9 @@ async def _peak_mb(broker: Broker, events: int) -> int:
             assert time.monotonic() < deadline, "the events were not folded in time"
             assert worker.exit_code is None, "the worker ended"
             await asyncio.sleep(0.1)
-        peak = _peak_kb(worker.pid)
+        peak = peak_mb(worker.pid)
         worker.stop()
-    return peak // 1024
+    return peak
 
 
 async def _produce(kafka: Kafka, events: int) -> None:
@@ -86,12 +86,3 @@ async def _share_folded(kafka: Kafka) -> float:
         consumer.assign(places)
         committed = sum([await consumer.committed(place) or 0 for place in places])
         return float(committed / sum((await consumer.end_offsets(places)).values()))
-
-
-def _peak_kb(pid: int) -> int:
-    """The high-water mark of a process; 0 where the system does not tell."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
