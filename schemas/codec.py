@@ -62,9 +62,8 @@ def decode_events(body: bytes) -> list[UsageEvent] | None:
     """The events of NDJSON, one a line; None when any line needs a look of its own."""
     if len(body) > MESSAGE_BYTES_MAX:
         return None
-    lines = body.removesuffix(b"\n").split(b"\n")
     try:
-        events: list[UsageEvent] = [_EVENT.decode(line) for line in lines]
+        events = _lines(body.removesuffix(b"\n"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     if _suspicious(body):
@@ -72,6 +71,15 @@ def decode_events(body: bytes) -> list[UsageEvent] | None:
     if max([len(event.key_id) for event in events]) > IDENTIFIER_LENGTH_MAX:
         return None
     return events
+
+
+def _lines(body: bytes) -> list[UsageEvent]:
+    """One event a line, or an exception."""
+    events: list[UsageEvent] = _EVENT.decode_lines(body)
+    if len(events) == body.count(b"\n") + 1 == body.count(b"}\n{") + 1:
+        return events
+    # It was lenient about where lines end; dead letters go by lines.
+    return [_EVENT.decode(line) for line in body.split(b"\n")]
 
 
 def redacted(record: T) -> T:

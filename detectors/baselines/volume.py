@@ -2,6 +2,8 @@
 
 import math
 import struct
+from array import array
+from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -220,8 +222,8 @@ class Volume(Struct, array_like=True, gc=False):
     def learn(self, hour: int, zone: str | None, total: Totals, peak: Totals) -> None:
         """Take in a closed hour, and as zeros the idle hours before it."""
         if self.last:
-            for idle in range(max(self.last + 1, hour - _GAP_HOURS_MAX), hour):
-                self._fold(bin_of(idle, zone), 0, 0)
+            idle = range(max(self.last + 1, hour - _GAP_HOURS_MAX), hour)
+            self._fold([bin_of(each, zone) for each in idle], 0, 0)
         index = bin_of(hour, zone)
         if self.weekdays + self.weekends >= 1.0:
             requests, nanos = self.expected(hour, zone)
@@ -234,24 +236,30 @@ class Volume(Struct, array_like=True, gc=False):
         known = self.spread.n >= _KNOWN_HOURS
         records = self.records
         self._fold(
-            index,
+            [index],
             min(total.requests, int(_CLIP * records.requests_1h)) if known else total.requests,
             min(total.nanos, int(_CLIP * records.nanos_1h)) if known else total.nanos,
         )
         records.learn(hour, peak, total, _GROWTH if known else math.inf)
         self.last = max(self.last, hour)
 
-    def _fold(self, index: int, requests: int, nanos: int) -> None:
-        if index >= 24:
-            self.weekends += 1 / 24
-            days = self.weekends
-        else:
-            self.weekdays += 1 / 24
-            days = self.weekdays
-        rate = 1.0 / min(max(1.0, math.ceil(days)), _MEMORY_DAYS)
-        self.requests = _toward(self.requests, index, float(requests), rate)
-        self.nanos = _toward(self.nanos, index, float(nanos), rate)
-        self.active = _toward(self.active, index, 1.0 if requests else 0.0, rate)
+    def _fold(self, indices: Sequence[int], requests: int, nanos: int) -> None:
+        if not indices:
+            return
+        seen = (float(requests), float(nanos), 1.0 if requests else 0.0)
+        kept = (self.requests, self.nanos, self.active)
+        bins = [array("f", each) for each in kept]
+        for index in indices:
+            if index >= 24:
+                self.weekends += 1 / 24
+                days = self.weekends
+            else:
+                self.weekdays += 1 / 24
+                days = self.weekdays
+            rate = 1.0 / min(max(1.0, math.ceil(days)), _MEMORY_DAYS)
+            for each, value in zip(bins, seen, strict=True):
+                each[index] += rate * (value - each[index])
+        self.requests, self.nanos, self.active = [each.tobytes() for each in bins]
 
     def _shrunk(self, bins: bytes, index: int, days: float) -> float:
         values = struct.unpack(f"<{BINS}f", bins)
@@ -266,9 +274,3 @@ class Volume(Struct, array_like=True, gc=False):
 
 def _get(bins: bytes, index: int) -> float:
     return float(struct.unpack_from("<f", bins, 4 * index)[0])
-
-
-def _toward(bins: bytes, index: int, value: float, rate: float) -> bytes:
-    old = _get(bins, index)
-    new = struct.pack("<f", old + rate * (value - old))
-    return bins[: 4 * index] + new + bins[4 * index + 4 :]

@@ -5,7 +5,7 @@ from typing import Final
 from detectors.baselines.slices import slice_of
 from detectors.baselines.windows import HourWindow, MinuteWindow
 from pipeline.engine.counting import IDS_MINUTES, MINUTES_KEPT
-from pipeline.engine.state import Gates, KeyState
+from pipeline.engine.state import KeyState
 from pipeline.enrich.kinds import Kinds
 from schemas.spend_window import SECONDS, Granularity
 
@@ -104,9 +104,8 @@ def _thin(minutes: dict[int, MinuteWindow], minute: int) -> None:
 
 
 def _expire_ids(state: KeyState, first: int) -> None:
-    ids = state.ids
-    for group in [group for group in ids if group + IDS_MINUTES <= first]:
-        del ids[group]
+    for group in [group for group in state.ids if group + IDS_MINUTES <= first]:
+        state.seen.difference_update(state.ids.pop(group))
 
 
 def is_closing_time(previous: int, minute: int) -> bool:
@@ -158,13 +157,11 @@ def _set_usual(state: KeyState, hour: int) -> None:
     state.long_over = int(history.longest)
     records = history.volume.records
     if history.learning:
-        state.usual = Gates(_YOUNG_GATE_REQUESTS, _YOUNG_GATE_NANOS)
+        state.usual_requests, state.usual_nanos = _YOUNG_GATE_REQUESTS, _YOUNG_GATE_NANOS
         watch(state, hour)
         return
-    state.usual = Gates(
-        max(_GATE_REQUESTS_MIN, int(records.requests_5m * _GATE_SHARE)),
-        max(_GATE_NANOS_MIN, int(records.nanos_5m * _GATE_SHARE)),
-    )
+    state.usual_requests = max(_GATE_REQUESTS_MIN, int(records.requests_5m * _GATE_SHARE))
+    state.usual_nanos = max(_GATE_NANOS_MIN, int(records.nanos_5m * _GATE_SHARE))
     watch(state, hour)
 
 

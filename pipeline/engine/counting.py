@@ -5,19 +5,21 @@ is put into `pending` by minute and slice; it moves on to windows and newcomers 
 looked at or five minutes end, so at points that the key's own events define.
 """
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from xxhash import xxh3_64_intdigest
 
-from detectors.baselines.sketch import note
+from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window
-from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
+from detectors.baselines.windows import HourWindow, MinuteWindow
 from detectors.contract import Trigger
 from pipeline.accept import Accepted
-from pipeline.engine.state import Gates, KeyState
+from pipeline.engine.state import KeyState, Pending, Tally
 from pipeline.enrich.kinds import Kinds
-from schemas.spend_window import Granularity
+
+if TYPE_CHECKING:
+    from schemas.spend_window import Granularity
 
 SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
@@ -25,96 +27,92 @@ IDS_MAX: Final = 32_768
 """Event ids remembered per key: beyond it duplicates are not recognised."""
 LONG_FACTOR: Final = 1.5
 """Requests so much longer than the longest so far are counted apart."""
-_IDS_COUNTED_FROM: Final = 256
-"""Ids of a group below which nobody counts those of the others."""
 IDS_MINUTES: Final = 5
 """Ids are forgotten in groups of so many minutes, named by their first."""
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
-
-_WIDE_OPEN: Final = Gates(1, 1)
 _STEP_NANOS_MIN: Final = 10_000_000
 """A cent: no gate opens for less than that more."""
-
-Touched = set[tuple[Granularity, int]]
 
 
 def is_duplicate(state: KeyState, event_id: str, minute: int) -> bool:
     """Whether the key has shown this event id lately; remembers it when not."""
     digest = xxh3_64_intdigest(event_id.encode())
-    ids = state.ids
-    for seen in ids.values():
-        if digest in seen:
-            return True
-    group = minute - minute % IDS_MINUTES
-    own = ids.get(group)
-    if own is None:
-        ids[group] = {digest}
-    elif len(own) < _IDS_COUNTED_FROM or sum(map(len, ids.values())) < IDS_MAX:
-        own.add(digest)
+    seen = state.seen
+    if digest in seen:
+        return True
+    if len(seen) < IDS_MAX:
+        seen.add(digest)
+        group = minute - minute % IDS_MINUTES
+        ids = state.ids.get(group)
+        if ids is None:
+            state.ids[group] = [digest]
+        else:
+            ids.append(digest)
     return False
 
 
 def count(state: KeyState, accepted: Accepted, minute: int) -> int:
     """Add an event to what is pending; the triggers for which the key must be looked at."""
-    pending = state.pending.get(minute)
-    if pending is None:
-        pending = state.pending[minute] = {}
-    totals = pending.get(accepted.token)
+    pending = state.current
+    if pending is None or pending.minute != minute:
+        pending = _pending_of(state, minute)
     fired = Trigger.NONE
-    if totals is None:
-        totals, fired = _begin(state, pending, accepted, minute)
+    tally = pending.slices.get(accepted.token)
+    if tally is None:
+        tally, fired = _begin(state, pending, accepted)
     event, nanos = accepted.event, accepted.nanos
-    totals.requests += 1
-    totals.nanos += nanos
-    totals.input_tokens += event.input_tokens
-    totals.output_tokens += event.output_tokens
+    input_tokens, user = event.input_tokens, event.end_user
+    tally.requests += 1
+    tally.nanos += nanos
+    tally.input_tokens += input_tokens
+    tally.output_tokens += event.output_tokens
     if event.status >= 400:
-        totals.errors += 1
+        tally.errors += 1
     if not accepted.priced:
-        totals.unpriced += 1
-    if event.end_user:
-        note(_hour_of(state, minute).users, xxh3_64_intdigest(event.end_user.encode()))
+        tally.unpriced += 1
+    if user:
+        pending.users.add(user)
+        if len(pending.users) >= SIZE:
+            state.note_users(pending)
     state.requests += 1
     state.nanos += nanos
-    if event.input_tokens > state.long_over and _note_long(state, accepted, minute):
+    if input_tokens > state.long_over and _note_long(state, accepted, minute):
         fired |= Trigger.VOLUME
-    gates = state.gates
-    if state.requests >= gates.requests or state.nanos >= gates.nanos:
+    if state.requests >= state.gate_requests or state.nanos >= state.gate_nanos:
         fired |= Trigger.VOLUME
     return fired
 
 
-def _hour_of(state: KeyState, minute: int) -> HourWindow:
-    hour = state.windows.hours.get(minute // 60)
-    if hour is None:
-        hour = state.windows.hours[minute // 60] = HourWindow()
-    return hour
+def _pending_of(state: KeyState, minute: int) -> Pending:
+    pending = state.pending.get(minute)
+    if pending is None:
+        pending = state.pending[minute] = Pending(minute)
+    state.current = pending
+    return pending
 
 
-def _begin(
-    state: KeyState, pending: dict[str, Totals], accepted: Accepted, minute: int
-) -> tuple[Totals, int]:
-    """The totals of a slice that is new in its minute, and what its novelty triggers."""
-    token = accepted.token
-    if len(pending) >= SLICES_MAX:
-        token = _crowded(accepted, len(pending))
-    totals = pending.setdefault(token, Totals())
-    hour = _hour_of(state, minute)
-    if token in hour.tokens:
-        return totals, Trigger.NONE
-    if len(hour.tokens) < SLICES_MAX:
-        hour.tokens[token] = 0
+def _begin(state: KeyState, pending: Pending, accepted: Accepted) -> tuple[Tally, int]:
+    """The tally of a slice that is new in its minute, and what its novelty triggers."""
+    token, minute = accepted.token, pending.minute
+    if len(pending.slices) >= SLICES_MAX:
+        token = _crowded(accepted, len(pending.slices))
+    tally = pending.slices.setdefault(token, Tally())
+    tokens = state.hour_of(minute).tokens
+    if token in tokens:
+        return tally, Trigger.NONE
+    if len(tokens) < SLICES_MAX:
+        tokens[token] = 0
     if state.novel_minute == minute or not state.history.is_novel(slice_of(token), accepted.source):
-        return totals, Trigger.NONE
+        return tally, Trigger.NONE
     state.novel_minute = minute
-    return totals, Trigger.NOVEL
+    return tally, Trigger.NOVEL
 
 
 def _note_long(state: KeyState, accepted: Accepted, minute: int) -> bool:
     """Note a request longer than the record; True when it is worth a look."""
     event, windows = accepted.event, state.windows
-    hour = _hour_of(state, minute)
+    hour = state.hour_of(minute)
     hour.longest = max(hour.longest, event.input_tokens)
     record = state.history.longest
     if not record or event.input_tokens < LONG_FACTOR * record:
@@ -135,25 +133,30 @@ def _crowded(accepted: Accepted, slices: int) -> str:
 def open_gates(state: KeyState) -> None:
     """Set the gates of a minute that begins."""
     state.requests = state.nanos = 0
-    state.gates = _WIDE_OPEN if state.hot else state.usual
+    state.gate_requests, state.gate_nanos = _gates(state)
 
 
 def raise_gates(state: KeyState) -> None:
     """Set the gates for the rest of a minute in which the key was looked at."""
-    low = _WIDE_OPEN if state.hot else state.usual
-    state.gates = Gates(
-        max(low.requests, 2 * state.requests), max(low.nanos, 2 * state.nanos, _STEP_NANOS_MIN)
-    )
+    requests, nanos = _gates(state)
+    state.gate_requests = max(requests, 2 * state.requests)
+    state.gate_nanos = max(nanos, 2 * state.nanos, _STEP_NANOS_MIN)
 
 
-def flush(state: KeyState, kinds: Kinds, touched: Touched) -> None:
+def _gates(state: KeyState) -> tuple[int, int]:
+    return (1, 1) if state.hot else (state.usual_requests, state.usual_nanos)
+
+
+def flush(state: KeyState, kinds: Kinds) -> None:
     """Move what is pending into windows and newcomers."""
-    windows = state.windows
-    for minute, slices in state.pending.items():
+    windows, touched = state.windows, state.touched
+    for minute, pending in state.pending.items():
+        state.note_users(pending)
+        slices = {token: tally.totals() for token, tally in pending.slices.items()}
         window = windows.minutes.get(minute)
         if window is None:
             window = windows.minutes[minute] = MinuteWindow()
-        hour = _hour_of(state, minute)
+        hour = state.hour_of(minute)
         day = windows.days.get(minute // 1440)
         if day is None:
             day = windows.days[minute // 1440] = Window()
@@ -168,6 +171,7 @@ def flush(state: KeyState, kinds: Kinds, touched: Touched) -> None:
             state.incident.spend_nanos += fresh.nanos
         touched.update((("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)))
     state.pending.clear()
+    state.current = None
 
 
 def _flush_minute(
@@ -221,7 +225,7 @@ def _keep(minute: MinuteWindow, hour: HourWindow, token: str, totals: Totals) ->
     hour.tokens[token] = hour.tokens.get(token, 0) + totals.requests
 
 
-def count_late(state: KeyState, accepted: Accepted, touched: Touched) -> None:
+def count_late(state: KeyState, accepted: Accepted) -> None:
     """Add an event behind the lateness to those of its windows that are still open."""
     at = int(accepted.at)
     event = accepted.event
@@ -233,7 +237,7 @@ def count_late(state: KeyState, accepted: Accepted, touched: Touched) -> None:
         output_tokens=event.output_tokens,
         unpriced=0 if accepted.priced else 1,
     )
-    windows: Windows = state.windows
+    windows, touched = state.windows, state.touched
     found: tuple[tuple[Granularity, int, Window | None], ...] = (
         ("1m", at // 60, windows.minutes.get(at // 60)),
         ("1h", at // 3600, windows.hours.get(at // 3600)),

@@ -13,7 +13,8 @@ from detectors.contract import Detector, Finding, KeyView
 from detectors.discovery import all_detectors
 from detectors.fusion import STRANGERS, Conclusion, Evidence, conclude, risk_of, severity_of
 from pipeline.engine.rules import Rules
-from pipeline.engine.state import Calm, KeyState, OpenIncident
+from pipeline.engine.state import KeyState
+from pipeline.engine.stored import Calm, OpenIncident
 from schemas.calibration import Calibration
 from schemas.fields import epoch, to_dollars
 from schemas.incident import SEVERITIES, Incident, Signal, Status

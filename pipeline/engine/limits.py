@@ -22,8 +22,8 @@ LIMITS: Final = (
 def limits_met(state: KeyState) -> list[str]:
     """Names out of `LIMITS`."""
     met = []
-    ids, history = state.ids, state.history
-    if sum(map(len, ids.values())) >= IDS_MAX:
+    history = state.history
+    if len(state.seen) >= IDS_MAX:
         met.append("event_ids")
     hour = state.windows.hours.get(state.minute // 60)
     if hour is not None:

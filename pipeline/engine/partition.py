@@ -8,7 +8,6 @@ from pipeline.accept import Accepted, Batch, Control, refusal
 from pipeline.engine.ageing import age, closing, is_closing_time, is_rising, watch
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import (
-    Touched,
     count,
     count_late,
     flush,
@@ -75,10 +74,10 @@ class PartitionFold:
         self._partition = partition
         self._partitions = partitions
         self._books = Bookkeeping(rules.calibration, rules.epoch)
-        self._folding: dict[str, KeyState] = {}
-        """Keys of the current message: its further events of theirs are not old."""
+        self._messages = 0
         self._states = States(rules.in_use_max)
-        self._touched: dict[str, Touched] = {}
+        self._changed: list[str] = []
+        """Keys whose states changed since the last checkpoint."""
         self._closed: list[SpendWindow] = []
         self._folded = 0
         self.counts: Counter[str] = Counter()
@@ -105,15 +104,18 @@ class PartitionFold:
                 self.counts["already_folded"] += 1
                 return effects
             self._books.position = message.offset
-        self._folding.clear()
+        self._messages += 1
         if batch is None:
             batch = self._rules.acceptor.accept(message)
         effects.dead_letters.extend(batch.dead_letters)
         for control in batch.controls:
             self._control(control, message, effects)
+        in_use, number = self._states.in_use, self._messages
         for accepted in batch.events:
             key_id = accepted.event.key_id
-            state = self._folding.get(key_id) or self._state_for(key_id, message, effects, accepted)
+            state = in_use.get(key_id)
+            if state is None or state.folding != number:
+                state = self._state_for(key_id, message, effects, accepted)
             if state is not None:
                 self._event(state, key_id, accepted, effects)
         if batch.events:
@@ -125,15 +127,17 @@ class PartitionFold:
         """Everything that changed since the last checkpoint."""
         result = Checkpoint(windows=self._closed)
         self._closed = []
-        for key_id, touched in self._touched.items():
-            state = self._states[key_id]
+        for key_id in self._changed:
+            state = self._states.in_use[key_id]
             result.states.append((key_id, encode_state(state)))
             result.windows.extend(
-                rows(key_id, state, touched, self._kinds.place, self._books.rebuild)
+                rows(key_id, state, state.touched, self._kinds.place, self._books.rebuild)
             )
+            state.changed = False
+            state.touched.clear()
         result.states += self._books.changes()
-        self._states.put_away(self._touched)
-        self._touched = {}
+        self._states.put_away(self._changed)
+        self._changed = []
         return result
 
     def state_of(self, key_id: str) -> KeyState | None:
@@ -150,20 +154,21 @@ class PartitionFold:
         self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
     ) -> KeyState | None:
         """The state of a key that the message is about; None when it is not to be folded."""
-        state = self._states.get(key_id) or self._states.find(key_id)
+        state = self._states.find(key_id)
         if state is None:
             if not self._is_mine(key_id):
                 self._misplaced(key_id, message, effects, accepted)
                 return None
-            state = self._states[key_id] = KeyState()
-        if self._partitions is not None and key_id not in self._folding:
+            state = self._states.in_use[key_id] = KeyState()
+        if self._partitions is not None and state.folding != self._messages:
             if state.position >= message.offset:
                 self.counts["already_folded"] += 1
                 return None
             state.position = message.offset
-        self._folding[key_id] = state
-        if key_id not in self._touched:
-            self._touched[key_id] = set()
+        state.folding = self._messages  # its further events in this message are not old
+        if not state.changed:
+            state.changed = True
+            self._changed.append(key_id)
         return state
 
     def _is_mine(self, key_id: str) -> bool:
@@ -190,7 +195,7 @@ class PartitionFold:
             self._note(accepted)
         at, clock = accepted.at, state.clock
         if at < clock - self._lateness_seconds:
-            self._late(state, key_id, accepted)
+            self._late(state, accepted)
             return
         minute = int(at) // 60
         if is_duplicate(state, accepted.event.event_id, minute):
@@ -212,11 +217,10 @@ class PartitionFold:
         if accepted.source is None and accepted.event.client_ip is not None:
             self.counts["no_source"] += 1
 
-    def _late(self, state: KeyState, key_id: str, accepted: Accepted) -> None:
+    def _late(self, state: KeyState, accepted: Accepted) -> None:
         self.counts["late"] += 1
-        touched = self._touched[key_id]
-        flush(state, self._kinds, touched)  # its windows may be pending
-        count_late(state, accepted, touched)
+        flush(state, self._kinds)  # its windows may be pending
+        count_late(state, accepted)
 
     def _enter(self, state: KeyState, key_id: str, minute: int, previous: float) -> int:
         """Let the key's clock enter a minute; the triggers that this alone fires."""
@@ -224,9 +228,8 @@ class PartitionFold:
             previous = state.history.first_seen = state.clock
         fired = Trigger.NONE
         if is_closing_time(state.minute, minute):
-            touched = self._touched[key_id]
-            flush(state, self._kinds, touched)
-            self._save_closing(key_id, state, touched, minute)
+            flush(state, self._kinds)
+            self._save_closing(key_id, state, minute)
             self.limits.update(limits_met(state))
             if age(state, minute, self._lateness_seconds, self._kinds):
                 fired |= Trigger.HOUR
@@ -238,18 +241,18 @@ class PartitionFold:
         open_gates(state)
         return fired | Trigger.WATCHED if state.hot else fired
 
-    def _save_closing(self, key_id: str, state: KeyState, touched: Touched, minute: int) -> None:
+    def _save_closing(self, key_id: str, state: KeyState, minute: int) -> None:
         # Rows of windows that leave the state before the next checkpoint.
         last = closing(minute, state.clock - self._lateness_seconds)
-        leaving = {each for each in touched if each[1] <= last[each[0]]}
+        leaving = {each for each in state.touched if each[1] <= last[each[0]]}
         if leaving:
             self._closed.extend(
                 rows(key_id, state, leaving, self._kinds.place, self._books.rebuild)
             )
-            touched -= leaving
+            state.touched -= leaving
 
     def _look(self, state: KeyState, key_id: str, trigger: int, effects: Effects) -> None:
-        flush(state, self._kinds, self._touched[key_id])
+        flush(state, self._kinds)
         if state.hot:
             trigger |= Trigger.WATCHED
         revisions = look(state, key_id, trigger, state.clock, self._rules, self._books.calibration)
@@ -273,7 +276,7 @@ class PartitionFold:
         if isinstance(control, KeyRecord):
             state.record = control
         elif isinstance(control, Verdict):
-            flush(state, self._kinds, self._touched[key_id])
+            flush(state, self._kinds)
             effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
         else:
             self._reconcile(state, key_id, control, effects)
@@ -282,7 +285,7 @@ class PartitionFold:
         self, state: KeyState, key_id: str, usage: JoinedUsage, effects: Effects
     ) -> None:
         self.counts["provider_usage"] += 1
-        flush(state, self._kinds, self._touched[key_id])
+        flush(state, self._kinds)
         if not settle(state, usage):
             return
         now = max(state.clock, epoch(usage.observed_at))

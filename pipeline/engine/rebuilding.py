@@ -6,7 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline.engine.bookkeeping import OWN_KEYS, POSITION_KEY, REBUILD_KEY, Rebuild
-from pipeline.engine.state import KeyState, UnknownStateError, decode_state, encode_state
+from pipeline.engine.state import KeyState, decode_state, encode_state
+from pipeline.engine.stored import UnknownStateError
 
 
 def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:

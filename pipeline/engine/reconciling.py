@@ -34,12 +34,12 @@ def settle(state: KeyState, usage: JoinedUsage) -> bool:
 
 def _use(state: KeyState, start: int, end: int) -> GatewayUse:
     books = state.history.books
-    pending = [
-        (minute // 60, totals)
-        for minute, slices in state.pending.items()
-        for totals in slices.values()
+    fresh = [
+        (minute // 60, tally.totals())
+        for minute, pending in state.pending.items()
+        for tally in pending.slices.values()
     ]
-    open_hours = [*state.windows.hours.items(), *pending]
+    open_hours = [*state.windows.hours.items(), *fresh]
     use = books.use(start, end, open_hours)
     use.first_seen = state.history.first_seen
     begin = max(start, int(use.first_seen)) // 3600

@@ -1,155 +1,211 @@
-"""What is kept of a key: a compact, versioned record."""
+"""A key in use: what its events change every time, beside what is looked at now and then.
 
-import msgspec
-from msgspec import Struct, field
+These are plain classes and no records, so that compiled ahead of time their numbers lie side by
+side in memory. `stored` is what becomes of them between uses.
+"""
+
+from xxhash import xxh3_64_intdigest
 
 from detectors.baselines.history import History
+from detectors.baselines.sketch import note
 from detectors.baselines.totals import Totals
-from detectors.baselines.windows import Windows
-from schemas.incident import Cause, Severity, Signal
+from detectors.baselines.windows import HourWindow, Windows
+from pipeline.engine.stored import VERSION, Calm, OpenIncident, Stored, read, write
 from schemas.key_record import KeyRecord
+from schemas.spend_window import Granularity
 
-VERSION = 1
-
-
-class OpenIncident(Struct, array_like=True, gc=False):
-    """An incident that has not ended."""
-
-    incident_id: str
-    revision: int
-    severity: Severity
-    cause: Cause
-    opened_at: float
-    """Unix seconds, as all times of a state."""
-    evidence_at: float
-    """When its evidence last grew."""
-    nats: float
-    spend_nanos: int
-    """Spend since `opened_at`."""
-    emitted_nanos: int
-    """The same at the last revision."""
-    baseline_nanos: float
-    """What was expected since `opened_at`, up to `baseline_at`."""
-    baseline_at: float
-    signals: dict[str, Signal] = {}
-    causes: dict[str, dict[Cause, float]] = {}
-    """What each signal speaks for."""
-    runner_up: Cause | None = None
-    snoozed_until: float = 0.0
+Touched = set[tuple[Granularity, int]]
 
 
-class Calm(Struct, array_like=True, gc=False):
-    """A person found nothing wrong: the same again is not worth another page."""
+class Tally:
+    """What is counted of a slice in a minute."""
 
-    until: float
-    nats: float
-    """Evidence that was forgiven."""
-    snoozed: bool = False
-    """Nobody has looked yet: what goes on is not learnt as normal."""
-    cause: Cause | None = None
-    """Nobody has answered, and this alone was told: another cause is news. None: a person spoke."""
+    __slots__ = ("errors", "input_tokens", "nanos", "output_tokens", "requests", "unpriced")
 
+    def __init__(self) -> None:
+        self.requests = 0
+        self.errors = 0
+        self.nanos = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.unpriced = 0
 
-class Gates(Struct, array_like=True, gc=False):
-    """What a minute must exceed for the key to be looked at; each look doubles them."""
-
-    requests: int = 1
-    nanos: int = 0
-
-
-class KeyState(Struct, array_like=True, gc=False):
-    """Everything that is known of a key, its position in the log included."""
-
-    version: int = VERSION
-    position: int = -1
-    """Offset of the last message folded in."""
-    clock: float = 0.0
-    """Largest event time so far."""
-    minute: int = 0
-    """The minute that the clock is in."""
-    requests: int = 0
-    """In this minute."""
-    nanos: int = 0
-    novel_minute: int = 0
-    """The last minute in which something novel had the key looked at."""
-    hot: bool = False
-    """Watched closely: looked at in every minute, and at every doubling within it."""
-    usual: Gates = field(default_factory=Gates)
-    """The gates of an ordinary minute in this hour."""
-    gates: Gates = field(default_factory=Gates)
-    pending: dict[int, dict[str, Totals]] = {}
-    """Counted, by minute and slice, but not yet in the windows: the last five minutes at most."""
-    ids: dict[int, set[int]] = {}
-    """Hashes of the event ids within the lateness, by the first of some minutes."""
-    windows: Windows = field(default_factory=Windows)
-    history: History = field(default_factory=History)
-    record: KeyRecord | None = None
-    incident: OpenIncident | None = None
-    incidents: int = 0
-    """How many were opened."""
-    calm: Calm | None = None
-    long_over: int = 0
-    """Requests with more input tokens than this are looked at one by one."""
+    def totals(self) -> Totals:
+        """The same as a record."""
+        return Totals(
+            self.requests,
+            self.errors,
+            self.nanos,
+            self.input_tokens,
+            self.output_tokens,
+            self.unpriced,
+        )
 
 
-_INT_MAX = 2**63 - 1
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(KeyState)
+class Pending:
+    """What a minute has counted that is not yet in the windows."""
+
+    __slots__ = ("minute", "slices", "users")
+
+    def __init__(self, minute: int) -> None:
+        self.minute = minute
+        self.slices: dict[str, Tally] = {}
+        self.users: set[str] = set()
+        """End users that the hour's sketch has not seen yet."""
 
 
-class _Version(Struct, array_like=True):
-    """The beginning of a state of any version; the rest is skipped."""
+class KeyState:
+    """Everything that is known of a key; the fields are those of `Stored`, where it has them."""
 
-    version: int
+    __slots__ = (
+        "calm",
+        "changed",
+        "clock",
+        "current",
+        "folding",
+        "gate_nanos",
+        "gate_requests",
+        "history",
+        "hot",
+        "ids",
+        "incident",
+        "incidents",
+        "long_over",
+        "minute",
+        "nanos",
+        "novel_minute",
+        "pending",
+        "position",
+        "record",
+        "requests",
+        "seen",
+        "touched",
+        "usual_nanos",
+        "usual_requests",
+        "windows",
+    )
 
+    def __init__(self, record: KeyRecord | None = None) -> None:
+        self.folding = -1
+        """The number of the message whose events are being folded."""
+        self.changed = False
+        """Since the last checkpoint …"""
+        self.touched: Touched = set()
+        """… as did these windows."""
+        self.position = -1
+        self.clock = 0.0
+        self.minute = 0
+        self.requests = 0
+        self.nanos = 0
+        self.gate_requests = 1
+        self.gate_nanos = 0
+        self.usual_requests = 1
+        self.usual_nanos = 0
+        self.long_over = 0
+        self.novel_minute = 0
+        self.hot = False
+        self.incidents = 0
+        self.current: Pending | None = None
+        """The one of `pending` that was added to last."""
+        self.pending: dict[int, Pending] = {}
+        self.seen: set[int] = set()
+        """All `ids`."""
+        self.ids: dict[int, list[int]] = {}
+        self.windows = Windows()
+        self.history = History()
+        self.record = record
+        self.incident: OpenIncident | None = None
+        self.calm: Calm | None = None
 
-_VERSION = msgspec.msgpack.Decoder(_Version)
+    def hour_of(self, minute: int) -> HourWindow:
+        """The window of the hour of a minute, which begins with its first event."""
+        hours = self.windows.hours
+        hour = hours.get(minute // 60)
+        if hour is None:
+            hour = hours[minute // 60] = HourWindow()
+        return hour
 
-
-class UnknownStateError(Exception):
-    """A stored state that this release cannot read."""
+    def note_users(self, pending: Pending) -> None:
+        """Let the hour's sketch see the end users of a minute."""
+        if not pending.users:
+            return
+        sketch = self.hour_of(pending.minute).users
+        for user in pending.users:  # in any order: a sketch does not care
+            note(sketch, xxh3_64_intdigest(user.encode()))
+        pending.users.clear()
 
 
 def encode_state(state: KeyState) -> bytes:
     """A state as stored."""
-    try:
-        return _ENCODER.encode(state)
-    except OverflowError:  # sums of absurd costs
-        return _ENCODER.encode(_clamped(msgspec.to_builtins(state, str_keys=False)))
+    for pending in state.pending.values():
+        state.note_users(pending)
+    return write(
+        Stored(
+            version=VERSION,
+            position=state.position,
+            clock=state.clock,
+            minute=state.minute,
+            requests=state.requests,
+            nanos=state.nanos,
+            novel_minute=state.novel_minute,
+            hot=state.hot,
+            usual=(state.usual_requests, state.usual_nanos),
+            gates=(state.gate_requests, state.gate_nanos),
+            pending={
+                minute: {token: tally.totals() for token, tally in pending.slices.items()}
+                for minute, pending in state.pending.items()
+            },
+            ids=state.ids,
+            windows=state.windows,
+            history=state.history,
+            record=state.record,
+            incident=state.incident,
+            incidents=state.incidents,
+            calm=state.calm,
+            long_over=state.long_over,
+        )
+    )
 
 
 def decode_state(raw: bytes) -> KeyState:
-    """A stored state.
+    """A stored state, to be used.
 
     Raises:
         UnknownStateError: it is none, or one of another version.
     """
-    check_state(raw)
-    try:
-        return _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnknownStateError(f"a stored state cannot be read: {error}") from None
+    stored = read(raw)
+    state = KeyState(stored.record)
+    state.position = stored.position
+    state.clock = stored.clock
+    state.minute = stored.minute
+    state.requests = stored.requests
+    state.nanos = stored.nanos
+    state.gate_requests, state.gate_nanos = stored.gates
+    state.usual_requests, state.usual_nanos = stored.usual
+    state.long_over = stored.long_over
+    state.novel_minute = stored.novel_minute
+    state.hot = stored.hot
+    state.incidents = stored.incidents
+    for minute, slices in stored.pending.items():
+        pending = state.pending[minute] = Pending(minute)
+        for token, totals in slices.items():
+            pending.slices[token] = _tally(totals)
+    state.ids = stored.ids
+    for group in stored.ids.values():
+        state.seen.update(group)
+    state.windows = stored.windows
+    state.history = stored.history
+    state.incident = stored.incident
+    state.calm = stored.calm
+    return state
 
 
-def check_state(raw: bytes) -> None:
-    """Make sure that a stored state is one of this release, in a fifth of the time of reading it.
-
-    Raises:
-        UnknownStateError: it is none, or one of another version.
-    """
-    try:
-        version = _VERSION.decode(raw).version
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UnknownStateError(f"a stored state cannot be read: {error}") from None
-    if version != VERSION:
-        raise UnknownStateError(
-            f"a stored state has version {version}; this release reads version {VERSION}"
-        )
-
-
-def _clamped(value: object) -> object:
-    if isinstance(value, list):
-        return [_clamped(each) for each in value]
-    if isinstance(value, dict):
-        return {name: _clamped(each) for name, each in value.items()}
-    return min(value, _INT_MAX) if isinstance(value, int) else value
+def _tally(totals: Totals) -> Tally:
+    tally = Tally()
+    tally.requests = totals.requests
+    tally.errors = totals.errors
+    tally.nanos = totals.nanos
+    tally.input_tokens = totals.input_tokens
+    tally.output_tokens = totals.output_tokens
+    tally.unpriced = totals.unpriced
+    return tally

@@ -4,21 +4,22 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from pipeline.engine.state import KeyState, check_state, decode_state, encode_state
+from pipeline.engine.state import KeyState, decode_state, encode_state
+from pipeline.engine.stored import check_state
 
 IN_USE_MAX: Final = 100_000
 """States kept ready; each takes several times the memory of its bytes."""
 
 
-class States(dict[str, KeyState]):
+class States:
     """The states of the keys that are in use; a stored one stays as it is until it is asked for.
 
     A worker takes over a million keys in seconds, and holds them in little more than their bytes.
     """
 
     def __init__(self, in_use_max: int = IN_USE_MAX) -> None:
-        super().__init__()
         self._in_use_max = in_use_max
+        self.in_use: dict[str, KeyState] = {}
         self._stored: dict[str, bytes] = {}
 
     def restore(self, key_id: str, raw: bytes) -> None:
@@ -32,9 +33,9 @@ class States(dict[str, KeyState]):
 
     def find(self, key_id: str) -> KeyState | None:
         """The state of a key, in use or stored."""
-        state = self.get(key_id)
+        state = self.in_use.get(key_id)
         if state is None and key_id in self._stored:
-            state = self[key_id] = decode_state(self._stored.pop(key_id))
+            state = self.in_use[key_id] = decode_state(self._stored.pop(key_id))
         return state
 
     def put_away(self, used: Iterable[str]) -> None:
@@ -43,11 +44,12 @@ class States(dict[str, KeyState]):
         Args:
             used: the keys that were used since this was last called.
         """
+        in_use = self.in_use
         for key_id in used:
-            self[key_id] = self.pop(key_id)  # now the last in order
-        surplus = super().__len__() - self._in_use_max
-        for key_id in list(islice(self, max(0, surplus))):
-            self._stored[key_id] = encode_state(self.pop(key_id))
+            in_use[key_id] = in_use.pop(key_id)  # now the last in order
+        surplus = len(in_use) - self._in_use_max
+        for key_id in list(islice(in_use, max(0, surplus))):
+            self._stored[key_id] = encode_state(in_use.pop(key_id))
 
     def __len__(self) -> int:
-        return super().__len__() + len(self._stored)
+        return len(self.in_use) + len(self._stored)

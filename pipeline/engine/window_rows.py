@@ -6,8 +6,7 @@ from typing import Final
 from detectors.baselines.slices import Place
 from detectors.baselines.totals import Window
 from pipeline.engine.bookkeeping import Rebuild
-from pipeline.engine.counting import Touched
-from pipeline.engine.state import KeyState
+from pipeline.engine.state import KeyState, Touched
 from schemas.fields import to_dollars
 from schemas.spend_window import SECONDS, Granularity, SpendWindow
 
@@ -67,7 +66,7 @@ def _whole(window: Window | None, pending: Window | None) -> Window | None:
 
 def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granularity, int], Window]:
     found: dict[tuple[Granularity, int], Window] = {}
-    for minute, slices in state.pending.items():
+    for minute, pending in state.pending.items():
         numbers: tuple[tuple[Granularity, int], ...] = (
             ("1m", minute),
             ("1h", minute // 60),
@@ -75,8 +74,8 @@ def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granulari
         )
         for number in numbers:
             window = found.setdefault(number, Window())
-            for token, totals in slices.items():
-                window.add(totals)
+            for token, tally in pending.slices.items():
+                window.add(tally.totals())
                 place = place_of(token)
                 if place is not None:
                     window.note_source(place.digest)

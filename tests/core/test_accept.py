@@ -139,6 +139,13 @@ def test_an_event_over_several_lines_is_no_event() -> None:
     assert {each.reason for each in batch.dead_letters} == {"not_json"}
 
 
+def test_lines_are_no_lines_even_when_their_number_is_right() -> None:
+    spread = line().replace(b", ", b",\n", 1)
+    batch = ACCEPT(packed([line() + line(), spread], appended_at=START))
+    assert not batch.events
+    assert [letter.index for letter in batch.dead_letters] == [0, 1, 2]
+
+
 def test_a_line_that_is_too_long_is_refused_in_a_packed_message_too() -> None:
     long = line(tags=["x" * MESSAGE_BYTES_MAX])
     batch = ACCEPT(packed([line(), long, line()], appended_at=START))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.engine import PartitionFold
 from pipeline.engine.bookkeeping import POSITION_KEY
-from pipeline.engine.state import decode_state
+from pipeline.engine.stored import read
 from pipeline.message import Message
 from schemas.fields import epoch
 from schemas.incident import Incident
@@ -97,7 +97,7 @@ def results(outcome: Outcome) -> tuple[list[bytes], list[bytes], dict[str, objec
     """Incidents, the highest rows and the states, as compared between runs."""
     rows = [msgspec.json.encode(outcome.rows[place]) for place in sorted(outcome.rows)]
     stored = {key_id: raw for key_id, raw in outcome.states.items() if key_id != POSITION_KEY}
-    states = {key_id: canonical(decode_state(raw)) for key_id, raw in stored.items() if raw}
+    states = {key_id: canonical(read(raw)) for key_id, raw in stored.items() if raw}
     return incident_lines(outcome.incidents), rows, states
 
 

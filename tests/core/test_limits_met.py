@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
 from detectors.baselines.billing import LINES_MAX, Bill, Billed
@@ -12,7 +11,7 @@ from detectors.baselines.totals import SOURCES_MAX, Totals
 from pipeline.engine.counting import IDS_MAX, SLICES_MAX
 from pipeline.engine.judging import REVISIONS_MAX
 from pipeline.engine.limits import LIMITS, limits_met
-from pipeline.engine.state import KeyState
+from pipeline.engine.state import KeyState, decode_state, encode_state
 from tests.support.events import KEY, START, event, messages, office, run, thief, workday
 
 Fill = Callable[[KeyState, int], None]
@@ -67,7 +66,7 @@ def open_state() -> KeyState:
 @pytest.mark.parametrize("name", FILLS)
 def test_a_state_at_its_limit(name: str, open_state: KeyState) -> None:
     most, fill = FILLS[name]
-    state = msgspec.msgpack.decode(msgspec.msgpack.encode(open_state), type=KeyState)
+    state = decode_state(encode_state(open_state))
     fill(state, most - 1)
     assert name not in limits_met(state)
     fill(state, most)

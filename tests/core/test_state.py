@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from pipeline.engine import PartitionFold
-from pipeline.engine.state import VERSION, UnknownStateError, decode_state, encode_state
+from pipeline.engine.state import decode_state, encode_state
 from pipeline.engine.states import States
+from pipeline.engine.stored import VERSION, UnknownStateError
 from schemas.key_record import KeyRecord
 from tests.support.events import (
     KEY,
@@ -72,12 +73,12 @@ def test_stored_states_wait_as_they_are_until_they_are_asked_for() -> None:
     states = States()
     states.restore(KEY, golden())
     states.restore("other", golden())
-    assert (len(states), list(states)) == (2, [])
+    assert (len(states), list(states.in_use)) == (2, [])
     found = states.find(KEY)
     assert found is not None
     assert encode_state(found) == golden()
     assert states.find(KEY) is found
-    assert (len(states), list(states)) == (2, [KEY])
+    assert (len(states), list(states.in_use)) == (2, [KEY])
     assert states.find("nobody") is None
 
 

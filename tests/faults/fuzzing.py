@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from pipeline.engine.state import UnknownStateError, decode_state
+from pipeline.engine.state import decode_state
+from pipeline.engine.stored import UnknownStateError
 from pipeline.message import Message
 from pipeline.notify.clicks import read_click
 from pipeline.notify.signature import interaction_from_request

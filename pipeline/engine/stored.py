@@ -1,0 +1,149 @@
+"""What is kept of a key: a compact, versioned record (in use it is a `state.KeyState`)."""
+
+import msgspec
+from msgspec import Struct, field
+
+from detectors.baselines.history import History
+from detectors.baselines.totals import Totals
+from detectors.baselines.windows import Windows
+from schemas.incident import Cause, Severity, Signal
+from schemas.key_record import KeyRecord
+
+VERSION = 1
+
+
+class OpenIncident(Struct, array_like=True, gc=False):
+    """An incident that has not ended."""
+
+    incident_id: str
+    revision: int
+    severity: Severity
+    cause: Cause
+    opened_at: float
+    """Unix seconds, as all times of a state."""
+    evidence_at: float
+    """When its evidence last grew."""
+    nats: float
+    spend_nanos: int
+    """Spend since `opened_at`."""
+    emitted_nanos: int
+    """The same at the last revision."""
+    baseline_nanos: float
+    """What was expected since `opened_at`, up to `baseline_at`."""
+    baseline_at: float
+    signals: dict[str, Signal] = {}
+    causes: dict[str, dict[Cause, float]] = {}
+    """What each signal speaks for."""
+    runner_up: Cause | None = None
+    snoozed_until: float = 0.0
+
+
+class Calm(Struct, array_like=True, gc=False):
+    """A person found nothing wrong: the same again is not worth another page."""
+
+    until: float
+    nats: float
+    """Evidence that was forgiven."""
+    snoozed: bool = False
+    """Nobody has looked yet: what goes on is not learnt as normal."""
+    cause: Cause | None = None
+    """Nobody has answered, and this alone was told: another cause is news. None: a person spoke."""
+
+
+class Stored(Struct, array_like=True, gc=False):
+    """Everything that is known of a key, its position in the log included."""
+
+    version: int = VERSION
+    position: int = -1
+    """Offset of the last message folded in."""
+    clock: float = 0.0
+    """Largest event time so far."""
+    minute: int = 0
+    """The minute that the clock is in."""
+    requests: int = 0
+    """In this minute."""
+    nanos: int = 0
+    novel_minute: int = 0
+    """The last minute in which something novel had the key looked at."""
+    hot: bool = False
+    """Watched closely: looked at in every minute, and at every doubling within it."""
+    usual: tuple[int, int] = (1, 0)
+    """The gates (requests, nano-dollars) of an ordinary minute in this hour."""
+    gates: tuple[int, int] = (1, 0)
+    """What a minute must reach for the key to be looked at."""
+    pending: dict[int, dict[str, Totals]] = {}
+    """Counted, by minute and slice, but not yet in the windows: the last five minutes at most."""
+    ids: dict[int, list[int]] = {}
+    """Hashes of the event ids within the lateness, by the first of some minutes."""
+    windows: Windows = field(default_factory=Windows)
+    history: History = field(default_factory=History)
+    record: KeyRecord | None = None
+    incident: OpenIncident | None = None
+    incidents: int = 0
+    """How many were opened."""
+    calm: Calm | None = None
+    long_over: int = 0
+    """Requests with more input tokens than this are looked at one by one."""
+
+
+_INT_MAX = 2**63 - 1
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Stored)
+
+
+class _Version(Struct, array_like=True):
+    """The beginning of a state of any version; the rest is skipped."""
+
+    version: int
+
+
+_VERSION = msgspec.msgpack.Decoder(_Version)
+
+
+class UnknownStateError(Exception):
+    """A stored state that this release cannot read."""
+
+
+def write(state: Stored) -> bytes:
+    """A state as bytes."""
+    try:
+        return _ENCODER.encode(state)
+    except OverflowError:  # sums of absurd costs
+        return _ENCODER.encode(_clamped(msgspec.to_builtins(state, str_keys=False)))
+
+
+def read(raw: bytes) -> Stored:
+    """A state from its bytes.
+
+    Raises:
+        UnknownStateError: it is none, or one of another version.
+    """
+    check_state(raw)
+    try:
+        return _DECODER.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnknownStateError(f"a stored state cannot be read: {error}") from None
+
+
+def check_state(raw: bytes) -> None:
+    """Make sure that a stored state is one of this release, in a fifth of the time of reading it.
+
+    Raises:
+        UnknownStateError: it is none, or one of another version.
+    """
+    try:
+        version = _VERSION.decode(raw).version
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnknownStateError(f"a stored state cannot be read: {error}") from None
+    if version != VERSION:
+        raise UnknownStateError(
+            f"a stored state has version {version}; this release reads version {VERSION}"
+        )
+
+
+def _clamped(value: object) -> object:
+    if isinstance(value, list):
+        return [_clamped(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _clamped(each) for name, each in value.items()}
+    return min(value, _INT_MAX) if isinstance(value, int) else value
