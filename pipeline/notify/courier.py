@@ -18,6 +18,7 @@ from pipeline.notify.fleet_card import fleet_card, fleet_text, members_card
 from pipeline.notify.kit import Card
 from pipeline.notify.page import Page, Slot, save
 from pipeline.notify.slack import MessageGoneError, MessageRefusedError, Messenger, SlackDownError
+from pipeline.pause import Pause
 from pipeline.response.http import Request, UnreachableError, send
 from pipeline.response.http_outcomes import http_outcome
 
@@ -44,7 +45,7 @@ class Courier:
         self._slack = slack
         self._now = now
         self._failures: dict[str, int] = {}
-        self._rests_until: dict[str, float] = {}
+        self._rests: dict[str, Pause] = {}
 
     async def deliver(self, page: Page, background: Background, journal: Journal) -> None:
         """Show people what is remembered; what cannot be shown now stays dirty."""
@@ -95,13 +96,14 @@ class Courier:
             page.dirty = False
 
     def _rested(self, channel: str) -> bool:
-        return self._now() >= self._rests_until.get(channel, 0.0)
+        return channel not in self._rests or self._rests[channel].over(self._now())
 
     def _rest(self, channel: str, seconds: float | None) -> None:
         failures = self._failures.get(channel, 0) + 1
         self._failures[channel] = failures
         pause = max(min(BACKOFF_SECONDS_MAX, 2.0**failures), seconds or 0.0)
-        self._rests_until[channel] = self._now() + pause
+        now = self._now()
+        self._rests[channel] = Pause(now, now + pause)
 
     def _wants_fallback(self, page: Page) -> bool:
         """Whether somebody has to be told by the fall-back: urgent, and nobody was told."""

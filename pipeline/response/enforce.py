@@ -13,6 +13,7 @@ import structlog
 from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.pause import Pause
 from pipeline.response import ledger
 from pipeline.response.adapters import adapters
 from pipeline.response.gate import Circumstances, Stop, by_policy, gate
@@ -63,7 +64,8 @@ class EnforceStage:
         self._now = now
         self._default_gateway = default_gateway
         self._open: set[str] | None = None
-        self._paused_until: dict[str, float] = {}
+        self._pauses: dict[str, Pause] = {}
+        """By gateway."""
         self._swept_at = 0.0
 
     @classmethod
@@ -148,16 +150,16 @@ class EnforceStage:
             ledger.history(journal),
         )
         stop = gate(entry, circumstances, now)
-        if stop is not None and (now >= entry.next_at or stop.status == "cancelled"):
+        if stop is not None and (entry.due(now) or stop.status == "cancelled"):
             await self._finish(entry, stop, journal)
-        elif adapter is not None and name is not None and now >= entry.next_at:
+        elif adapter is not None and name is not None and entry.due(now):
             await self._try(entry, adapter, name, journal, now)
 
     async def _try(
         self, entry: Entry, adapter: Adapter, name: str, journal: Journal, now: float
     ) -> None:
         if not entry.delivered:
-            if now < self._paused_until.get(name, 0.0):
+            if name in self._pauses and not self._pauses[name].over(now):
                 return
             await self._send(entry, adapter, name, journal, now)
         if entry.delivered:
@@ -180,7 +182,7 @@ class EnforceStage:
         elif sent.outcome == "refused":
             await self._finish(entry, Stop("failed", sent.detail), journal)
         else:
-            self._paused_until[name] = now + GATEWAY_PAUSE_SECONDS
+            self._pauses[name] = Pause(now, now + GATEWAY_PAUSE_SECONDS)
             await self._retry(entry, sent, adapter, name, journal)
 
     async def _retry(
@@ -190,7 +192,7 @@ class EnforceStage:
         entry.failures += 1
         if entry.failures < self._attempts_max.get(name, 1):
             pause = max(backoff_seconds(entry.failures), sent.retry_after_seconds or 0.0)
-            entry.next_at = self._now() + pause
+            entry.pause(self._now(), pause)
             ledger.save(entry, journal)
         elif await self._works(entry, adapter) is False:
             await self._finish(entry, Stop("verified", "the key is dead"), journal)
@@ -220,7 +222,7 @@ class EnforceStage:
             detail = "the gateway accepted, but a probe says that nothing changed"
             await self._finish(entry, Stop("failed", detail), journal)
         else:
-            entry.next_at = self._now() + 2.0 ** (entry.probes - 1)
+            entry.pause(self._now(), 2.0 ** (entry.probes - 1))
             ledger.save(entry, journal)
 
     async def _finish(self, entry: Entry, stop: Stop, journal: Journal) -> None:

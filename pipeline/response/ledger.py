@@ -4,6 +4,7 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.journal import Journal
+from pipeline.pause import Pause
 from pipeline.response.decide import DAY_SECONDS, Automatic, History
 from pipeline.response.registry import fleet_keys, remembered
 from schemas.action import Action, ActionResult
@@ -19,7 +20,9 @@ class Entry(Struct, omit_defaults=True, kw_only=True):
 
     action: Action
     next_at: float
-    """Unix seconds before which nothing is tried."""
+    """Unix seconds before which nothing is tried …"""
+    paused_at: float = 0.0
+    """… unless the clock has gone back before this, when that was decided."""
     attempts: int = 0
     """Written before each attempt: above 0 the gateway may have acted."""
     failures: int = 0
@@ -31,6 +34,14 @@ class Entry(Struct, omit_defaults=True, kw_only=True):
     result: ActionResult | None = None
     """The final one; it never changes."""
     published: bool = False
+
+    def pause(self, now: float, seconds: float) -> None:
+        """Wait before the next attempt."""
+        self.paused_at, self.next_at = now, now + seconds
+
+    def due(self, now: float) -> bool:
+        """Whether something may be tried."""
+        return Pause(self.paused_at, self.next_at).over(now)
 
 
 def load(action_id: str, journal: Journal) -> Entry | None:

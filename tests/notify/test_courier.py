@@ -63,6 +63,16 @@ async def test_retry_after_is_kept_and_other_channels_go_on() -> None:
         assert len(loop.slack.pages) == 2
 
 
+async def test_a_clock_that_goes_back_lengthens_no_rest() -> None:
+    async with on_call() as loop:
+        loop.slack.retry_after_seconds = 30
+        loop.slack.faults = [("chat.postMessage", "429")]
+        await loop.tell()
+        loop.clock.at -= 60
+        await loop.wait(3, step=1)
+        assert len(loop.slack.pages) == 1
+
+
 async def test_a_short_retry_after_is_waited_for_in_place() -> None:
     async with on_call() as loop:
         loop.slack.faults = [("chat.postMessage", "429")]

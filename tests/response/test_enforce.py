@@ -58,6 +58,14 @@ async def test_who_asks_with_a_clock_ahead_does_not_wait_for_it() -> None:
         assert [each.status for each in loop.results] == ["verified"]
 
 
+async def test_a_clock_that_goes_back_lengthens_no_pause() -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["503"]
+        await ask(loop)
+        loop.clock.at -= 60
+        assert await statuses(loop, 6) == ["verified"]
+
+
 async def test_attempts_are_bounded() -> None:
     async with on_call() as loop:
         loop.gateway.faults = ["503"] * 100
