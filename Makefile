@@ -5,7 +5,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export TZ := UTC
 
-.PHONY: help install demo test lint docs bench bench-capacity bench-detection bench-nab bench-replay faults lock clean
+COMPILED := build/compiled
+
+.PHONY: help install compiled demo test lint docs bench bench-capacity bench-detection bench-nab bench-replay faults lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -17,6 +19,17 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 install: $(STAMP)  ## a virtual environment with everything in it
+
+compiled: $(COMPILED)/.installed  ## build/compiled/bin/leakline: the same with its core compiled, by a C compiler
+
+$(COMPILED)/.installed: $(STAMP) deploy/compiled/hatch_build.py $(shell find schemas detectors pipeline -name '*.py')
+	rm -rf $(COMPILED)
+	HATCH_BUILD_HOOK_ENABLE_CUSTOM=1 $(BIN)/pip wheel --quiet --no-deps --wheel-dir $(COMPILED)/wheel .
+	$(PYTHON) -m venv $(COMPILED)
+	@$(BIN)/python -c "import site; print(site.getsitepackages()[0])" > $(COMPILED)/packages.pth
+	@mv $(COMPILED)/packages.pth "$$($(COMPILED)/bin/python -c 'import site; print(site.getsitepackages()[0])')"
+	$(COMPILED)/bin/pip install --quiet --no-deps $(COMPILED)/wheel/*.whl
+	@touch $@
 
 demo: $(STAMP)  ## a simulated fleet with a leak in it, caught and revoked
 	$(BIN)/leakline demo

@@ -25,5 +25,7 @@ def schema() -> None:
 
 
 def version() -> None:
-    """Print the version."""
-    typer.echo(f"leakline {metadata.version('leakline')}")
+    """Print the version, and whether the core is compiled ahead of time or pure Python."""
+    from pipeline.form import form
+
+    typer.echo(f"leakline {metadata.version('leakline')} ({form()})")

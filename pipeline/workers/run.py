@@ -11,6 +11,7 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from pipeline.config import Config, ConfigError
+from pipeline.form import form
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.roles import ROLES
 from pipeline.workers.connection import group_name, topic_name
@@ -64,7 +65,7 @@ def start_role(name: str, config: Config) -> None:
     if config.metrics_port is not None:
         _show(counts, config.metrics_host, config.metrics_port + ROLES.index(name))
     topics = ", ".join(topic_name(config.kafka, topic) for topic in role.topics)
-    log.info("%s reads %s", group_name(config.kafka, name), topics)
+    log.info("%s (%s) reads %s", group_name(config.kafka, name), form(), topics)
     run_worker(config.kafka, role)
 
 

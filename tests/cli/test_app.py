@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_without_a_command_the_help_is_shown(leakline: Leakline) -> None:
 
 def test_version(leakline: Leakline) -> None:
     assert leakline("version").out == leakline("--version").out
-    assert leakline("version").out.startswith("leakline 0.")
+    assert re.fullmatch(r"leakline 0\.\S+ \((pure|compiled)\)\s*", leakline("version").out)
 
 
 @pytest.mark.parametrize(
