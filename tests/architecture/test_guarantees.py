@@ -1,4 +1,4 @@
-"""Every guarantee names what holds it, and all that is named exists."""
+"""Every guarantee has limits and names what holds it, and all that is named exists."""
 
 import ast
 import re
@@ -50,8 +50,14 @@ def faults(text: str) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("name", sections(PAGE.read_text()))
-def test_a_guarantee_names_tests_that_exist(name: str) -> None:
-    assert missing(sections(PAGE.read_text())[name]) == []
+def test_a_guarantee_has_limits_and_names_tests_that_exist(name: str) -> None:
+    section = sections(PAGE.read_text())[name]
+    assert "*Limits.*" in section
+    assert missing(section) == []
+
+
+def test_there_is_a_guarantee_for_each_promise() -> None:
+    assert len(sections(PAGE.read_text())) >= 12
 
 
 def test_every_fault_is_named_where_it_could_break_something() -> None:
