@@ -182,6 +182,18 @@ async def test_a_fault_loses_nothing_and_doubles_nothing(
     assert total(faulty_store) == (200, sum(range(200)))
 
 
+async def test_half_an_insert_is_made_whole(front: Front, faulty_store: Store, make: Make) -> None:
+    sink = make(faulty_store, patience_seconds=1.0)
+    await sink.handle(packed([usage(number) for number in range(10)]), JOURNAL)
+    front.fail("error_half", times=100)
+    with pytest.raises(StoreUnavailable):
+        await sink.flush()
+    assert total(faulty_store)[0] == 5
+    front.faults.clear()
+    await sink.flush()
+    assert total(faulty_store) == (10, sum(range(10)))
+
+
 async def test_an_outage_holds_messages_back_until_it_ends(
     front: Front, faulty_store: Store, make: Make, waits: Waits
 ) -> None:

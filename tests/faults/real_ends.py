@@ -81,6 +81,7 @@ async def _hanging_outside(stack: RealStack) -> AsyncIterator[None]:
     await stack.traffic.plant()
     await asyncio.sleep(2.0)
     yield
+    _end_faults(stack)
 
 
 @asynccontextmanager
@@ -94,8 +95,15 @@ async def _failing_outside(stack: RealStack) -> AsyncIterator[None]:
     await asyncio.sleep(2.0)
     set_clock(stack.clock, 0.0)
     yield
-    stack.front.faults.clear()
+    _end_faults(stack)
     stack.slack.down = False
+
+
+def _end_faults(stack: RealStack) -> None:
+    """Nobody who comes later meets what was meant for who has ended."""
+    stack.front.faults.clear()
+    stack.slack.faults.clear()
+    stack.gateway.faults.clear()
 
 
 @asynccontextmanager
