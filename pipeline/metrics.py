@@ -49,9 +49,11 @@ INTAKE_REJECTED: Final = Metric(
 INTAKE_REFUSED: Final = Metric(
     "leakline_intake_refused_total",
     "counter",
-    "Requests that were turned away as a whole, by HTTP status.",
+    "Requests that were turned away as a whole, by HTTP status; `connection`: closed at once, since"
+    " there are 512 connections already.",
     "401: a gateway has an old token, or somebody guesses. 429 and 413: raise the limits or"
-    " shrink the gateway's batches. 503: see to the broker.",
+    " shrink the gateway's batches. 503: see to the broker. `connection`: start"
+    " another server, or let gateways keep their connections.",
     ("status",),
 )
 INTAKE_SECONDS: Final = Metric(

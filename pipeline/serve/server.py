@@ -10,9 +10,11 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from pipeline.config import Config, Slack
+from pipeline.metrics import Metrics
 from pipeline.notify.slack import web_client
 from pipeline.notify.socket_mode import SocketModeListener
 from pipeline.serve.app import build_app, click_sink
+from pipeline.serve.connections import listen
 from pipeline.serve.ports import IncidentReader
 from pipeline.serve.reading import StoreReader
 from pipeline.store.client import Store
@@ -58,14 +60,16 @@ async def _serve(config: Config) -> None:
                 await parts.enter_async_context(log)
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             raise _UnreachableError(unreachable(config.kafka, error)) from None
-        app = build_app(config, log, _reader(config, parts), ready=lambda: _answers(config))
+        counts = Metrics()
+        store = _reader(config, parts)
+        app = build_app(config, log, store, ready=lambda: _answers(config), counts=counts)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_SECONDS_MAX)
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, config.serve.host, config.serve.port)
-        await site.start()
+        server = await listen(runner, config.serve.host, config.serve.port, counts)
+        parts.callback(server.close)
         await _listen_to_slack(config.slack, log, parts)
-        _say(f"listening on {_address(runner)}")
+        _say(f"listening on {_address(server)}")
         await stop.wait()
         _say("stopping")
 
@@ -104,8 +108,8 @@ async def _answers(config: Config) -> bool:
     return False
 
 
-def _address(runner: web.AppRunner) -> str:
-    host, port, *_ = runner.addresses[0]
+def _address(server: asyncio.Server) -> str:
+    host, port, *_ = server.sockets[0].getsockname()
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
 

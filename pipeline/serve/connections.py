@@ -1,0 +1,44 @@
+"""How many connections there may be at once: what they bring is in memory before anybody looks."""
+
+import asyncio
+from typing import Final, cast
+
+from aiohttp import web
+
+from pipeline.metrics import INTAKE_REFUSED, Metrics
+
+CONNECTIONS_MAX: Final = 512
+"""Give or take a burst of those that come in the same instant."""
+
+
+class _TurnedAway(asyncio.Protocol):
+    """A connection that is one too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it without reading: who sends usage comes again."""
+        cast("asyncio.Transport", transport).abort()
+
+
+async def listen(
+    runner: web.AppRunner,
+    host: str,
+    port: int,
+    counts: Metrics,
+    connections_max: int = CONNECTIONS_MAX,
+) -> asyncio.Server:
+    """Listen for a runner that is set up.
+
+    Raises:
+        OSError: the address is taken.
+    """
+    handlers = runner.server
+    if handlers is None:
+        raise RuntimeError("the runner is not set up")
+
+    def connected() -> asyncio.BaseProtocol:
+        if len(handlers.connections) < connections_max:
+            return handlers()
+        counts.add(INTAKE_REFUSED, "connection")
+        return _TurnedAway()
+
+    return await asyncio.get_running_loop().create_server(connected, host, port)
