@@ -15,13 +15,13 @@ _FAR_OVER = 2.5
 """… or when so many are spent, however it came to it."""
 _FAST = 2.5
 """Whoever has come back to an ordinary pace need not be stopped."""
+_TODAY = 0.1
+"""A budget of the month that was spent on other days has been told of then."""
 _EARLY = 0.5
 _EARLY_FACTOR = 20.0
-_RECORD_FACTOR = 2.0
-"""Half a budget, and an hour at so many times its pace and far above every hour before, is a
-budget that is all but gone."""
-_NANOS_MIN = 1_000_000_000
-"""Less than a dollar wakes nobody."""
+"""Half a budget, and an hour at so many times its pace: it is all but gone, which can wait."""
+_OVERSPENT_NANOS = 2_000_000_000
+"""Less than two dollars beyond a budget wakes nobody."""
 
 
 class _Budget(NamedTuple):
@@ -54,9 +54,7 @@ class Budget(Detector):
         before = key.windows.hours.get(key.hour - 1)
         part = key.now / 3600 - key.hour
         hourly = key.this_hour.nanos + (1.0 - part) * (before.nanos if before else 0)
-        found = [each for each in _budgets(key) if each.spent >= _EARLY * each.limit]
-        record = _RECORD_FACTOR * key.history.volume.records.nanos_1h
-        scored = [(_score(each, hourly, key.now, rushes=hourly > record), each) for each in found]
+        scored = [(_score(each, hourly, key.now, key.today.nanos), each) for each in _budgets(key)]
         score, worst = max(scored, key=lambda each: each[0], default=(0.0, None))
         if worst is None or not score:
             return None
@@ -103,20 +101,20 @@ def _forecast(budget: _Budget, hourly: float, now: float) -> float:
     return budget.spent + hourly * left_hours
 
 
-def _score(budget: _Budget, hourly: float, now: float, *, rushes: bool) -> float:
+def _score(budget: _Budget, hourly: float, now: float, today: int) -> float:
     pace = hourly * budget.length / 3600.0 / budget.limit
     share = budget.spent / budget.limit
-    urgent = (
-        share >= _FAR_OVER
-        or (
-            share >= _OVER
-            and pace >= _BURN_FACTOR
-            and _forecast(budget, hourly, now) >= _FORECAST * budget.limit
-        )
-        or (rushes and pace >= _EARLY_FACTOR)
+    urgent = share >= _FAR_OVER or (
+        share >= _OVER
+        and pace >= _BURN_FACTOR
+        and _forecast(budget, hourly, now) >= _FORECAST * budget.limit
     )
-    if share < _EARLY or pace < 1.0:
-        return 0.0
-    if urgent and pace >= _FAST and budget.spent >= _NANOS_MIN:
+    if (
+        urgent
+        and pace >= _FAST
+        and budget.spent - budget.limit >= _OVERSPENT_NANOS
+        and today >= _TODAY * budget.limit
+    ):
         return 8.5
-    return 5.2 if share >= 1.0 else 0.0
+    gone = (share >= 1.0 and pace >= 1.0) or (share >= _EARLY and pace >= _EARLY_FACTOR)
+    return 5.2 if gone else 0.0

@@ -7,6 +7,7 @@ the same answer for the same view. What it needs remembered belongs into `detect
 where all detectors share it.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,9 @@ class Trigger:
 
 _CONFIDENT_HOURS: Final = 8.0
 _YOUNG_CONFIDENCE: Final = 0.4
-"""Factor on evidence against a history of no hours; it grows to 1 at so many."""
+"""Factor on evidence against a history of no hours; it grows to 1 at so many active hours, over so
+many days: on the first ones colleagues turn up and jobs run for the first time."""
+_CONFIDENT_DAYS: Final = 3.0
 _MOVED_MIN: Final = 10.0
 """Requests in five minutes that anybody who moved may make."""
 _EXPECTED_MIN: Final = 3.0
@@ -51,6 +54,10 @@ _EXPECTED_MIN: Final = 3.0
 _AWAKE_SECONDS: Final = 6 * 3600.0
 _SILENCE_NATS: Final = 4.0
 """Surprise at the silence of the key's own sources at which they count as replaced."""
+_WORTH_USD: Final = 0.3
+_WORTH_DECADE: Final = 0.15
+_WORTH_MIN: Final = 0.6
+"""Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
 _UPGRADED_MIN: Final = 2.0
 """Requests of the usual models that must be missing before they count as replaced."""
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
@@ -102,8 +109,9 @@ class KeyView:
     @property
     def confidence(self) -> float:
         """Factor on evidence from a history that is still short."""
-        known = min(1.0, self.history.hours / _CONFIDENT_HOURS)
-        return _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * known
+        history = self.history
+        known = min(1.0, history.hours / _CONFIDENT_HOURS, history.days / _CONFIDENT_DAYS)
+        return _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * max(0.0, known)
 
     @cached_property
     def last_5m(self) -> Totals:
@@ -236,6 +244,12 @@ class Detector(ABC):
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:
         """The answer, or None when there is nothing to say."""
+
+
+def worth(nanos: float) -> float:
+    """Factor on evidence about nothing but cost: what costs cents hardly wakes anybody."""
+    usd = max(nanos, 1.0) / 1e9
+    return max(_WORTH_MIN, min(1.0, 1.0 + _WORTH_DECADE * math.log10(usd / _WORTH_USD)))
 
 
 def times(value: float, usual: float) -> str:

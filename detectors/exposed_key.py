@@ -8,6 +8,8 @@ from detectors.contract import Detector, Finding, KeyView, Trigger
 from schemas.incident import Cause
 
 _SOURCES_FULL = 4
+_WEIGHTS = (0.0, 0.6, 0.85, 1.0)
+"""Share of the surprise that counts after so many requests: one may be somebody's try."""
 _ONE_PERSON: Mapping[Cause, float] = {"exposed": 1.25, "leaked": 0.8, "shared": 0.6}
 """A browser at one or two addresses may also be somebody with a chat front end."""
 _ONE_PERSON_SOURCES = 2
@@ -38,7 +40,8 @@ class ExposedKey(Detector):
         usual = (key.history.exposed_hours + 0.05) / (key.history.hours + 1.0)
         surprise = -math.log(min(1.0, usual))
         crowd = min(1.0, len(addresses) / _SOURCES_FULL)
-        score = surprise * (0.4 + 0.9 * crowd) * key.confidence
+        weight = _WEIGHTS[min(requests, len(_WEIGHTS) - 1)]
+        score = surprise * (0.4 + 0.9 * crowd) * weight * key.confidence
         if score < 0.5:
             return None
         return Finding(

@@ -4,6 +4,9 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, span
 
 _EXEMPT = ("hosting", "cdn", "vpn", "tor", "private")
 _BOTH_MIN = 2
+_ALONE_NATS = 2.5
+_AMONG_OTHERS_NATS = 1.0
+"""Whoever works from several countries gains another one now and then."""
 
 
 class Interleaved(Detector):
@@ -38,7 +41,7 @@ class Interleaved(Detector):
         usual = key.history.countries.values or key.history.networks.values
         home = ", ".join(sorted(usual)[:3])
         return Finding(
-            score=2.5 * key.confidence,
+            score=(_ALONE_NATS if len(usual) <= 1 else _AMONG_OTHERS_NATS) * key.confidence,
             since=newest.first,
             summary=(
                 f"Used from {newest.country} for {span(key.now - newest.first)} while {own} "

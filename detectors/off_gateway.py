@@ -6,6 +6,8 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 
 _TOLERANCE = 0.1
 """Share of the bill that rounding and cut-off requests explain."""
+_PRICE_TOLERANCE = 0.5
+"""The same when the gateway saw every token: then prices differ, not use."""
 _NANOS_MIN = 200_000_000
 _TOKENS_MIN = 50_000
 _FRESH_SECONDS = 7200.0
@@ -27,8 +29,11 @@ class OffGateway(Detector):
         gap = key.history.books.gap
         if gap is None or key.now - gap.observed > _FRESH_SECONDS:
             return None
-        by_money = _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, _NANOS_MIN)
-        by_tokens = _evidence(gap.tokens, gap.tokens + gap.gateway_tokens, _TOKENS_MIN)
+        billed_tokens = gap.tokens + gap.gateway_tokens
+        dearer = billed_tokens > 0 and gap.tokens < _TOLERANCE * billed_tokens
+        tolerance = _PRICE_TOLERANCE if dearer else _TOLERANCE
+        by_money = _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, _NANOS_MIN, tolerance)
+        by_tokens = _evidence(gap.tokens, billed_tokens, _TOKENS_MIN, _TOLERANCE)
         score = max(by_money, by_tokens if gap.nanos >= 0 else 0.0)
         if score < 0.5:
             return None
@@ -51,7 +56,7 @@ class OffGateway(Detector):
         )
 
 
-def _evidence(excess: int, billed: int, least: int) -> float:
-    if excess < least or excess < _TOLERANCE * billed:
+def _evidence(excess: int, billed: int, least: int, tolerance: float) -> float:
+    if excess < least or excess < tolerance * billed:
         return 0.0
     return 7.0 + math.log(excess / least)

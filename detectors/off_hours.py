@@ -2,7 +2,7 @@
 
 import math
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, worth
 
 _DAYS_NEEDED = 3.0
 """Days of this kind that must be known before an hour can be called unusual."""
@@ -16,6 +16,8 @@ _QUIET_SHARE = 0.08
 """An hour with so small a share of a busy one is a time of rest."""
 _JOB_HOURS = 4.0
 """… but a job of so few hours may be run again as a whole."""
+_ELSEWHERE = 0.5
+"""Strangers, and colleagues who travel, keep the hours of where they are: that says little more."""
 _SOMETIMES_NATS = 1.0
 """… but hours that the key keeps on other days are quiet only so far."""
 _SOMETIMES_BURST_MAX = 2.5
@@ -62,7 +64,9 @@ class OffHours(Detector):
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         if surprise < 1.0:
             return None
-        score = ((surprise - sure) * weight + burst) * (1.0 - key.replaced)
+        score = ((surprise - sure) * weight + burst) * (1.0 - key.replaced) * worth(now.nanos)
+        if 2 * now.foreign.requests > now.requests:
+            score *= _ELSEWHERE
         if score < 0.5:
             return None
         return Finding(

@@ -2,9 +2,11 @@
 
 import math
 from statistics import fmean, pvariance
+from typing import NamedTuple
 
+from detectors.baselines.slices import slice_of
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times, worth
 
 _MINUTES = 10
 _PER_MINUTE_MIN = 5.0
@@ -15,7 +17,7 @@ _SAME_SLICE = 0.85
 _UNEVEN = 0.06
 """Prompts whose mean length varies by less than this from minute to minute are one prompt …"""
 _ALIKE_NATS = 4.0
-_UNLIKE_NATS = 2.4
+_UNLIKE_NATS = 1.4
 """… and those of a batch that runs once more are not."""
 _YOUNG_PER_MINUTE = 20.0
 """What a key of no known hours may do; its own hours take that place."""
@@ -53,14 +55,16 @@ class RunawayLoop(Detector):
         usual = max(usual, young * _YOUNG_PER_MINUTE)
         ratio = mean / usual
         dispersion = pvariance(counts) / mean
-        if ratio < _TIMES_USUAL_MIN or dispersion > 1.5 or largest < _SAME_SLICE * total.requests:
-            return None
-        if total.nanos < _NANOS_MIN:
+        if ratio < _TIMES_USUAL_MIN or dispersion > 1.5 or total.nanos < _NANOS_MIN:
             return None
         alike = _unevenness(key) < _UNEVEN
+        # One prompt is one loop even behind several addresses.
+        if (largest.of_kind if alike else largest.of_slice) < _SAME_SLICE * total.requests:
+            return None
         score = 2.2 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
         score += _ALIKE_NATS if alike else _UNLIKE_NATS
-        score *= key.confidence  # a job that runs each night has a first night
+        # A job that runs each night has a first night.
+        score *= key.confidence * worth(total.nanos)
         return Finding(
             score=score,
             since=key.now - 60.0 * _MINUTES,
@@ -73,9 +77,18 @@ class RunawayLoop(Detector):
                 "requests_per_minute": mean,
                 "usual_requests_per_minute": usual,
                 "dispersion": dispersion,
-                "share_of_one_kind": largest / total.requests,
+                "share_of_one_kind": largest.of_kind / total.requests,
             },
         )
+
+
+class _Largest(NamedTuple):
+    """Requests of the largest part of some minutes."""
+
+    of_slice: int
+    """One client, model and operation at one address."""
+    of_kind: int
+    """The same at all addresses."""
 
 
 def _unevenness(key: KeyView) -> float:
@@ -86,11 +99,12 @@ def _unevenness(key: KeyView) -> float:
     return math.sqrt(pvariance(lengths)) / mean if mean else 0.0
 
 
-def _last_minutes(key: KeyView) -> tuple[list[int], Totals, int]:
+def _last_minutes(key: KeyView) -> tuple[list[int], Totals, "_Largest"]:
     # The current minute is not over yet.
     counts: list[int] = []
     total = Totals()
     slices: dict[str, int] = {}
+    kinds: dict[tuple[str, str, str], int] = {}
     for number in range(key.minute - _MINUTES, key.minute):
         window = key.windows.minutes.get(number)
         if window is None:
@@ -98,5 +112,9 @@ def _last_minutes(key: KeyView) -> tuple[list[int], Totals, int]:
         counts.append(window.requests)
         total.add(window)
         for token, each in window.slices.items():
+            what = slice_of(token)
+            kind = (what.client, what.model, what.operation)
             slices[token] = slices.get(token, 0) + each.requests
-    return counts, total, max(slices.values(), default=0)
+            kinds[kind] = kinds.get(kind, 0) + each.requests
+    largest = _Largest(max(slices.values(), default=0), max(kinds.values(), default=0))
+    return counts, total, largest

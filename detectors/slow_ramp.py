@@ -11,11 +11,12 @@ class SlowRamp(Detector):
     name = "slow_ramp"
     question = "Has the key's use crept up for days?"
     catches = "Low and slow use that adds up; a thief who trains the baseline."
-    misses = "Growth as slow as that of a healthy product."
+    misses = "Growth as slow as that of a healthy product; alone it is never enough for a page."
     advice = "Compare this week with the week before: which source grew?"
     triggers = Trigger.HOUR
     causes = {"growth": 1.0, "budget": 0.3, "leaked": 0.5, "runaway": 0.4}
-    score_max = 3.0
+    score_max = 1.5
+    """Bursty honest keys drift as far: it supports what else is found, and is nothing alone."""
 
     def judge(self, key: KeyView) -> Finding | None:
         drift = key.history.volume.drift
@@ -23,7 +24,7 @@ class SlowRamp(Detector):
             return None
         now, usual = key.this_hour, key.expected
         return Finding(
-            score=min(3.0, 1.0 + (drift - _ALARM) / 5.0),
+            score=min(self.score_max, 0.5 + (drift - _ALARM) / 10.0),
             since=key.now - 86_400.0,
             summary=(
                 f"Hourly use has stayed above its profile for so long that the sum of the excess "

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from detectors.baselines.totals import Totals
 from detectors.baselines.volume import SPREAD_FLOOR
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, worth
 from schemas.incident import Cause
 
 _FLOOR_NANOS = 200_000_000.0
@@ -14,10 +14,15 @@ _FLOOR_NANOS = 200_000_000.0
 _FLOOR_REQUESTS = 30.0
 _FLOOR_NANOS_1H = 500_000_000.0
 _FLOOR_REQUESTS_1H = 50.0
+_FLOOR_NANOS_1D = 2_000_000_000.0
+_FLOOR_REQUESTS_1D = 200.0
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not …"""
 _RECORD_NATS = 3.2
-"""… and each factor e beyond it says so much."""
+"""… and each factor e beyond it says so much …"""
+_SPREAD_NATS = 2.0
+"""… or less on a key whose hours differ by more than this over it, in standard deviations of their
+logarithm: the records of bursty keys are beaten by as much as their hours differ."""
 _MEAN_FACTOR = 8.0
 _MEAN_NATS_MAX = 2.0
 """Beyond so many times an ordinary busy hour, each factor e of an hour says twice as much."""
@@ -34,6 +39,7 @@ _BY_OWNER: Mapping[Cause, float] = {
     "leaked": 0.6,
 }
 _MOST = 0.5
+_WINDOWS = {"5m": "5 minutes", "1h": "this hour", "1d": "this day"}
 _FULL_WEIGHT_REQUESTS = 5
 _BY_MODELS: Mapping[Cause, float] = {"leaked": 0.9, "runaway": 0.7, "growth": 0.5, "budget": 0.5}
 """Most of the money went into models that are new to the key."""
@@ -53,70 +59,92 @@ class SpendSpike(Detector):
     """
 
     name = "spend_spike"
-    question = "Is this much for this key at this hour?"
+    question = "Is this much for this key, in minutes, an hour or a day?"
     catches = "Bulk use, whoever does it: a thief without patience, a loop, a re-run of a batch."
     misses = "A thief who stays below the key's own peaks."
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
-    triggers = Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL
+    triggers = Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL | Trigger.HOUR
     causes = _BY_OWNER
     score_max = 8.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        now = key.last_5m
-        records = key.history.volume.records
-        usual = key.expected[1] / 12
-        beyond = _Beyond(_sigma(key), 1.0 + _YOUNG_HOURS / (key.history.hours + 1.0))
-        score = max(
-            beyond.evidence(
-                _tried(now), key.expected[0] / 12, records.requests_5m, _FLOOR_REQUESTS
-            ),
-            beyond.evidence(now.nanos, usual, records.nanos_5m, _FLOOR_NANOS)
-            * _by_price(key, now.requests),
-            _hour_evidence(key, beyond),
+        requests, money = _beyond(key)
+        best = max(
+            _in_5_minutes(key, requests, money),
+            _in_this_hour(key, requests, money),
+            _in_this_day(key, requests, money),
+            key=lambda each: each.nats,
         )
-        score *= key.confidence
+        score = best.nats * key.confidence * worth(best.now.nanos)
         if score <= 0.5:
             return None
         return Finding(
             score=score,
             since=key.now - 300.0,
-            causes=_causes(key, now),
+            causes=_causes(key, key.last_5m),
             summary=(
-                f"{now.requests} requests and {dollars(now.nanos)} in 5 minutes, "
-                f"{times(now.nanos, usual)} the usual {dollars(usual)} of this hour; "
-                f"the most so far was {dollars(records.nanos_5m)}."
+                f"{best.now.requests} requests and {dollars(best.now.nanos)} in {best.window}, "
+                f"where {best.usual[0]:.1f} and {dollars(best.usual[1])} are usual; "
+                f"the most so far was {best.record[0]:.0f} and {dollars(best.record[1])}."
             ),
-            evidence={
-                "requests_5m": now.requests,
-                "spend_usd_5m": now.nanos / 1e9,
-                "usual_requests_5m": key.expected[0] / 12,
-                "usual_spend_usd_5m": usual / 1e9,
-                "record_requests_5m": records.requests_5m,
-                "record_spend_usd_5m": records.nanos_5m / 1e9,
-            },
+            evidence=best.evidence(),
         )
 
 
-def _sigma(key: KeyView) -> float:
+def _beyond(key: KeyView) -> tuple["_Beyond", "_Beyond"]:
+    """What is beyond the usual requests, and the usual money."""
+    volume = key.history.volume
+    margin = 1.0 + _YOUNG_HOURS / (key.history.hours + 1.0)
     # Five minutes vary more than the hours that the spread was learnt from.
-    return math.hypot(key.history.volume.spread.sigma, 2 * SPREAD_FLOOR)
+    sigma = math.hypot(volume.spread.sigma, 2 * SPREAD_FLOOR)
+    return (
+        _Beyond(sigma, margin, min(_RECORD_NATS, _SPREAD_NATS / volume.spread.sigma)),
+        _Beyond(sigma, margin, min(_RECORD_NATS, _SPREAD_NATS / volume.spread_nanos.sigma)),
+    )
 
 
 def _tried(totals: Totals) -> float:
     return totals.requests - (1.0 - _FAILED_SHARE) * totals.errors
 
 
-def _hour_evidence(key: KeyView, beyond: "_Beyond") -> float:
-    hour, usual = key.this_hour, key.expected
+def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
+    now, records = key.last_5m, key.history.volume.records
+    usual = (key.expected[0] / 12, key.expected[1] / 12)
+    by_requests = requests.evidence(_tried(now), usual[0], records.requests_5m, _FLOOR_REQUESTS)
+    by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
+    nats = max(by_requests, by_money * _by_price(key, now.requests))
+    return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
+
+
+def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
+    now, usual = key.this_hour, key.expected
     volume = key.history.volume
     records = volume.records
-    tried = _tried(hour)
-    by_requests = beyond.evidence(tried, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H)
-    by_money = beyond.evidence(hour.nanos, usual[1], records.nanos_1h, _FLOOR_NANOS_1H)
+    tried = _tried(now)
+    by_requests = requests.evidence(tried, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H)
+    by_money = money.evidence(now.nanos, usual[1], records.nanos_1h, _FLOOR_NANOS_1H)
     if by_requests:
         many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    return max(by_requests, by_money * _by_price(key, hour.requests))
+    nats = max(by_requests, by_money * _by_price(key, now.requests))
+    return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
+
+
+def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
+    """What adds up over the hours, each of them too little to stand out."""
+    now, volume = key.today, key.history.volume
+    usual, records = volume.expected_day(key.hour, key.zone), volume.records
+    nats = 0.0
+    if records.requests_1d:
+        # What was much this morning is not told all day: it has to go on as it was.
+        tried = min(_tried(now), 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
+        spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
+        nats = max(
+            requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D),
+            money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
+            * _by_price(key, now.requests),
+        )
+    return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
 
 
 def _by_price(key: KeyView, requests: int) -> float:
@@ -132,12 +160,42 @@ def _causes(key: KeyView, now: Totals) -> Mapping[Cause, float]:
     return _BY_MODELS if key.new_models_share > _MOST and not key.upgraded else _BY_OWNER
 
 
+class _Spike(NamedTuple):
+    """A window, and how strange it is."""
+
+    nats: float
+    length: str
+    """`5m`, `1h` or `1d`."""
+    now: Totals
+    usual: tuple[float, float]
+    """Requests and nano-dollars, as in the record."""
+    record: tuple[float, float]
+
+    @property
+    def window(self) -> str:
+        """The window in words."""
+        return _WINDOWS[self.length]
+
+    def evidence(self) -> dict[str, float]:
+        """The numbers behind the sentence."""
+        return {
+            f"requests_{self.length}": self.now.requests,
+            f"spend_usd_{self.length}": self.now.nanos / 1e9,
+            f"usual_requests_{self.length}": self.usual[0],
+            f"usual_spend_usd_{self.length}": self.usual[1] / 1e9,
+            f"record_requests_{self.length}": self.record[0],
+            f"record_spend_usd_{self.length}": self.record[1] / 1e9,
+        }
+
+
 class _Beyond(NamedTuple):
     """How far a value lies beyond what is usual and beyond the record."""
 
     sigma: float
     margin: float
     """Factor on a record that is still young."""
+    slope: float
+    """Nats for each factor e beyond the record."""
 
     def evidence(self, value: float, usual: float, record: float, floor: float) -> float:
         """Nats."""
@@ -147,4 +205,4 @@ class _Beyond(NamedTuple):
         beyond = math.log(value / max(record * self.margin * _RECORD_FACTOR, floor / 4))
         if z <= 2.0 or beyond <= 0.0:
             return 0.0
-        return min(z * z / 3, 2.0 + _RECORD_NATS * beyond)
+        return min(z * z / 3, 2.0 + self.slope * beyond)

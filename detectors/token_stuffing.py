@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times
+from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times, worth
 
 _REQUESTS_MIN = 3
 _RECORD_FACTOR = 2.5
@@ -30,11 +30,12 @@ class TokenStuffing(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         found = max(_on_average(key), _one_by_one(key), key=lambda each: each.score)
-        if found.score <= 0.5:
-            return None
         now = found.totals
+        score = found.score * worth(now.nanos)
+        if score <= 0.5:
+            return None
         return Finding(
-            score=found.score,
+            score=score,
             since=key.now - 900.0,
             summary=(
                 f"{found.length:,.0f} input tokens per request over {now.requests} requests "

@@ -190,8 +190,20 @@ class History(Struct, array_like=True, gc=False):
     ) -> None:
         """Take in a closed hour in which nothing was held against the key.
 
-        What newcomers did is no measure of what is usual for it, until they are its own.
+        What newcomers did is no measure of what is usual for it, until they are its own. Of a
+        doubtful hour only the volume is learnt, and that slowly.
         """
+        if not total.doubtful:
+            self._learn_kinds(hour, seen)
+        own, peak = (total, total.peak) if self.learning else _own_part(total)
+        self.volume.learn(hour, zone, own, peak, doubtful=total.doubtful)
+        self._learn_shape(total)
+        if total.users:
+            self.end_users.learn(total.distinct_users)
+        self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
+        self.hours += 1.0
+
+    def _learn_kinds(self, hour: int, seen: Sequence[tuple[Slice, Place | None]]) -> None:
         self._learn_places([place for _, place in seen if place is not None], hour)
         honest = [what for what, _ in seen if what.outcome not in ("auth", "missing")]
         if honest:
@@ -199,13 +211,6 @@ class History(Struct, array_like=True, gc=False):
             self.models.learn({what.model for what in honest if what.model}, hour)
         if any(what.exposed for what, _ in seen):
             self.exposed_hours += 1.0
-        own, peak = (total, total.peak) if self.learning else _own_part(total)
-        self.volume.learn(hour, zone, own, peak)
-        self._learn_shape(total)
-        if total.users:
-            self.end_users.learn(total.distinct_users)
-        self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
-        self.hours += 1.0
 
     def _learn_shape(self, total: Window) -> None:
         if not total.requests:

@@ -22,6 +22,8 @@ _MEMORY_DAYS: Final = 14.0
 _SPREAD_MEMORY: Final = 300.0
 """Active hours that the spread looks back."""
 _RECORD_HALF_LIFE_HOURS: Final = 30 * 24.0
+_DAY_DECAY: Final = 0.5 ** (24.0 / _RECORD_HALF_LIFE_HOURS)
+"""Per active day."""
 _GAP_HOURS_MAX: Final = 24 * 14
 """Idle hours that are learnt as zero after a pause; a longer lull teaches nothing more."""
 LEVEL_DECAY: Final = 0.999
@@ -34,7 +36,9 @@ _KNOWN_HOURS: Final = 12.0
 _CLIP: Final = 2.0
 """Once so many hours are known, an hour counts for at most two records …"""
 _GROWTH: Final = 1.5
-"""… and raises a record by at most a half."""
+"""… and raises a record by at most a half …"""
+_GROWTH_IN_DOUBT: Final = 1.2
+"""… or by a fifth, when the hour may not have been honest."""
 _DRIFT_SLACK: Final = 0.75
 """Standard deviations an hour that growth may take without being counted."""
 _DRIFT_MAX: Final = 40.0
@@ -67,6 +71,8 @@ class Records(Struct, array_like=True, gc=False):
     nanos_1h: float = 0.0
     hour: int = 0
     """When they were last decayed, in hours since 1970."""
+    requests_1d: float = 0.0
+    nanos_1d: float = 0.0
 
     def learn(self, hour: int, peak: Totals, total: Totals, growth: float) -> None:
         """Take in a closed hour: its largest five minutes, and its total.
@@ -84,6 +90,11 @@ class Records(Struct, array_like=True, gc=False):
         self.nanos_5m = _raised(self.nanos_5m, decay, peak.nanos, growth)
         self.requests_1h = _raised(self.requests_1h, decay, total.requests, growth)
         self.nanos_1h = _raised(self.nanos_1h, decay, total.nanos, growth)
+
+    def learn_day(self, total: Totals, growth: float) -> None:
+        """Take in a closed UTC day."""
+        self.requests_1d = _raised(self.requests_1d, _DAY_DECAY, total.requests, growth)
+        self.nanos_1d = _raised(self.nanos_1d, _DAY_DECAY, total.nanos, growth)
 
 
 def _raised(record: float, decay: float, value: int, growth: float) -> float:
@@ -164,6 +175,14 @@ class Volume(Struct, array_like=True, gc=False):
         days = self.weekends if index >= 24 else self.weekdays
         return self._shrunk(self.requests, index, days), self._shrunk(self.nanos, index, days)
 
+    def expected_day(self, hour: int, zone: str | None) -> tuple[float, float]:
+        """Mean requests and nano-dollars of a day of the kind that an hour belongs to."""
+        first = bin_of(hour, zone) // 24 * 24
+        requests, nanos = (
+            struct.unpack_from("<24f", bins, 4 * first) for bins in (self.requests, self.nanos)
+        )
+        return float(sum(requests)), float(sum(nanos))
+
     def activity(self, hour: int, zone: str | None) -> float:
         """How usual any activity is in an hour, 0 to 1, neighbouring hours included."""
         index = bin_of(hour, zone)
@@ -198,10 +217,15 @@ class Volume(Struct, array_like=True, gc=False):
     def regularity(self) -> float:
         """Share of days on which the key works in an hour in which it works, 0 to 1.
 
-        Near 1 for a service or an office; low where sessions come when they come.
+        Near 1 for a service or an office; low where sessions come when they come, and while few
+        days are known: whatever happened on one of three days looks regular by a third.
         """
+        days = min(max(self.weekdays, self.weekends), _MEMORY_DAYS)
+        if days <= 1.0:
+            return 0.0
         active = struct.unpack(f"<{BINS}f", self.active)
-        return float(sum(each * each for each in active) / max(sum(active), 1e-9))
+        share = sum(each * each for each in active) / max(sum(active), 1e-9)
+        return float(max(0.0, (share - 1.0 / days) / (1.0 - 1.0 / days)))
 
     @property
     def hours_a_day(self) -> float:
@@ -219,7 +243,9 @@ class Volume(Struct, array_like=True, gc=False):
         """Days of this kind of day that were learnt."""
         return self.weekends if bin_of(hour, zone) >= 24 else self.weekdays
 
-    def learn(self, hour: int, zone: str | None, total: Totals, peak: Totals) -> None:
+    def learn(
+        self, hour: int, zone: str | None, total: Totals, peak: Totals, *, doubtful: bool = False
+    ) -> None:
         """Take in a closed hour, and as zeros the idle hours before it."""
         if self.last:
             idle = range(max(self.last + 1, hour - _GAP_HOURS_MAX), hour)
@@ -240,8 +266,13 @@ class Volume(Struct, array_like=True, gc=False):
             min(total.requests, int(_CLIP * records.requests_1h)) if known else total.requests,
             min(total.nanos, int(_CLIP * records.nanos_1h)) if known else total.nanos,
         )
-        records.learn(hour, peak, total, _GROWTH if known else math.inf)
+        growth = _GROWTH_IN_DOUBT if doubtful else _GROWTH
+        records.learn(hour, peak, total, growth if known else math.inf)
         self.last = max(self.last, hour)
+
+    def learn_day(self, total: Totals) -> None:
+        """Take in a closed UTC day."""
+        self.records.learn_day(total, _GROWTH if self.spread.n >= _KNOWN_HOURS else math.inf)
 
     def _fold(self, indices: Sequence[int], requests: int, nanos: int) -> None:
         if not indices:

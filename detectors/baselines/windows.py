@@ -28,6 +28,8 @@ class HourWindow(Window, array_like=True, gc=False):
     """A sketch of the end users, by the hashes of their names."""
     longest: int = 0
     """Input tokens of the longest request, if longer than the key's record."""
+    doubtful: bool = False
+    """Not enough was held against the key for a page, but enough that strangers stay strangers."""
 
     @property
     def distinct_users(self) -> int:

@@ -67,6 +67,8 @@ def _note_peaks(state: KeyState, last: int) -> None:
         return
     if _is_suspect(state):
         hour.clean = False
+    elif state.incident is not None and state.incident.severity == "ticket":
+        hour.doubtful = True
     minutes, peak = state.windows.minutes, hour.peak
     for minute in range(last - last % CLOSING_MINUTES, last + 1):
         latest = minutes.get(minute)
@@ -84,7 +86,7 @@ def _note_peaks(state: KeyState, last: int) -> None:
 def _is_suspect(state: KeyState) -> bool:
     """Whether what goes on must not be learnt as normal."""
     if state.incident is not None:
-        return state.incident.severity != "info"
+        return state.incident.severity == "page"
     return state.calm is not None and state.calm.snoozed and state.clock < state.calm.until
 
 
@@ -137,7 +139,7 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
     for number in [each for each in windows.hours if each <= last["1h"]]:
         _learn(state, number, windows.hours.pop(number), kinds)
     for number in [each for each in windows.days if each <= last["1d"]]:
-        del windows.days[number]
+        state.history.volume.learn_day(windows.days.pop(number))
 
 
 def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None:

@@ -17,6 +17,7 @@ FIRES: dict[str, Example] = {
         burst(NOW, 100, cost_usd=0.045), record=OWNER
     ),
 }
+TICKET = 5.2
 QUIET: dict[str, Example] = {
     "a quarter of it in ten minutes": lambda: honest(burst(NOW, 12, cost_usd=0.1), record=OWNER),
     "half of the month's": lambda: honest(
@@ -30,6 +31,28 @@ QUIET: dict[str, Example] = {
         burst(NOW - DAY, 40, cost_usd=0.1), burst(NOW, 40, cost_usd=0.1), record=OWNER
     ),
 }
+
+
+def page_worthy(example: Example) -> bool:
+    return any(each.score > TICKET for each in findings("budget", example))
+
+
+def test_only_real_money_beyond_a_budget_wakes_anybody() -> None:
+    small = KeyRecord(key_id=KEY, daily_budget_usd=0.5)
+    assert page_worthy(lambda: honest(burst(NOW, 100, cost_usd=0.2), record=OWNER))
+    assert not page_worthy(lambda: honest(burst(NOW, 100, cost_usd=0.015), record=small))
+
+
+def test_a_month_that_was_spent_on_another_day_wakes_nobody_again() -> None:
+    spent = burst(NOW, 200, cost_usd=1.0)
+    later = burst(NOW + DAY, 20, cost_usd=0.2)
+    assert page_worthy(lambda: honest(spent, record=MONTHLY))
+    told = [
+        each
+        for each in findings("budget", lambda: honest(spent, later, record=MONTHLY))
+        if each.since >= NOW + DAY or each.evidence["usd_per_hour"] < 5.0
+    ]
+    assert all(each.score <= TICKET for each in told)
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

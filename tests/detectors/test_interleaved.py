@@ -25,6 +25,15 @@ QUIET: dict[str, Example] = {
 }
 
 
+def test_one_more_country_says_less_about_a_key_that_lives_in_several() -> None:
+    abroad = [event(workday(day, 11), client_ip=ABROAD) for day in range(TODAY)]
+    lisbon = visitor(NOW, client_ip="85.240.10.7")
+    one = findings("interleaved", lambda: honest(burst(NOW, 60, seconds=1800), lisbon))
+    two = findings("interleaved", lambda: honest(abroad, burst(NOW, 60, seconds=1800), lisbon))
+    assert max(each.score for each in one) > 2.0
+    assert max((each.score for each in two), default=0.0) < 1.5
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("interleaved", example)

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.usage_event import UsageEvent
-from tests.support.events import HOUR, burst, thief
+from tests.support.events import DAY, HOUR, burst, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 
@@ -20,6 +20,9 @@ FIRES: dict[str, Example] = {
 QUIET: dict[str, Example] = {
     "a few cheap ones": lambda: honest(burst(NOW, 30), thief(NOW, 4, cost_usd=0.001)),
     "no more than the owner, who moved": lambda: honest(away(20)),
+    "no more than in the owner's own sessions": lambda: honest(
+        *(burst(NOW - day * DAY, 60, seconds=240) for day in range(1, 8)), away(20)
+    ),
     "the owner in a hurry": lambda: honest(burst(NOW, 100)),
 }
 

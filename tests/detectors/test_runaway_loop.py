@@ -2,13 +2,30 @@
 
 import pytest
 
+from schemas.usage_event import UsageEvent
 from tests.support.events import burst, event
 from tests.support.examples import NOW, Example, findings, honest
 
+
+def by_turns(lengths: tuple[int, ...]) -> list[UsageEvent]:
+    """Thirty a minute like a clock, through the addresses of an office by turns."""
+    return [
+        event(
+            NOW + n * 2,
+            cost_usd=0.02,
+            client_ip=f"84.112.{20 + n % 3}.5",
+            input_tokens=lengths[n // 30 % len(lengths)],
+        )
+        for n in range(600)
+    ]
+
+
 FIRES: dict[str, Example] = {
+    "one prompt by way of several addresses": lambda: honest(by_turns((900,))),
     "thirty a minute, like a clock": lambda: honest(burst(NOW, 600, seconds=1200, cost_usd=0.02)),
 }
 QUIET: dict[str, Example] = {
+    "many prompts by way of several addresses": lambda: honest(by_turns((300, 900, 2000))),
     "three a minute": lambda: honest(burst(NOW, 60, seconds=1200, cost_usd=0.02)),
     "as many, in gusts": lambda: honest(
         [event(NOW + n // 100 * 200 + n % 100 * 0.2, cost_usd=0.02) for n in range(600)]

@@ -2,17 +2,46 @@
 
 import pytest
 
-from tests.support.events import burst
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import DAY, HOUR, burst, event, workday
+from tests.support.examples import HONEST_DAYS, NOW, TODAY, Example, findings, honest
 
 FIRES: dict[str, Example] = {
     "two hundred dollars in ten minutes": lambda: honest(burst(NOW, 400, cost_usd=0.5)),
+    "a little in every hour, ten times the day's": lambda: honest(
+        burst(workday(TODAY, 7), 600, seconds=15 * HOUR, cost_usd=0.01)
+    ),
     "a thousand cheap requests": lambda: honest(burst(NOW, 1_000, cost_usd=0.0001)),
 }
 QUIET: dict[str, Example] = {
     "a busy quarter of an hour": lambda: honest(burst(NOW, 20, seconds=900)),
     "one dear request": lambda: honest(burst(NOW, 1, cost_usd=0.1)),
 }
+
+
+def test_what_adds_up_over_the_day_is_told_as_a_day() -> None:
+    found = findings("spend_spike", FIRES["a little in every hour, ten times the day's"])
+    assert all("this day" in each.summary for each in found)
+    assert max(each.score for each in found) > 3.0
+
+
+def test_what_was_much_in_the_morning_is_not_told_all_day() -> None:
+    morning = burst(workday(TODAY, 8), 700, seconds=HOUR, cost_usd=0.01)
+    few = [event(workday(TODAY, 14.5) + second, cost_usd=0.001) for second in range(3)]
+    found = findings("spend_spike", lambda: honest(morning, few))
+    assert found
+    assert max(each.since for each in found) < workday(TODAY, 10)
+
+
+def test_the_records_of_bursty_keys_are_beaten_by_more() -> None:
+    sizes = (3, 40, 8, 90, 5, 60, 2, 30, 110)
+    bursts = [
+        burst(NOW - (HONEST_DAYS - day) * DAY + HOUR, size, seconds=240)
+        for day, size in enumerate(sizes)
+    ]
+    much = burst(NOW, 900, seconds=240, cost_usd=0.01)
+    steady = findings("spend_spike", lambda: honest(burst(NOW - DAY, 110, seconds=240), much))
+    bursty = findings("spend_spike", lambda: honest(*bursts, much))
+    assert max(each.score for each in bursty) < max(each.score for each in steady)
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

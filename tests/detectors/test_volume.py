@@ -40,6 +40,23 @@ def test_activity_is_a_share_of_days() -> None:
     assert volume.activity(at(6, 11), None) < 0.05
 
 
+def test_three_days_of_sessions_are_not_regular() -> None:
+    """Whatever happened on one of three days looks regular by a third."""
+    volume = Volume()
+    for hour in (9, 24 + 15, 48 + 20):
+        volume.learn(MONDAY + hour, None, Totals(requests=30), Totals(requests=30))
+    assert volume.regularity < 0.15
+    assert working().regularity > 0.9
+
+
+def test_an_hour_in_doubt_raises_records_slowly() -> None:
+    sure, doubtful = working(), working()
+    much = Totals(requests=10_000, nanos=10**12)
+    sure.learn(at(0, 10), None, much, much)
+    doubtful.learn(at(0, 10), None, much, much, doubtful=True)
+    assert sure.records.requests_1h > 1.4 * 120 > doubtful.records.requests_1h > 120
+
+
 def test_the_hour_beside_a_working_hour_is_half_usual() -> None:
     assert 0.3 < working().activity(at(1, 17), None) < 0.8
 
