@@ -17,7 +17,7 @@ from pipeline.engine.state import KeyState
 from pipeline.engine.stored import Calm, OpenIncident
 from schemas.calibration import Calibration
 from schemas.fields import epoch, to_dollars
-from schemas.incident import SEVERITIES, Incident, Signal, Status
+from schemas.incident import SEVERITIES, Cause, Incident, Signal, Status
 from schemas.verdict import Verdict
 
 QUIET_SECONDS: Final = {"info": 6 * 3600.0, "ticket": 12 * 3600.0, "page": 24 * 3600.0}
@@ -28,12 +28,22 @@ REVISIONS_MAX: Final = 100
 """Revisions of one incident; later changes are not emitted."""
 CALM_SECONDS: Final = 7 * 86400.0
 """How long a verdict of benign holds when it names no end."""
-UNANSWERED_CALM_SECONDS: Final = 2 * 86400.0
-"""How long the same does not page again after an incident that nobody answered."""
+UNANSWERED_CALM_SECONDS: Final = 3 * 86400.0
+"""How long the same does not page again after an incident that nobody answered; twice as long
+after each further page …"""
+UNANSWERED_PAGES_MAX: Final = 4
+UNANSWERED_MEMORY_SECONDS: Final = 14 * 86400.0
+"""… until the key has been quiet for so long."""
 CALM_MARGIN_NATS: Final = 4.0
 """How much stronger than what was forgiven new evidence must be."""
+_NOISY_PAGES: Final = 2
+"""A key that paged so often without an answer needs more than another name for it."""
 _WORTH_TELLING_NATS: Final = 1.5
+_WORTH_TELLING_AGAIN_NATS: Final = 4.0
+"""A further signal that is news, before a page and after it."""
+_WORTH_TELLING_FACTOR: Final = 4
 _WORTH_TELLING_NANOS: Final = 5_000_000_000
+"""An incident is told again when it has cost so many times what it had, and so much beyond."""
 
 
 def look(
@@ -77,24 +87,24 @@ def _weigh(
     if incident is None:
         incident = state.incident = _open(state, view, fresh)
         told: dict[str, Signal] = {}
-        before = ("", "")
+        before = ""
     else:
         told = dict(incident.signals)
-        before = (incident.severity, incident.cause)
+        before = incident.severity
     if conclusion.nats > incident.nats:
         incident.nats, incident.evidence_at = conclusion.nats, view.now
     if SEVERITIES.index(severity) > SEVERITIES.index(incident.severity):
         incident.severity = severity
-    incident.cause, incident.runner_up = conclusion.cause, conclusion.runner_up
     incident.signals.update(fresh)
     incident.causes.update({each.detector.name: dict(each.causes) for each in evidence})
     if incident.severity == "page":
         current = conclude(evidence, calibration).nats
         if current >= calibration.ticket_nats:
             incident.evidence_at = view.now
-        if before[0] == "page" and current < calibration.page_nats:
+        if before == "page" and current < calibration.page_nats:
             # What goes on now would wake nobody; what did has been told.
             return []
+    incident.cause, incident.runner_up = conclusion.cause, conclusion.runner_up
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
@@ -132,10 +142,9 @@ def _is_forgiven(
 ) -> bool:
     if calm is None or now >= calm.until:
         return False
-    if calm.cause is not None:
+    if calm.cause is not None and calm.pages < _NOISY_PAGES:
         # Nobody has answered: another cause is news, and so is the first page.
-        told = {calm.cause, conclusion.cause}
-        if len(told) > 1 and not told <= STRANGERS:
+        if _is_other(conclusion.cause, calm.cause):
             return False
         if calm.nats < calibration.page_nats <= conclusion.nats:
             return False
@@ -181,19 +190,26 @@ def _signal(evidence: Evidence, now: float, calibration: Calibration) -> Signal:
 
 def _is_news(
     incident: OpenIncident,
-    before: tuple[str, str],
+    before: str,
     told: dict[str, Signal],
     fresh: dict[str, Signal],
 ) -> bool:
     if incident.revision >= REVISIONS_MAX:
         return False
-    if before != (incident.severity, incident.cause):
+    if before != incident.severity or _is_other(incident.cause, incident.told_cause):
         return True
-    if any(
-        name not in told and signal.score >= _WORTH_TELLING_NATS for name, signal in fresh.items()
-    ):
+    least = _WORTH_TELLING_AGAIN_NATS if before == "page" else _WORTH_TELLING_NATS
+    if any(name not in told and signal.score >= least for name, signal in fresh.items()):
         return True
-    return incident.spend_nanos >= 2 * incident.emitted_nanos + _WORTH_TELLING_NANOS
+    return (
+        incident.spend_nanos
+        >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS
+    )
+
+
+def _is_other(cause: Cause, told: Cause | None) -> bool:
+    """Whether a cause asks for something else than the one that people were told."""
+    return cause != told and not {cause, told} <= STRANGERS
 
 
 def _emit(  # the parts of a revision
@@ -209,6 +225,7 @@ def _emit(  # the parts of a revision
         return []
     incident.revision += 1
     incident.emitted_nanos = incident.spend_nanos
+    incident.told_cause = incident.cause
     usual = state.history.volume.expected(
         int(at // 3600), state.record.timezone if state.record else None
     )
@@ -249,13 +266,21 @@ def _end_quiet(
         return []
     emitted = _emit(state, key_id, None, "resolved", now, calibration)
     snoozed = state.calm is not None and state.calm.snoozed and now < state.calm.until
-    until = now + UNANSWERED_CALM_SECONDS
+    pages = _unanswered(state.calm, incident, now)
+    until = now + UNANSWERED_CALM_SECONDS * 2 ** max(0, pages - 1)
     if snoozed and state.calm is not None:
         until = max(until, state.calm.until)
     cause = None if snoozed else incident.cause
-    state.calm = Calm(until=until, nats=incident.nats, snoozed=snoozed, cause=cause)
+    state.calm = Calm(until=until, nats=incident.nats, snoozed=snoozed, cause=cause, pages=pages)
     state.incident = None
     return emitted
+
+
+def _unanswered(calm: Calm | None, incident: OpenIncident, now: float) -> int:
+    """Pages in a row that nobody answered, this one included."""
+    recent = calm is not None and now < calm.until + UNANSWERED_MEMORY_SECONDS
+    before = calm.pages if calm is not None and recent else 0
+    return min(UNANSWERED_PAGES_MAX, before + (incident.severity == "page"))
 
 
 def hear(

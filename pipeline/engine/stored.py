@@ -36,6 +36,8 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """What each signal speaks for."""
     runner_up: Cause | None = None
     snoozed_until: float = 0.0
+    told_cause: Cause | None = None
+    """The cause in the last revision."""
 
 
 class Calm(Struct, array_like=True, gc=False):
@@ -48,6 +50,8 @@ class Calm(Struct, array_like=True, gc=False):
     """Nobody has looked yet: what goes on is not learnt as normal."""
     cause: Cause | None = None
     """Nobody has answered, and this alone was told: another cause is news. None: a person spoke."""
+    pages: int = 0
+    """Pages in a row that nobody has answered and that ended by themselves."""
 
 
 class Stored(Struct, array_like=True, gc=False):

@@ -1,0 +1,81 @@
+"""What becomes of a key that paged when nobody answers: it is neither deaf nor a nuisance."""
+
+from pipeline.engine.judging import UNANSWERED_CALM_SECONDS
+from schemas.fields import epoch
+from schemas.usage_event import UsageEvent
+from tests.support.events import (
+    ABROAD,
+    DAY,
+    HOUR,
+    KEY,
+    Outcome,
+    burst,
+    in_time,
+    messages,
+    office,
+    run,
+    thief,
+    workday,
+)
+
+
+def loop(at: float) -> list[UsageEvent]:
+    """The owner's own sources at night, far more than ever."""
+    return burst(at, 400, cost_usd=0.5)
+
+
+def calm_of(outcome: Outcome) -> tuple[int, int]:
+    """Unanswered pages in a row, and how long the last one is forgiven, in seconds."""
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    assert state.calm is not None
+    (*_, ended) = (each for each in outcome.incidents if each.status == "resolved")
+    return state.calm.pages, round(state.calm.until - epoch(ended.detected_at))
+
+
+def incidents_that_paged(outcome: Outcome) -> set[str]:
+    return {each.incident_id for each in outcome.pages()}
+
+
+def test_each_page_that_nobody_answers_is_forgiven_for_twice_as_long() -> None:
+    outcome = run(messages(in_time(office(12), loop(workday(8, 2))), 40))
+    assert calm_of(outcome) == (1, UNANSWERED_CALM_SECONDS)
+    rest = in_time(office(24)[len(office(12)) :], thief(workday(17, 10), 300, cost_usd=3.0))
+    assert calm_of(run(messages(rest, 40), outcome.fold)) == (2, 2 * UNANSWERED_CALM_SECONDS)
+
+
+def test_a_key_that_is_quiet_for_long_begins_anew() -> None:
+    days = [
+        *office(12),
+        *(each for each in office(60) if epoch(each.occurred_at) >= workday(47, 0)),
+    ]
+    log = in_time(days, loop(workday(8, 2)), thief(workday(50, 10), 300, cost_usd=3.0))
+    outcome = run(messages(log, 40))
+    assert len(incidents_that_paged(outcome)) == 2
+    assert calm_of(outcome)[0] == 1
+
+
+def test_what_goes_on_after_a_page_is_told_again_only_when_it_costs_far_more() -> None:
+    steady = [
+        each for hour in range(40) for each in thief(workday(8, 10) + hour * HOUR, 6, cost_usd=0.01)
+    ]
+    pages = run(messages(in_time(office(9), thief(workday(8, 10)), steady), 40)).pages()
+    assert pages
+    times = [epoch(each.detected_at) for each in pages]
+    assert max(times) - min(times) < DAY / 4
+
+
+def test_of_an_hour_in_doubt_only_the_volume_is_learnt() -> None:
+    few = [each for hour in (12.2, 13.2, 14.2) for each in visitor(workday(8, hour))]
+    doubted = run(messages(in_time(office(9)[: len(office(8)) + 90], few), 40))
+    state = doubted.fold.state_of(KEY)
+    assert state is not None
+    assert state.incident is not None
+    assert state.incident.severity == "ticket"
+    assert [each.hours for each in state.history.newcomers.values()] == [0]
+    assert state.history.volume.last >= workday(8, 13) / HOUR
+
+
+def visitor(at: float) -> list[UsageEvent]:
+    """A few of the owner's usual requests, from abroad."""
+    return burst(at, 3, seconds=60, client_ip=ABROAD)
