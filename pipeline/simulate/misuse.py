@@ -14,6 +14,10 @@ from pipeline.simulate.arrivals import (
 from pipeline.simulate.parties import Party, Phase
 from pipeline.simulate.theft import Theft
 
+BUDGET_MIN_USD = 2.0
+"""Nobody agrees on a budget of cents."""
+BURN_PER_HOUR_MAX = 3000.0
+
 
 def dormant_wakes(theft: Theft) -> Party:
     """A key that nobody has used for days comes to life elsewhere."""
@@ -100,11 +104,14 @@ def runaway(theft: Theft) -> Party:
 def budget_burn(theft: Theft) -> Party:
     """The owner's own use at many times the agreed daily budget."""
     tenant = theft.tenant
-    tenant.record.daily_budget_usd = max(round(tenant.usd_per_day() * 2.0, 2), 0.5)
+    budget = max(round(tenant.usd_per_day() * 2.0, 2), BUDGET_MIN_USD)
+    tenant.record.daily_budget_usd = budget
+    usd_per_request = max(tenant.usd_per_day() / theft.own_rate / 24, 1e-9)
+    per_hour = budget * theft.level((6, 20), (2.5, 4.5)) / 24 / usd_per_request
     return tenant.join(
         theft.at,
         theft.until(theft.level((12, 36), (24, 48))),
-        per_hour=theft.own_rate * theft.level((12, 40), (5, 9)),
+        per_hour=min(per_hour, BURN_PER_HOUR_MAX),
         week=np.ones(168),
     )
 
