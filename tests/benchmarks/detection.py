@@ -6,11 +6,13 @@ ServeGen's real clients with theft injected.
 """
 
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
 
+from detectors.fusion import Evidence
 from pipeline.accept import Batch
 from pipeline.config import Config
 from pipeline.engine import default_rules
@@ -18,6 +20,9 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate import Report, compare, evaluate, evaluate_pages, render
 from pipeline.evaluate.comparators import all_comparators, run
 from pipeline.evaluate.files import read_events, read_records
+from pipeline.evaluate.judge import judge
+from pipeline.evaluate.pages import Page
+from pipeline.evaluate.tables import number, percent, table
 from pipeline.message import Message
 from pipeline.replay.merge import Recording, merge
 from pipeline.replay.run import Results, replay
@@ -31,6 +36,9 @@ from tests.benchmarks.harness import Figures, Options, say, timed
 OURS = "leakline"
 FAR_FUTURE = 4e9
 """No event of these files may be refused for lying ahead of the clock."""
+CURVE_NATS = (5.0, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0)
+"""Evidence that a page might ask for."""
+CURVE_STEP_SECONDS = 600.0
 SERVEGEN_FILE = "servegen/language-m-mid.csv.gz"
 
 
@@ -47,6 +55,34 @@ class Collected:
 
     def windows(self, rows: list[SpendWindow]) -> None:
         """Totals are of no interest here."""
+
+
+@dataclass(slots=True)
+class Curve:
+    """Who would have been paged, if a page asked for more or less evidence."""
+
+    paged: dict[float, list[Page]] = field(default_factory=lambda: {t: [] for t in CURVE_NATS})
+    _last: dict[tuple[float, str], float] = field(default_factory=dict)
+
+    def hear(self, key_id: str, at: float, evidence: Sequence[Evidence], nats: float) -> None:
+        """Note a look at a key."""
+        del evidence
+        for threshold in CURVE_NATS:
+            last = self._last.get((threshold, key_id), 0.0)
+            if nats >= threshold and at >= last + CURVE_STEP_SECONDS:
+                self._last[threshold, key_id] = at
+                self.paged[threshold].append(Page(key_id, at))
+
+    def render(self, truth: list[Label], key_weeks: float) -> str:
+        """Recall and false pages at each threshold. Dollars at risk do not count here."""
+        rows = []
+        for threshold, paged in self.paged.items():
+            judgement = judge(paged, truth)
+            found = sum(attack.detected for attack in judgement.attacks)
+            false = len(judgement.false_pages) * 1000.0 / key_weeks
+            recall = percent(found / max(1, len(judgement.attacks)))
+            rows.append((f"{threshold:.1f}", recall, number(false)))
+        return table(("page at (nats)", "recall", "false/1000 kw"), rows)
 
 
 def measure(options: Options) -> Figures:
@@ -97,9 +133,10 @@ def _real(folder: Path, source: Path, scale: float) -> tuple[Recording, Path]:
 def _judge(title: str, recording: Recording, labels: Path) -> dict[str, Report]:
     truth = list(read_records(labels, Label))
     price = Pricer().price
-    collected = Collected([])
+    collected, curve = Collected([]), Curve()
+    rules = replace(default_rules(Config()), witness=curve.hear)
     with timed() as watch:
-        replay(merge(recording, FAR_FUTURE), default_rules(Config()), [collected])
+        replay(merge(recording, FAR_FUTURE), rules, [collected])
     reports = {OURS: evaluate(collected.incidents, truth, read_events(recording.events), price)}
     speed = reports[OURS].events / watch.seconds
     say(f"replayed in {watch.seconds:.0f} s ({speed:,.0f} events/s)")
@@ -107,6 +144,7 @@ def _judge(title: str, recording: Recording, labels: Path) -> dict[str, Report]:
     for name, pages in paged.items():
         reports[name] = evaluate_pages(pages, truth, read_events(recording.events), price)
     say(f"\n{title}: {OURS}\n\n{render(reports[OURS])}")
+    say(f"\n{title}: the curve\n\n{curve.render(truth, reports[OURS].key_weeks)}")
     say(f"\n{title}: compared\n\n{compare(reports)}\n")
     return reports
 
