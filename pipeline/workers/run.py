@@ -12,6 +12,7 @@ from types import FrameType
 
 from pipeline.config import Config, ConfigError
 from pipeline.form import form
+from pipeline.garbage import collect_seldom
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.roles import ROLES
 from pipeline.workers.connection import group_name, topic_name
@@ -60,6 +61,7 @@ def start_role(name: str, config: Config) -> None:
     from pipeline.workers.app import run_worker  # noqa: PLC0415 - only workers carry Faust
     from pipeline.workers.compose import build_role  # noqa: PLC0415
 
+    collect_seldom()
     counts = Metrics(WORKER_METRICS)
     role = build_role(name, config, counts)
     if config.metrics_port is not None:

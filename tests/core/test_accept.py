@@ -139,11 +139,23 @@ def test_an_event_over_several_lines_is_no_event() -> None:
     assert {each.reason for each in batch.dead_letters} == {"not_json"}
 
 
-def test_lines_are_no_lines_even_when_their_number_is_right() -> None:
+@pytest.mark.parametrize("long", [False, True])
+def test_lines_are_no_lines_even_when_their_number_is_right(*, long: bool) -> None:
     spread = line().replace(b", ", b",\n", 1)
-    batch = ACCEPT(packed([line() + line(), spread], appended_at=START))
-    assert not batch.events
+    more = [line(tags=["x" * 20_000])] if long else []
+    batch = ACCEPT(packed([line() + line(), spread, *more], appended_at=START))
+    assert [each.index for each in batch.events] == ([3] if long else [])
     assert [letter.index for letter in batch.dead_letters] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("gap", [b"\n\n", b"\r\n", b" \n", b""])
+def test_many_lines_keep_their_numbers_whatever_stands_between(gap: bytes) -> None:
+    good = [line(event_id=str(number)) for number in range(300)]
+    for value in (gap.join(good), b"\n" + gap.join(good), gap.join(good) + b"\n\n"):
+        batch = ACCEPT(packed([value], appended_at=START))
+        places = [number for number, each in enumerate(value.split(b"\n")) if each.strip()]
+        assert [each.index for each in batch.events] == ([] if not gap else places)
+        assert len(batch.dead_letters) == (0 if gap else 1)
 
 
 def test_a_line_that_is_too_long_is_refused_in_a_packed_message_too() -> None:
