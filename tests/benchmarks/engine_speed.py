@@ -9,6 +9,8 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.evaluate.tables import table
+from pipeline.garbage import collect_seldom
+from tests.benchmarks.compiled import compiled
 from tests.benchmarks.harness import Figures, Options, Stopwatch, say, timed
 from tests.benchmarks.load import BUSY, SPARSE, Load, load, pack
 from tests.benchmarks.naive import Naive
@@ -24,6 +26,7 @@ CHECKPOINT_MESSAGES = 100
 def measure(options: Options) -> Figures:
     """Engine and naive pipeline in one run, on the same events."""
     rules = default_rules(Config())
+    collect_seldom()
     busy, sparse = (
         load(mix, KEYS, round(count * options.scale), rules) for mix, count in EVENTS.items()
     )
@@ -31,22 +34,58 @@ def measure(options: Options) -> Figures:
     saved = _run(busy, rules, CHECKPOINT_MESSAGES)
     seldom = _run(sparse, rules)
     naive = _naive_events_per_s(busy.rows[: round(NAIVE_EVENTS * options.scale)])
+    forms = _compiled(options, plain, saved, seldom)
     return {
-        "engine_events_per_s": plain.events / plain.watch.seconds,
+        "engine_events_per_s": plain.events_per_s,
         "engine_events_per_cpu_s": plain.events / plain.watch.cpu_seconds,
         "engine_us_per_event": plain.us_per_event,
-        "engine_with_checkpoints_events_per_s": saved.events / saved.watch.seconds,
+        "engine_with_checkpoints_events_per_s": saved.events_per_s,
         "engine_event_time_events_per_s": busy.events_per_s,
-        "engine_sparse_events_per_s": seldom.events / seldom.watch.seconds,
+        "engine_sparse_events_per_s": seldom.events_per_s,
         "engine_sparse_event_time_events_per_s": sparse.events_per_s,
         "engine_incidents": plain.incidents,
         "engine_keys": len(plain.fold),
         "naive_events_per_s": naive,
-        "engine_over_naive": plain.events / plain.watch.seconds / naive,
+        "engine_over_naive": plain.events_per_s / naive,
+        **forms,
         **_weights(seldom.fold, "state_bytes_per_key"),
         **_weights(plain.fold, "busy_state_bytes_per_key"),
         **_curve(rules, options),
     }
+
+
+def of_this_form(scale: float) -> Figures:
+    """The engine on the busy and the sparse fleet, as CPU microseconds and events a second."""
+    rules = default_rules(Config())
+    collect_seldom()
+    busy, sparse = (load(mix, KEYS, round(count * scale), rules) for mix, count in EVENTS.items())
+    runs = {
+        "engine_compiled": _run(busy, rules),
+        "engine_compiled_with_checkpoints": _run(busy, rules, CHECKPOINT_MESSAGES),
+        "engine_compiled_sparse": _run(sparse, rules),
+    }
+    figures: Figures = {}
+    for name, run in runs.items():
+        figures[f"{name}_events_per_s"] = run.events_per_s
+        figures[f"{name}_us_per_event"] = run.us_per_event
+    return figures
+
+
+def _compiled(options: Options, *pure: "Run") -> Figures:
+    """The same with the core compiled, beside what pure Python took in this run."""
+    figures = compiled("tests.benchmarks.engine_speed", scale=options.scale)
+    rows = [
+        (what, f"{run.us_per_event:.1f} µs", f"{us:.1f} µs", f"{run.us_per_event / us:.2f}")
+        for what, run, us in zip(
+            ("busy", "busy, with checkpoints", "sparse"),
+            pure,
+            [us for name, us in figures.items() if name.endswith("us_per_event")],
+            strict=False,
+        )
+        if isinstance(us, float)
+    ]
+    say(table(("CPU per event", "pure", "compiled", "ratio"), rows))
+    return figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +97,11 @@ class Run:
     """Timed ones."""
     incidents: int
     watch: Stopwatch
+
+    @property
+    def events_per_s(self) -> float:
+        """By the clock."""
+        return self.events / self.watch.seconds
 
     @property
     def us_per_event(self) -> float:

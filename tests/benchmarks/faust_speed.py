@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pipeline.config import Config, Detection, Kafka
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.evaluate.tables import table
+from pipeline.garbage import collect_seldom
 from pipeline.message import Message
 from pipeline.workers.app import Worker
 from pipeline.workers.connection import client_settings, topic_name
@@ -32,6 +33,7 @@ from schemas.incident import Incident
 from schemas.partition import partition_of
 from schemas.spend_window import SpendWindow
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, USAGE_EVENTS
+from tests.benchmarks.compiled import compiled
 from tests.benchmarks.harness import Figures, Options, say
 from tests.benchmarks.load import BUSY, lines
 from tests.benchmarks.naive import Naive
@@ -124,10 +126,9 @@ async def _measure(broker: Broker, scale: float) -> Figures:
     events = [
         (msgspec.json.decode(line, type=_KeyId).key_id, line) for line in lines(KEYS, packed, BUSY)
     ]
-    singles, packs = [await asyncio.to_thread(_topics, broker) for _ in range(2)]
-    await _send_single(singles, events[:single])
-    await _send_packed(packs, events)
+    singles, packs = await _filled(broker, events, single)
     rules = default_rules(Config())
+    collect_seldom()
     with tempfile.TemporaryDirectory() as folder:
         naive = Naive(Path(folder) / "naive.db")
         naive_rate = await _untuned(singles, single // 6, lambda line: naive.run([line]))
@@ -143,7 +144,39 @@ async def _measure(broker: Broker, scale: float) -> Figures:
         "faust_single_events_per_s": await _detect(singles, single, _engine(rules, singles)),
         "faust_packed_events_per_s": await _detect(packs, len(events), _engine(rules, packs)),
     }
+    # Topics of its own: what one worker has folded and stored, the next leaves out.
+    singles, packs = await _filled(broker, events, single)
+    figures |= await asyncio.to_thread(
+        compiled,
+        "tests.benchmarks.faust_speed",
+        singles=singles.model_dump_json(),
+        single=single,
+        packs=packs.model_dump_json(),
+        packed=len(events),
+    )
     _print(figures)
+    return figures
+
+
+async def _filled(
+    broker: Broker, events: list[tuple[str, bytes]], single: int
+) -> tuple[Kafka, Kafka]:
+    """New topics: so many events one a message, and all of them packed."""
+    singles, packs = [await asyncio.to_thread(_topics, broker) for _ in range(2)]
+    await _send_single(singles, events[:single])
+    await _send_packed(packs, events)
+    return singles, packs
+
+
+def of_this_form(singles: str, single: int, packs: str, packed: int) -> Figures:
+    """The detect role on the same topics (their settings as JSON), whatever form the core has."""
+    rules = default_rules(Config())
+    collect_seldom()
+    figures: Figures = {}
+    for name, settings, count in (("single", singles, single), ("packed", packs, packed)):
+        kafka = Kafka.model_validate_json(settings)
+        rate = asyncio.run(_detect(kafka, count, _engine(rules, kafka)))
+        figures[f"faust_compiled_{name}_events_per_s"] = rate
     return figures
 
 
@@ -157,6 +190,8 @@ WHAT = {
     "faust_worker_only_messages_per_s": "leakline's worker with an engine that does nothing",
     "faust_single_events_per_s": "leakline's detect role, all of it, an event a message",
     "faust_packed_events_per_s": "leakline's detect role, all of it, events packed by an intake",
+    "faust_compiled_single_events_per_s": "the same with the core compiled, an event a message",
+    "faust_compiled_packed_events_per_s": "the same with the core compiled, events packed",
 }
 
 
@@ -165,7 +200,7 @@ def _print(figures: Figures) -> None:
     rows = [
         (what, f"{rate:,.0f}", f"{rate / naive:,.1f}")
         for name, what in WHAT.items()
-        if isinstance(rate := figures[name], float) and isinstance(naive, float)
+        if isinstance(rate := figures.get(name), float) and isinstance(naive, float)
     ]
     say(table(("one worker on the same messages", "a second", "times the naive design"), rows))
 
