@@ -40,7 +40,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(known))
     parser.add_argument("--data", type=Path, help="folder with data of others (NAB, ServeGen)")
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the amount of work")
-    parser.add_argument("--million", action="store_true", help="also measure a million keys")
+    parser.add_argument(
+        "--million", action="store_true", help="a million keys through the engine, too"
+    )
     given = parser.parse_args(arguments)
     unknown = [part for part in given.parts if part not in known]
     if unknown:
