@@ -19,7 +19,7 @@ def why_not() -> str | None:
 def build() -> None:
     """Build it, if anything changed since this was last done."""
     subprocess.run(  # a fixed command
-        ["make", "--no-print-directory", "compiled"],  # noqa: S607
+        ["make", "--silent", "--no-print-directory", "compiled"],  # noqa: S607
         cwd=ROOT,
         env={**os.environ, "MAKEFLAGS": ""},
         check=True,
