@@ -6,7 +6,7 @@ from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
 
 _REQUESTS_MIN = 8
 _NANOS_MIN = 100_000_000
-_RECORD_SHARE = 0.25
+_RECORD_SHARE = 0.35
 
 
 class NewcomerRush(Detector):
@@ -25,15 +25,16 @@ class NewcomerRush(Detector):
         if not key.newcomers:
             return None
         foreign, volume = key.foreign_5m, key.history.volume
-        # Neither is it a rush when the owner works at night what is usual by day, nor when it is
-        # like the owner's own sessions, however rare.
+        # Neither is it a rush when the owner works at night what is usual by day, nor, where the
+        # owner comes and goes, when it is like the owner's own sessions.
+        sessions = _RECORD_SHARE * (1.0 - volume.regularity)
         usual = (
             max(
                 key.expected[0] / 12,
                 volume.busy_hour / 24,
-                _RECORD_SHARE * volume.records.requests_5m,
+                sessions * volume.records.requests_5m,
             ),
-            max(key.expected[1] / 12, _RECORD_SHARE * volume.records.nanos_5m),
+            max(key.expected[1] / 12, sessions * volume.records.nanos_5m),
         )
         if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:
             return None

@@ -81,7 +81,7 @@ class SpendSpike(Detector):
         return Finding(
             score=score,
             since=key.now - 300.0,
-            causes=_causes(key, key.last_5m),
+            causes=_causes(key),
             summary=(
                 f"{best.now.requests} requests and {dollars(best.now.nanos)} in {best.window}, "
                 f"where {best.usual[0]:.1f} and {dollars(best.usual[1])} are usual; "
@@ -97,10 +97,10 @@ def _beyond(key: KeyView) -> tuple["_Beyond", "_Beyond"]:
     margin = 1.0 + _YOUNG_HOURS / (key.history.hours + 1.0)
     # Five minutes vary more than the hours that the spread was learnt from.
     sigma = math.hypot(volume.spread.sigma, 2 * SPREAD_FLOOR)
-    return (
-        _Beyond(sigma, margin, min(_RECORD_NATS, _SPREAD_NATS / volume.spread.sigma)),
-        _Beyond(sigma, margin, min(_RECORD_NATS, _SPREAD_NATS / volume.spread_nanos.sigma)),
-    )
+    # That the owner is bursty excuses nobody else.
+    spreads = (0.0, 0.0) if _is_foreign(key) else (volume.spread.sigma, volume.spread_nanos.sigma)
+    requests, money = (min(_RECORD_NATS, _SPREAD_NATS / max(each, 0.1)) for each in spreads)
+    return _Beyond(sigma, margin, requests), _Beyond(sigma, margin, money)
 
 
 def _tried(totals: Totals) -> float:
@@ -153,9 +153,13 @@ def _by_price(key: KeyView, requests: int) -> float:
     return weight * (1.0 - _UPGRADED if key.upgraded else 1.0)
 
 
-def _causes(key: KeyView, now: Totals) -> Mapping[Cause, float]:
-    foreign = key.foreign_5m
-    if 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos:
+def _is_foreign(key: KeyView) -> bool:
+    foreign, now = key.foreign_5m, key.last_5m
+    return 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos
+
+
+def _causes(key: KeyView) -> Mapping[Cause, float]:
+    if _is_foreign(key):
         return _BY_NEWCOMERS
     return _BY_MODELS if key.new_models_share > _MOST and not key.upgraded else _BY_OWNER
 
