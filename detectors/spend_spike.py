@@ -55,7 +55,8 @@ _BY_NEWCOMERS: Mapping[Cause, float] = {
 class SpendSpike(Detector):
     """Two tests that must agree: the tail around the hour's mean, and the ratio to the record.
 
-    The tail is log-normal with the key's own spread, and not clipped.
+    The tail is log-normal with the key's own spread, and not clipped. Five minutes, the hour and the
+    day are asked, and the strangest is told.
     """
 
     name = "spend_spike"
@@ -80,7 +81,7 @@ class SpendSpike(Detector):
             return None
         return Finding(
             score=score,
-            since=key.now - 300.0,
+            since=key.now - 300.0 if best.length == "5m" else key.hour * 3600.0,
             causes=_causes(key),
             summary=(
                 f"{best.now.requests} requests and {dollars(best.now.nanos)} in {best.window}, "
