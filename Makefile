@@ -7,7 +7,7 @@ export TZ := UTC
 
 COMPILED := build/compiled
 
-.PHONY: help install compiled demo test lint docs bench bench-capacity bench-detection bench-nab bench-replay faults lock clean
+.PHONY: help install compiled demo test lint docs bench bench-capacity bench-detection bench-nab bench-replay calibration faults lock clean
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -56,6 +56,11 @@ bench-nab: $(STAMP)  ## the volume detector under NAB's rules; DATA=DIR holds th
 
 bench-replay: $(STAMP)  ## totals of recorded traffic in the store and by hand; DATA=DIR holds it
 	$(BIN)/python -m tests.benchmarks replay $(if $(DATA),--data $(DATA))
+
+calibration: $(STAMP)  ## renew what honest keys show (the shipped tails) from a simulated fleet
+	mkdir -p build/calibration
+	$(BIN)/leakline simulate --preset honest --key-count 230 --seed 70001 --events build/calibration/events.jsonl.gz --keys build/calibration/keys.jsonl
+	$(BIN)/leakline calibrate --events build/calibration/events.jsonl.gz --keys build/calibration/keys.jsonl --output detectors/honest.json
 
 faults: $(STAMP)  ## thousands of disturbed worlds, faults of the real stack, made-up input
 	$(BIN)/python -m tests.faults
