@@ -14,9 +14,9 @@ from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
 
 STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
-STAKES_FREE_USD = 15.0
+STAKES_FREE_USD = 8.0
 """Dollars an hour beyond the dearest hour so far that can wait for better evidence."""
-STAKES_NATS = 0.6
+STAKES_NATS = 0.7
 STAKES_MAX = 2.0
 """Each factor e of them counts so much, up to a limit: a launch can be dear, too."""
 DISCOUNT = 0.85
