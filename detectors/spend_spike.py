@@ -55,8 +55,8 @@ _BY_NEWCOMERS: Mapping[Cause, float] = {
 class SpendSpike(Detector):
     """Two tests that must agree: the tail around the hour's mean, and the ratio to the record.
 
-    The tail is log-normal with the key's own spread, and not clipped. Five minutes, the hour and the
-    day are asked, and the strangest is told.
+    The tail is log-normal with the key's own spread, and not clipped. Five minutes, the hour and
+    the day are asked, and the strangest is told.
     """
 
     name = "spend_spike"

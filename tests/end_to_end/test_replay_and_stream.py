@@ -23,6 +23,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from pipeline.config import Config, Kafka
 from pipeline.message import Message
@@ -222,6 +223,8 @@ async def _members(kafka: Kafka) -> int:
     await admin.start()
     try:
         (answer,) = await admin.describe_consumer_groups([group_name(kafka, "detect")])
+    except GroupCoordinatorNotAvailableError:  # a fresh broker makes its topic of groups first
+        return 0
     finally:
         await admin.close()
     _, _, state, _, _, members, *_ = answer.groups[0]
