@@ -36,6 +36,7 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """What each signal speaks for."""
     runner_up: Cause | None = None
     snoozed_until: float = 0.0
+    """Not used any more; it keeps its place in what is stored."""
     told_cause: Cause | None = None
     """The cause in the last revision."""
 

@@ -1,7 +1,12 @@
 """What becomes of a key that paged when nobody answers: it is neither deaf nor a nuisance."""
 
+from dataclasses import replace
+
+from detectors.contract import Detector, Finding, KeyView
+from pipeline.engine import PartitionFold
 from pipeline.engine.judging import UNANSWERED_CALM_SECONDS
 from schemas.fields import epoch
+from schemas.incident import Cause
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
     ABROAD,
@@ -13,6 +18,7 @@ from tests.support.events import (
     in_time,
     messages,
     office,
+    rules,
     run,
     thief,
     workday,
@@ -63,6 +69,31 @@ def test_what_goes_on_after_a_page_is_told_again_only_when_it_costs_far_more() -
     assert pages
     times = [epoch(each.detected_at) for each in pages]
     assert max(times) - min(times) < DAY / 4
+
+
+class Wavering(Detector):
+    """Sure of a page, and of one cause in even hours and another in odd ones."""
+
+    name = question = catches = misses = advice = "wavering"
+
+    def __init__(self, causes: tuple[Cause, ...]) -> None:
+        self.by_hour = causes
+
+    def judge(self, key: KeyView) -> Finding | None:
+        if key.now < workday(8, 9):
+            return None
+        causes = {self.by_hour[key.hour % 2]: 1.0}
+        return Finding(8.0, "It wavers.", key.now, causes=causes)
+
+
+def pages_of(*causes: Cause) -> int:
+    judged = replace(rules(), detectors=(Wavering(causes),))
+    return len(run(messages(office(9), 40), PartitionFold(judged)).pages())
+
+
+def test_another_word_for_strangers_is_no_news_but_the_owners_own_machines_are() -> None:
+    assert pages_of("leaked", "shared") == 1
+    assert pages_of("leaked", "runaway") > 1
 
 
 def test_of_an_hour_in_doubt_only_the_volume_is_learnt() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.usage_event import UsageEvent
-from tests.support.events import DAY, HOUR, burst, thief
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import HOUR, burst, messages, thief, workday
+from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 
 def away(count: int) -> list[UsageEvent]:
@@ -20,11 +20,17 @@ FIRES: dict[str, Example] = {
 QUIET: dict[str, Example] = {
     "a few cheap ones": lambda: honest(burst(NOW, 30), thief(NOW, 4, cost_usd=0.001)),
     "no more than the owner, who moved": lambda: honest(away(20)),
-    "no more than in the owner's own sessions": lambda: honest(
-        *(burst(NOW - day * DAY, 60, seconds=240) for day in range(1, 8)), away(20)
-    ),
     "the owner in a hurry": lambda: honest(burst(NOW, 100)),
 }
+
+
+def test_no_more_than_in_the_owners_rare_sessions_is_hardly_a_rush() -> None:
+    sessions = [
+        each for day in range(TODAY) for each in burst(workday(day, 7 * day % 24), 60, seconds=240)
+    ]
+    strange = burst(workday(TODAY, 5), 60, seconds=240, client_ip="167.99.8.7")
+    found = findings("newcomer_rush", lambda: messages([*sessions, *strange], 20))
+    assert max(each.score for each in found) < 2.0
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.events import DAY, HOUR, burst, event, workday
-from tests.support.examples import HONEST_DAYS, NOW, TODAY, Example, findings, honest
+from tests.support.events import HOUR, burst, event, messages, workday
+from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 FIRES: dict[str, Example] = {
     "two hundred dollars in ten minutes": lambda: honest(burst(NOW, 400, cost_usd=0.5)),
@@ -32,16 +32,19 @@ def test_what_was_much_in_the_morning_is_not_told_all_day() -> None:
     assert max(each.since for each in found) < workday(TODAY, 10)
 
 
-def test_the_records_of_bursty_keys_are_beaten_by_more() -> None:
-    sizes = (3, 40, 8, 90, 5, 60, 2, 30, 110)
-    bursts = [
-        burst(NOW - (HONEST_DAYS - day) * DAY + HOUR, size, seconds=240)
-        for day, size in enumerate(sizes)
-    ]
-    much = burst(NOW, 900, seconds=240, cost_usd=0.01)
-    steady = findings("spend_spike", lambda: honest(burst(NOW - DAY, 110, seconds=240), much))
-    bursty = findings("spend_spike", lambda: honest(*bursts, much))
-    assert max(each.score for each in bursty) < max(each.score for each in steady)
+def test_a_record_is_beaten_by_as_much_as_hours_differ() -> None:
+    def beaten(sizes: tuple[int, ...]) -> float:
+        sessions = [
+            each
+            for day, size in enumerate(sizes)
+            for each in burst(workday(day, 10), size, seconds=240, cost_usd=0.01)
+        ]
+        much = burst(workday(len(sizes), 10), 2_000, seconds=240, cost_usd=0.01)
+        found = findings("spend_spike", lambda: messages([*sessions, *much], 20))
+        return max(each.score for each in found)
+
+    # Even of sessions that were all alike, twenty are too few to be sure that they always are.
+    assert beaten((10, 110) * 10) + 1.0 < beaten((110,) * 20) < 7.5
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
