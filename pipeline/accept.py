@@ -44,18 +44,26 @@ class Accepted(Struct, gc=False):
     """Cost in nano-dollars; 0 when no price is known."""
     priced: bool
     source: Source | None
+    message: Message
+    """What brought it …"""
     index: int
-    """Line within the message."""
+    """… in which line."""
     token: str = ""
     """Names the slice of its kind of request."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands in the log."""
+        return self.message.offset, self.index
 
 
 class Batch:
     """What a message held."""
 
-    __slots__ = ("controls", "dead_letters", "events")
+    __slots__ = ("controls", "dead_letters", "events", "message")
 
-    def __init__(self) -> None:
+    def __init__(self, message: Message) -> None:
+        self.message = message
         self.events: list[Accepted] = []
         self.controls: list[Control] = []
         self.dead_letters: list[DeadLetter] = []
@@ -71,7 +79,7 @@ class Acceptor:
 
     def accept(self, message: Message) -> Batch:
         """Everything in a message; nothing in it raises."""
-        batch = Batch()
+        batch = Batch(message)
         if message.record != "usage":
             self._control(message, batch)
         elif message.headers.get(CONTENT_TYPE_HEADER) == NDJSON:
@@ -114,8 +122,9 @@ class Acceptor:
                 batch.dead_letters.append(refusal(message, index, raw, refused))
                 continue
             nanos, kind = price(event), kind_of(event)
+            priced = nanos is not None
             accepted.append(
-                Accepted(event, at, nanos or 0, nanos is not None, kind.source, index, kind.token)
+                Accepted(event, at, nanos or 0, priced, kind.source, message, index, kind.token)
             )
 
     @staticmethod

@@ -70,7 +70,7 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
     for message in messages:
         batch = _about(rules.acceptor.accept(message), key_id, join)
         _count(found, batch)
-        found.revisions.extend(fold.fold(message, batch).incidents)
+        found.revisions.extend(fold.fold_accepted([batch]).incidents)
     ear.conclude()
     found.silent = tuple(d.name for d in rules.detectors if d.name not in found.heard)
     return found

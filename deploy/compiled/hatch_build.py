@@ -20,6 +20,7 @@ MODULES = (
     "pipeline/engine/ageing.py",
     "pipeline/engine/counting.py",
     "pipeline/engine/judging.py",
+    "pipeline/engine/key_fold.py",
     "pipeline/engine/partition.py",
     "pipeline/engine/state.py",
     "pipeline/engine/states.py",

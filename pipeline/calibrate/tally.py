@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from detectors.fusion import Evidence
 from pipeline.accept import Batch
 from pipeline.evaluate.exposure import WEEK_SECONDS
 from pipeline.evaluate.pages import DAY_SECONDS, once_a_day, pages
-from pipeline.message import Message
 from pipeline.replay.run import Results
 from schemas.spend_window import SpendWindow
 
@@ -49,10 +49,9 @@ class Tally:
     paged: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """By key: the times of revisions that page."""
 
-    def take(self, message: Message, batch: Batch, results: Results) -> None:
+    def take(self, batches: Sequence[Batch], results: Results) -> None:
         """Note who was seen when, and who paged."""
-        del message
-        for accepted in batch.events:
+        for accepted in chain.from_iterable(batch.events for batch in batches):
             seen = self.watched.get(accepted.event.key_id)
             if seen is None:
                 seen = self.watched[accepted.event.key_id] = Watched(accepted.at, accepted.at)

@@ -1,22 +1,14 @@
 """Folding a partition of the log, message by message."""
 
-from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from detectors.contract import Trigger
 from pipeline.accept import Accepted, Batch, Control, refusal
-from pipeline.engine.ageing import age, closing, is_closing_time, is_rising, watch
 from pipeline.engine.bookkeeping import Bookkeeping
-from pipeline.engine.counting import (
-    count,
-    count_late,
-    flush,
-    is_duplicate,
-    open_gates,
-    raise_gates,
-)
+from pipeline.engine.counting import flush
 from pipeline.engine.judging import hear, look
-from pipeline.engine.limits import limits_met
+from pipeline.engine.key_fold import KeyFold
 from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState, encode_state
@@ -35,6 +27,9 @@ from schemas.provider_usage import JoinedUsage
 from schemas.spend_window import SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
+
+Runs = dict[str, list[Accepted]]
+"""Events by key, in the order of the log."""
 
 
 @dataclass(slots=True)
@@ -70,20 +65,18 @@ class PartitionFold:
         """
         self._rules = rules
         self._kinds = rules.kinds
-        self._lateness_seconds = rules.lateness_seconds
         self._partition = partition
         self._partitions = partitions
         self._books = Bookkeeping(rules.calibration, rules.epoch)
-        self._messages = 0
+        self._keys = KeyFold(rules, self._books)
         self._states = States(rules.in_use_max)
         self._changed: list[str] = []
         """Keys whose states changed since the last checkpoint."""
         self._closed: list[SpendWindow] = []
-        self._folded = 0
-        self.counts: Counter[str] = Counter()
+        self.counts = self._keys.counts
         """Events by what became of them: `folded`, `late`, `duplicate`, `unpriced`, `no_source`,
         `already_folded`, `moved`."""
-        self.limits: Counter[str] = Counter()
+        self.limits = self._keys.limits
         """How often windows of a key closed while it stood at a limit of its state, by limit."""
 
     def restore(self, key: str, value: bytes) -> None:
@@ -91,36 +84,28 @@ class PartitionFold:
         if not self._books.restore(key, value):
             self._states.restore(key, value)
 
-    def fold(self, message: Message, batch: Batch | None = None) -> Effects:
-        """Fold a message; the same messages give the same effects, however they are cut.
+    def fold(self, *messages: Message) -> Effects:
+        """Fold the next messages of the partition; together they are quicker than one by one.
 
-        Args:
-            message: the next one of the partition.
-            batch: what the acceptor made of it, when the caller has asked already.
+        The same messages have the same effects, however they are cut and grouped.
         """
+        accept = self._rules.acceptor.accept
+        return self.fold_accepted(accept(message) for message in messages)
+
+    def fold_accepted(self, batches: Iterable[Batch]) -> Effects:
+        """Fold what the acceptor made of messages."""
         effects = Effects()
-        if self._partitions is not None:
-            if message.offset <= self._books.position:
-                self.counts["already_folded"] += 1
-                return effects
-            self._books.position = message.offset
-        self._messages += 1
-        if batch is None:
-            batch = self._rules.acceptor.accept(message)
-        effects.dead_letters.extend(batch.dead_letters)
-        for control in batch.controls:
-            self._control(control, message, effects)
-        in_use, number = self._states.in_use, self._messages
-        for accepted in batch.events:
-            key_id = accepted.event.key_id
-            state = in_use.get(key_id)
-            if state is None or state.folding != number:
-                state = self._state_for(key_id, message, effects, accepted)
-            if state is not None:
-                self._event(state, key_id, accepted, effects)
-        if batch.events:
-            self.counts["folded"] += self._folded
-            self._folded = 0
+        runs: Runs = {}
+        for batch in batches:
+            if not self._is_next(batch.message):
+                continue
+            effects.dead_letters.extend(batch.dead_letters)
+            if batch.controls:  # what they change holds from here on
+                self._fold_runs(runs, effects)
+                for control in batch.controls:
+                    self._control(control, batch.message, effects)
+            self._sort(batch.events, runs, effects)
+        self._fold_runs(runs, effects)
         return effects
 
     def checkpoint(self) -> Checkpoint:
@@ -150,30 +135,68 @@ class PartitionFold:
 
     # Which events are folded
 
-    def _state_for(
-        self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
-    ) -> KeyState | None:
-        """The state of a key that the message is about; None when it is not to be folded."""
+    def _is_next(self, message: Message) -> bool:
+        if self._partitions is None:
+            return True
+        if message.offset <= self._books.position:
+            self.counts["already_folded"] += 1
+            return False
+        self._books.position = message.offset
+        return True
+
+    def _sort(self, events: Sequence[Accepted], runs: Runs, effects: Effects) -> None:
+        """Put events to the others of their keys."""
+        for accepted in events:
+            key_id = accepted.event.key_id
+            run = runs.get(key_id)
+            if run is not None:
+                run.append(accepted)
+            elif self._is_mine(key_id):
+                runs[key_id] = [accepted]
+            else:
+                self._misplaced(key_id, accepted.message, effects, accepted)
+
+    def _fold_runs(self, runs: Runs, effects: Effects) -> None:
+        for key_id in list(runs):
+            run = runs.pop(key_id)  # its events are freed while they are at hand
+            state = self._state_of(key_id)
+            events = run if self._partitions is None else self._unfolded(state, run)
+            if events:
+                self._keys.fold(state, key_id, events)
+                self._note_change(state, key_id)
+        incidents, closed = self._keys.taken()
+        effects.incidents += incidents
+        self._closed += closed
+
+    def _unfolded(self, state: KeyState, run: list[Accepted]) -> list[Accepted]:
+        """What of a run the key has not been told yet."""
+        position = state.position
+        state.position = max(position, run[-1].message.offset)
+        if position < run[0].message.offset:
+            return run
+        events = [each for each in run if each.message.offset > position]
+        self.counts["already_folded"] += len(run) - len(events)
+        return events
+
+    def _state_of(self, key_id: str) -> KeyState:
         state = self._states.find(key_id)
         if state is None:
-            if not self._is_mine(key_id):
-                self._misplaced(key_id, message, effects, accepted)
-                return None
             state = self._states.in_use[key_id] = KeyState()
-        if self._partitions is not None and state.folding != self._messages:
-            if state.position >= message.offset:
-                self.counts["already_folded"] += 1
-                return None
-            state.position = message.offset
-        state.folding = self._messages  # its further events in this message are not old
+        return state
+
+    def _note_change(self, state: KeyState, key_id: str) -> None:
         if not state.changed:
             state.changed = True
             self._changed.append(key_id)
-        return state
 
     def _is_mine(self, key_id: str) -> bool:
+        """Whether a key belongs here; one that is known does."""
         partitions = self._partitions
-        return partitions is None or partition_of(key_id, partitions) == self._partition
+        return (
+            partitions is None
+            or key_id in self._states
+            or partition_of(key_id, partitions) == self._partition
+        )
 
     def _misplaced(
         self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
@@ -188,78 +211,6 @@ class PartitionFold:
         if message.offset > self._books.rebuild.moved_until:
             effects.moved.append((key_id, encode(accepted.event)))
 
-    # Folding one event
-
-    def _event(self, state: KeyState, key_id: str, accepted: Accepted, effects: Effects) -> None:
-        if not accepted.priced or accepted.source is None:
-            self._note(accepted)
-        at, clock = accepted.at, state.clock
-        if at < clock - self._lateness_seconds:
-            self._late(state, accepted)
-            return
-        minute = int(at) // 60
-        if is_duplicate(state, accepted.event.event_id, minute):
-            self.counts["duplicate"] += 1
-            return
-        self._folded += 1
-        trigger = Trigger.NONE
-        if at > clock:
-            state.clock = at
-            if minute != state.minute:
-                trigger = self._enter(state, key_id, minute, clock)
-        trigger |= count(state, accepted, minute)
-        if trigger:
-            self._look(state, key_id, trigger, effects)
-
-    def _note(self, accepted: Accepted) -> None:
-        if not accepted.priced:
-            self.counts["unpriced"] += 1
-        if accepted.source is None and accepted.event.client_ip is not None:
-            self.counts["no_source"] += 1
-
-    def _late(self, state: KeyState, accepted: Accepted) -> None:
-        self.counts["late"] += 1
-        flush(state, self._kinds)  # its windows may be pending
-        count_late(state, accepted)
-
-    def _enter(self, state: KeyState, key_id: str, minute: int, previous: float) -> int:
-        """Let the key's clock enter a minute; the triggers that this alone fires."""
-        if not previous:
-            previous = state.history.first_seen = state.clock
-        fired = Trigger.NONE
-        if is_closing_time(state.minute, minute):
-            flush(state, self._kinds)
-            self._save_closing(key_id, state, minute)
-            self.limits.update(limits_met(state))
-            if age(state, minute, self._lateness_seconds, self._kinds):
-                fired |= Trigger.HOUR
-            if is_rising(state, minute):
-                fired |= Trigger.VOLUME
-            state.history.pause(state.clock - previous, state.clock)
-        else:
-            state.minute = minute
-        open_gates(state)
-        return fired | Trigger.WATCHED if state.hot else fired
-
-    def _save_closing(self, key_id: str, state: KeyState, minute: int) -> None:
-        # Rows of windows that leave the state before the next checkpoint.
-        last = closing(minute, state.clock - self._lateness_seconds)
-        leaving = {each for each in state.touched if each[1] <= last[each[0]]}
-        if leaving:
-            self._closed.extend(
-                rows(key_id, state, leaving, self._kinds.place, self._books.rebuild)
-            )
-            state.touched -= leaving
-
-    def _look(self, state: KeyState, key_id: str, trigger: int, effects: Effects) -> None:
-        flush(state, self._kinds)
-        if state.hot:
-            trigger |= Trigger.WATCHED
-        revisions = look(state, key_id, trigger, state.clock, self._rules, self._books.calibration)
-        effects.incidents.extend(revisions)
-        watch(state, state.minute // 60)
-        raise_gates(state)
-
     # Control records
 
     def _control(self, control: Control, message: Message, effects: Effects) -> None:
@@ -270,9 +221,16 @@ class PartitionFold:
             effects.answers.append(answer(control, self._states.find))
             return
         key_id = _key_of(control)
-        state = self._state_for(key_id, message, effects, None)
-        if state is None:
+        if not self._is_mine(key_id):
+            self._misplaced(key_id, message, effects, None)
             return
+        state = self._state_of(key_id)
+        if self._partitions is not None:
+            if state.position >= message.offset:
+                self.counts["already_folded"] += 1
+                return
+            state.position = message.offset
+        self._note_change(state, key_id)
         if isinstance(control, KeyRecord):
             state.record = control
         elif isinstance(control, Verdict):

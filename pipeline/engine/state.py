@@ -62,7 +62,6 @@ class KeyState:
         "changed",
         "clock",
         "current",
-        "folding",
         "gate_nanos",
         "gate_requests",
         "history",
@@ -86,8 +85,6 @@ class KeyState:
     )
 
     def __init__(self, record: KeyRecord | None = None) -> None:
-        self.folding = -1
-        """The number of the message whose events are being folded."""
         self.changed = False
         """Since the last checkpoint …"""
         self.touched: Touched = set()

@@ -51,5 +51,8 @@ class States:
         for key_id in list(islice(in_use, max(0, surplus))):
             self._stored[key_id] = encode_state(in_use.pop(key_id))
 
+    def __contains__(self, key_id: str) -> bool:
+        return key_id in self.in_use or key_id in self._stored
+
     def __len__(self) -> int:
         return len(self.in_use) + len(self._stored)

@@ -1,8 +1,9 @@
 """Reconciling within one fold that sees every key: in a replay, questions are answered at once."""
 
 from collections import deque
+from collections.abc import Iterable
 
-from pipeline.accept import Batch
+from pipeline.accept import Batch, Control
 from pipeline.engine import Effects, PartitionFold
 from pipeline.message import Message
 from pipeline.reconcile.join import Join, Routed
@@ -17,23 +18,42 @@ class ReconcilingFold:
         self._fold = fold
         self._join = Join(partitions=1)
 
-    def fold(self, message: Message, batch: Batch) -> Effects:
-        """Fold a message, and what its bills lead to."""
+    def fold(self, batches: Iterable[Batch]) -> Effects:
+        """Fold what the acceptor made of messages, and what their bills lead to."""
+        effects = Effects()
+        waiting: list[Batch] = []
+        for batch in batches:
+            bills = self._hear(batch.controls)
+            if not bills:
+                waiting.append(batch)
+                continue
+            self._fold_waiting(waiting, effects)
+            self._route(bills, batch.message, effects)
+        self._fold_waiting(waiting, effects)
+        return effects
+
+    def _hear(self, controls: Iterable[Control]) -> list[ProviderUsage]:
+        """Register keys; the bills among control records."""
         bills: list[ProviderUsage] = []
-        for control in batch.controls:
+        for control in controls:
             if isinstance(control, KeyRecord):
                 self._join.register(control)
             elif isinstance(control, ProviderUsage):
                 bills.append(control)
-        if not bills:
-            return self._fold.fold(message, batch)
-        effects = Effects()
+        return bills
+
+    def _fold_waiting(self, waiting: list[Batch], effects: Effects) -> None:
+        found = self._fold.fold_accepted(waiting)
+        effects.incidents += found.incidents
+        effects.dead_letters += found.dead_letters
+        waiting.clear()
+
+    def _route(self, bills: list[ProviderUsage], message: Message, effects: Effects) -> None:
         routed: deque[Routed] = deque(self._join.route(bills))
         while routed:
-            step = Batch()
+            step = Batch(message)
             step.controls.append(routed.popleft())
-            found = self._fold.fold(message, step)
+            found = self._fold.fold_accepted([step])
             effects.incidents += found.incidents
             for answer in found.answers:
                 routed.extend(self._join.take(answer))
-        return effects

@@ -6,7 +6,7 @@ order in which the incidents came out.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 
@@ -14,7 +14,6 @@ import msgspec
 from msgspec import Struct
 
 from pipeline.accept import Batch
-from pipeline.message import Message
 from pipeline.notify.storm import Fleet, Storms, stands_out
 from pipeline.replay.run import Results
 from schemas.codec import encode
@@ -59,9 +58,9 @@ class Notices:
         self._told_at: dict[str, Time] = {}
         """By notice, in the order in which they were first told."""
 
-    def take(self, message: Message, batch: Batch, results: Results) -> None:
-        """Sort the revisions that came of a message."""
-        del message, batch
+    def take(self, batches: Sequence[Batch], results: Results) -> None:
+        """Sort the revisions that came of messages."""
+        del batches
         for incident in results.incidents:
             self._hear(incident)
 

@@ -22,9 +22,9 @@ class JsonLines:
         self._incidents = incidents
         self._dead_letters = dead_letters
 
-    def take(self, message: Message, batch: Batch, results: Results) -> None:
-        """Write what came of a message."""
-        del message, batch
+    def take(self, batches: Sequence[Batch], results: Results) -> None:
+        """Write what came of messages."""
+        del batches
         if self._incidents is not None:
             self._incidents.writelines(encode(each) + b"\n" for each in results.incidents)
         if self._dead_letters is not None:
@@ -42,10 +42,11 @@ class StoreRows:
         self._batch_rows_max = batch_rows_max
         self._waiting: dict[str, tuple[Table[Any], list[Any]]] = {}
 
-    def take(self, message: Message, batch: Batch, results: Results) -> None:
-        """Add what a message held and what came of it."""
-        self._add(tables.USAGE_EVENTS, _positioned(message, batch.events))
-        controls = batch.controls
+    def take(self, batches: Sequence[Batch], results: Results) -> None:
+        """Add what messages held and what came of them."""
+        for batch in batches:
+            self._add(tables.USAGE_EVENTS, _positioned(batch.message, batch.events))
+        controls = [control for batch in batches for control in batch.controls]
         self._add(tables.PROVIDER_USAGE, [c for c in controls if isinstance(c, ProviderUsage)])
         self._add(tables.VERDICTS, [c for c in controls if isinstance(c, Verdict)])
         self._add(tables.INCIDENTS, results.incidents)

@@ -1,9 +1,10 @@
 """A replay: the merged log through the engine, and what comes of it into files and a store."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol
 
 from pipeline.accept import Batch
 from pipeline.engine import Effects, PartitionFold, Rules
@@ -14,15 +15,17 @@ from schemas.dead_letter import DeadLetter
 from schemas.incident import Incident
 from schemas.spend_window import SpendWindow
 
-CHECKPOINT_MESSAGES = 200
+GROUP_MESSAGES: Final = 20
+"""Messages that are folded together."""
+CHECKPOINT_GROUPS: Final = 10
 """Window totals are handed on this often, so that they do not pile up."""
 
 
 class Output(Protocol):
     """Where the results of a replay go."""
 
-    def take(self, message: Message, batch: Batch, results: "Results") -> None:
-        """A message that was folded, what it held, and what came of it."""
+    def take(self, batches: Sequence[Batch], results: "Results") -> None:
+        """What messages held that were folded together, and what came of it."""
 
     def windows(self, rows: list[SpendWindow]) -> None:
         """Totals that changed."""
@@ -30,7 +33,7 @@ class Output(Protocol):
 
 @dataclass(slots=True)
 class Results:
-    """What came of one message, with dead letters at their lines."""
+    """What came of some messages, with dead letters at their lines."""
 
     incidents: list[Incident]
     dead_letters: list[DeadLetter]
@@ -74,25 +77,30 @@ def replay(
         messages: the log; see `pipeline.replay.merge`.
         rules: how events are judged.
         outputs: where results go.
-        progress: called after each message.
+        progress: called now and then.
     """
     fold = PartitionFold(rules, partitions=None)
     reconciling = ReconcilingFold(fold)
     summary = Summary(counts=fold.counts)
     outputs = tuple(outputs)
-    for number, message in enumerate(messages, 1):
-        batch = rules.acceptor.accept(message)
-        results = _results(reconciling.fold(message, batch))
-        _note(summary, batch, results)
+    for number, batches in enumerate(_groups(messages, rules), 1):
+        results = _results(reconciling.fold(batches))
+        _note(summary, batches, results)
         for output in outputs:
-            output.take(message, batch, results)
-        if number % CHECKPOINT_MESSAGES == 0:
+            output.take(batches, results)
+        if number % CHECKPOINT_GROUPS == 0:
             _checkpoint(fold, outputs)
         if progress is not None:
             progress(summary)
     _checkpoint(fold, outputs)
     summary.keys = len(fold)
     return summary
+
+
+def _groups(messages: Iterable[Message], rules: Rules) -> Iterator[list[Batch]]:
+    accepted = map(rules.acceptor.accept, messages)
+    while group := list(islice(accepted, GROUP_MESSAGES)):
+        yield group
 
 
 def _results(effects: Effects) -> Results:
@@ -105,13 +113,13 @@ def _checkpoint(fold: PartitionFold, outputs: tuple[Output, ...]) -> None:
         output.windows(rows)
 
 
-def _note(summary: Summary, batch: Batch, results: Results) -> None:
-    summary.accepted += len(batch.events)
+def _note(summary: Summary, batches: Sequence[Batch], results: Results) -> None:
+    times = [event.at for batch in batches for event in batch.events]
+    summary.accepted += len(times)
     for letter in results.dead_letters:
         summary.dead_letters[letter.reason] += 1
     for incident in results.incidents:
         summary.incidents[incident.incident_id] = incident
-    if batch.events:
-        times = [event.at for event in batch.events]
+    if times:
         known = [at for at in (summary.first_at, summary.last_at) if at is not None]
         summary.first_at, summary.last_at = min(times + known), max(times + known)

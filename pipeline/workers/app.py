@@ -31,8 +31,10 @@ from pipeline.config import Kafka
 from pipeline.workers.connection import group_name, ssl_context, topic_name
 from pipeline.workers.role import READS_COMMITTED, Records, Role
 
+FETCH_BYTES_MAX = 4 * 1024 * 1024
+"""Of a partition in one fetch: what is folded together is quicker the more of it there is."""
 FETCHES_AHEAD = 4
-"""Fetches that may wait for the role, each of at most a mebibyte."""
+"""Fetches that may wait for the role."""
 STOP_SECONDS_MAX = 4.0
 """For the role to make durable what it holds, and again for Faust to end."""
 END_SECONDS_MAX = 8.0
@@ -139,6 +141,7 @@ def _new_app(kafka: Kafka, role: str) -> _App:
         broker_request_timeout=max(30.0, 2 * session),
         broker_commit_livelock_soft_timeout=10**9,  # nothing is committed by Faust
         consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=FETCH_BYTES_MAX,
         processing_guarantee="at_least_once",
         stream_buffer_maxsize=FETCHES_AHEAD,
         stream_wait_empty=False,  # its default hangs a rebalance while nothing is acknowledged

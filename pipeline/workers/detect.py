@@ -8,6 +8,7 @@ is opened anew; see `Partition`.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -23,8 +24,9 @@ from pipeline.workers.role import Clock, Host, Record, Records, count_records, t
 from pipeline.workers.state_log import StateLog
 from schemas.topics import CONTENT_TYPE_HEADER, DETECT_STATE, NDJSON, USAGE_EVENTS, Topic
 
-TURN_SECONDS: Final = 0.02
-"""Folding makes way for everything else in the process this often."""
+GROUP_BYTES_MAX: Final = 4 * 1024 * 1024
+"""Of messages that are folded together, mostly all that a fetch brought; then folding makes way
+for everything else in the process."""
 
 MakeFold = Callable[[int], Fold]
 """An empty fold of a partition."""
@@ -73,12 +75,11 @@ class DetectRole:
         """Fold records, unless the partition is lost on the way."""
         partition = await self._ours(place)
         waiting = iter(records)
-        while True:
+        while messages := _group(waiting):
             async with partition.lock:
                 if partition.closed or partition.asleep:
                     return
-                if await self._fold_for_a_turn(partition, waiting):
-                    break
+                await self._fold(partition, messages)
             await asyncio.sleep(0)
         count_records(self._counts, USAGE_EVENTS.name, records)
 
@@ -101,19 +102,14 @@ class DetectRole:
         gone = [self._partitions.pop(number) for number in numbers if number in self._partitions]
         await asyncio.gather(*(partition.close() for partition in gone))
 
-    async def _fold_for_a_turn(self, partition: Partition, waiting: Iterator[Record]) -> bool:
-        """Fold records until the turn is over; whether there are no more."""
-        turn_ends_at = self._now() + TURN_SECONDS
-        for record in waiting:
-            message = to_message(USAGE_EVENTS.name, record)
-            effects = await partition.fold(message)
-            self._budget.spend(_events(message), len(effects.dead_letters))
-            now = self._now()
-            if partition.due(now):
-                await partition.checkpoint(now)
-            if now >= turn_ends_at:
-                return False
-        return True
+    async def _fold(self, partition: Partition, messages: Sequence[Message]) -> None:
+        effects = await partition.fold(*messages)
+        dead = Counter(letter.offset for letter in effects.dead_letters)
+        for message in messages:
+            self._budget.spend(_events(message), dead[message.offset])
+        now = self._now()
+        if partition.due(now):
+            await partition.checkpoint(now)
 
     async def stop(self) -> None:
         """Checkpoint and let go of every partition."""
@@ -146,6 +142,16 @@ class DetectRole:
         async with partition.lock:
             if not (partition.closed or partition.asleep):
                 await partition.checkpoint(self._now())
+
+
+def _group(waiting: Iterator[Record]) -> list[Message]:
+    """The next messages that are folded together; none when there are no more."""
+    messages: list[Message] = []
+    size = 0
+    while size < GROUP_BYTES_MAX and (record := next(waiting, None)) is not None:
+        messages.append(to_message(USAGE_EVENTS.name, record))
+        size += len(messages[-1].value)
+    return messages
 
 
 def _events(message: Message) -> int:

@@ -44,7 +44,7 @@ MOVED = {**PACKED, MOVED_HEADER: "1"}
 
 
 class Effects(Protocol):
-    """What folding a message led to."""
+    """What folding messages led to."""
 
     @property
     def incidents(self) -> Sequence[Incident]: ...
@@ -69,7 +69,7 @@ class Fold(Protocol):
     """The engine of one partition."""
 
     def restore(self, key: str, value: bytes) -> None: ...
-    def fold(self, message: Message) -> Effects: ...
+    def fold(self, *messages: Message) -> Effects: ...
     def checkpoint(self) -> Checkpoint: ...
     @property
     def counts(self) -> Mapping[str, int]:
@@ -111,9 +111,9 @@ class Partition:
         self._counts.add(metrics.RESTORED, by=len(states))
         self._checkpoint_at = now
 
-    async def fold(self, message: Message) -> Effects:
-        """Fold a message and send what came of it, to count from the next checkpoint on."""
-        effects = self._fold.fold(message)
+    async def fold(self, *messages: Message) -> Effects:
+        """Fold messages and send what came of them, to count from the next checkpoint on."""
+        effects = self._fold.fold(*messages)
         for incident in effects.incidents:
             await self._log.send(INCIDENTS, self._encode(incident), key=incident.key_id)
             self._counts.add(metrics.INCIDENTS, incident.severity)
@@ -127,7 +127,7 @@ class Partition:
             for place, lines in pack(effects.moved, self._partitions):
                 await self._log.send(USAGE_EVENTS, lines, partition=place, headers=MOVED)
             self._hurry(MOVED_GAP_SECONDS)
-        self._next_offset = message.offset + 1
+        self._next_offset = messages[-1].offset + 1
         self._folded = True
         return effects
 

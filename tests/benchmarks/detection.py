@@ -23,7 +23,6 @@ from pipeline.evaluate.files import read_events, read_records
 from pipeline.evaluate.judge import judge
 from pipeline.evaluate.pages import Page
 from pipeline.evaluate.tables import number, percent, table
-from pipeline.message import Message
 from pipeline.replay.merge import Recording, merge
 from pipeline.replay.run import Results, replay
 from pipeline.simulate import PRESETS, simulate_to_files
@@ -48,9 +47,9 @@ class Collected:
 
     incidents: list[Incident]
 
-    def take(self, message: Message, batch: Batch, results: Results) -> None:
+    def take(self, batches: Sequence[Batch], results: Results) -> None:
         """Keep what came out."""
-        del message, batch
+        del batches
         self.incidents += results.incidents
 
     def windows(self, rows: list[SpendWindow]) -> None:

@@ -1,6 +1,7 @@
 """Events a second on one core, from packed bytes to incidents, and what a key's state weighs."""
 
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pipeline.config import Config
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.evaluate.tables import table
 from pipeline.garbage import collect_seldom
+from pipeline.message import Message
 from tests.benchmarks.compiled import compiled
 from tests.benchmarks.harness import Figures, Options, Stopwatch, say, timed
 from tests.benchmarks.load import BUSY, SPARSE, Load, load, pack
@@ -19,7 +21,9 @@ KEYS = 10_000
 EVENTS = {BUSY: 600_000, SPARSE: 300_000}
 EVENTS_PER_KEY = 10
 NAIVE_EVENTS = 15_000
-CHECKPOINT_MESSAGES = 100
+GROUP_MESSAGES = 20
+"""Folded together, some four mebibytes: what a worker that is behind gets from a fetch."""
+CHECKPOINT_GROUPS = 5
 """A checkpoint each 50,000 events: every five seconds at 10,000 events a second."""
 
 
@@ -31,7 +35,7 @@ def measure(options: Options) -> Figures:
         load(mix, KEYS, round(count * options.scale), rules) for mix, count in EVENTS.items()
     )
     plain = _run(busy, rules)
-    saved = _run(busy, rules, CHECKPOINT_MESSAGES)
+    saved = _run(busy, rules, CHECKPOINT_GROUPS)
     seldom = _run(sparse, rules)
     naive = _naive_events_per_s(busy.rows[: round(NAIVE_EVENTS * options.scale)])
     forms = _compiled(options, plain, saved, seldom)
@@ -61,7 +65,7 @@ def of_this_form(scale: float) -> Figures:
     busy, sparse = (load(mix, KEYS, round(count * scale), rules) for mix, count in EVENTS.items())
     runs = {
         "engine_compiled": _run(busy, rules),
-        "engine_compiled_with_checkpoints": _run(busy, rules, CHECKPOINT_MESSAGES),
+        "engine_compiled_with_checkpoints": _run(busy, rules, CHECKPOINT_GROUPS),
         "engine_compiled_sparse": _run(sparse, rules),
     }
     figures: Figures = {}
@@ -109,20 +113,25 @@ class Run:
         return self.watch.cpu_seconds / self.events * 1e6
 
 
-def _run(known: Load, rules: Rules, checkpoint_messages: int | None = None) -> Run:
+def _run(known: Load, rules: Rules, checkpoint_groups: int | None = None) -> Run:
     fold, messages = known.fold(rules), pack(known.rows)
     incidents = 0
     warm = len(messages) // 4
-    for message in messages[:warm]:
-        fold.fold(message)
+    for group in _groups(messages[:warm]):
+        fold.fold(*group)
     fold.checkpoint()
     with timed() as watch:
-        for number, message in enumerate(messages[warm:], start=1):
-            incidents += len(fold.fold(message).incidents)
-            if checkpoint_messages and number % checkpoint_messages == 0:
+        for number, group in enumerate(_groups(messages[warm:]), start=1):
+            incidents += len(fold.fold(*group).incidents)
+            if checkpoint_groups and number % checkpoint_groups == 0:
                 fold.checkpoint()
     events = sum(message.value.count(b"\n") + 1 for message in messages[warm:])
     return Run(fold, events, incidents, watch)
+
+
+def _groups(messages: list[Message]) -> Iterator[list[Message]]:
+    for first in range(0, len(messages), GROUP_MESSAGES):
+        yield messages[first : first + GROUP_MESSAGES]
 
 
 def _weights(fold: PartitionFold, name: str) -> Figures:

@@ -68,9 +68,9 @@ class _Nothing:
     def restore(self, key: str, value: bytes) -> None:
         """Forget it."""
 
-    def fold(self, message: Message) -> Effects:
+    def fold(self, *messages: Message) -> Effects:
         """No effects."""
-        del message
+        del messages
         return self
 
     def checkpoint(self) -> Checkpoint:
@@ -106,11 +106,12 @@ class _Counted:
         self.counts = fold.counts
         self.limits = fold.limits
 
-    def fold(self, message: Message) -> Effects:
+    def fold(self, *messages: Message) -> Effects:
         self._meter.started_at = self._meter.started_at or time.perf_counter()
-        effects = self._fold.fold(message)
-        packed = message.headers.get(CONTENT_TYPE_HEADER) == NDJSON
-        self._meter.count(message.value.count(b"\n") + 1 if packed else 1)
+        effects = self._fold.fold(*messages)
+        for message in messages:
+            packed = message.headers.get(CONTENT_TYPE_HEADER) == NDJSON
+            self._meter.count(message.value.count(b"\n") + 1 if packed else 1)
         return effects
 
 

@@ -13,9 +13,11 @@ from pipeline.engine import PartitionFold
 from pipeline.engine.bookkeeping import POSITION_KEY
 from pipeline.engine.stored import read
 from pipeline.message import Message
+from schemas.codec import encode
 from schemas.fields import epoch
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
+from schemas.topics import MOVED_HEADER
 from schemas.usage_event import UsageEvent
 from schemas.verdict import Verdict
 from tests.support.events import (
@@ -122,6 +124,51 @@ def test_packing_changes_nothing(whole: Outcome, sizes: tuple[int, ...]) -> None
     assert results(run(cut(LOG, sizes))) == results(whole)
 
 
+def everything(outcome: Outcome) -> list[bytes]:
+    """All that comes out, in the order in which it does."""
+    moved = [b"%s %s" % (key.encode(), raw) for key, raw in outcome.moved]
+    counts = sorted(outcome.fold.counts.items())
+    return [
+        *(encode(each) for each in outcome.incidents),
+        *(encode(each) for each in outcome.dead_letters),
+        *moved,
+        *(encode(each) for each in outcome.windows),
+        *(msgspec.json.encode([key, raw]) for key, raw in outcome.states.items()),
+        repr((counts, outcome.fold.limits)).encode(),
+    ]
+
+
+def crowd() -> list[Message]:
+    """Many keys, some of another partition; garbage, control records, and messages that moved."""
+    keys = [f"key-{number}" for number in range(6)]
+    events = [
+        msgspec.structs.replace(each, key_id=keys[number % 6], event_id=f"{number}")
+        for number, each in enumerate(LOG)
+    ]
+    log = cut(events, (3, 8, 1))
+    for number in range(40, len(log), 31):
+        log[number] = packed([*events[:2], b"no json", *events[5:7]], appended_at=LOG_END)
+    for number in range(44, len(log), 31):
+        log[number] = replace(log[number], headers={**log[number].headers, MOVED_HEADER: "1"})
+    for number in range(50, len(log), 200):
+        log[number] = control("key", KeyRecord(key_id=keys[number % 6], timezone="Europe/Vienna"))
+    return renumbered(log)
+
+
+@pytest.mark.parametrize("partitions", [None, 2])
+@pytest.mark.parametrize("together", [2, 7, 100])
+def test_what_is_folded_together_changes_nothing(partitions: int | None, together: int) -> None:
+    log = crowd()
+    alone = run(log, PartitionFold(rules(), 0, partitions), checkpoint_every=together * 5)
+    fold = PartitionFold(rules(), 0, partitions)
+    grouped = run(log, fold, together=together, checkpoint_every=5)
+    assert everything(grouped) == everything(alone)
+    assert len(alone.incidents) > 8
+    assert len(alone.dead_letters) > 5
+    assert bool(alone.moved) is (partitions is not None)
+    assert len({each.key_id for each in alone.incidents}) > 2
+
+
 @pytest.mark.parametrize("every", [1, 13])
 def test_checkpoints_change_nothing(whole: Outcome, every: int) -> None:
     assert results(run(cut(LOG, (5,)), checkpoint_every=every)) == results(whole)
@@ -155,12 +202,13 @@ def partition() -> PartitionFold:
     return PartitionFold(rules(), 0, 1)
 
 
-def with_crashes(log: Sequence[Message], crashes: dict[int, int]) -> Outcome:
+def with_crashes(log: Sequence[Message], crashes: dict[int, int], together: int = 1) -> Outcome:
     """Fold a log in a worker that dies before some messages and loses up to so many of them.
 
     Args:
         log: the messages.
         crashes: message before which it dies, and how many messages ago its last checkpoint was.
+        together: messages that are folded at once, if it neither dies nor saves before.
     """
     outcome = Outcome(fold=partition())
     position, dying = 0, dict(crashes)
@@ -175,8 +223,10 @@ def with_crashes(log: Sequence[Message], crashes: dict[int, int]) -> Outcome:
                     outcome.fold.restore(key_id, state)
             position = saved
             continue
-        outcome.incidents += outcome.fold.fold(log[position]).incidents
-        position += 1
+        ends = [at for at in dying if at > position]
+        group = log[position : min(position + together, *ends, len(log))]
+        outcome.incidents += outcome.fold.fold(*group).incidents
+        position += len(group)
         if not any(at - ago < position <= at for at, ago in dying.items()):
             outcome.checkpoint()
             saved = position
@@ -207,9 +257,14 @@ def undisturbed() -> Outcome:
 
 
 @settings(max_examples=12, deadline=None)
-@given(crashes=st.dictionaries(st.integers(1, len(SMALL_LOG) - 1), st.integers(0, 30), max_size=6))
-def test_crashes_change_nothing(undisturbed: Outcome, crashes: dict[int, int]) -> None:
-    outcome = with_crashes(SMALL_LOG, crashes)
+@given(
+    crashes=st.dictionaries(st.integers(1, len(SMALL_LOG) - 1), st.integers(0, 30), max_size=6),
+    together=st.sampled_from((1, 4, 50)),
+)
+def test_crashes_change_nothing(
+    undisturbed: Outcome, crashes: dict[int, int], together: int
+) -> None:
+    outcome = with_crashes(SMALL_LOG, crashes, together)
     incidents, rows, states = results(undisturbed)
     assert once(outcome.incidents) == incidents
     assert results(outcome)[1:] == (rows, states)
@@ -264,12 +319,19 @@ def test_control_records_among_events_are_as_repeatable_as_events() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), sizes=st.lists(st.integers(1, 60), min_size=1, max_size=5))
-def test_random_traffic_is_packed_and_restored_without_a_trace(seed: int, sizes: list[int]) -> None:
+@given(
+    seed=st.integers(0, 2**32),
+    sizes=st.lists(st.integers(1, 60), min_size=1, max_size=5),
+    together=st.integers(1, 6),
+)
+def test_random_traffic_is_packed_grouped_and_restored_without_a_trace(
+    seed: int, sizes: list[int], together: int
+) -> None:
     log = cut(random_traffic(seed), sizes)
     plain = run(log, partition())
+    assert everything(run(log, partition(), together=together)) == everything(plain)
     crashes = dict.fromkeys(range(1 + seed % 7, len(log), 5), seed % 4)
-    crashed = with_crashes(log, crashes)
+    crashed = with_crashes(log, crashes, together)
     assert once(crashed.incidents) == incident_lines(plain.incidents)
     assert results(crashed)[1:] == results(plain)[1:]
 

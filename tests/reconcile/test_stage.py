@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pipeline.config import Config, ConfigError
 from pipeline.embedded import BusLog, DetectStage
 from pipeline.memory import MemoryBus
-from pipeline.message import Message
 from pipeline.reconcile import stage
 from pipeline.reconcile.stage import SILENCE_SECONDS, ReconcileStage
 from pipeline.replay.run import replay
@@ -64,8 +63,8 @@ def replayed(
     found: list[Incident] = []
 
     class Output:
-        def take(self, message: Message, batch: object, results: object) -> None:
-            del message, batch
+        def take(self, batches: object, results: object) -> None:
+            del batches
             found.extend(results.incidents)  # type: ignore[attr-defined]
 
         def windows(self, rows: object) -> None:

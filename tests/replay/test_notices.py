@@ -5,8 +5,6 @@ from collections import Counter
 
 import msgspec
 
-from pipeline.accept import Batch
-from pipeline.message import Message
 from pipeline.notify.storm import SHARED_MIN
 from pipeline.replay.notices import Notice, Notices
 from pipeline.replay.run import Results
@@ -19,7 +17,7 @@ def told(incidents: list[Incident]) -> list[Notice]:
     file = io.BytesIO()
     notices = Notices(file)
     for each in incidents:
-        notices.take(Message("usage-events", 0, 0, b"", 0.0), Batch(), Results([each], []))
+        notices.take([], Results([each], []))
     notices.write()
     return [msgspec.json.decode(line, type=Notice) for line in file.getvalue().splitlines()]
 

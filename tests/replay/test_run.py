@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,6 @@ import pytest
 from pipeline.accept import Batch
 from pipeline.config import Config
 from pipeline.engine import default_rules
-from pipeline.message import Message
 from pipeline.replay.merge import Recording, merge
 from pipeline.replay.run import Results, Summary, replay
 from pipeline.simulate import FleetSettings, simulate_to_files
@@ -22,8 +22,8 @@ class Kept:
         self.letters: list[tuple[int, str]] = []
         self.totals: dict[tuple[str, str, object], SpendWindow] = {}
 
-    def take(self, message: Message, batch: Batch, results: Results) -> None:
-        del message, batch
+    def take(self, batches: Sequence[Batch], results: Results) -> None:
+        del batches
         self.incidents += results.incidents
         self.letters += [(each.offset, each.reason) for each in results.dead_letters]
 

@@ -60,8 +60,13 @@ class CountingFold:
     def restore(self, key: str, value: bytes) -> None:
         self._states[key] = msgspec.msgpack.decode(value, type=State)
 
-    def fold(self, message: Message) -> CountedEffects:
+    def fold(self, *messages: Message) -> CountedEffects:
         effects = CountedEffects()
+        for message in messages:
+            self._fold(message, effects)
+        return effects
+
+    def _fold(self, message: Message, effects: CountedEffects) -> None:
         for index, line in enumerate(message.value.split(b"\n")):
             try:
                 event = msgspec.json.decode(line, type=_Event)
@@ -76,7 +81,6 @@ class CountingFold:
                 effects.moved.append((event.key_id, line))
         for key in self._changed:
             self._states[key].offset = max(message.offset, self._states[key].offset)
-        return effects
 
     def checkpoint(self) -> CountedCheckpoint:
         changed, self._changed = sorted(self._changed), set()

@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 
 import msgspec
 
@@ -109,6 +110,7 @@ class Outcome:
     incidents: list[Incident] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)
     moved: list[tuple[str, bytes]] = field(default_factory=list)
+    windows: list[SpendWindow] = field(default_factory=list)
     rows: dict[tuple[str, str, float], SpendWindow] = field(default_factory=dict)
     """The row with the highest version, by (key, granularity, start in Unix seconds)."""
     states: dict[str, bytes | None] = field(default_factory=dict)
@@ -119,6 +121,7 @@ class Outcome:
         """Take in what a checkpoint of the fold yields."""
         saved = self.fold.checkpoint()
         self.states.update(saved.states)
+        self.windows += saved.windows
         for row in saved.windows:
             place = (row.key_id, row.granularity, epoch(row.window_start))
             known = self.rows.get(place)
@@ -131,15 +134,28 @@ class Outcome:
 
 
 def run(
-    log: Iterable[Message], fold: PartitionFold | None = None, *, checkpoint_every: int = 0
+    log: Iterable[Message],
+    fold: PartitionFold | None = None,
+    *,
+    together: int = 1,
+    checkpoint_every: int = 0,
 ) -> Outcome:
-    """Fold a log; checkpoint after every so many messages (0: only at the end)."""
+    """Fold a log.
+
+    Args:
+        log: the messages.
+        fold: what folds them; a new one that takes every key when None.
+        together: messages that are folded at once.
+        checkpoint_every: groups of so many messages between checkpoints; 0: only one, at the end.
+    """
     outcome = Outcome() if fold is None else Outcome(fold=fold)
-    for number, message in enumerate(log, 1):
-        effects = outcome.fold.fold(message)
+    messages, number = iter(log), 0
+    while group := tuple(islice(messages, together)):
+        effects = outcome.fold.fold(*group)
         outcome.incidents += effects.incidents
         outcome.dead_letters += effects.dead_letters
         outcome.moved += effects.moved
+        number += 1
         if checkpoint_every and number % checkpoint_every == 0:
             outcome.checkpoint()
     outcome.checkpoint()

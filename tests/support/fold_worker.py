@@ -20,9 +20,9 @@ class SlowFold(CountingFold):
 
     seconds = 0.0
 
-    def fold(self, message: Message) -> CountedEffects:
-        time.sleep(self.seconds)
-        return super().fold(message)
+    def fold(self, *messages: Message) -> CountedEffects:
+        time.sleep(self.seconds * len(messages))
+        return super().fold(*messages)
 
 
 def main() -> None:
