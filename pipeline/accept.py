@@ -44,17 +44,10 @@ class Accepted(Struct, gc=False):
     """Cost in nano-dollars; 0 when no price is known."""
     priced: bool
     source: Source | None
-    message: Message
-    """What brought it …"""
     index: int
-    """… in which line."""
+    """Line within the message."""
     token: str = ""
     """Names the slice of its kind of request."""
-
-    @property
-    def place(self) -> tuple[int, int]:
-        """Where it stands in the log."""
-        return self.message.offset, self.index
 
 
 class Batch:
@@ -122,9 +115,8 @@ class Acceptor:
                 batch.dead_letters.append(refusal(message, index, raw, refused))
                 continue
             nanos, kind = price(event), kind_of(event)
-            priced = nanos is not None
             accepted.append(
-                Accepted(event, at, nanos or 0, priced, kind.source, message, index, kind.token)
+                Accepted(event, at, nanos or 0, nanos is not None, kind.source, index, kind.token)
             )
 
     @staticmethod

@@ -5,17 +5,17 @@ is put into `pending` by minute and slice; it moves on to windows and newcomers 
 looked at or five minutes end, so at points that the key's own events define.
 """
 
+from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Final
-
-from xxhash import xxh3_64_intdigest
 
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, MinuteWindow
 from detectors.contract import Trigger
-from pipeline.accept import Accepted
 from pipeline.engine.state import KeyState, Pending, Tally
+from pipeline.engine.use import Use
 from pipeline.enrich.kinds import Kinds
 
 if TYPE_CHECKING:
@@ -35,53 +35,86 @@ _STEP_NANOS_MIN: Final = 10_000_000
 """A cent: no gate opens for less than that more."""
 
 
-def is_duplicate(state: KeyState, event_id: str, minute: int) -> bool:
-    """Whether the key has shown this event id lately; remembers it when not."""
-    digest = xxh3_64_intdigest(event_id.encode())
-    seen = state.seen
-    if digest in seen:
-        return True
-    if len(seen) < IDS_MAX:
-        seen.add(digest)
-        group = minute - minute % IDS_MINUTES
-        ids = state.ids.get(group)
-        if ids is None:
-            state.ids[group] = [digest]
-        else:
-            ids.append(digest)
-    return False
+def is_known(state: KeyState, digest: int) -> bool:
+    """Whether the key has shown an event id lately, by its hash."""
+    return any(digest in ids for ids in state.ids.values())
 
 
-def count(state: KeyState, accepted: Accepted, minute: int) -> int:
-    """Add an event to what is pending; the triggers for which the key must be looked at."""
+def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: calls would add to it
+    state: KeyState, run: Sequence[Use], first: int, last: int, lateness_seconds: float
+) -> tuple[int, int]:
+    """Add events of one minute to what is pending.
+
+    Args:
+        state: of the key; its clock is in the minute of the first event, or has passed it.
+        run: events of the key; the first to be counted is neither late nor known.
+        first: where to begin …
+        last: … and where to end, if nothing comes before: an event that is late, known or of
+            another minute, or the end of one for which the key must be looked at.
+        lateness_seconds: how far behind the clock an event is late.
+
+    Returns:
+        Where it ended, and the triggers for which the key must be looked at.
+    """
+    minute = int(run[first].at) // 60
+    begins, ends = 60.0 * minute, 60.0 * minute + 60.0
     pending = state.current
     if pending is None or pending.minute != minute:
         pending = _pending_of(state, minute)
-    fired = Trigger.NONE
-    tally = pending.slices.get(accepted.token)
-    if tally is None:
-        tally, fired = _begin(state, pending, accepted)
-    event, nanos = accepted.event, accepted.nanos
-    input_tokens, user = event.input_tokens, event.end_user
-    tally.requests += 1
-    tally.nanos += nanos
-    tally.input_tokens += input_tokens
-    tally.output_tokens += event.output_tokens
-    if event.status >= 400:
-        tally.errors += 1
-    if not accepted.priced:
-        tally.unpriced += 1
-    if user:
-        pending.users.add(user)
-        if len(pending.users) >= SIZE:
-            state.note_users(pending)
-    state.requests += 1
-    state.nanos += nanos
-    if input_tokens > state.long_over and _note_long(state, accepted, minute):
-        fired |= Trigger.VOLUME
-    if state.requests >= state.gate_requests or state.nanos >= state.gate_nanos:
-        fired |= Trigger.VOLUME
-    return fired
+    slices, ids = pending.slices, _ids_of(state, minute)
+    groups, room = list(state.ids.values()), IDS_MAX - state.remembered
+    clock, requests, nanos, long_over = state.clock, state.requests, state.nanos, state.long_over
+    gate_requests, gate_nanos = state.gate_requests, state.gate_nanos
+    fired, place = Trigger.NONE, first
+    for use in islice(run, first, last):
+        at, digest = use.at, use.digest
+        if at >= ends or at < begins or at < clock - lateness_seconds:
+            break
+        known = False
+        for group in groups:
+            if digest in group:
+                known = True
+        if known:
+            break
+        place += 1
+        if room > 0:
+            room -= 1
+            ids[digest] = None
+        if at > clock:  # noqa: PLR1730 - `max` is a call
+            clock = at
+        tally = slices.get(use.token)
+        if tally is None:
+            tally, fired = _begin(state, pending, use)
+        tally.add(use)
+        if use.user:
+            _note_user(state, pending, use.user)
+        requests += 1
+        nanos += use.nanos
+        if use.input_tokens > long_over:
+            if _note_long(state, use, minute):
+                fired |= Trigger.VOLUME
+            long_over = state.long_over
+        if requests >= gate_requests or nanos >= gate_nanos:
+            fired |= Trigger.VOLUME
+        if fired:
+            break
+    state.remembered = IDS_MAX - room
+    state.clock, state.requests, state.nanos = clock, requests, nanos
+    return place, fired
+
+
+def _ids_of(state: KeyState, minute: int) -> dict[int, None]:
+    first = minute - minute % IDS_MINUTES
+    ids = state.ids.get(first)
+    if ids is None:
+        ids = state.ids[first] = {}
+    return ids
+
+
+def _note_user(state: KeyState, pending: Pending, user: str) -> None:
+    pending.users.add(user)
+    if len(pending.users) >= SIZE:
+        state.note_users(pending)
 
 
 def _pending_of(state: KeyState, minute: int) -> Pending:
@@ -92,42 +125,42 @@ def _pending_of(state: KeyState, minute: int) -> Pending:
     return pending
 
 
-def _begin(state: KeyState, pending: Pending, accepted: Accepted) -> tuple[Tally, int]:
+def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     """The tally of a slice that is new in its minute, and what its novelty triggers."""
-    token, minute = accepted.token, pending.minute
+    token, minute = use.token, pending.minute
     if len(pending.slices) >= SLICES_MAX:
-        token = _crowded(accepted, len(pending.slices))
+        token = _crowded(use, len(pending.slices))
     tally = pending.slices.setdefault(token, Tally())
     tokens = state.hour_of(minute).tokens
     if token in tokens:
         return tally, Trigger.NONE
     if len(tokens) < SLICES_MAX:
         tokens[token] = 0
-    if state.novel_minute == minute or not state.history.is_novel(slice_of(token), accepted.source):
+    if state.novel_minute == minute or not state.history.is_novel(slice_of(token), use.source):
         return tally, Trigger.NONE
     state.novel_minute = minute
     return tally, Trigger.NOVEL
 
 
-def _note_long(state: KeyState, accepted: Accepted, minute: int) -> bool:
+def _note_long(state: KeyState, use: Use, minute: int) -> bool:
     """Note a request longer than the record; True when it is worth a look."""
-    event, windows = accepted.event, state.windows
+    windows = state.windows
     hour = state.hour_of(minute)
-    hour.longest = max(hour.longest, event.input_tokens)
+    hour.longest = max(hour.longest, use.input_tokens)
     record = state.history.longest
-    if not record or event.input_tokens < LONG_FACTOR * record:
-        state.long_over = event.input_tokens
+    if not record or use.input_tokens < LONG_FACTOR * record:
+        state.long_over = use.input_tokens
         return False
     longs = windows.longs.setdefault(minute, Totals())
-    longs.add(Totals(1, 0, accepted.nanos, event.input_tokens, event.output_tokens))
+    longs.add(Totals(1, 0, use.nanos, use.input_tokens, use.output_tokens))
     return longs.requests & (longs.requests - 1) == 0
 
 
-def _crowded(accepted: Accepted, slices: int) -> str:
+def _crowded(use: Use, slices: int) -> str:
     """The slice of a request beyond the limit: only where it came from, or nothing at all."""
-    if accepted.source is None or slices >= 2 * SLICES_MAX:
+    if use.source is None or slices >= 2 * SLICES_MAX:
         return OVERFLOW
-    return accepted.source.ip + OVERFLOW
+    return use.source.ip + OVERFLOW
 
 
 def open_gates(state: KeyState) -> None:
@@ -225,17 +258,16 @@ def _keep(minute: MinuteWindow, hour: HourWindow, token: str, totals: Totals) ->
     hour.tokens[token] = hour.tokens.get(token, 0) + totals.requests
 
 
-def count_late(state: KeyState, accepted: Accepted) -> None:
+def count_late(state: KeyState, use: Use) -> None:
     """Add an event behind the lateness to those of its windows that are still open."""
-    at = int(accepted.at)
-    event = accepted.event
+    at = int(use.at)
     totals = Totals(
         requests=1,
-        errors=1 if event.status >= 400 else 0,
-        nanos=accepted.nanos,
-        input_tokens=event.input_tokens,
-        output_tokens=event.output_tokens,
-        unpriced=0 if accepted.priced else 1,
+        errors=1 if use.failed else 0,
+        nanos=use.nanos,
+        input_tokens=use.input_tokens,
+        output_tokens=use.output_tokens,
+        unpriced=0 if use.priced else 1,
     )
     windows, touched = state.windows, state.touched
     found: tuple[tuple[Granularity, int, Window | None], ...] = (
@@ -246,6 +278,6 @@ def count_late(state: KeyState, accepted: Accepted) -> None:
     for granularity, number, window in found:
         if window is not None:
             window.add(totals)
-            if accepted.source is not None:
-                window.note_source(accepted.source.digest)
+            if use.source is not None:
+                window.note_source(use.source.digest)
             touched.add((granularity, number))

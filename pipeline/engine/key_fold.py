@@ -11,14 +11,13 @@ from operator import itemgetter
 from typing import TypeVar
 
 from detectors.contract import Trigger
-from pipeline.accept import Accepted
 from pipeline.engine.ageing import age, closing, is_closing_time, is_rising, watch
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import (
     count,
     count_late,
     flush,
-    is_duplicate,
+    is_known,
     open_gates,
     raise_gates,
 )
@@ -26,6 +25,7 @@ from pipeline.engine.judging import look
 from pipeline.engine.limits import limits_met
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
+from pipeline.engine.use import Use
 from pipeline.engine.window_rows import rows
 from schemas.incident import Incident
 from schemas.spend_window import SpendWindow
@@ -48,34 +48,26 @@ class KeyFold:
         self.counts: Counter[str] = Counter()
         self.limits: Counter[str] = Counter()
 
-    def fold(self, state: KeyState, key_id: str, events: Sequence[Accepted]) -> None:
+    def fold(self, state: KeyState, key_id: str, run: Sequence[Use]) -> None:
         """Fold a key's next events."""
-        lateness = self._lateness_seconds
-        duplicates = late = 0
-        for accepted in events:
-            if not accepted.priced or accepted.source is None:
-                self._note(accepted)
-            at, clock = accepted.at, state.clock
-            if at < clock - lateness:
+        for use in [each for each in run if each.lost or not each.priced]:
+            self._note(use)
+        duplicates = late = place = 0
+        while place < len(run):
+            use = run[place]
+            if use.at < state.clock - self._lateness_seconds:
                 late += 1
                 flush(state, self._kinds)  # its windows may be pending
-                count_late(state, accepted)
-                continue
-            minute = int(at) // 60
-            if is_duplicate(state, accepted.event.event_id, minute):
+                count_late(state, use)
+                place += 1
+            elif is_known(state, use.digest):
                 duplicates += 1
-                continue
-            trigger = Trigger.NONE
-            if at > clock:
-                state.clock = at
-                if minute != state.minute:
-                    trigger = self._enter(state, key_id, minute, clock, accepted)
-            trigger |= count(state, accepted, minute)
-            if trigger:
-                self._look(state, key_id, trigger, accepted)
+                place += 1
+            else:
+                place = self._advance(state, key_id, run, place)
         self._count("late", late)
         self._count("duplicate", duplicates)
-        self._count("folded", len(events) - late - duplicates)
+        self._count("folded", len(run) - late - duplicates)
 
     def taken(self) -> tuple[list[Incident], list[SpendWindow]]:
         """What came of the runs since this was last asked, in the order of the log.
@@ -90,22 +82,33 @@ class KeyFold:
         if events:
             self.counts[what] += events
 
-    def _note(self, accepted: Accepted) -> None:
-        if not accepted.priced:
+    def _note(self, use: Use) -> None:
+        if not use.priced:
             self.counts["unpriced"] += 1
-        if accepted.source is None and accepted.event.client_ip is not None:
+        if use.lost:
             self.counts["no_source"] += 1
 
-    def _enter(
-        self, state: KeyState, key_id: str, minute: int, previous: float, accepted: Accepted
-    ) -> int:
-        """Let the key's clock enter a minute; the triggers that this alone fires."""
+    def _advance(self, state: KeyState, key_id: str, run: Sequence[Use], first: int) -> int:
+        """Count events up to one for which the key is looked at; where the next begin."""
+        entered = self._enter(state, key_id, run[first])
+        last = first + 1 if entered else len(run)
+        place, fired = count(state, run, first, last, self._lateness_seconds)
+        if entered or fired:
+            self._look(state, key_id, entered | fired, run[place - 1])
+        return place
+
+    def _enter(self, state: KeyState, key_id: str, use: Use) -> int:
+        """Let the key's clock enter the minute of an event; the triggers that this alone fires."""
+        minute, previous = int(use.at) // 60, state.clock
+        if use.at <= previous or minute == state.minute:
+            return Trigger.NONE
+        state.clock = use.at
         if not previous:
             previous = state.history.first_seen = state.clock
         fired = Trigger.NONE
         if is_closing_time(state.minute, minute):
             flush(state, self._kinds)
-            self._save_closing(state, key_id, minute, accepted)
+            self._save_closing(state, key_id, minute, use)
             self.limits.update(limits_met(state))
             if age(state, minute, self._lateness_seconds, self._kinds):
                 fired |= Trigger.HOUR
@@ -117,23 +120,23 @@ class KeyFold:
         open_gates(state)
         return fired | Trigger.WATCHED if state.hot else fired
 
-    def _save_closing(self, state: KeyState, key_id: str, minute: int, accepted: Accepted) -> None:
+    def _save_closing(self, state: KeyState, key_id: str, minute: int, use: Use) -> None:
         # Rows of windows that leave the state before the next checkpoint.
         last = closing(minute, state.clock - self._lateness_seconds)
         leaving = {each for each in state.touched if each[1] <= last[each[0]]}
         if leaving:
-            place = accepted.place
+            place = use.place
             found = rows(key_id, state, leaving, self._kinds.place, self._books.rebuild)
             self._closed.extend([(place, row) for row in found])
             state.touched -= leaving
 
-    def _look(self, state: KeyState, key_id: str, trigger: int, accepted: Accepted) -> None:
+    def _look(self, state: KeyState, key_id: str, trigger: int, use: Use) -> None:
         flush(state, self._kinds)
         if state.hot:
             trigger |= Trigger.WATCHED
         revisions = look(state, key_id, trigger, state.clock, self._rules, self._books.calibration)
         if revisions:
-            place = accepted.place
+            place = use.place
             self._incidents.extend([(place, revision) for revision in revisions])
         watch(state, state.minute // 60)
         raise_gates(state)

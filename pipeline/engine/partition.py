@@ -1,6 +1,6 @@
 """Folding a partition of the log, message by message."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from detectors.contract import Trigger
@@ -13,6 +13,7 @@ from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState, encode_state
 from pipeline.engine.states import States
+from pipeline.engine.use import Use, use_of
 from pipeline.engine.window_rows import rows
 from pipeline.message import Message
 from schemas.calibration import Calibration
@@ -28,8 +29,8 @@ from schemas.spend_window import SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
 
-Runs = dict[str, list[Accepted]]
-"""Events by key, in the order of the log."""
+Runs = dict[str, list[Use]]
+"""What waits to be folded, by key, in the order of the log."""
 
 
 @dataclass(slots=True)
@@ -104,7 +105,7 @@ class PartitionFold:
                 self._fold_runs(runs, effects)
                 for control in batch.controls:
                     self._control(control, batch.message, effects)
-            self._sort(batch.events, runs, effects)
+            self._sort(batch, runs, effects)
         self._fold_runs(runs, effects)
         return effects
 
@@ -144,39 +145,41 @@ class PartitionFold:
         self._books.position = message.offset
         return True
 
-    def _sort(self, events: Sequence[Accepted], runs: Runs, effects: Effects) -> None:
+    def _sort(self, batch: Batch, runs: Runs, effects: Effects) -> None:
         """Put events to the others of their keys."""
-        for accepted in events:
+        message = batch.message
+        for accepted in batch.events:
             key_id = accepted.event.key_id
             run = runs.get(key_id)
             if run is not None:
-                run.append(accepted)
+                run.append(use_of(accepted, message))
             elif self._is_mine(key_id):
-                runs[key_id] = [accepted]
+                runs[key_id] = [use_of(accepted, message)]
             else:
-                self._misplaced(key_id, accepted.message, effects, accepted)
+                self._misplaced(key_id, message, effects, accepted)
 
     def _fold_runs(self, runs: Runs, effects: Effects) -> None:
         for key_id in list(runs):
-            run = runs.pop(key_id)  # its events are freed while they are at hand
+            run = runs.pop(key_id)
             state = self._state_of(key_id)
-            events = run if self._partitions is None else self._unfolded(state, run)
-            if events:
-                self._keys.fold(state, key_id, events)
+            if self._partitions is not None:
+                run = self._unfolded(state, run)
+            if run:
+                self._keys.fold(state, key_id, run)
                 self._note_change(state, key_id)
         incidents, closed = self._keys.taken()
         effects.incidents += incidents
         self._closed += closed
 
-    def _unfolded(self, state: KeyState, run: list[Accepted]) -> list[Accepted]:
+    def _unfolded(self, state: KeyState, run: list[Use]) -> list[Use]:
         """What of a run the key has not been told yet."""
         position = state.position
         state.position = max(position, run[-1].message.offset)
         if position < run[0].message.offset:
             return run
-        events = [each for each in run if each.message.offset > position]
-        self.counts["already_folded"] += len(run) - len(events)
-        return events
+        unfolded = [each for each in run if each.message.offset > position]
+        self.counts["already_folded"] += len(run) - len(unfolded)
+        return unfolded
 
     def _state_of(self, key_id: str) -> KeyState:
         state = self._states.find(key_id)

@@ -11,6 +11,7 @@ from detectors.baselines.sketch import note
 from detectors.baselines.totals import Totals
 from detectors.baselines.windows import HourWindow, Windows
 from pipeline.engine.stored import VERSION, Calm, OpenIncident, Stored, read, write
+from pipeline.engine.use import Use
 from schemas.key_record import KeyRecord
 from schemas.spend_window import Granularity
 
@@ -29,6 +30,17 @@ class Tally:
         self.input_tokens = 0
         self.output_tokens = 0
         self.unpriced = 0
+
+    def add(self, use: Use) -> None:
+        """Count a request."""
+        self.requests += 1
+        self.nanos += use.nanos
+        self.input_tokens += use.input_tokens
+        self.output_tokens += use.output_tokens
+        if use.failed:
+            self.errors += 1
+        if not use.priced:
+            self.unpriced += 1
 
     def totals(self) -> Totals:
         """The same as a record."""
@@ -76,8 +88,8 @@ class KeyState:
         "pending",
         "position",
         "record",
+        "remembered",
         "requests",
-        "seen",
         "touched",
         "usual_nanos",
         "usual_requests",
@@ -105,9 +117,10 @@ class KeyState:
         self.current: Pending | None = None
         """The one of `pending` that was added to last."""
         self.pending: dict[int, Pending] = {}
-        self.seen: set[int] = set()
-        """All `ids`."""
-        self.ids: dict[int, list[int]] = {}
+        self.ids: dict[int, dict[int, None]] = {}
+        """Hashes in the order in which they came."""
+        self.remembered = 0
+        """How many."""
         self.windows = Windows()
         self.history = History()
         self.record = record
@@ -152,7 +165,7 @@ def encode_state(state: KeyState) -> bytes:
                 minute: {token: tally.totals() for token, tally in pending.slices.items()}
                 for minute, pending in state.pending.items()
             },
-            ids=state.ids,
+            ids={group: list(ids) for group, ids in state.ids.items() if ids},
             windows=state.windows,
             history=state.history,
             record=state.record,
@@ -187,9 +200,8 @@ def decode_state(raw: bytes) -> KeyState:
         pending = state.pending[minute] = Pending(minute)
         for token, totals in slices.items():
             pending.slices[token] = _tally(totals)
-    state.ids = stored.ids
-    for group in stored.ids.values():
-        state.seen.update(group)
+    state.ids = {group: dict.fromkeys(ids) for group, ids in stored.ids.items()}
+    state.remembered = sum(len(ids) for ids in state.ids.values())
     state.windows = stored.windows
     state.history = stored.history
     state.incident = stored.incident

@@ -43,8 +43,7 @@ FILLS: dict[str, tuple[int, Fill]] = {
     "revisions": (REVISIONS_MAX, revisions),
 }
 FLOODS: dict[str, tuple[int, Callable[[int], dict[str, object]]]] = {
-    # with the id of the event that closes the window
-    "event_ids": (IDS_MAX - 1, lambda n: {"event_id": str(n)}),
+    "event_ids": (IDS_MAX, lambda n: {"event_id": str(n)}),
     "slices": (SLICES_MAX, lambda n: {"event_id": str(n), "model": f"model-{n}"}),
     "sources": (SOURCES_MAX, lambda n: {"event_id": str(n), "client_ip": f"203.0.113.{n}"}),
 }

@@ -16,7 +16,6 @@ from pydantic import SecretStr
 from pipeline.accept import Accepted
 from pipeline.config import Store as StoreConfig
 from pipeline.enrich.sources import Source
-from pipeline.message import Message
 from pipeline.store import Store, StoreRefused, StoreUnavailable, check_store
 from pipeline.store.rows import (
     ACTION_RESULTS,
@@ -58,8 +57,7 @@ SOURCE = Source(
 def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = None) -> Accepted:
     nanos = round((event.cost_usd or 0) * 1e9)
     at = float(event.occurred_at)  # type: ignore[arg-type]  # the records use numbers
-    message = Message("usage-events", 0, 0, b"", at)
-    return Accepted(event, at, nanos, priced, source, message, 0)
+    return Accepted(event=event, at=at, nanos=nanos, priced=priced, source=source, index=0)
 
 
 def positioned(events: Sequence[Accepted], offset: int = 0) -> list[tuple[int, Accepted]]:
