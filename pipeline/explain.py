@@ -37,6 +37,7 @@ class Explanation:
 
     key_id: str
     calibration: Calibration
+    """What the key was judged by: that of its cohort."""
     events: int = 0
     spend_usd: float = 0.0
     first_at: float | None = None
@@ -116,6 +117,7 @@ class _Ear:
 
     def __init__(self, found: Explanation) -> None:
         self._found = found
+        self._fleet = found.calibration
         self._now = 0.0
         self._evidence: list[Evidence] = []
 
@@ -123,6 +125,7 @@ class _Ear:
         if view.now != self._now:
             self.conclude()
             self._now = view.now
+            self._found.calibration = self._fleet.of(view.record)
         self._evidence.append(evidence)
         name, finding = evidence.detector.name, evidence.finding
         known = self._found.heard.get(name)

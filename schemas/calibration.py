@@ -1,12 +1,17 @@
 """What is shared between keys: an immutable, versioned set of thresholds (control record)."""
 
 from bisect import bisect_right
+from functools import cached_property
 from typing import Annotated
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from schemas.fields import Identifier, Time, utc
+from schemas.key_record import KeyRecord
 
+COHORTS_MAX = 32
+"""Environments with a threshold of their own in one calibration."""
 Nats = Annotated[float, Meta(gt=0)]
 
 
@@ -30,7 +35,7 @@ class Tail(Struct, kw_only=True, frozen=True):
         return self.shares[place - 1] if place else 1.0
 
 
-class Calibration(Struct, kw_only=True, frozen=True):
+class Calibration(Struct, kw_only=True, frozen=True, dict=True):
     """The evidence that severities ask for.
 
     Shipped with the product, recomputed from history, and put into every partition as a record,
@@ -49,6 +54,26 @@ class Calibration(Struct, kw_only=True, frozen=True):
     """By detector: where there is one, a signal's p-value comes from it."""
     fused: Tail | None = None
     """The same for the evidence of all detectors together."""
+    cohorts: Annotated[dict[Identifier, Nats], Meta(max_length=COHORTS_MAX)] = {}
+    """By environment: the `page_nats` of the keys whose registry entries name it."""
+
+    def of(self, record: KeyRecord | None) -> "Calibration":
+        """What a key is judged by: that of its cohort, or the fleet's where it has none.
+
+        The cohort is what the registry says, never an event: a thief cannot choose it.
+        """
+        if record is None or record.environment is None:
+            return self
+        return self._by_environment.get(record.environment, self)
+
+    @cached_property
+    def _by_environment(self) -> dict[str, "Calibration"]:
+        """Whole calibrations; a ticket asks for the same share of a page in each."""
+        share = self.ticket_nats / self.page_nats
+        return {
+            environment: replace(self, page_nats=nats, ticket_nats=share * nats, cohorts={})
+            for environment, nats in self.cohorts.items()
+        }
 
     def p_value(self, detector: str, score: float) -> float | None:
         """How often an honest key shows as much of a detector's evidence; None: not counted."""

@@ -1,13 +1,15 @@
 """The thresholds that a page budget asks for, and the tails that p-values come from. Pure."""
 
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from pipeline.calibrate.cohorts import cohorts
 from pipeline.calibrate.tally import Tally
 from schemas.calibration import Calibration, Tail
 
@@ -33,6 +35,8 @@ class Thresholds:
 
     page_nats: float
     ticket_nats: float
+    cohorts: dict[str, float]
+    """By environment: the `page_nats` of its keys."""
     holds: bool
     """Whether the budget holds on the keys that were fitted, within the bound on a move."""
 
@@ -54,23 +58,58 @@ def check_history(key_weeks: float, budget: float) -> None:
 def fit(tally: Tally, keys: Collection[str], budget: float, shipped: Calibration) -> Thresholds:
     """The lowest thresholds at which some keys page no more often than the budget allows.
 
+    Each cohort's own is found by the same rule, and drawn towards the fleet's as far as its history
+    is short. The fleet's is the lowest at which all keys together keep the budget, each at the
+    threshold of its cohort. No threshold leaves the bound on a move, whoever makes noise where.
+
     Args:
         tally: what the history showed.
         keys: whose evidence counts.
         budget: pages per 1,000 key-weeks.
         shipped: where the bound on a move is measured from, and how far tickets are from pages.
     """
-    allowed = budget * tally.key_weeks(keys) / 1000.0
-    low, high = ((1 + sign * MOVE_SHARE_MAX) * shipped.page_nats for sign in (-1, 1))
-    page_nats = high
-    while page_nats - STEP_NATS >= low and tally.pages_at(page_nats - STEP_NATS, keys) <= allowed:
-        page_nats -= STEP_NATS
-    page_nats = round(page_nats, _DIGITS)
+    lowest = partial(_lowest, budget=budget, shipped=shipped)
+    groups = cohorts(tally, keys)
+    own = [lowest(partial(tally.pages_at, keys=each.keys), each.key_weeks) for each in groups]
+    others = set(keys).difference(*(each.keys for each in groups))
+
+    def drawn(fleet_nats: float) -> list[float]:
+        return [
+            round(group.shrunk(own_nats, fleet_nats, budget), _DIGITS)
+            for group, own_nats in zip(groups, own, strict=True)
+        ]
+
+    def pages(fleet_nats: float) -> int:
+        of_cohorts = zip(drawn(fleet_nats), groups, strict=True)
+        return tally.pages_at(fleet_nats, others) + sum(
+            tally.pages_at(nats, group.keys) for nats, group in of_cohorts
+        )
+
+    page_nats = lowest(pages, key_weeks := tally.key_weeks(keys))
     return Thresholds(
         page_nats=page_nats,
         ticket_nats=round(page_nats * shipped.ticket_nats / shipped.page_nats, _DIGITS),
-        holds=tally.pages_at(page_nats, keys) <= allowed,
+        cohorts={
+            group.environment: nats for group, nats in zip(groups, drawn(page_nats), strict=True)
+        },
+        holds=pages(page_nats) <= _allowed(budget, key_weeks),
     )
+
+
+def _lowest(
+    pages: Callable[[float], int], key_weeks: float, *, budget: float, shipped: Calibration
+) -> float:
+    """The lowest threshold within the bound from which on the budget holds; else the highest."""
+    low, high = ((1 + sign * MOVE_SHARE_MAX) * shipped.page_nats for sign in (-1, 1))
+    allowed, nats = _allowed(budget, key_weeks), high
+    while nats - STEP_NATS >= low and pages(nats - STEP_NATS) <= allowed:
+        nats -= STEP_NATS
+    return round(nats, _DIGITS)
+
+
+def _allowed(budget: float, key_weeks: float) -> float:
+    """Pages that a budget allows."""
+    return budget * key_weeks / 1000.0
 
 
 def tails(tally: Tally, keys: Collection[str]) -> tuple[dict[str, Tail], Tail | None]:

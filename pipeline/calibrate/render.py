@@ -36,6 +36,10 @@ def render(found: Calibrated, before: Calibration) -> Iterator[str]:
         f"{calibration.version}: a page takes {calibration.page_nats:g} nats (was "
         f"{before.page_nats:g}), a ticket {calibration.ticket_nats:g} (was {before.ticket_nats:g})"
     )
+    if found.cohorts:
+        yield ""
+        yield _cohorts(found)
+        yield ""
     yield (
         f"the held-out keys, replayed with it: {found.after.pages} pages, "
         f"{found.after.per_1000_key_weeks:.1f} per 1,000 key-weeks (before: "
@@ -51,3 +55,20 @@ def render(found: Calibrated, before: Calibration) -> Iterator[str]:
             "the budget does not hold on the fitted keys: the threshold is at its bound. Look for "
             "leaks that nobody labelled, or raise detection.pages_per_1000_key_weeks"
         )
+
+
+def _cohorts(found: Calibrated) -> str:
+    return table(
+        ("environment", "keys", "key-weeks", "a page takes", "held out: before", "after"),
+        [
+            (
+                each.fitted.environment,
+                f"{len(each.fitted.keys):,}",
+                f"{each.fitted.key_weeks:,.1f}",
+                f"{found.calibration.cohorts[each.fitted.environment]:g}",
+                f"{each.before.pages} pages",
+                f"{each.after.pages} in {each.after.key_weeks:,.1f} kw",
+            )
+            for each in found.cohorts
+        ],
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from xxhash import xxh3_64_intdigest
 
+from pipeline.calibrate.cohorts import Cohort, cohorts
 from pipeline.calibrate.fit import Thresholds, check_history, fit, tails, versioned
 from pipeline.calibrate.tally import Tally
 from pipeline.engine import Rules
@@ -42,6 +43,16 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedCohort:
+    """A cohort as it was fitted, and on others of its keys."""
+
+    fitted: Cohort
+    before: Rate
+    """What its held-out keys paged under the rules as they were, and with the calibration."""
+    after: Rate
+
+
+@dataclass(frozen=True, slots=True)
 class Calibrated:
     """A calibration, and what is known about it."""
 
@@ -56,6 +67,7 @@ class Calibrated:
     before: Rate
     """What the held-out keys paged under the rules as they were, and with the calibration."""
     after: Rate
+    cohorts: list[CheckedCohort]
 
     @property
     def surprise(self) -> float:
@@ -100,6 +112,7 @@ def calibrate(
         created_at=0.0,
         page_nats=thresholds.page_nats,
         ticket_nats=thresholds.ticket_nats,
+        cohorts=thresholds.cohorts,
         weights=shipped.weights,
         tails=by_detector,
         fused=fused,
@@ -107,7 +120,8 @@ def calibrate(
     calibration = versioned(calibration, max(each.last for each in tally.watched.values()))
     checked = Tally()
     replay(history(), replace(rules, calibration=calibration), [checked])
-    weeks = tally.key_weeks(held_out)
+
+    before, after = _before_and_after(tally, checked, held_out)
     return Calibrated(
         calibration=calibration,
         thresholds=thresholds,
@@ -115,9 +129,20 @@ def calibrate(
         keys=(len(fitted), len(held_out)),
         left_out=len(tally.watched) - len(honest),
         curve=_curve(tally, fitted, held_out, thresholds.page_nats),
-        before=Rate(tally.pages(held_out), weeks),
-        after=Rate(checked.pages(held_out), weeks),
+        before=before,
+        after=after,
+        cohorts=[_checked(each, tally, checked, held_out) for each in cohorts(tally, fitted)],
     )
+
+
+def _checked(cohort: Cohort, tally: Tally, checked: Tally, held_out: list[str]) -> CheckedCohort:
+    others = [key for key in held_out if tally.environments.get(key) == cohort.environment]
+    return CheckedCohort(cohort, *_before_and_after(tally, checked, others))
+
+
+def _before_and_after(tally: Tally, checked: Tally, keys: list[str]) -> tuple[Rate, Rate]:
+    weeks = tally.key_weeks(keys)
+    return Rate(tally.pages(keys), weeks), Rate(checked.pages(keys), weeks)
 
 
 def _curve(tally: Tally, fitted: list[str], held_out: list[str], page_nats: float) -> list[Point]:

@@ -10,6 +10,7 @@ from pipeline.accept import Batch
 from pipeline.evaluate.exposure import WEEK_SECONDS
 from pipeline.evaluate.pages import DAY_SECONDS, once_a_day, pages
 from pipeline.replay.run import Results
+from schemas.key_record import KeyRecord
 from schemas.spend_window import SpendWindow
 
 HOUR_SECONDS = 3600.0
@@ -48,9 +49,14 @@ class Tally:
     """By detector, key and day: the highest score."""
     paged: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """By key: the times of revisions that page."""
+    environments: dict[str, str | None] = field(default_factory=dict)
+    """By key, where the registry has it: what its latest entry says."""
 
     def take(self, batches: Sequence[Batch], results: Results) -> None:
-        """Note who was seen when, and who paged."""
+        """Note who was seen when, who belongs where, and who paged."""
+        for control in chain.from_iterable(batch.controls for batch in batches):
+            if isinstance(control, KeyRecord):
+                self.environments[control.key_id] = control.environment
         for accepted in chain.from_iterable(batch.events for batch in batches):
             seen = self.watched.get(accepted.event.key_id)
             if seen is None:

@@ -58,9 +58,10 @@ def calibrate(
     """Set the thresholds so that honest keys page no more often than the page budget allows.
 
     The budget is `detection.pages_per_1000_key_weeks`. Half of the honest keys of a history set
-    the thresholds, the others show whether they hold. The result is a file with a version: look at
-    it, try it with `leakline replay --calibration FILE`, then publish it. Running workers judge by
-    it from its place in the log on.
+    the thresholds, the others show whether they hold. Each environment of the key registry has its
+    own, as far as its history tells. The result is a file with a version: look at it, try it with
+    `leakline replay --calibration FILE`, then publish it. Running workers judge by it from its
+    place in the log on.
 
     Examples:
 

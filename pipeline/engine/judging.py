@@ -55,6 +55,7 @@ def look(
     calibration: Calibration,
 ) -> list[Incident]:
     """Ask the detectors about a key and draw the conclusion; the revisions to emit."""
+    calibration = calibration.of(state.record)
     ended = _end_quiet(state, key_id, now, calibration)
     view = KeyView(key_id, now, state.history, state.windows, state.record)
     evidence = [
@@ -290,7 +291,7 @@ def hear(
     incident = state.incident
     if incident is None or incident.incident_id != verdict.incident_id:
         return []
-    at = epoch(verdict.at)
+    at, calibration = epoch(verdict.at), calibration.of(state.record)
     if verdict.verdict == "leak":
         for newcomer in state.history.newcomers.values():
             newcomer.hostile = True

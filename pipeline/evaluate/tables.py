@@ -43,8 +43,11 @@ def compare(reports: Mapping[str, Report]) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns of text: the first to the left, the others to the right."""
-    lines = [head, *rows]
+    """Columns of text: the first to the left, the others to the right.
+
+    What a terminal would obey is written out: some of it was named by others.
+    """
+    lines = [[_printable(cell) for cell in line] for line in (head, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     texts = [
         "  ".join(
@@ -78,6 +81,10 @@ def duration(seconds: float | None) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _printable(text: str) -> str:
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _attack(row: AttackRow) -> tuple[str, ...]:
