@@ -24,6 +24,7 @@ MODULES = (
     "pipeline/engine/partition.py",
     "pipeline/engine/state.py",
     "pipeline/engine/states.py",
+    "pipeline/engine/window_rows.py",
 )
 """What every event passes, and what a key's minutes pass."""
 _SETUP = """

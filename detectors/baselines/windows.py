@@ -3,7 +3,7 @@
 from msgspec import Struct, field
 
 from detectors.baselines.sketch import distinct
-from detectors.baselines.totals import Totals, Window
+from detectors.baselines.totals import Totals, Window, add_up
 
 
 class MinuteWindow(Window, array_like=True, gc=False):
@@ -48,32 +48,27 @@ class Windows(Struct, array_like=True, gc=False):
 
     def recent(self, minute: int, length: int) -> Totals:
         """The sum of the minutes that end with `minute`."""
-        total = Totals()
-        for window in self._last(minute, length):
-            total.add(window)
-        return total
+        return add_up(self._last(minute, length))
 
     def recent_longs(self, minute: int, length: int) -> Totals:
         """What the far longer requests were in the minutes that end with `minute`."""
-        total = Totals()
-        for number, longs in self.longs.items():
-            if minute - length < number <= minute:
-                total.add(longs)
-        return total
+        first = minute - length
+        return add_up([each for number, each in self.longs.items() if first < number <= minute])
 
     def recent_foreign(self, minute: int, length: int) -> Totals:
         """What newcomers did in the minutes that end with `minute`."""
-        total = Totals()
-        for window in self._last(minute, length):
-            total.add(window.foreign)
-        return total
+        return add_up([window.foreign for window in self._last(minute, length)])
 
     def recent_slices(self, minute: int, length: int) -> dict[str, Totals]:
         """The sums of the minutes that end with `minute`, by slice."""
         slices: dict[str, Totals] = {}
         for window in self._last(minute, length):
             for token, totals in window.slices.items():
-                slices.setdefault(token, Totals()).add(totals)
+                known = slices.get(token)
+                if known is None:
+                    slices[token] = totals.copy()
+                else:
+                    known.add(totals)
         return slices
 
     def _last(self, minute: int, length: int) -> list[MinuteWindow]:

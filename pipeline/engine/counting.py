@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
-from detectors.baselines.totals import Totals, Window
+from detectors.baselines.totals import Totals, Window, add_up
 from detectors.baselines.windows import HourWindow, MinuteWindow
 from detectors.contract import Trigger
 from pipeline.engine.state import KeyState, Pending, Tally
@@ -239,10 +239,7 @@ def _flush_minute(
 def _sum(slices: dict[str, Totals]) -> Totals:
     if len(slices) == 1:  # mostly
         return next(iter(slices.values()))
-    total = Totals()
-    for each in slices.values():
-        total.add(each)
-    return total
+    return add_up(slices.values())
 
 
 def _keep(minute: MinuteWindow, hour: HourWindow, token: str, totals: Totals) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from detectors.baselines.slices import Place
-from detectors.baselines.totals import Window
+from detectors.baselines.totals import Window, add_up
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.state import KeyState, Touched
 from schemas.fields import to_dollars
@@ -67,6 +67,8 @@ def _whole(window: Window | None, pending: Window | None) -> Window | None:
 def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granularity, int], Window]:
     found: dict[tuple[Granularity, int], Window] = {}
     for minute, pending in state.pending.items():
+        fresh = add_up([tally.totals() for tally in pending.slices.values()])
+        places = [place_of(token) for token in pending.slices]
         numbers: tuple[tuple[Granularity, int], ...] = (
             ("1m", minute),
             ("1h", minute // 60),
@@ -74,9 +76,8 @@ def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granulari
         )
         for number in numbers:
             window = found.setdefault(number, Window())
-            for token, tally in pending.slices.items():
-                window.add(tally.totals())
-                place = place_of(token)
+            window.add(fresh)
+            for place in places:
                 if place is not None:
                     window.note_source(place.digest)
     return found
