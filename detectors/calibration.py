@@ -13,10 +13,20 @@ _HONEST: Final = msgspec.json.decode(
 )
 """What `make calibration` made of a simulated honest fleet: how often honest keys show how much."""
 SHIPPED: Final = Calibration(
-    version="shipped-3",
+    version="shipped-4",
     created_at=datetime(2026, 11, 26, tzinfo=UTC),
-    page_nats=7.0,
-    ticket_nats=4.3,
+    page_nats=6.5,
+    ticket_nats=4.0,
+    weights={
+        "crowd": 0.7,
+        "error_storm": 1.5,
+        "exposed_key": 0.85,
+        "interleaved": 0.6,
+        "model_mix": 1.2,
+        "new_client": 1.3,
+        "newcomer_rush": 0.7,
+        "token_stuffing": 0.85,
+    },
     tails=_HONEST.tails,
     fused=_HONEST.fused,
 )

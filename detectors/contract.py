@@ -58,6 +58,14 @@ _WORTH_USD: Final = 0.3
 _WORTH_DECADE: Final = 0.15
 _WORTH_MIN: Final = 0.6
 """Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
+_SPREAD_USUAL: Final = 0.7
+_SPREAD_MIN: Final = 0.5
+_SPREAD_MAX: Final = 1.5
+_SPREAD_EASE: Final = 0.5
+"""Evidence against a key whose hours differ by more than usual counts for less: people's keys come
+and go, and it is people who travel, and try new clients and models."""
+_UNREST_EASE: Final = 0.05
+"""Each nat that the key's earlier days showed takes so much off."""
 _UPGRADED_MIN: Final = 2.0
 """Requests of the usual models that must be missing before they count as replaced."""
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
@@ -113,6 +121,19 @@ class KeyView:
         known = min(1.0, history.hours / _CONFIDENT_HOURS, history.days / _CONFIDENT_DAYS)
         return _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * max(0.0, known)
 
+    @property
+    def day(self) -> int:
+        """The current UTC day since 1970."""
+        return int(self.now // 86400)
+
+    @cached_property
+    def weight(self) -> float:
+        """Factor on evidence against a key of its nature; 1 for a steady one without a history."""
+        history = self.history
+        spread = min(max(history.volume.spread.sigma, _SPREAD_MIN), _SPREAD_MAX)
+        steady = (1.0 + _SPREAD_EASE * _SPREAD_USUAL) / (1.0 + _SPREAD_EASE * spread)
+        return steady * (1.0 - _UNREST_EASE * history.unrest.before(self.day))
+
     @cached_property
     def last_5m(self) -> Totals:
         """The last five minutes."""
@@ -137,7 +158,7 @@ class KeyView:
     @property
     def today(self) -> Window:
         """The current UTC day so far."""
-        return self.windows.days.get(int(self.now // 86400)) or Window()
+        return self.windows.days.get(self.day) or Window()
 
     @property
     def month_nanos(self) -> int:
@@ -240,6 +261,8 @@ class Detector(ABC):
     """The explanations that its evidence speaks for, each with a factor on the score."""
     score_max: ClassVar[float] = 8.0
     """No single kind of evidence weighs more than this."""
+    certain: ClassVar[bool] = False
+    """Whether it states a fact, which weighs the same against every key."""
 
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:

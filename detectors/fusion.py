@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from detectors.contract import Detector, Finding
+from detectors.contract import Detector, Finding, KeyView
 from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
 
@@ -25,10 +25,11 @@ DISCOUNT = 0.85
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A detector's finding, capped."""
+    """A detector's finding, capped, and weighed against the key's nature."""
 
     detector: Detector
     finding: Finding
+    weight: float = 1.0
 
     @property
     def causes(self) -> Mapping[Cause, float]:
@@ -38,7 +39,12 @@ class Evidence:
     @property
     def score(self) -> float:
         """Nats, not above what this kind of evidence can weigh."""
-        return min(self.finding.score, self.detector.score_max)
+        return min(self.finding.score, self.detector.score_max) * self.weight
+
+
+def weighed(detector: Detector, finding: Finding, key: KeyView) -> Evidence:
+    """What a detector says about a key, as evidence."""
+    return Evidence(detector, finding, 1.0 if detector.certain else key.weight)
 
 
 @dataclass(frozen=True, slots=True)

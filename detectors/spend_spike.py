@@ -21,8 +21,9 @@ _RECORD_FACTOR = 2.0
 _RECORD_NATS = 3.2
 """… and each factor e beyond it says so much …"""
 _SPREAD_NATS = 2.0
-"""… or less on a key whose hours differ by more than this over it, in standard deviations of their
-logarithm: the records of bursty keys are beaten by as much as their hours differ."""
+"""… or this, over the standard deviation of the logarithm of the key's hours, where that is less:
+the more they differ, the more easily a record is beaten. It binds where the tail does not: early
+on, when the spread is still taken for wide."""
 _MEAN_FACTOR = 8.0
 _MEAN_NATS_MAX = 2.0
 """Beyond so many times an ordinary busy hour, each factor e of an hour says twice as much."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from detectors.contract import Detector, Finding, KeyView
-from detectors.fusion import Conclusion, Evidence, conclude
+from detectors.fusion import Conclusion, Evidence, conclude, weighed
 from pipeline.accept import Batch, Control
 from pipeline.engine import PartitionFold, Rules
 from pipeline.message import Message
@@ -155,7 +155,7 @@ class _Overheard:
     def judge(self, key: KeyView) -> Finding | None:
         finding = self._detector.judge(key)
         if finding is not None:
-            self._ear.hear(key, Evidence(self._detector, finding))
+            self._ear.hear(key, weighed(self._detector, finding, key))
         return finding
 
 

@@ -11,6 +11,7 @@ from detectors.baselines.facets import FacetTable
 from detectors.baselines.newcomers import Newcomer, country_of, evict, network_of
 from detectors.baselines.slices import Place, Slice
 from detectors.baselines.totals import Totals, Window
+from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import LEVEL_DECAY, Level, Volume
 from detectors.baselines.windows import HourWindow
 
@@ -75,6 +76,7 @@ class History(Struct, array_like=True, gc=False):
     """Distinct end users per hour, of hours in which any was named."""
     longest: float = 0.0
     """Input tokens of the longest honest request, slowly forgotten."""
+    unrest: Unrest = field(default_factory=Unrest)
 
     @property
     def learning(self) -> bool:

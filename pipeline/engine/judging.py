@@ -9,15 +9,17 @@ from typing import Final
 import msgspec
 from xxhash import xxh3_64_hexdigest
 
+from detectors.baselines.unrest import Unrest
 from detectors.contract import Detector, Finding, KeyView
 from detectors.discovery import all_detectors
-from detectors.fusion import STRANGERS, Conclusion, Evidence, conclude, risk_of, severity_of
+from detectors.fusion import Evidence, conclude, risk_of, severity_of, weighed
+from pipeline.engine.calm import answered, is_forgiven, is_other, quiet
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
-from pipeline.engine.stored import Calm, OpenIncident
+from pipeline.engine.stored import OpenIncident
 from schemas.calibration import Calibration
 from schemas.fields import epoch, to_dollars
-from schemas.incident import SEVERITIES, Cause, Incident, Signal, Status
+from schemas.incident import SEVERITIES, Incident, Signal, Status
 from schemas.verdict import Verdict
 
 QUIET_SECONDS: Final = {"info": 6 * 3600.0, "ticket": 12 * 3600.0, "page": 24 * 3600.0}
@@ -26,18 +28,6 @@ SIGNAL_SECONDS: Final = 2 * 3600.0
 """A signal that is not repeated for so long no longer counts."""
 REVISIONS_MAX: Final = 100
 """Revisions of one incident; later changes are not emitted."""
-CALM_SECONDS: Final = 7 * 86400.0
-"""How long a verdict of benign holds when it names no end."""
-UNANSWERED_CALM_SECONDS: Final = 3 * 86400.0
-"""How long the same does not page again after an incident that nobody answered; twice as long
-after each further page …"""
-UNANSWERED_PAGES_MAX: Final = 4
-UNANSWERED_MEMORY_SECONDS: Final = 14 * 86400.0
-"""… until the key has been quiet for so long."""
-CALM_MARGIN_NATS: Final = 4.0
-"""How much stronger than what was forgiven new evidence must be."""
-_NOISY_PAGES: Final = 2
-"""A key that paged so often without an answer needs more than another name for it."""
 _WORTH_TELLING_NATS: Final = 1.5
 _WORTH_TELLING_AGAIN_NATS: Final = 4.0
 """A further signal that is news, before a page and after it."""
@@ -59,7 +49,7 @@ def look(
     ended = _end_quiet(state, key_id, now, calibration)
     view = KeyView(key_id, now, state.history, state.windows, state.record)
     evidence = [
-        Evidence(detector, finding)
+        weighed(detector, finding, view)
         for detector in rules.detectors
         if detector.triggers & trigger and (finding := detector.judge(view)) is not None
     ]
@@ -78,8 +68,9 @@ def _weigh(
     incident = state.incident
     remembered = _remembered(incident, evidence, view.now)
     conclusion = conclude([*evidence, *remembered], calibration)
+    state.history.unrest.note(view.day, conclusion.nats)
     severity = severity_of(conclusion.nats, calibration, view.excess_usd_per_hour)
-    forgiven = _is_forgiven(state.calm, conclusion, view.now, calibration)
+    forgiven = is_forgiven(state.calm, conclusion, view.now, calibration)
     if rules.witness is not None and not forgiven:
         rules.witness(view.key_id, view.now, evidence, conclusion.nats)
     if forgiven or (severity == "info" and incident is None):
@@ -138,20 +129,6 @@ def _named(name: str) -> Detector | None:
     return next((each for each in all_detectors() if each.name == name), None)
 
 
-def _is_forgiven(
-    calm: Calm | None, conclusion: Conclusion, now: float, calibration: Calibration
-) -> bool:
-    if calm is None or now >= calm.until:
-        return False
-    if calm.cause is not None and calm.pages < _NOISY_PAGES:
-        # Nobody has answered: another cause is news, and so is the first page.
-        if _is_other(conclusion.cause, calm.cause):
-            return False
-        if calm.nats < calibration.page_nats <= conclusion.nats:
-            return False
-    return conclusion.nats < calm.nats + CALM_MARGIN_NATS
-
-
 def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncident:
     state.incidents += 1
     opened_at = min(epoch(signal.window_start) for signal in fresh.values())
@@ -197,7 +174,7 @@ def _is_news(
 ) -> bool:
     if incident.revision >= REVISIONS_MAX:
         return False
-    if before != incident.severity or _is_other(incident.cause, incident.told_cause):
+    if before != incident.severity or is_other(incident.cause, incident.told_cause):
         return True
     least = _WORTH_TELLING_AGAIN_NATS if before == "page" else _WORTH_TELLING_NATS
     if any(name not in told and signal.score >= least for name, signal in fresh.items()):
@@ -206,11 +183,6 @@ def _is_news(
         incident.spend_nanos
         >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS
     )
-
-
-def _is_other(cause: Cause, told: Cause | None) -> bool:
-    """Whether a cause asks for something else than the one that people were told."""
-    return cause != told and not {cause, told} <= STRANGERS
 
 
 def _emit(  # the parts of a revision
@@ -266,22 +238,9 @@ def _end_quiet(
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
     emitted = _emit(state, key_id, None, "resolved", now, calibration)
-    snoozed = state.calm is not None and state.calm.snoozed and now < state.calm.until
-    pages = _unanswered(state.calm, incident, now)
-    until = now + UNANSWERED_CALM_SECONDS * 2 ** max(0, pages - 1)
-    if snoozed and state.calm is not None:
-        until = max(until, state.calm.until)
-    cause = None if snoozed else incident.cause
-    state.calm = Calm(until=until, nats=incident.nats, snoozed=snoozed, cause=cause, pages=pages)
-    state.incident = None
+    state.calm = quiet(state.calm, incident, now)
+    _end(state, incident)
     return emitted
-
-
-def _unanswered(calm: Calm | None, incident: OpenIncident, now: float) -> int:
-    """Pages in a row that nobody answered, this one included."""
-    recent = calm is not None and now < calm.until + UNANSWERED_MEMORY_SECONDS
-    before = calm.pages if calm is not None and recent else 0
-    return min(UNANSWERED_PAGES_MAX, before + (incident.severity == "page"))
 
 
 def hear(
@@ -298,10 +257,15 @@ def hear(
         return []
     if verdict.verdict == "acknowledge":
         return []
-    until = epoch(verdict.until) if verdict.until is not None else at + CALM_SECONDS
     emitted = _emit(state, key_id, None, "suppressed", at, calibration)
-    state.calm = Calm(until=until, nats=incident.nats, snoozed=verdict.verdict == "snooze")
+    state.calm = answered(incident, verdict)
     if verdict.verdict != "snooze":
         state.history.accept_newcomers(int(state.clock // 3600))
-    state.incident = None
+    _end(state, incident)
     return emitted
+
+
+def _end(state: KeyState, incident: OpenIncident) -> None:
+    state.incident = None
+    if incident.severity == "page":
+        state.history.unrest = Unrest()  # people were told: from now on their word is what counts

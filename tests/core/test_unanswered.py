@@ -4,9 +4,10 @@ from dataclasses import replace
 
 from detectors.contract import Detector, Finding, KeyView
 from pipeline.engine import PartitionFold
-from pipeline.engine.judging import UNANSWERED_CALM_SECONDS
+from pipeline.engine.calm import UNANSWERED_CALM_SECONDS, quiet
+from pipeline.engine.stored import Calm, OpenIncident
 from schemas.fields import epoch
-from schemas.incident import Cause
+from schemas.incident import Cause, Severity
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
     ABROAD,
@@ -71,6 +72,47 @@ def test_what_goes_on_after_a_page_is_told_again_only_when_it_costs_far_more() -
     assert max(times) - min(times) < DAY / 4
 
 
+def ended(severity: Severity, nats: float, cause: Cause = "runaway") -> OpenIncident:
+    return OpenIncident(
+        incident_id="inc-1",
+        revision=1,
+        severity=severity,
+        cause=cause,
+        opened_at=0.0,
+        evidence_at=0.0,
+        nats=nats,
+        spend_nanos=0,
+        emitted_nanos=0,
+        baseline_nanos=0.0,
+        baseline_at=0.0,
+    )
+
+
+def test_a_ticket_neither_ends_the_silence_after_pages_nor_makes_it_lighter() -> None:
+    silence = quiet(quiet(None, ended("page", 9.0), 0.0), ended("page", 9.5), DAY)
+    after = quiet(silence, ended("ticket", 5.0), 2 * DAY)
+    assert (after.until, after.nats, after.pages) == (silence.until, 9.5, 2)
+
+
+def test_a_ticket_of_another_cause_is_forgiven_for_itself() -> None:
+    silence = quiet(None, ended("page", 9.0), 0.0)
+    after = quiet(silence, ended("ticket", 5.0, "leaked"), DAY)
+    assert (after.until, after.nats) == (DAY + UNANSWERED_CALM_SECONDS, 5.0)
+
+
+def test_a_word_of_a_person_outlasts_what_ended_by_itself() -> None:
+    word = Calm(until=7 * DAY, nats=6.0)
+    after = quiet(word, ended("ticket", 11.0), DAY)
+    assert (after.until, after.nats, after.cause) == (7 * DAY, 11.0, None)
+
+
+def test_only_pages_lengthen_a_silence() -> None:
+    silence = quiet(quiet(None, ended("page", 9.0), 0.0), ended("page", 9.0), 4 * DAY)
+    later = silence.until + HOUR
+    after = quiet(silence, ended("ticket", 5.0), later)
+    assert after.until == later + UNANSWERED_CALM_SECONDS
+
+
 class Wavering(Detector):
     """Sure of a page, and of one cause in even hours and another in odd ones."""
 
@@ -97,16 +139,16 @@ def test_another_word_for_strangers_is_no_news_but_the_owners_own_machines_are()
 
 
 def test_of_an_hour_in_doubt_only_the_volume_is_learnt() -> None:
-    few = [each for hour in (12.2, 13.2, 14.2) for each in visitor(workday(8, hour))]
+    few = [each for hour in (18.6, 19.6, 20.6) for each in visitor(workday(8, hour))]
     doubted = run(messages(in_time(office(9)[: len(office(8)) + 90], few), 40))
     state = doubted.fold.state_of(KEY)
     assert state is not None
     assert state.incident is not None
     assert state.incident.severity == "ticket"
     assert [each.hours for each in state.history.newcomers.values()] == [0]
-    assert state.history.volume.last >= workday(8, 13) / HOUR
+    assert state.history.volume.last >= workday(8, 19) / HOUR
 
 
 def visitor(at: float) -> list[UsageEvent]:
-    """A few of the owner's usual requests, from abroad."""
+    """A few of the owner's usual requests, from abroad, when nobody else works any more."""
     return burst(at, 3, seconds=60, client_ip=ABROAD)

@@ -1,0 +1,72 @@
+"""How long an incident that ended keeps its like from paging again: forgiven, but not forgotten."""
+
+from typing import Final
+
+from detectors.fusion import STRANGERS, Conclusion
+from pipeline.engine.stored import Calm, OpenIncident
+from schemas.calibration import Calibration
+from schemas.fields import epoch
+from schemas.incident import Cause
+from schemas.verdict import Verdict
+
+CALM_SECONDS: Final = 7 * 86400.0
+"""How long a verdict of benign holds when it names no end."""
+UNANSWERED_CALM_SECONDS: Final = 3 * 86400.0
+"""How long the same does not page again after an incident that nobody answered; twice as long
+after each further page …"""
+UNANSWERED_PAGES_MAX: Final = 4
+UNANSWERED_MEMORY_SECONDS: Final = 14 * 86400.0
+"""… until the key has been quiet for so long."""
+CALM_MARGIN_NATS: Final = 4.0
+"""How much stronger than what was forgiven new evidence must be."""
+_NOISY_PAGES: Final = 2
+"""A key that paged so often without an answer needs more than another name for it."""
+
+
+def is_forgiven(
+    calm: Calm | None, conclusion: Conclusion, now: float, calibration: Calibration
+) -> bool:
+    """Whether it is no more than what people were told before, or said to be right."""
+    if calm is None or now >= calm.until:
+        return False
+    if calm.cause is not None and calm.pages < _NOISY_PAGES:
+        # Nobody has answered: another cause is news, and so is the first page.
+        if is_other(conclusion.cause, calm.cause):
+            return False
+        if calm.nats < calibration.page_nats <= conclusion.nats:
+            return False
+    return conclusion.nats < calm.nats + CALM_MARGIN_NATS
+
+
+def is_other(cause: Cause, told: Cause | None) -> bool:
+    """Whether a cause asks for something else than the one that people were told."""
+    return cause != told and not {cause, told} <= STRANGERS
+
+
+def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
+    """What follows from a person's word: an incident is snoozed, or was none."""
+    until = epoch(verdict.until) if verdict.until is not None else epoch(verdict.at) + CALM_SECONDS
+    return Calm(until, incident.nats, snoozed=verdict.verdict == "snooze")
+
+
+def quiet(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
+    """What follows when an incident ended by itself, and nobody had answered."""
+    paged = incident.severity == "page"
+    pages = min(UNANSWERED_PAGES_MAX, _unanswered(calm, now) + paged)
+    until = now + UNANSWERED_CALM_SECONDS * 2 ** (max(0, pages - 1) if paged else 0)
+    new = Calm(until, incident.nats, cause=incident.cause, pages=pages)
+    if calm is None or now >= calm.until:
+        return new
+    spoken = calm.cause is None
+    if spoken or not (paged or is_other(incident.cause, calm.cause)):
+        # A ticket does not end a silence, and what ended by itself does not end a person's word.
+        new.until, new.nats = max(until, calm.until), max(incident.nats, calm.nats)
+    if spoken:
+        new.snoozed, new.cause = calm.snoozed, None
+    return new
+
+
+def _unanswered(calm: Calm | None, now: float) -> int:
+    """Pages in a row that nobody answered until now."""
+    recent = calm is not None and now < calm.until + UNANSWERED_MEMORY_SECONDS
+    return calm.pages if calm is not None and recent else 0
