@@ -48,7 +48,7 @@ class Budget(Detector):
     triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.WATCHED
     causes = {"budget": 1.0}
     score_max = 10.0
-    certain = True
+    about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
         # The hour before counts for the time that this one has not lasted yet.

@@ -15,8 +15,8 @@ _HONEST: Final = msgspec.json.decode(
 SHIPPED: Final = Calibration(
     version="shipped-4",
     created_at=datetime(2026, 11, 26, tzinfo=UTC),
-    page_nats=6.5,
-    ticket_nats=4.0,
+    page_nats=6.25,
+    ticket_nats=3.9,
     weights={
         "crowd": 0.7,
         "error_storm": 1.5,
@@ -24,7 +24,6 @@ SHIPPED: Final = Calibration(
         "interleaved": 0.6,
         "model_mix": 1.2,
         "new_client": 1.3,
-        "newcomer_rush": 0.7,
         "token_stuffing": 0.85,
     },
     tails=_HONEST.tails,

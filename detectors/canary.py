@@ -14,7 +14,7 @@ class Canary(Detector):
     triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
     causes = {"leaked": 1.0}
     score_max = 20.0
-    certain = True
+    about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
         if key.record is None or not key.record.canary:

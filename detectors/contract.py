@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from detectors.baselines.history import History, month_of
 from detectors.baselines.newcomers import Newcomer
@@ -62,13 +62,17 @@ _SPREAD_USUAL: Final = 0.7
 _SPREAD_MIN: Final = 0.5
 _SPREAD_MAX: Final = 1.5
 _SPREAD_EASE: Final = 0.5
-"""Evidence against a key whose hours differ by more than usual counts for less: people's keys come
-and go, and it is people who travel, and try new clients and models."""
+"""What is unusual for a key says the less, the more its hours differ from what they usually are: the
+standard deviation of their logarithm, within bounds."""
 _UNREST_EASE: Final = 0.05
 """Each nat that the key's earlier days showed takes so much off."""
 _UPGRADED_MIN: Final = 2.0
 """Requests of the usual models that must be missing before they count as replaced."""
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
+
+
+Subject = Literal["facts", "strangers", "habits"]
+"""Something that is so, somebody who is not the owner, or a key that is not used as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +130,19 @@ class KeyView:
         """The current UTC day since 1970."""
         return int(self.now // 86400)
 
-    @cached_property
-    def weight(self) -> float:
-        """Factor on evidence against a key of its nature; 1 for a steady one without a history."""
-        history = self.history
-        spread = min(max(history.volume.spread.sigma, _SPREAD_MIN), _SPREAD_MAX)
-        steady = (1.0 + _SPREAD_EASE * _SPREAD_USUAL) / (1.0 + _SPREAD_EASE * spread)
-        return steady * (1.0 - _UNREST_EASE * history.unrest.before(self.day))
+    def weight(self, about: Subject) -> float:
+        """Factor on evidence against a key of this nature: 1 where nothing is known of it.
+
+        Facts are facts. Of everything else, what earlier days showed takes some off; and habits are
+        the less telling the more the key's hours differ.
+        """
+        if about == "facts":
+            return 1.0
+        restful = 1.0 - _UNREST_EASE * self.history.unrest.before(self.day)
+        if about == "strangers":
+            return restful
+        spread = min(max(self.history.volume.spread.sigma, _SPREAD_MIN), _SPREAD_MAX)
+        return restful * (1.0 + _SPREAD_EASE * _SPREAD_USUAL) / (1.0 + _SPREAD_EASE * spread)
 
     @cached_property
     def last_5m(self) -> Totals:
@@ -261,8 +271,8 @@ class Detector(ABC):
     """The explanations that its evidence speaks for, each with a factor on the score."""
     score_max: ClassVar[float] = 8.0
     """No single kind of evidence weighs more than this."""
-    certain: ClassVar[bool] = False
-    """Whether it states a fact, which weighs the same against every key."""
+    about: ClassVar[Subject] = "habits"
+    """What its evidence is about, and so what it is weighed by: see `KeyView.weight`."""
 
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:

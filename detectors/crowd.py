@@ -20,6 +20,7 @@ class Crowd(Detector):
     advice = "Revoke and give out separate keys; nobody can tell the strangers apart."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.3, "leaked": 0.6, "exposed": 0.8}
+    about = "strangers"
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:

@@ -25,6 +25,7 @@ class ExposedKey(Detector):
     advice = "Take the key out of the front end, put a server of yours between, rotate the key."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"exposed": 1.0, "shared": 0.5, "leaked": 0.4}
+    about = "strangers"
     score_max = 9.0
 
     def judge(self, key: KeyView) -> Finding | None:

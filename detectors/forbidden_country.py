@@ -21,7 +21,7 @@ class ForbiddenCountry(Detector):
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.9, "exposed": 0.8}
     score_max = 6.0
-    certain = True
+    about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
         allowed = {each.upper() for each in (key.record and key.record.allowed_countries) or ()}

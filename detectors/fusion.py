@@ -44,7 +44,7 @@ class Evidence:
 
 def weighed(detector: Detector, finding: Finding, key: KeyView) -> Evidence:
     """What a detector says about a key, as evidence."""
-    return Evidence(detector, finding, 1.0 if detector.certain else key.weight)
+    return Evidence(detector, finding, key.weight(detector.about))
 
 
 @dataclass(frozen=True, slots=True)

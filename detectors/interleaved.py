@@ -23,6 +23,7 @@ class Interleaved(Detector):
     advice = "One of the two is not the owner: ask which, and revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.1, "leaked": 1.0}
+    about = "strangers"
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:

@@ -26,6 +26,7 @@ class NewClient(Detector):
     advice = "Look at the client's name: does anybody in the team use it?"
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.95, "exposed": 0.95, "hygiene": 0.5}
+    about = "strangers"
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:

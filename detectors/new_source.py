@@ -40,6 +40,7 @@ class NewSource(Detector):
     advice = "Ask the owner whether the place is theirs. If nobody knows it, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.95, "exposed": 0.95, "hygiene": 0.4}
+    about = "strangers"
 
     def judge(self, key: KeyView) -> Finding | None:
         newcomers = key.newcomers

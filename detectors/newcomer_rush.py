@@ -19,6 +19,7 @@ class NewcomerRush(Detector):
     advice = "Compare the sources; if the new ones are not a planned roll-out, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.9, "exposed": 0.9}
+    about = "strangers"
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:

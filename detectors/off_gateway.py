@@ -24,7 +24,7 @@ class OffGateway(Detector):
     triggers = Trigger.CONTROL
     causes = {"off_gateway": 1.0}
     score_max = 14.0
-    certain = True
+    about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
         gap = key.history.books.gap

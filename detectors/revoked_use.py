@@ -20,7 +20,7 @@ class RevokedUse(Detector):
     triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
     causes = {"revoked_use": 1.5}
     score_max = 12.0
-    certain = True
+    about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
         status, since = _death(key)

@@ -5,7 +5,7 @@ import pytest
 from detectors.baselines.history import History
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.windows import Windows
-from detectors.contract import Finding, KeyView
+from detectors.contract import Finding, KeyView, Subject
 from detectors.discovery import all_detectors
 from detectors.fusion import weighed
 from tests.support.events import DAY, KEY, START
@@ -13,12 +13,12 @@ from tests.support.events import DAY, KEY, START
 DETECTORS = {each.name: each for each in all_detectors()}
 
 
-def weight(spread: float = 0.7, earlier: float = 0.0) -> float:
+def weight(spread: float = 0.7, earlier: float = 0.0, about: Subject = "habits") -> float:
     """Of evidence against a key whose hours differ by so much, and whose days showed so much."""
     history = History(first_seen=START)
     history.volume.spread.n, history.volume.spread.variance = 300.0, spread**2
     history.unrest.note(int(START // DAY), earlier)
-    return KeyView(KEY, START + DAY, history, Windows()).weight
+    return KeyView(KEY, START + DAY, history, Windows()).weight(about)
 
 
 def test_today_counts_from_tomorrow_on() -> None:
@@ -53,10 +53,15 @@ def test_evidence_weighs_less_against_a_key_that_comes_and_goes() -> None:
     assert weight(spread=9.0) == weight(spread=1.6) > 0.7
 
 
+def test_that_the_owner_comes_and_goes_says_nothing_of_strangers() -> None:
+    assert weight(spread=1.2, about="strangers") == weight(spread=0.4, about="strangers") == 1.0
+    assert weight(earlier=4.0, about="strangers") < 0.85
+
+
 def test_a_fact_weighs_the_same_against_every_key() -> None:
     history = History(first_seen=START)
     history.unrest.note(int(START // DAY), 8.0)
     view = KeyView(KEY, START + DAY, history, Windows())
     finding = Finding(4.0, "A sentence.", START)
     assert weighed(DETECTORS["canary"], finding, view).score == 4.0
-    assert weighed(DETECTORS["off_hours"], finding, view).score == 4.0 * view.weight < 3.0
+    assert weighed(DETECTORS["off_hours"], finding, view).score == 4.0 * view.weight("habits") < 3.0
