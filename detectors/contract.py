@@ -62,8 +62,8 @@ _SPREAD_USUAL: Final = 0.7
 _SPREAD_MIN: Final = 0.5
 _SPREAD_MAX: Final = 1.5
 _SPREAD_EASE: Final = 0.5
-"""What is unusual for a key says the less, the more its hours differ from what they usually are: the
-standard deviation of their logarithm, within bounds."""
+"""What is unusual for a key says the less, the more its hours differ from what they usually are:
+the standard deviation of their logarithm, within bounds."""
 _UNREST_EASE: Final = 0.05
 """Each nat that the key's earlier days showed takes so much off."""
 _UPGRADED_MIN: Final = 2.0

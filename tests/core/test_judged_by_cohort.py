@@ -39,9 +39,13 @@ def calibration() -> Calibration:
     """For a page the theft is too little, but for those that are steady."""
     heard: list[float] = []
     run(traffic(), PartitionFold(replace(rules(), witness=lambda *said: heard.append(said[3]))))
-    fleet = 1.5 * max(heard)
+    fleet = 1.8 * max(heard)  # what is remembered of a ticket adds to it
     return msgspec.structs.replace(
-        SHIPPED, version="2", page_nats=fleet, ticket_nats=fleet / 2, cohorts={"prod": fleet / 2}
+        SHIPPED,
+        version="2",
+        page_nats=fleet,
+        ticket_nats=fleet / 2.4,
+        cohorts={"prod": fleet / 2.4},
     )
 
 
