@@ -160,14 +160,17 @@ async def test_kills_at_three_points_change_nothing(
     config = Config.model_construct(kafka=topics)
     async with watch(topics) as log:
         with Installation(config, tmp_path) as here:
-            # While the first incident is sent, window totals later, states later still.
+            # While the first incident is sent, window totals later, states later still. A worker
+            # folds so much at once that the last checkpoint may be there before the last kill.
+            amid = 0
             for topic, share in ((INCIDENTS, 1.0), (SPEND_WINDOWS, 3 / 4), (DETECT_STATE, 1 / 2)):
                 victim = here.start("run", "--role", "detect")
                 await here.until(partial(log.is_down_to, share), wanted=True)
                 length = await log.length(topic)
                 await here.until(partial(log.is_longer, topic, length), wanted=True)
                 await asyncio.to_thread(here.kill, victim)
-                assert await log.unread() > 0, "the kill came too late to show anything"
+                amid += await log.unread() > 0
+            assert amid, "the kills came too late to show anything"
             here.start("run", "--role", "detect")
             await here.until(log.unread, 0)
             await asyncio.to_thread(here.stop)
