@@ -11,12 +11,13 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -146,7 +147,7 @@ async def test_faust_says_what_a_replay_says(
             for _ in range(workers):
                 here.start("run", "--role", "detect")
             await here.until(lambda: _members(topics), workers)
-            await _publish(topics, replayed.recording)
+            await _publish(topics, _log(replayed.recording))
             await here.until(log.unread, 0)
             await asyncio.to_thread(here.stop)
     await _assert_the_same(replayed, topics)
@@ -156,24 +157,23 @@ async def test_kills_at_three_points_change_nothing(
     kafka: Broker, replayed: Replayed, topics: Kafka, tmp_path: Path
 ) -> None:
     kafka.require_transactions()
-    await _publish(topics, replayed.recording)
+    first, *later = _parts(replayed.recording)
+    await _publish(topics, first)
     config = Config.model_construct(kafka=topics)
     async with watch(topics) as log:
         with Installation(config, tmp_path) as here:
-            # While the first incident is sent, window totals later, states later still. A worker
-            # folds so much at once that the last checkpoint may be there before the last kill.
-            amid = 0
-            for topic, share in ((INCIDENTS, 1.0), (SPEND_WINDOWS, 3 / 4), (DETECT_STATE, 1 / 2)):
-                victim = here.start("run", "--role", "detect")
-                await here.until(partial(log.is_down_to, share), wanted=True)
+            # Each time more comes in when incidents, window totals or states begin to be sent, and
+            # the worker is killed over it.
+            for topic, more in zip((INCIDENTS, SPEND_WINDOWS, DETECT_STATE), later, strict=True):
                 length = await log.length(topic)
+                victim = here.start("run", "--role", "detect")
                 await here.until(partial(log.is_longer, topic, length), wanted=True)
+                await _publish(topics, more)
                 await asyncio.to_thread(here.kill, victim)
-                amid += await log.unread() > 0
-            assert amid, "the kills came too late to show anything"
-            last = here.start("run", "--role", "detect")
+                assert await log.unread() > 0, "the kill came too late to show anything"
+            here.start("run", "--role", "detect")
             await here.until(log.unread, 0)
-            await asyncio.to_thread(here.kill, last)  # what is committed is all there is to know
+            await asyncio.to_thread(here.stop)
     await _assert_the_same(replayed, topics)
 
 
@@ -191,10 +191,6 @@ class Watch:
     async def is_longer(self, topic: Topic, length: int) -> bool:
         """Whether a topic has become longer than it was."""
         return await self.length(topic) > length
-
-    async def is_down_to(self, share: float) -> bool:
-        """Whether at most this share of the log is unread."""
-        return await self.unread() <= share * await self.length(USAGE_EVENTS)
 
     async def unread(self) -> int:
         """Messages of the log that no committed offset covers."""
@@ -234,13 +230,24 @@ async def _members(kafka: Kafka) -> int:
     return len(members) if state == "Stable" else 0
 
 
-async def _publish(kafka: Kafka, recording: Recording) -> None:
-    """The recording on Kafka: each key's records in the order of the recording."""
+def _log(recording: Recording) -> list[Message]:
+    return list(merge(recording, FLEET.span[1]))
+
+
+def _parts(recording: Recording) -> list[list[Message]]:
+    """The log in four parts, of which the first is half of it."""
+    log = _log(recording)
+    cuts = [0, *(len(log) * sixths // 6 for sixths in (3, 4, 5)), len(log)]
+    return [log[begins:ends] for begins, ends in pairwise(cuts)]
+
+
+async def _publish(kafka: Kafka, log: Sequence[Message]) -> None:
+    """Messages on Kafka: each key's records in their order."""
     name = topic_name(kafka, USAGE_EVENTS)
     async with AIOKafkaProducer(**producer_settings(kafka)) as producer:
         sent = [
             await producer.send(name, value, partition=place, headers=encode_headers(headers))
-            for message in merge(recording, FLEET.span[1])
+            for message in log
             for place, value, headers in _records(message, kafka.partitions)
         ]
         await asyncio.gather(*sent)
