@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, span
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import dollars, span
 
 _DAY_SECONDS = 86_400.0
 _OVER = 1.5

@@ -3,7 +3,8 @@
 import math
 from collections.abc import Mapping
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, span
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import span
 from schemas.incident import Cause
 
 _PAUSE_SECONDS = 3 * 86_400.0

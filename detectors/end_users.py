@@ -2,7 +2,8 @@
 
 import math
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, times
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import times
 
 _HOURS_MIN = 8
 """Hours with end users that must be known: a gateway that has begun to name them is no news."""

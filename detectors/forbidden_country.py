@@ -1,6 +1,7 @@
 """Use from a country that the owner of the key never allowed."""
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, span
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import span
 
 _FIRST_NATS = 4.0
 """One request may be somebody at an airport …"""

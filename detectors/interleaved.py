@@ -1,6 +1,7 @@
 """Two distant places use the key at the same time."""
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, span
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import span
 
 _EXEMPT = ("hosting", "cdn", "vpn", "tor", "private")
 _BOTH_MIN = 2

@@ -3,7 +3,8 @@
 import math
 
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import dollars
 
 _SHARE = 0.5
 _DEAR_NATS = 1.2

@@ -3,7 +3,8 @@
 import re
 
 from detectors.baselines.newcomers import Newcomer
-from detectors.contract import Detector, Finding, KeyView, Trigger, span
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import span
 
 _FROM_NEWCOMER = 0.6
 _FROM_OWN = 0.25

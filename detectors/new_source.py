@@ -4,7 +4,8 @@ import math
 import re
 
 from detectors.baselines.newcomers import Newcomer
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, span
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import dollars, span
 
 _WEIGHTS = (0.0, 0.6, 0.85, 1.0)
 """Share of the surprise that counts after so many requests: one may be a stray."""

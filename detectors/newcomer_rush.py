@@ -2,7 +2,8 @@
 
 import math
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import dollars
 
 _REQUESTS_MIN = 8
 _NANOS_MIN = 100_000_000

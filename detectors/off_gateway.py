@@ -2,7 +2,8 @@
 
 import math
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import dollars
 
 _TOLERANCE = 0.1
 """Share of the bill that rounding and cut-off requests explain."""

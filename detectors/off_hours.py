@@ -2,7 +2,8 @@
 
 import math
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.words import dollars
 
 _DAYS_NEEDED = 3.0
 """Days of this kind that must be known before an hour can be called unusual."""

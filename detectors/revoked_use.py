@@ -1,6 +1,7 @@
 """A key that was revoked or rotated, or that expired, is still in use."""
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, span
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import span
 from schemas.fields import epoch
 
 _GRACE_SECONDS = 120.0

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from detectors.baselines.slices import slice_of
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.words import dollars, times
 
 _MINUTES = 10
 _PER_MINUTE_MIN = 5.0

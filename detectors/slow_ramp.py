@@ -1,6 +1,7 @@
 """Use that creeps up, hour by hour, too slowly for any single window to stand out."""
 
-from detectors.contract import Detector, Finding, KeyView, Trigger, times
+from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import times
 
 _ALARM = 10.0
 

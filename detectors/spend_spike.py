@@ -4,9 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from detectors.baselines.level import SPREAD_FLOOR
 from detectors.baselines.totals import Totals
-from detectors.baselines.volume import SPREAD_FLOOR
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.words import dollars
 from schemas.incident import Cause
 
 _FLOOR_NANOS = 200_000_000.0

@@ -4,7 +4,8 @@ import math
 from typing import NamedTuple
 
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger, dollars, times, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.words import dollars, times
 
 _REQUESTS_MIN = 3
 _RECORD_FACTOR = 2.5

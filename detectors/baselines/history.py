@@ -8,11 +8,12 @@ from msgspec import Struct, field
 
 from detectors.baselines.billing import Books
 from detectors.baselines.facets import FacetTable
+from detectors.baselines.level import LEVEL_DECAY, Level
 from detectors.baselines.newcomers import Newcomer, country_of, evict, network_of
 from detectors.baselines.slices import Place, Slice
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.unrest import Unrest
-from detectors.baselines.volume import LEVEL_DECAY, Level, Volume
+from detectors.baselines.volume import Volume
 from detectors.baselines.windows import HourWindow
 
 YOUNG_HOURS = 8.0
@@ -77,6 +78,7 @@ class History(Struct, array_like=True, gc=False):
     longest: float = 0.0
     """Input tokens of the longest honest request, slowly forgotten."""
     unrest: Unrest = field(default_factory=Unrest)
+    """Evidence of its own days."""
 
     @property
     def learning(self) -> bool:

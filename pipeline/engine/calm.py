@@ -49,10 +49,10 @@ def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
     return Calm(until, incident.nats, snoozed=verdict.verdict == "snooze")
 
 
-def quiet(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
+def unanswered(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
     """What follows when an incident ended by itself, and nobody had answered."""
     paged = incident.severity == "page"
-    pages = min(UNANSWERED_PAGES_MAX, _unanswered(calm, now) + paged)
+    pages = min(UNANSWERED_PAGES_MAX, _pages_in_a_row(calm, now) + paged)
     until = now + UNANSWERED_CALM_SECONDS * 2 ** (max(0, pages - 1) if paged else 0)
     new = Calm(until, incident.nats, cause=incident.cause, pages=pages)
     if calm is None or now >= calm.until:
@@ -66,7 +66,7 @@ def quiet(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
     return new
 
 
-def _unanswered(calm: Calm | None, now: float) -> int:
-    """Pages in a row that nobody answered until now."""
+def _pages_in_a_row(calm: Calm | None, now: float) -> int:
+    """Pages that nobody answered until now."""
     recent = calm is not None and now < calm.until + UNANSWERED_MEMORY_SECONDS
     return calm.pages if calm is not None and recent else 0

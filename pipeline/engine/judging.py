@@ -13,7 +13,7 @@ from detectors.baselines.unrest import Unrest
 from detectors.contract import Detector, Finding, KeyView
 from detectors.discovery import all_detectors
 from detectors.fusion import Evidence, conclude, risk_of, severity_of, weighed
-from pipeline.engine.calm import answered, is_forgiven, is_other, quiet
+from pipeline.engine.calm import answered, is_forgiven, is_other, unanswered
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
@@ -238,7 +238,7 @@ def _end_quiet(
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
     emitted = _emit(state, key_id, None, "resolved", now, calibration)
-    state.calm = quiet(state.calm, incident, now)
+    state.calm = unanswered(state.calm, incident, now)
     _end(state, incident)
     return emitted
 

@@ -1,4 +1,4 @@
-"""Folding a partition of the log, message by message."""
+"""Folding a partition of the log: messages are sorted by key, and each key's events folded."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from detectors.contract import Detector, Finding, KeyView
 from pipeline.engine import PartitionFold
-from pipeline.engine.calm import UNANSWERED_CALM_SECONDS, quiet
+from pipeline.engine.calm import UNANSWERED_CALM_SECONDS, unanswered
 from pipeline.engine.stored import Calm, OpenIncident
 from schemas.fields import epoch
 from schemas.incident import Cause, Severity
@@ -89,27 +89,27 @@ def ended(severity: Severity, nats: float, cause: Cause = "runaway") -> OpenInci
 
 
 def test_a_ticket_neither_ends_the_silence_after_pages_nor_makes_it_lighter() -> None:
-    silence = quiet(quiet(None, ended("page", 9.0), 0.0), ended("page", 9.5), DAY)
-    after = quiet(silence, ended("ticket", 5.0), 2 * DAY)
+    silence = unanswered(unanswered(None, ended("page", 9.0), 0.0), ended("page", 9.5), DAY)
+    after = unanswered(silence, ended("ticket", 5.0), 2 * DAY)
     assert (after.until, after.nats, after.pages) == (silence.until, 9.5, 2)
 
 
 def test_a_ticket_of_another_cause_is_forgiven_for_itself() -> None:
-    silence = quiet(None, ended("page", 9.0), 0.0)
-    after = quiet(silence, ended("ticket", 5.0, "leaked"), DAY)
+    silence = unanswered(None, ended("page", 9.0), 0.0)
+    after = unanswered(silence, ended("ticket", 5.0, "leaked"), DAY)
     assert (after.until, after.nats) == (DAY + UNANSWERED_CALM_SECONDS, 5.0)
 
 
 def test_a_word_of_a_person_outlasts_what_ended_by_itself() -> None:
     word = Calm(until=7 * DAY, nats=6.0)
-    after = quiet(word, ended("ticket", 11.0), DAY)
+    after = unanswered(word, ended("ticket", 11.0), DAY)
     assert (after.until, after.nats, after.cause) == (7 * DAY, 11.0, None)
 
 
 def test_only_pages_lengthen_a_silence() -> None:
-    silence = quiet(quiet(None, ended("page", 9.0), 0.0), ended("page", 9.0), 4 * DAY)
+    silence = unanswered(unanswered(None, ended("page", 9.0), 0.0), ended("page", 9.0), 4 * DAY)
     later = silence.until + HOUR
-    after = quiet(silence, ended("ticket", 5.0), later)
+    after = unanswered(silence, ended("ticket", 5.0), later)
     assert after.until == later + UNANSWERED_CALM_SECONDS
 
 
