@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import pytest
 
+from detectors.baselines.unrest import Unrest
 from pipeline.engine import PartitionFold
 from pipeline.message import Message
 from schemas.fields import epoch
@@ -65,6 +66,20 @@ def goes_on(outcome: Outcome, *parts: Sequence[UsageEvent]) -> list[Incident]:
 
 def again(at: float) -> list[UsageEvent]:
     return burst(at, 400, **LOOP)
+
+
+def unrest_of(outcome: Outcome) -> Unrest:
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    return state.history.unrest
+
+
+def test_what_nobody_was_told_is_held_against_later_evidence_and_a_page_is_not() -> None:
+    """People were told of a page: from then on their word is what counts."""
+    outcome, incident = paged()
+    assert unrest_of(outcome).today > 1.0
+    say(outcome, "benign", incident)
+    assert unrest_of(outcome) == Unrest()
 
 
 @pytest.mark.parametrize("what", ["benign", "expected"])
