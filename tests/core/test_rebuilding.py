@@ -102,3 +102,13 @@ def test_what_was_moved_before_the_rebuild_is_not_moved_again() -> None:
     for key, raw in states.items():
         fold.restore(key, raw)
     assert len(run(log, fold).moved) == 1
+
+
+@pytest.mark.parametrize("together", [1, 4])
+def test_a_key_that_is_ahead_of_its_partition_takes_nothing_twice(together: int) -> None:
+    """Without transactions a crash may leave states in the log, and not the position."""
+    whole = run(LOG, partition())
+    ahead = {key: raw for key, raw in stored(run(LOG[:2], partition())).items() if key == KEY}
+    again = run(LOG, restored(ahead), together=together)
+    assert stored(again) == stored(whole)
+    assert again.fold.counts == {"already_folded": 5, "folded": 8}
