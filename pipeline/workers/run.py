@@ -13,6 +13,7 @@ from types import FrameType
 from pipeline.config import Config, ConfigError
 from pipeline.form import form
 from pipeline.garbage import collect_seldom
+from pipeline.huge_pages import use_huge_pages
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.roles import ROLES
 from pipeline.workers.connection import group_name, topic_name
@@ -62,6 +63,7 @@ def start_role(name: str, config: Config) -> None:
     from pipeline.workers.compose import build_role  # noqa: PLC0415
 
     collect_seldom()
+    use_huge_pages()
     counts = Metrics(WORKER_METRICS)
     role = build_role(name, config, counts)
     if config.metrics_port is not None:

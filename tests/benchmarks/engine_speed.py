@@ -11,6 +11,7 @@ from pipeline.config import Config
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.evaluate.tables import table
 from pipeline.garbage import collect_seldom
+from pipeline.huge_pages import gather
 from pipeline.message import Message
 from tests.benchmarks.compiled import compiled
 from tests.benchmarks.harness import Figures, Options, Stopwatch, say, timed
@@ -120,6 +121,7 @@ def _run(known: Load, rules: Rules, checkpoint_groups: int | None = None) -> Run
     for group in _groups(messages[:warm]):
         fold.fold(*group)
     fold.checkpoint()
+    gather()  # as a worker has done soon after its start
     with timed() as watch:
         for number, group in enumerate(_groups(messages[warm:]), start=1):
             incidents += len(fold.fold(*group).incidents)
