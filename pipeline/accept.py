@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
+from xxhash import xxh3_64_intdigest
 
 from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Source
 from pipeline.message import Message
 from schemas.calibration import Calibration
-from schemas.codec import Refused, decode_control, decode_event, decode_events
+from schemas.codec import Refused, decode_control, decode_event, decode_lines
 from schemas.dead_letter import DeadLetter, Reason, pack_payload
 from schemas.fields import utc
 from schemas.gateway_use import UseQuestion
@@ -34,30 +35,53 @@ _CONTROLS: Final[dict[str, type[Control]]] = {
 }
 
 
-class Accepted(Struct, gc=False):
-    """An event that is fit to be folded."""
+class Use(Struct, gc=False):
+    """One request, as far as it counts: what is kept of an event until its key's run is folded.
 
-    event: UsageEvent
+    Ten thousand wait in a group. Whole events would not fit into the processor's caches, and to
+    make and free them there would cost as much as to fold them.
+    """
+
     at: float
     """`occurred_at` in Unix seconds."""
-    nanos: int
-    """Cost in nano-dollars; 0 when no price is known."""
-    priced: bool
-    source: Source | None
-    index: int
-    """Line within the message."""
-    token: str = ""
+    digest: int
+    """Hash of the event id."""
+    token: str
     """Names the slice of its kind of request."""
+    source: Source | None
+    nanos: int
+    """Nano-dollars; 0 when no price is known."""
+    priced: bool
+    failed: bool
+    lost: bool
+    """It had an address that says nothing."""
+    input_tokens: int
+    output_tokens: int
+    user: str | None
+    message: Message
+    """What brought it …"""
+    index: int
+    """… in which line."""
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands in the log."""
+        return self.message.offset, self.index
 
 
 class Batch:
     """What a message held."""
 
-    __slots__ = ("controls", "dead_letters", "events", "message")
+    __slots__ = ("controls", "dead_letters", "events", "key_ids", "message", "uses")
 
     def __init__(self, message: Message) -> None:
         self.message = message
-        self.events: list[Accepted] = []
+        self.uses: list[Use] = []
+        """What is fit to be folded …"""
+        self.key_ids: list[str] = []
+        """… and into which keys."""
+        self.events: list[UsageEvent] = []
+        """The same as it was sent, for those who asked for it."""
         self.controls: list[Control] = []
         self.dead_letters: list[DeadLetter] = []
 
@@ -70,54 +94,62 @@ class Acceptor:
         self._kinds = kinds
         self._future_seconds = future_seconds
 
-    def accept(self, message: Message) -> Batch:
-        """Everything in a message; nothing in it raises."""
+    def accept(self, message: Message, *, whole: bool = False) -> Batch:
+        """Everything in a message; nothing in it raises.
+
+        Args:
+            message: of the log.
+            whole: whether the events are asked for, besides what counts of them.
+        """
         batch = Batch(message)
         if message.record != "usage":
             self._control(message, batch)
         elif message.headers.get(CONTENT_TYPE_HEADER) == NDJSON:
-            self._packed(message, batch)
+            self._take(decode_lines(message.value), batch, whole=whole)
+            if not batch.uses and not batch.dead_letters:
+                batch.dead_letters.append(refusal(message, 0, b"", _EMPTY))
         else:
-            self._line(message, 0, message.value, batch)
+            self._take([(0, message.value, _decoded(message.value))], batch, whole=whole)
         return batch
 
-    def _packed(self, message: Message, batch: Batch) -> None:
-        events = decode_events(message.value)
-        if events:
-            self._take(message, enumerate(events), batch)
-            return
-        lines = message.value.split(b"\n")
-        filled = [(index, line) for index, line in enumerate(lines) if line.strip()]
-        if not filled:
-            batch.dead_letters.append(refusal(message, 0, b"", _EMPTY))
-        for index, line in filled:
-            self._line(message, index, line, batch)
-
-    def _line(self, message: Message, index: int, raw: bytes, batch: Batch) -> None:
-        try:
-            event = decode_event(raw)
-        except Refused as refused:
-            batch.dead_letters.append(refusal(message, index, raw, refused))
-        else:
-            self._take(message, ((index, event),), batch)
-
     def _take(
-        self, message: Message, events: Iterable[tuple[int, UsageEvent]], batch: Batch
+        self, lines: Iterable[tuple[int, bytes, UsageEvent | Refused]], batch: Batch, *, whole: bool
     ) -> None:
+        message = batch.message
         newest = message.appended_at + self._future_seconds
-        price, kind_of, accepted = self._pricer.price, self._kinds.of, batch.events
-        for index, event in events:
+        price, kind_of = self._pricer.price, self._kinds.of
+        uses, key_ids = batch.uses, batch.key_ids
+        for index, line, event in lines:
+            if isinstance(event, Refused):
+                batch.dead_letters.append(refusal(message, index, line, event))
+                continue
             at = event.occurred_at
             if not isinstance(at, float):
                 at = at.timestamp()
             if not OLDEST <= at <= newest:
-                raw, refused = raw_line(message, index), _bad_time(at)
-                batch.dead_letters.append(refusal(message, index, raw, refused))
+                batch.dead_letters.append(refusal(message, index, line, _bad_time(at)))
                 continue
             nanos, kind = price(event), kind_of(event)
-            accepted.append(
-                Accepted(event, at, nanos or 0, nanos is not None, kind.source, index, kind.token)
+            source = kind.source
+            use = Use(
+                at,
+                xxh3_64_intdigest(event.event_id.encode()),
+                kind.token,
+                source,
+                nanos or 0,
+                nanos is not None,
+                event.status >= 400,
+                source is None and event.client_ip is not None,
+                event.input_tokens,
+                event.output_tokens,
+                event.end_user,
+                message,
+                index,
             )
+            uses.append(use)
+            key_ids.append(event.key_id)
+            if whole:
+                batch.events.append(event)
 
     @staticmethod
     def _control(message: Message, batch: Batch) -> None:
@@ -129,6 +161,13 @@ class Acceptor:
             batch.controls.append(decode_control(message.value, kind))
         except Refused as refused:
             batch.dead_letters.append(refusal(message, 0, message.value, refused))
+
+
+def _decoded(raw: bytes) -> UsageEvent | Refused:
+    try:
+        return decode_event(raw)
+    except Refused as refused:
+        return refused
 
 
 _UNKNOWN: Final = Refused("unknown_record", "the leakline-record header names no known record")
@@ -143,9 +182,14 @@ def _bad_time(at: float) -> Refused:
 
 def raw_line(message: Message, index: int) -> bytes:
     """One line of a message: the whole of it when it is not packed."""
+    return raw_lines(message)[index]
+
+
+def raw_lines(message: Message) -> list[bytes]:
+    """The lines of a message: one when it is not packed."""
     if message.headers.get(CONTENT_TYPE_HEADER) != NDJSON:
-        return message.value
-    return message.value.split(b"\n")[index]
+        return [message.value]
+    return message.value.split(b"\n")
 
 
 def refusal(message: Message, index: int, raw: bytes, refused: Refused) -> DeadLetter:

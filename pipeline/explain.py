@@ -78,7 +78,10 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
 
 
 def _about(batch: Batch, key_id: str, join: Join) -> Batch:
-    batch.events = [each for each in batch.events if each.event.key_id == key_id]
+    batch.uses = [
+        use for each, use in zip(batch.key_ids, batch.uses, strict=True) if each == key_id
+    ]
+    batch.key_ids = [key_id] * len(batch.uses)
     batch.controls = [
         each
         for control in batch.controls
@@ -105,11 +108,11 @@ def _joined(
 
 
 def _count(found: Explanation, batch: Batch) -> None:
-    for accepted in batch.events:
+    for use in batch.uses:
         found.events += 1
-        found.spend_usd += to_dollars(accepted.nanos)
-        found.first_at = min(accepted.at, found.first_at or accepted.at)
-        found.last_at = max(accepted.at, found.last_at or accepted.at)
+        found.spend_usd += to_dollars(use.nanos)
+        found.first_at = min(use.at, found.first_at or use.at)
+        found.last_at = max(use.at, found.last_at or use.at)
 
 
 class _Ear:

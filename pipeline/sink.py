@@ -27,7 +27,7 @@ from pipeline.store.rows import (
     USAGE_EVENTS,
     VERDICTS,
     Table,
-    precedences,
+    positioned,
 )
 from schemas import topics
 from schemas.codec import Refused, decode_record
@@ -170,10 +170,7 @@ class SinkStage:
         known = self._by_topic.get(message.topic)
         if known is None:
             # Control records have topics of their own, and detection publishes the dead letters.
-            events = self._acceptor.accept(message).events
-            self._usage.records.extend(
-                zip(precedences(message.offset, len(events)), events, strict=True)
-            )
+            self._usage.records.extend(positioned(self._acceptor.accept(message, whole=True)))
             return
         body, buffer = known
         try:

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -21,8 +22,7 @@ _FIELD = re.compile(r"`?\$\.(\w+)")
 _REQUIRED = frozenset({"event_id", "occurred_at", "key_id"})
 CONTROL_BYTES_MAX: Final = 16 * 1024
 """Bytes of a control record; a key's state holds its registry entry."""
-_LONG: Final = 16_384
-"""Bytes from which one pass over all lines is quicker than a call for each."""
+_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KEY_IDS = frozenset({"key_id", "provider_key_id"})
 _QUOTED = re.compile(r"\s*'.*", re.DOTALL)
 
@@ -51,49 +51,38 @@ def decode_event(raw: bytes) -> UsageEvent:
         raise Refused("too_large", f"{len(raw)} bytes; at most {MESSAGE_BYTES_MAX} are taken")
     try:
         event = _EVENT.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         raise explain(raw, error) from None
     if _suspicious(raw):
         event = redacted(event)
     if len(event.key_id) > IDENTIFIER_LENGTH_MAX:
-        raise Refused("identifier_length", f"key_id is longer than {IDENTIFIER_LENGTH_MAX}")
+        raise _long_key()
     return event
 
 
-def decode_events(body: bytes) -> list[UsageEvent] | None:
-    """The events of NDJSON, one a line; None when any line needs a look of its own."""
-    if len(body) > MESSAGE_BYTES_MAX:
-        return None
-    try:
-        events = _lines(body.removesuffix(b"\n"))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if _suspicious(body):
-        events = [redacted(event) for event in events]
-    if max([len(event.key_id) for event in events]) > IDENTIFIER_LENGTH_MAX:
-        return None
-    return events
+def decode_lines(body: bytes) -> Iterator[tuple[int, bytes, UsageEvent | Refused]]:
+    """The lines of NDJSON: number, text, and the event or why there is none; no blank lines.
+
+    One at a time: what is let go before the next one is made leaves it a place near at hand.
+    """
+    decode: Callable[[bytes], UsageEvent] = decode_event
+    if len(body) <= MESSAGE_BYTES_MAX and not _suspicious(body):
+        decode = _EVENT.decode
+    for index, line in enumerate(body.split(b"\n")):
+        try:
+            event = decode(line)
+        except Refused as refused:
+            if line.strip():
+                yield index, line, refused
+        except _UNDECODABLE as error:
+            if line.strip():
+                yield index, line, explain(line, error)
+        else:
+            yield index, line, event if len(event.key_id) <= IDENTIFIER_LENGTH_MAX else _long_key()
 
 
-def _lines(body: bytes) -> list[UsageEvent]:
-    """One event a line, or an exception."""
-    if len(body) >= _LONG:
-        events: list[UsageEvent] = _EVENT.decode_lines(body)
-        if _are_lines(body, len(events)):
-            return events
-    return [_EVENT.decode(line) for line in body.split(b"\n")]
-
-
-def _are_lines(body: bytes, count: int) -> bool:
-    """Whether so many objects stand on a line each, as the decoder of lines does not insist on."""
-    import numpy as np  # noqa: PLC0415 - `leakline --help` has no use for it
-
-    if not (body.startswith(b"{") and body.endswith(b"}")):
-        return False
-    letters = np.frombuffer(body, dtype=np.uint8)
-    ends = np.flatnonzero(letters == ord("\n"))
-    between = letters[ends - 1] == ord("}"), letters[ends + 1] == ord("{")
-    return len(ends) + 1 == count and bool(between[0].all() and between[1].all())
+def _long_key() -> Refused:
+    return Refused("identifier_length", f"key_id is longer than {IDENTIFIER_LENGTH_MAX}")
 
 
 def redacted(record: T) -> T:
@@ -131,7 +120,7 @@ def decode_record(raw: bytes, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(raw, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except _UNDECODABLE as error:
         raise explain(raw, error) from None
 
 

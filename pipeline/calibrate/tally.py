@@ -57,11 +57,12 @@ class Tally:
         for control in chain.from_iterable(batch.controls for batch in batches):
             if isinstance(control, KeyRecord):
                 self.environments[control.key_id] = control.environment
-        for accepted in chain.from_iterable(batch.events for batch in batches):
-            seen = self.watched.get(accepted.event.key_id)
-            if seen is None:
-                seen = self.watched[accepted.event.key_id] = Watched(accepted.at, accepted.at)
-            seen.see(accepted.at)
+        for batch in batches:
+            for key_id, use in zip(batch.key_ids, batch.uses, strict=True):
+                seen = self.watched.get(key_id)
+                if seen is None:
+                    seen = self.watched[key_id] = Watched(use.at, use.at)
+                seen.see(use.at)
         for page in pages(results.incidents):
             self.paged[page.key_id].append(page.at)
 

@@ -14,8 +14,8 @@ from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window, add_up
 from detectors.baselines.windows import HourWindow, MinuteWindow
 from detectors.contract import Trigger
+from pipeline.accept import Use
 from pipeline.engine.state import KeyState, Pending, Tally
-from pipeline.engine.use import Use
 from pipeline.enrich.kinds import Kinds
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from operator import itemgetter
 from typing import TypeVar
 
 from detectors.contract import Trigger
+from pipeline.accept import Use
 from pipeline.engine.ageing import age, closing, is_closing_time, is_rising, watch
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import (
@@ -25,7 +26,6 @@ from pipeline.engine.judging import look
 from pipeline.engine.limits import limits_met
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
-from pipeline.engine.use import Use
 from pipeline.engine.window_rows import rows
 from schemas.incident import Incident
 from schemas.spend_window import SpendWindow

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from detectors.contract import Trigger
-from pipeline.accept import Accepted, Batch, Control, refusal
+from pipeline.accept import Batch, Control, Use, raw_lines, refusal
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import flush
 from pipeline.engine.judging import hear, look
@@ -13,11 +14,10 @@ from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState, encode_state
 from pipeline.engine.states import States
-from pipeline.engine.use import Use, use_of
 from pipeline.engine.window_rows import rows
 from pipeline.message import Message
 from schemas.calibration import Calibration
-from schemas.codec import Refused, encode
+from schemas.codec import Refused, decode_event, encode
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.gateway_use import UseAnswer, UseQuestion
@@ -29,6 +29,7 @@ from schemas.spend_window import SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
 
+_MISPLACED: Final = Refused("misplaced_twice", "the record is not in the partition of its key")
 Runs = dict[str, list[Use]]
 """What waits to be folded, by key, in the order of the log."""
 
@@ -147,16 +148,17 @@ class PartitionFold:
 
     def _sort(self, batch: Batch, runs: Runs, effects: Effects) -> None:
         """Put events to the others of their keys."""
-        message = batch.message
-        for accepted in batch.events:
-            key_id = accepted.event.key_id
+        strays: list[tuple[str, int]] = []
+        for key_id, use in zip(batch.key_ids, batch.uses, strict=True):
             run = runs.get(key_id)
             if run is not None:
-                run.append(use_of(accepted, message))
+                run.append(use)
             elif self._is_mine(key_id):
-                runs[key_id] = [use_of(accepted, message)]
+                runs[key_id] = [use]
             else:
-                self._misplaced(key_id, message, effects, accepted)
+                strays.append((key_id, use.index))
+        if strays:
+            self._move(strays, batch.message, effects)
 
     def _fold_runs(self, runs: Runs, effects: Effects) -> None:
         for key_id in list(runs):
@@ -201,18 +203,17 @@ class PartitionFold:
             or partition_of(key_id, partitions) == self._partition
         )
 
-    def _misplaced(
-        self, key_id: str, message: Message, effects: Effects, accepted: Accepted | None
-    ) -> None:
-        if MOVED_HEADER in message.headers or accepted is None:
-            refused = Refused("misplaced_twice", "the record is not in the partition of its key")
-            raw = encode(accepted.event) if accepted else message.value
-            index = accepted.index if accepted else 0
-            effects.dead_letters.append(refusal(message, index, raw, refused))
-            return
-        self.counts["moved"] += 1
-        if message.offset > self._books.rebuild.moved_until:
-            effects.moved.append((key_id, encode(accepted.event)))
+    def _move(self, strays: Iterable[tuple[str, int]], message: Message, effects: Effects) -> None:
+        """Publish events of other partitions once more: (key, line) of each."""
+        lines = raw_lines(message)
+        for key_id, index in strays:
+            raw = encode(decode_event(lines[index]))
+            if MOVED_HEADER in message.headers:
+                effects.dead_letters.append(refusal(message, index, raw, _MISPLACED))
+                continue
+            self.counts["moved"] += 1
+            if message.offset > self._books.rebuild.moved_until:
+                effects.moved.append((key_id, raw))
 
     # Control records
 
@@ -225,7 +226,7 @@ class PartitionFold:
             return
         key_id = _key_of(control)
         if not self._is_mine(key_id):
-            self._misplaced(key_id, message, effects, None)
+            effects.dead_letters.append(refusal(message, 0, message.value, _MISPLACED))
             return
         state = self._state_of(key_id)
         if self._partitions is not None:

@@ -10,8 +10,8 @@ from detectors.baselines.history import History
 from detectors.baselines.sketch import note
 from detectors.baselines.totals import Totals
 from detectors.baselines.windows import HourWindow, Windows
+from pipeline.accept import Use
 from pipeline.engine.stored import VERSION, Calm, OpenIncident, Stored, read, write
-from pipeline.engine.use import Use
 from schemas.key_record import KeyRecord
 from schemas.spend_window import Granularity
 

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import IO, Any
 
-from pipeline.accept import Accepted, Batch
-from pipeline.message import Message
+from pipeline.accept import Batch
 from pipeline.replay.run import Results
 from pipeline.store import Store
 from pipeline.store import rows as tables
-from pipeline.store.rows import Table, precedences
+from pipeline.store.rows import Table, positioned
 from schemas.codec import encode
 from schemas.provider_usage import ProviderUsage
 from schemas.spend_window import SpendWindow
@@ -45,7 +44,7 @@ class StoreRows:
     def take(self, batches: Sequence[Batch], results: Results) -> None:
         """Add what messages held and what came of them."""
         for batch in batches:
-            self._add(tables.USAGE_EVENTS, _positioned(batch.message, batch.events))
+            self._add(tables.USAGE_EVENTS, positioned(batch))
         controls = [control for batch in batches for control in batch.controls]
         self._add(tables.PROVIDER_USAGE, [c for c in controls if isinstance(c, ProviderUsage)])
         self._add(tables.VERDICTS, [c for c in controls if isinstance(c, Verdict)])
@@ -70,7 +69,3 @@ class StoreRows:
         if len(rows) >= self._batch_rows_max:
             self._store.insert(table, rows)
             del self._waiting[table.name]
-
-
-def _positioned(message: Message, events: Sequence[Accepted]) -> list[tuple[int, Accepted]]:
-    return list(zip(precedences(message.offset, len(events)), events, strict=True))

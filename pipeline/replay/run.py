@@ -98,7 +98,7 @@ def replay(
 
 
 def _groups(messages: Iterable[Message], rules: Rules) -> Iterator[list[Batch]]:
-    accepted = map(rules.acceptor.accept, messages)
+    accepted = (rules.acceptor.accept(message, whole=True) for message in messages)
     while group := list(islice(accepted, GROUP_MESSAGES)):
         yield group
 
@@ -114,7 +114,7 @@ def _checkpoint(fold: PartitionFold, outputs: tuple[Output, ...]) -> None:
 
 
 def _note(summary: Summary, batches: Sequence[Batch], results: Results) -> None:
-    times = [event.at for batch in batches for event in batch.events]
+    times = [use.at for batch in batches for use in batch.uses]
     summary.accepted += len(times)
     for letter in results.dead_letters:
         summary.dead_letters[letter.reason] += 1

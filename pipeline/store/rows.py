@@ -27,8 +27,9 @@ from schemas.verdict import Verdict
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.accept import Accepted
+    from pipeline.accept import Batch, Use
     from pipeline.enrich.sources import Source
+    from schemas.usage_event import UsageEvent
 
 R = TypeVar("R")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -64,8 +65,8 @@ def offset_of(precedence: int) -> int:
     return (_TOP - precedence) >> _PLACES_BITS
 
 
-Positioned = tuple[int, "Accepted"]
-"""An event with its precedence."""
+Positioned = tuple[int, "UsageEvent", "Use"]
+"""An event with its precedence, and what counts of it."""
 _KIND_FIELDS: Final = (
     "source",
     "provider",
@@ -81,15 +82,21 @@ _KIND_FIELDS: Final = (
 _KIND: Final = attrgetter(*_KIND_FIELDS)
 
 
+def positioned(batch: Batch) -> list[Positioned]:
+    """The events of a message that was accepted whole."""
+    places = precedences(batch.message.offset, len(batch.events))
+    return list(zip(places, batch.events, batch.uses, strict=True))
+
+
 def _usage(records: Sequence[Positioned]) -> Columns:
-    all_accepted = [accepted for _, accepted in records]
-    events = [accepted.event for accepted in all_accepted]
+    events = [event for _, event, _ in records]
+    uses = [use for _, _, use in records]
     kinds, places = distinct(map(_KIND, events), len(events))
     kind = [Repeated(values, places) for values in zip(*kinds, strict=True)]
     return [
         *kind,
         [e.event_id for e in events],
-        np.rint(np.array([a.at for a in all_accepted]) * 1e6).astype(np.int64).tolist(),
+        np.rint(np.array([use.at for use in uses]) * 1e6).astype(np.int64).tolist(),
         [e.key_id for e in events],
         [e.status for e in events],
         [e.input_tokens for e in events],
@@ -97,15 +104,15 @@ def _usage(records: Sequence[Positioned]) -> Columns:
         [e.cached_input_tokens for e in events],
         [e.cache_write_tokens for e in events],
         [e.reasoning_tokens for e in events],
-        [a.nanos if a.priced else None for a in all_accepted],
+        [use.nanos if use.priced else None for use in uses],
         [e.latency_ms for e in events],
         [e.time_to_first_token_ms for e in events],
         [e.stream for e in events],
         [e.end_user or "" for e in events],
         [e.tags or () for e in events],
-        [a.priced for a in all_accepted],
-        [precedence for precedence, _ in records],
-        *_sources([a.source for a in all_accepted]),
+        [use.priced for use in uses],
+        [precedence for precedence, _, _ in records],
+        *_sources([use.source for use in uses]),
     ]
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from clickhouse_connect.driver.insert import InsertContext
 
-from pipeline.accept import Accepted, Acceptor
+from pipeline.accept import Acceptor
 from pipeline.config import Config
 from pipeline.config import Store as StoreConfig
 from pipeline.engine import default_rules
 from pipeline.message import Message
 from pipeline.sink import SinkStage
 from pipeline.store import Store
-from pipeline.store.rows import USAGE_EVENTS, precedences
+from pipeline.store.rows import USAGE_EVENTS, Positioned, positioned
 from tests.benchmarks.harness import Figures, Options, say, timed
 from tests.benchmarks.load import lines, pack
 
@@ -28,14 +28,15 @@ KEYS = 10_000
 ROWS = 400_000
 BATCH_ROWS = 50_000
 SINGLE_ROWS = 300
-Positioned = tuple[int, Accepted]
 
 
 def measure(options: Options) -> Figures:
     """Rows a second by way of writing, printed and returned."""
     messages = pack(lines(KEYS, max(BATCH_ROWS, int(ROWS * options.scale))))
     acceptor = default_rules(Config()).acceptor
-    events = [each for message in messages for each in _positioned(acceptor, message)]
+    events = [
+        each for message in messages for each in positioned(acceptor.accept(message, whole=True))
+    ]
     gc.collect()
     gc.freeze()  # what is measured is not who holds the events
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder) / "http") as server:
@@ -47,11 +48,6 @@ def measure(options: Options) -> Figures:
     gc.unfreeze()
     _print(rates, len(events))
     return {**rates, "sink_rows": len(events)}
-
-
-def _positioned(acceptor: Acceptor, message: Message) -> list[Positioned]:
-    events = acceptor.accept(message).events
-    return list(zip(precedences(message.offset, len(events)), events, strict=True))
 
 
 def _rates(
@@ -142,7 +138,7 @@ def _check(store: Store, events: list[Positioned]) -> None:
     count, nanos = store.query(
         "SELECT count(), toInt64(sum(cost_usd) * 1000000000) FROM v_usage_events"
     ).rows[0]
-    if (count, nanos) != (len(events), sum(accepted.nanos for _, accepted in events)):
+    if (count, nanos) != (len(events), sum(use.nanos for _, _, use in events)):
         raise AssertionError(f"{count} rows worth {nanos} nano-dollars are not what was written")
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 import pytest
@@ -19,7 +20,7 @@ from tests.support.events import KEY, START, control, event, packed, rules, run,
 from tests.support.samples import key_record, verdict
 
 SECRET = "sk-proj-" + "aB3_" * 12
-ACCEPT = rules().acceptor.accept
+ACCEPT = partial(rules().acceptor.accept, whole=True)
 
 
 def line(**changes: object) -> bytes:
@@ -87,14 +88,23 @@ def test_a_bad_event_alone_is_a_dead_letter_with_its_reason(raw: bytes, reason: 
 def test_the_rest_of_its_batch_goes_on(raw: bytes, reason: str) -> None:
     good = [event(START, event_id=f"good-{number}") for number in range(4)]
     batch = ACCEPT(packed([good[0], good[1], raw, good[2], raw, good[3]], 7, appended_at=START))
-    assert [each.event.event_id for each in batch.events] == [each.event_id for each in good]
-    assert [each.index for each in batch.events] == [0, 1, 3, 5]
+    assert [each.event_id for each in batch.events] == [each.event_id for each in good]
+    assert [each.index for each in batch.uses] == [0, 1, 3, 5]
     assert [(each.reason, each.index, each.offset) for each in batch.dead_letters] == [
         (reason, 2, 7),
         (reason, 4, 7),
     ]
     if len(raw) <= PAYLOAD_BYTES_MAX:
         assert base64.b64decode(batch.dead_letters[0].payload) == raw
+
+
+def test_whole_events_come_only_where_they_are_asked_for() -> None:
+    good = [event(START, event_id=f"good-{number}") for number in range(3)]
+    message = packed([good[0], line(occurred_at=0), *good[1:]], appended_at=START)
+    batch, whole = rules().acceptor.accept(message), ACCEPT(message)
+    assert (batch.events, whole.events) == ([], good)
+    assert batch.key_ids == whole.key_ids == [KEY] * 3
+    assert [each.index for each in batch.uses] == [each.index for each in whole.uses] == [0, 2, 3]
 
 
 def test_every_reason_that_a_message_can_have_is_shown_here() -> None:
@@ -114,7 +124,7 @@ def test_lines_keep_their_numbers_whatever_stands_between(gap: bytes) -> None:
     value = gap.join((good, bad, good)) + gap
     batch = ACCEPT(packed([value], appended_at=START))
     places = [number for number, each in enumerate(value.split(b"\n")) if each.strip()]
-    assert [each.index for each in batch.events] == [places[0], places[2]]
+    assert [each.index for each in batch.uses] == [places[0], places[2]]
     (letter,) = batch.dead_letters
     assert letter.index == places[1]
     assert base64.b64decode(letter.payload).strip() == bad
@@ -122,7 +132,7 @@ def test_lines_keep_their_numbers_whatever_stands_between(gap: bytes) -> None:
 
 def test_lines_keep_their_numbers_after_an_empty_first_line() -> None:
     batch = ACCEPT(packed([b"", line(), line(occurred_at=0)], appended_at=START))
-    assert [each.index for each in batch.events] == [1]
+    assert [each.index for each in batch.uses] == [1]
     assert [each.index for each in batch.dead_letters] == [2]
 
 
@@ -130,7 +140,7 @@ def test_lines_keep_their_numbers_after_an_empty_first_line() -> None:
 def test_two_events_on_a_line_are_no_event(between: bytes) -> None:
     batch = ACCEPT(packed([line() + between + line(occurred_at=0), line()], appended_at=START))
     assert [(each.reason, each.index) for each in batch.dead_letters] == [("not_json", 0)]
-    assert [each.index for each in batch.events] == [1]
+    assert [each.index for each in batch.uses] == [1]
 
 
 def test_an_event_over_several_lines_is_no_event() -> None:
@@ -144,7 +154,7 @@ def test_lines_are_no_lines_even_when_their_number_is_right(*, long: bool) -> No
     spread = line().replace(b", ", b",\n", 1)
     more = [line(tags=["x" * 20_000])] if long else []
     batch = ACCEPT(packed([line() + line(), spread, *more], appended_at=START))
-    assert [each.index for each in batch.events] == ([3] if long else [])
+    assert [each.index for each in batch.uses] == ([3] if long else [])
     assert [letter.index for letter in batch.dead_letters] == [0, 1, 2]
 
 
@@ -154,7 +164,7 @@ def test_many_lines_keep_their_numbers_whatever_stands_between(gap: bytes) -> No
     for value in (gap.join(good), b"\n" + gap.join(good), gap.join(good) + b"\n\n"):
         batch = ACCEPT(packed([value], appended_at=START))
         places = [number for number, each in enumerate(value.split(b"\n")) if each.strip()]
-        assert [each.index for each in batch.events] == ([] if not gap else places)
+        assert [each.index for each in batch.uses] == ([] if not gap else places)
         assert len(batch.dead_letters) == (0 if gap else 1)
 
 
@@ -246,26 +256,28 @@ def test_a_planted_secret_never_gets_through(
     batch = ACCEPT(packed([raw, line()], appended_at=START))
     assert len(batch.events) + len(batch.dead_letters) == 2
     shown = " ".join(revealed(each) for each in batch.dead_letters)
-    shown += " ".join(msgspec.json.encode(each.event).decode() for each in batch.events)
+    shown += " ".join(msgspec.json.encode(each).decode() for each in batch.events)
     assert SECRET not in shown
     assert SECRET[3:] not in shown
 
 
 def test_a_raw_key_becomes_its_hash_in_events_and_control_records_alike() -> None:
-    (accepted,) = ACCEPT(single(line(key_id=SECRET))).events
-    assert accepted.event.key_id.startswith("sha256:")
+    batch = ACCEPT(single(line(key_id=SECRET)))
+    (key_id,) = batch.key_ids
+    assert key_id.startswith("sha256:")
+    assert [each.key_id for each in batch.events] == [key_id]
     registry = single(json.dumps({"key_id": SECRET, "alias": f"was {SECRET}"}).encode(), 0)
     message = Message("t", 0, 0, registry.value, START, headers={RECORD_HEADER: "key"})
     (record,) = ACCEPT(message).controls
     assert isinstance(record, KeyRecord)
-    assert record.key_id == accepted.event.key_id
+    assert record.key_id == key_id
     assert SECRET not in repr(record)
 
 
 def test_garbage_addresses_mean_no_source() -> None:
     for garbage in ("nonsense", "999.1.1.1", "::::", "1.2.3.4.5", "\u0661.2.3.4", ""):
-        (accepted,) = ACCEPT(single(event(START, client_ip=garbage))).events
-        assert accepted.source is None
+        (use,) = ACCEPT(single(event(START, client_ip=garbage))).uses
+        assert use.source is None
     outcome = run([packed([event(START, client_ip="nonsense"), event(START + 1, client_ip=None)])])
     assert outcome.fold.counts["no_source"] == 1
     assert outcome.fold.counts["folded"] == 2

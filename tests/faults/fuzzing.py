@@ -96,9 +96,9 @@ def _problem(target: Target, raw: bytes) -> str | None:
 
 def _accept(headers: dict[str, str], raw: bytes) -> Iterable[bytes]:
     message = Message("usage-events", 0, 7, raw, START + 60, headers=headers)
-    batch = rules().acceptor.accept(message)
+    batch = rules().acceptor.accept(message, whole=True)
     for accepted in batch.events:
-        yield encode(accepted.event)
+        yield encode(accepted)
     for letter in batch.dead_letters:
         yield letter.detail.encode()
         yield base64.b64decode(letter.payload)

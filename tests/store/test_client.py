@@ -13,9 +13,10 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from pipeline.accept import Accepted
+from pipeline.accept import Use
 from pipeline.config import Store as StoreConfig
 from pipeline.enrich.sources import Source
+from pipeline.message import Message
 from pipeline.store import Store, StoreRefused, StoreUnavailable, check_store
 from pipeline.store.rows import (
     ACTION_RESULTS,
@@ -25,6 +26,7 @@ from pipeline.store.rows import (
     TABLES,
     USAGE_EVENTS,
     VERDICTS,
+    Positioned,
     Table,
     precedences,
 )
@@ -54,14 +56,30 @@ SOURCE = Source(
 )
 
 
-def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = None) -> Accepted:
-    nanos = round((event.cost_usd or 0) * 1e9)
-    at = float(event.occurred_at)  # type: ignore[arg-type]  # the records use numbers
-    return Accepted(event=event, at=at, nanos=nanos, priced=priced, source=source, index=0)
+Row = tuple[UsageEvent, Use]
 
 
-def positioned(events: Sequence[Accepted], offset: int = 0) -> list[tuple[int, Accepted]]:
-    return list(zip(precedences(offset, len(events)), events, strict=True))
+def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = None) -> Row:
+    use = Use(
+        at=float(event.occurred_at),  # type: ignore[arg-type]  # the records use numbers
+        digest=0,
+        token="",
+        source=source,
+        nanos=round((event.cost_usd or 0) * 1e9),
+        priced=priced,
+        failed=False,
+        lost=False,
+        input_tokens=event.input_tokens,
+        output_tokens=event.output_tokens,
+        user=None,
+        message=Message("usage-events", 0, 0, b"", 0.0),
+        index=0,
+    )
+    return event, use
+
+
+def positioned(rows: Sequence[Row], offset: int = 0) -> list[Positioned]:
+    return [(place, *row) for place, row in zip(precedences(offset, len(rows)), rows, strict=True)]
 
 
 def only(store: Store, sql: str) -> object:
@@ -161,20 +179,20 @@ def test_texts_that_repeat_stay_with_their_events(store: Store, kinds: int) -> N
     )
     assert sorted(answer.rows) == [
         (
-            row.event.event_id,
-            row.event.user_agent or "",
-            row.event.team,
-            *((s.country, s.network, s.asn, s.ip) if (s := row.source) else ("", "", 0, "")),
+            event.event_id,
+            event.user_agent or "",
+            event.team,
+            *((s.country, s.network, s.asn, s.ip) if (s := use.source) else ("", "", 0, "")),
         )
-        for row in rows
+        for event, use in rows
     ]
 
 
 @pytest.mark.parametrize("nanos", [0, 1, 10**18])
 def test_the_smallest_and_the_largest_amounts_are_exact(store: Store, nanos: int) -> None:
-    one = accepted(usage(1))
-    one.nanos = nanos
-    store.insert(USAGE_EVENTS, positioned([one]))
+    event, use = accepted(usage(1))
+    use.nanos = nanos
+    store.insert(USAGE_EVENTS, positioned([(event, use)]))
     assert only(store, "SELECT sum(cost_usd) FROM v_usage_events") == Decimal(nanos) / 10**9
 
 
@@ -257,10 +275,10 @@ def test_secrets_in_notes_and_answers_are_not_stored(store: Store) -> None:
 
 
 def test_a_value_that_cannot_be_stored_is_refused(any_store: Store) -> None:
-    wrong = accepted(usage(1))
-    wrong.event.status = 1 << 40
+    wrong, use = accepted(usage(1))
+    wrong.status = 1 << 40
     with pytest.raises(StoreRefused):
-        any_store.insert(USAGE_EVENTS, positioned([wrong]))
+        any_store.insert(USAGE_EVENTS, positioned([(wrong, use)]))
     assert only(any_store, "SELECT count() FROM usage_events") == 0
 
 

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pipeline.config import Config, Kafka
 from pipeline.store import Store
 from pipeline.store.rows import USAGE_EVENTS as TABLE
-from pipeline.store.rows import precedences
+from pipeline.store.rows import positioned
 from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.rebuild import RebuildError, rebuild
@@ -127,9 +127,8 @@ async def test_what_the_log_has_deleted_comes_from_the_store(
 async def into_store(kafka: Kafka, store: Store) -> None:
     """What the sink would have stored of the log."""
     for record in await read(kafka, USAGE_EVENTS):
-        events = rules().acceptor.accept(to_message(USAGE_EVENTS.name, record)).events
-        placed = precedences(record.offset, len(events))
-        store.insert(TABLE, list(zip(placed, events, strict=True)))
+        message = to_message(USAGE_EVENTS.name, record)
+        store.insert(TABLE, positioned(rules().acceptor.accept(message, whole=True)))
 
 
 async def forget_log(kafka: Kafka) -> None:
