@@ -23,6 +23,8 @@ class ErrorStorm(Detector):
     score_max = 3.5
 
     def judge(self, key: KeyView) -> Finding | None:
+        if key.last_15m.errors < _REQUESTS_MIN:  # whoever is to blame
+            return None
         refused = sum(totals.requests for what, totals in key.kinds_15m if what.outcome in _BLAMED)
         total = key.last_15m.requests
         if refused < _REQUESTS_MIN or refused < _SHARE_MIN * total:

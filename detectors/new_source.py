@@ -47,8 +47,12 @@ class NewSource(Detector):
         newcomers = key.newcomers
         if not newcomers:
             return None
-        worst = max(newcomers, key=lambda each: _score(key, each))
-        score = key.confidence * (_score(key, worst) - _REPLACED_NATS * key.replaced)
+        scores = [_score(key, each) for each in newcomers]
+        nats = max(scores)
+        if key.confidence * nats < 0.5:
+            return None
+        worst = newcomers[scores.index(nats)]
+        score = key.confidence * (nats - _REPLACED_NATS * key.replaced)
         if score < 0.5:
             return None
         return Finding(

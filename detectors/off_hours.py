@@ -37,26 +37,28 @@ class OffHours(Detector):
     score_max = 7.5
 
     def judge(self, key: KeyView) -> Finding | None:
+        if key.history.learning:
+            return None
         volume = key.history.volume
-        now = key.this_hour
+        now, busy_hour = key.this_hour, volume.busy_hour
         # A handful of stray requests at night does not make the night a time of work.
-        quiet = key.expected[0] < _QUIET_SHARE * min(now.requests, volume.busy_hour)
+        quiet = key.expected[0] < _QUIET_SHARE * min(now.requests, busy_hour)
         rests = quiet or volume.always_rests(key.hour, key.zone)
         days = volume.days_known(key.hour, key.zone)
         if rests:
             days = volume.weekdays + volume.weekends
-        if days < _DAYS_NEEDED or key.history.learning:
+        if days < _DAYS_NEEDED:
             return None
         usual = 0.0 if quiet else volume.activity(key.hour, key.zone)
         weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
-        burst = math.log(max(1.0, now.requests / max(volume.busy_hour, 1.0)))
+        burst = math.log(max(1.0, now.requests / max(busy_hour, 1.0)))
         if rests:
             # Whoever comes and goes rests at most hours of most days: that says little.
             regularity = volume.regularity
             days *= regularity
-            full = max(_BUSY_SHARE * volume.busy_hour, _RECORD_SHARE * volume.records.requests_1h)
+            full = max(_BUSY_SHARE * busy_hour, _RECORD_SHARE * volume.records.requests_1h)
             if volume.hours_a_day <= _JOB_HOURS:
-                full = max(full, volume.busy_hour * volume.hours_a_day)
+                full = max(full, busy_hour * volume.hours_a_day)
             burst = math.log(max(1.0, now.requests / max(full, 3.0)))
             burst = min(_BURST_MAX, _BURST_NATS * burst) * regularity
             sure = 0.0

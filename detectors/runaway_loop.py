@@ -5,7 +5,8 @@ from statistics import fmean, pvariance
 from typing import NamedTuple
 
 from detectors.baselines.slices import slice_of
-from detectors.baselines.totals import Totals
+from detectors.baselines.totals import add_up
+from detectors.baselines.windows import MinuteWindow
 from detectors.contract import Detector, Finding, KeyView, Trigger, worth
 from detectors.words import dollars, times
 
@@ -44,8 +45,11 @@ class RunawayLoop(Detector):
     score_max = 9.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        counts, total, largest = _last_minutes(key)
-        if len(counts) < _MINUTES or total.requests < _MINUTES * _PER_MINUTE_MIN:
+        minutes = _last_minutes(key)
+        if len(minutes) < _MINUTES:
+            return None
+        total, counts = add_up(minutes), [each.requests for each in minutes]
+        if total.requests < _MINUTES * _PER_MINUTE_MIN:
             return None
         mean = fmean(counts)
         records = key.history.volume.records
@@ -58,7 +62,7 @@ class RunawayLoop(Detector):
         dispersion = pvariance(counts) / mean
         if ratio < _TIMES_USUAL_MIN or dispersion > 1.5 or total.nanos < _NANOS_MIN:
             return None
-        alike = _unevenness(key) < _UNEVEN
+        alike, largest = _unevenness(minutes) < _UNEVEN, _largest(minutes)
         # One prompt is one loop even behind several addresses.
         if (largest.of_kind if alike else largest.of_slice) < _SAME_SLICE * total.requests:
             return None
@@ -92,30 +96,27 @@ class _Largest(NamedTuple):
     """The same at all addresses."""
 
 
-def _unevenness(key: KeyView) -> float:
-    """Variation of the mean length of prompts between the last minutes, relative to the mean."""
-    minutes = (key.windows.minutes.get(each) for each in range(key.minute - _MINUTES, key.minute))
-    lengths = [each.input_tokens / each.requests for each in minutes if each and each.requests]
+def _last_minutes(key: KeyView) -> list[MinuteWindow]:
+    """Those with any request; the current one is not over yet."""
+    windows = key.windows.minutes
+    numbers = range(key.minute - _MINUTES, key.minute)
+    return [window for number in numbers if (window := windows.get(number)) is not None]
+
+
+def _unevenness(minutes: list[MinuteWindow]) -> float:
+    """Variation of the mean length of prompts between minutes, relative to the mean."""
+    lengths = [each.input_tokens / each.requests for each in minutes if each.requests]
     mean = fmean(lengths)
     return math.sqrt(pvariance(lengths)) / mean if mean else 0.0
 
 
-def _last_minutes(key: KeyView) -> tuple[list[int], Totals, "_Largest"]:
-    # The current minute is not over yet.
-    counts: list[int] = []
-    total = Totals()
+def _largest(minutes: list[MinuteWindow]) -> _Largest:
     slices: dict[str, int] = {}
     kinds: dict[tuple[str, str, str], int] = {}
-    for number in range(key.minute - _MINUTES, key.minute):
-        window = key.windows.minutes.get(number)
-        if window is None:
-            continue
-        counts.append(window.requests)
-        total.add(window)
+    for window in minutes:
         for token, each in window.slices.items():
             what = slice_of(token)
             kind = (what.client, what.model, what.operation)
             slices[token] = slices.get(token, 0) + each.requests
             kinds[kind] = kinds.get(kind, 0) + each.requests
-    largest = _Largest(max(slices.values(), default=0), max(kinds.values(), default=0))
-    return counts, total, largest
+    return _Largest(max(slices.values(), default=0), max(kinds.values(), default=0))

@@ -115,7 +115,7 @@ def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     usual = (key.expected[0] / 12, key.expected[1] / 12)
     by_requests = requests.evidence(_tried(now), usual[0], records.requests_5m, _FLOOR_REQUESTS)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
-    nats = max(by_requests, by_money * _by_price(key, now.requests))
+    nats = max(by_requests, by_money and by_money * _by_price(key, now.requests))
     return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
 
 
@@ -129,7 +129,7 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     if by_requests:
         many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    nats = max(by_requests, by_money * _by_price(key, now.requests))
+    nats = max(by_requests, by_money and by_money * _by_price(key, now.requests))
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
 
 
@@ -142,11 +142,9 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
         # What was much this morning is not told all day: it has to go on as it was.
         tried = min(_tried(now), 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
         spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
-        nats = max(
-            requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D),
-            money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
-            * _by_price(key, now.requests),
-        )
+        by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
+        by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
+        nats = max(by_requests, by_money and by_money * _by_price(key, now.requests))
     return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
 
 
@@ -208,8 +206,10 @@ class _Beyond(NamedTuple):
         """Nats."""
         if value < floor:
             return 0.0
-        z = (math.log(value) - math.log(max(usual, floor / 8))) / self.sigma
-        beyond = math.log(value / max(record * self.margin * _RECORD_FACTOR, floor / 4))
-        if z <= 2.0 or beyond <= 0.0:
+        times_record = value / max(record * self.margin * _RECORD_FACTOR, floor / 4)
+        if times_record <= 1.0:
             return 0.0
-        return min(z * z / 3, 2.0 + self.slope * beyond)
+        z = (math.log(value) - math.log(max(usual, floor / 8))) / self.sigma
+        if z <= 2.0:
+            return 0.0
+        return min(z * z / 3, 2.0 + self.slope * math.log(times_record))
