@@ -126,7 +126,8 @@ CHECKPOINT_SECONDS: Final = Metric(
     "leakline_checkpoint_seconds",
     "histogram",
     "Seconds of a checkpoint: totals, states and offsets in one transaction of a partition.",
-    "Near a second: fewer keys a partition, or a faster broker. No reading goes on meanwhile.",
+    "Near `kafka.checkpoint_seconds`: fewer keys a partition, or a faster broker. The partition "
+    "waits for it, the worker's others do not.",
     (),
     (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )

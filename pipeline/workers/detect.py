@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -53,7 +54,10 @@ class DetectRole:
         self._partitions: dict[int, Partition] = {}
         self._host: Host | None = None
         self._timer: asyncio.Task[None] | None = None
-        self._stopping = asyncio.Event()
+        self._saving: dict[Partition, asyncio.Task[None]] = {}
+        """Checkpoints under way: the other partitions are folded meanwhile."""
+        self._failed = False
+        """Something was folded or saved by halves: nothing may become durable after it."""
 
     async def start(self, host: Host) -> None:
         """Begin to look for checkpoints that are due."""
@@ -79,7 +83,8 @@ class DetectRole:
             async with partition.lock:
                 if partition.closed or partition.asleep:
                     return
-                await self._fold(partition, messages)
+                with self._or_nothing():
+                    await self._fold(partition, messages)
             await asyncio.sleep(0)
         count_records(self._counts, USAGE_EVENTS.name, records)
 
@@ -107,15 +112,12 @@ class DetectRole:
         dead = Counter(letter.offset for letter in effects.dead_letters)
         for message in messages:
             self._budget.spend(_events(message), dead[message.offset])
-        now = self._now()
-        if partition.due(now):
-            await partition.checkpoint(now)
 
     async def stop(self) -> None:
         """Checkpoint and let go of every partition."""
-        self._stopping.set()
         if self._timer is not None:
-            await self._timer
+            self._timer.cancel()
+        await asyncio.gather(*self._saving.values())
         partitions = list(self._partitions.values())
         await asyncio.gather(*(self._checkpoint(partition) for partition in partitions))
         await self._drop(set(self._partitions))
@@ -130,18 +132,35 @@ class DetectRole:
 
     async def _keep_checkpoints(self, host: Host) -> None:
         try:
-            while not self._stopping.is_set():
+            while True:
                 await asyncio.sleep(MOVED_GAP_SECONDS / 2)
-                now = self._now()
-                due = [part for part in self._partitions.values() if part.due(now)]
-                await asyncio.gather(*(self._checkpoint(partition) for partition in due))
+                self._save()
         except Exception as error:  # noqa: BLE001 - reported, and the process ends
             host.fail(error)
 
+    def _save(self) -> None:
+        """Begin the checkpoints that are due, and take note of those that ended."""
+        for partition in [each for each, task in self._saving.items() if task.done()]:
+            self._saving.pop(partition).result()
+        now = self._now()
+        for partition in self._partitions.values():
+            if partition.due(now) and partition not in self._saving:
+                self._saving[partition] = asyncio.create_task(self._checkpoint(partition))
+
     async def _checkpoint(self, partition: Partition) -> None:
         async with partition.lock:
-            if not (partition.closed or partition.asleep):
-                await partition.checkpoint(self._now())
+            if not (partition.closed or partition.asleep or self._failed):
+                with self._or_nothing():
+                    await partition.checkpoint(self._now())
+
+    @contextmanager
+    def _or_nothing(self) -> Iterator[None]:
+        """Let nothing become durable any more if a part of something may be missing."""
+        try:
+            yield
+        except BaseException:
+            self._failed = True
+            raise
 
 
 def _group(waiting: Iterator[Record]) -> list[Message]:

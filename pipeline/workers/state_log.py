@@ -100,7 +100,8 @@ class StateLog:
         Raises:
             KafkaError: they did not become durable; the process must end.
         """
-        await self._settle()
+        if not self._kafka.transactions:
+            await self._settle()  # nothing else would keep states from being there before effects
         await self.send_many(self._topic, states)
         await self._settle()
         if self._kafka.transactions:

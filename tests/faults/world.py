@@ -234,6 +234,8 @@ class World(Misfortune):
         place = self._random.choice(list(worker.positions) or [None])
         if place is not None and self._random.random() < 0.8:
             await group.deliver(worker, place, self._random.choice((1, 2, 6)))
+            if isinstance(worker.role, DetectRole):  # its timer comes between any two folds
+                await self._tick(worker)
         else:
             await self._tick(worker)
 
