@@ -27,6 +27,8 @@ class NewcomerRush(Detector):
         if not key.newcomers:
             return None
         foreign, volume = key.foreign_5m, key.history.volume
+        if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:
+            return None
         # Neither is it a rush when the owner works at night what is usual by day, nor, where the
         # owner comes and goes, when it is like the owner's own sessions.
         sessions = _RECORD_SHARE * (1.0 - volume.regularity)
@@ -38,8 +40,6 @@ class NewcomerRush(Detector):
             ),
             max(key.expected[1] / 12, sessions * volume.records.nanos_5m),
         )
-        if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:
-            return None
         by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))
         by_money = math.log(max(foreign.nanos, 1) / max(usual[1], _NANOS_MIN / 2))
         score = 1.2 * max(by_requests, by_money) * (1.0 - key.replaced) * key.confidence

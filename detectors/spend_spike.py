@@ -78,6 +78,8 @@ class SpendSpike(Detector):
             _in_this_day(key, requests, money),
             key=lambda each: each.nats,
         )
+        if not best.nats:
+            return None
         score = best.nats * key.confidence * worth(best.now.nanos)
         if score <= 0.5:
             return None

@@ -66,7 +66,8 @@ class FacetTable(Struct, array_like=True, gc=False):
             else:
                 known.hours += 1.0
                 known.last = max(known.last, hour)
-        self._make_room(hour)
+        if len(self.values) > VALUES_MAX:
+            self._make_room(hour)
         self.hours += 1.0
         if self.hours > EXPERIENCE_HOURS_MAX:
             self._halve()

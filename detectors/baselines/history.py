@@ -1,6 +1,6 @@
 """Everything that is remembered of a key between its events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -143,6 +143,8 @@ class History(Struct, array_like=True, gc=False):
 
     def newcomer_at(self, place: Place) -> Newcomer | None:
         """The newcomer that a source belongs to."""
+        if not self.newcomers:
+            return None
         for label in (country_of(place), network_of(place), place.prefix):
             newcomer = self.newcomers.get(label) if label else None
             if newcomer is not None:
@@ -151,10 +153,9 @@ class History(Struct, array_like=True, gc=False):
 
     def welcome(self, place: Place, minute: int) -> Newcomer | None:
         """The newcomer that a source is or becomes; None when it is the key's own."""
-        if self.newcomers:
-            known = self.newcomer_at(place)
-            if known is not None:
-                return known
+        known = self.newcomer_at(place)
+        if known is not None:
+            return known
         if place.prefix in self.prefixes.values:
             return None
         level, label, nats = self.surprise(place)
@@ -208,7 +209,9 @@ class History(Struct, array_like=True, gc=False):
         self.hours += 1.0
 
     def _learn_kinds(self, hour: int, seen: Sequence[tuple[Slice, Place | None]]) -> None:
-        self._learn_places([place for _, place in seen if place is not None], hour)
+        # Many kinds of request come from few places.
+        places = {place.digest: place for _, place in seen if place is not None}
+        self._learn_places(places.values(), hour)
         honest = [what for what, _ in seen if what.outcome not in ("auth", "missing")]
         if honest:
             self.clients.learn({what.client for what in honest if what.client}, hour)
@@ -236,7 +239,7 @@ class History(Struct, array_like=True, gc=False):
         if seconds >= SLEEP_SECONDS:
             self.slept, self.woke = seconds, now
 
-    def _learn_places(self, places: list[Place], hour: int) -> None:
+    def _learn_places(self, places: Iterable[Place], hour: int) -> None:
         own: list[Place] = []
         for place in places:
             newcomer = self.newcomer_at(place)
@@ -250,9 +253,10 @@ class History(Struct, array_like=True, gc=False):
         # listed passes for a line in the country of the others.
         self.countries.learn({place.country for place in own if place.country}, hour)
         self.kinds.learn({place.kind or "isp" for place in own}, hour)
-        for place in own:
-            for label in (country_of(place), network_of(place), place.prefix):
-                self.newcomers.pop(label, None)
+        if self.newcomers:
+            for place in own:
+                for label in (country_of(place), network_of(place), place.prefix):
+                    self.newcomers.pop(label, None)
 
     def forget_newcomers(self, hour: int) -> None:
         """Drop newcomers that have been silent for two weeks."""

@@ -5,6 +5,8 @@ until then its traffic is kept apart, so that an intruder is seen by what it doe
 hide in the key's totals.
 """
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from detectors.baselines.slices import Place, Slice
@@ -97,10 +99,13 @@ def network_of(place: Place) -> str:
     """A label for the network of a source: its AS, its hosting provider, or its /16 (v6: /32)."""
     if place.asn is not None:
         return f"AS{place.asn}"
-    if place.network:
-        return place.network
-    separator = ":" if ":" in place.prefix else "."
-    return separator.join(place.prefix.split(separator)[:2])
+    return place.network or _around(place.prefix)
+
+
+@lru_cache(maxsize=65536)
+def _around(prefix: str) -> str:
+    separator = ":" if ":" in prefix else "."
+    return separator.join(prefix.split(separator)[:2])
 
 
 def country_of(place: Place) -> str:

@@ -29,6 +29,8 @@ class Kinds:
     def __init__(self, locator: Locator) -> None:
         self._locator = locator
         self._kinds: dict[_Seen, Kind] = {}
+        self._texts: dict[str | None, str | None] = {}
+        """One object for each text in it: of many copies few would lie in the caches."""
         self._places: dict[str, Source | None] = {}
 
     def of(self, event: UsageEvent) -> Kind:
@@ -70,5 +72,15 @@ class Kinds:
         )
         if len(self._kinds) >= CACHE_MAX:
             self._kinds.clear()
+            self._texts.clear()
+        one = self._texts.setdefault
+        seen = (
+            one(client_ip, client_ip),
+            one(user_agent, user_agent),
+            one(model, model),
+            one(operation, operation),
+            status,
+            without_origin,
+        )
         kind = self._kinds[seen] = Kind(what.token, source)
         return kind
