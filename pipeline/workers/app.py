@@ -33,6 +33,9 @@ from pipeline.workers.role import READS_COMMITTED, Records, Role
 
 FETCH_BYTES_MAX = 4 * 1024 * 1024
 """Of a partition in one fetch: what is folded together is quicker the more of it there is."""
+FETCH_WAIT_MS = 100
+"""For a fetch that finds nothing. aiokafka has one at a time with a broker, and leaves out of it
+what the role has not taken yet: a partition that is behind waits for those that are idle."""
 FETCHES_AHEAD = 4
 """Fetches that may wait for the role."""
 STOP_SECONDS_MAX = 4.0
@@ -50,6 +53,7 @@ class _ConsumerThread(driver.AIOKafkaConsumerThread):
         # the range assignor gives partition 0 of all topics to one worker: stages rely on it
         consumer._partition_assignment_strategy = [RangePartitionAssignor]  # noqa: SLF001
         consumer._isolation_level = cast("_App", self.app).isolation_level  # noqa: SLF001
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # noqa: SLF001
         return consumer
 
 

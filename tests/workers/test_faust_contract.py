@@ -12,13 +12,15 @@ from typing import Any, cast
 
 import pytest
 from aiokafka import ConsumerRecord
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from aiokafka.errors import IllegalStateError
 from faust.transport.consumer import Consumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.types import TP
 from mode import Service
 
-from pipeline.workers.app import _Consumer
+from pipeline.config import Kafka
+from pipeline.workers.app import FETCH_WAIT_MS, _Consumer, _ConsumerThread, _new_app
 from tests.support.faust_patch import apply, patched_consumer
 from tests.support.installation import ROOT
 
@@ -47,6 +49,23 @@ def test_what_is_stood_in_for_or_leant_on_is_as_it_was_read(
     """When it is not: read it again, see that `pipeline/workers/app.py` still does as much."""
     source = inspect.getsource(inspect.unwrap(method))
     assert hashlib.sha256(source.encode()).hexdigest()[:16] == digest
+
+
+@pytest.mark.kafka
+async def test_what_faust_has_no_setting_for_reaches_the_fetches(topics: Kafka) -> None:
+    app = _new_app(topics, "detect")
+    app.isolation_level = "read_committed"
+    thread = object.__new__(_ConsumerThread)
+    thread.app, thread.consumer = app, cast("Any", SimpleNamespace(in_transaction=False))
+    transport = cast("Any", SimpleNamespace(url=app.conf.broker, default_port=9092))
+    consumer = thread._create_worker_consumer(transport)
+    await consumer.start()
+    try:
+        fetcher = consumer._fetcher
+        assert fetcher._fetch_max_wait_ms == FETCH_WAIT_MS
+        assert fetcher._isolation_level == READ_COMMITTED
+    finally:
+        await consumer.stop()
 
 
 class Stub:
