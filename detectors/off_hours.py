@@ -37,9 +37,9 @@ class OffHours(Detector):
     score_max = 7.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        if key.history.learning:
-            return None
         volume = key.history.volume
+        if key.history.learning or volume.weekdays + volume.weekends < _DAYS_NEEDED:
+            return None
         now, busy_hour = key.this_hour, volume.busy_hour
         # A handful of stray requests at night does not make the night a time of work.
         quiet = key.expected[0] < _QUIET_SHARE * min(now.requests, busy_hour)

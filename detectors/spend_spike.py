@@ -71,6 +71,8 @@ class SpendSpike(Detector):
     score_max = 8.0
 
     def judge(self, key: KeyView) -> Finding | None:
+        if not _beats_records(key):
+            return None
         requests, money = _beyond(key)
         best = max(
             _in_5_minutes(key, requests, money),
@@ -78,8 +80,6 @@ class SpendSpike(Detector):
             _in_this_day(key, requests, money),
             key=lambda each: each.nats,
         )
-        if not best.nats:
-            return None
         score = best.nats * key.confidence * worth(best.now.nanos)
         if score <= 0.5:
             return None
@@ -96,10 +96,45 @@ class SpendSpike(Detector):
         )
 
 
+def _beats_records(key: KeyView) -> bool:
+    """Whether any window is so far beyond its record that there is something to weigh."""
+    margin, records = _margin(key), key.history.volume.records
+    now = key.last_5m
+    if _beats(now.requests, records.requests_5m, _FLOOR_REQUESTS, margin):
+        return True
+    if _beats(now.nanos, records.nanos_5m, _FLOOR_NANOS, margin):
+        return True
+    now = key.this_hour
+    if _beats(now.requests, records.requests_1h, _FLOOR_REQUESTS_1H, margin):
+        return True
+    if _beats(now.nanos, records.nanos_1h, _FLOOR_NANOS_1H, margin):
+        return True
+    if not records.requests_1d:
+        return False
+    now = key.today
+    return _beats(now.requests, records.requests_1d, _FLOOR_REQUESTS_1D, margin) or _beats(
+        now.nanos, records.nanos_1d, _FLOOR_NANOS_1D, margin
+    )
+
+
+def _margin(key: KeyView) -> float:
+    """Factor on a record that is still young."""
+    return 1.0 + _YOUNG_HOURS / (key.history.hours + 1.0)
+
+
+def _beats(value: float, record: float, floor: float, margin: float) -> bool:
+    return value >= floor and _times(value, record, floor, margin) > 1.0
+
+
+def _times(value: float, record: float, floor: float, margin: float) -> float:
+    """How many times as much as a record may be beaten by."""
+    return value / max(record * margin * _RECORD_FACTOR, floor / 4)
+
+
 def _beyond(key: KeyView) -> tuple["_Beyond", "_Beyond"]:
     """What is beyond the usual requests, and the usual money."""
     volume = key.history.volume
-    margin = 1.0 + _YOUNG_HOURS / (key.history.hours + 1.0)
+    margin = _margin(key)
     # Five minutes vary more than the hours that the spread was learnt from.
     sigma = math.hypot(volume.spread.sigma, 2 * SPREAD_FLOOR)
     # That the owner is bursty excuses nobody else.
@@ -200,18 +235,16 @@ class _Beyond(NamedTuple):
 
     sigma: float
     margin: float
-    """Factor on a record that is still young."""
+    """On a record."""
     slope: float
     """Nats for each factor e beyond the record."""
 
     def evidence(self, value: float, usual: float, record: float, floor: float) -> float:
         """Nats."""
-        if value < floor:
-            return 0.0
-        times_record = value / max(record * self.margin * _RECORD_FACTOR, floor / 4)
-        if times_record <= 1.0:
+        if not _beats(value, record, floor, self.margin):
             return 0.0
         z = (math.log(value) - math.log(max(usual, floor / 8))) / self.sigma
         if z <= 2.0:
             return 0.0
-        return min(z * z / 3, 2.0 + self.slope * math.log(times_record))
+        beyond = math.log(_times(value, record, floor, self.margin))
+        return min(z * z / 3, 2.0 + self.slope * beyond)

@@ -65,9 +65,12 @@ class KeyFold:
                 place += 1
             else:
                 place = self._advance(state, key_id, run, place)
-        self._count("late", late)
-        self._count("duplicate", duplicates)
-        self._count("folded", len(run) - late - duplicates)
+        if late:
+            self.counts["late"] += late
+        if duplicates:
+            self.counts["duplicate"] += duplicates
+        if folded := len(run) - late - duplicates:
+            self.counts["folded"] += folded
 
     def taken(self) -> tuple[list[Incident], list[SpendWindow]]:
         """What came of the runs since this was last asked, in the order of the log.
@@ -77,10 +80,6 @@ class KeyFold:
         found = _in_order(self._incidents), _in_order(self._closed)
         self._incidents, self._closed = [], []
         return found
-
-    def _count(self, what: str, events: int) -> None:
-        if events:
-            self.counts[what] += events
 
     def _note(self, use: Use) -> None:
         if not use.priced:
