@@ -38,6 +38,8 @@ FETCH_WAIT_MS = 100
 what the role has not taken yet: a partition that is behind waits for those that are idle."""
 FETCHES_AHEAD = 4
 """Fetches that may wait for the role."""
+FULL_SECONDS = 0.02
+"""When so many wait of every partition: how soon to look again."""
 STOP_SECONDS_MAX = 4.0
 """For the role to make durable what it holds, and again for Faust to end."""
 END_SECONDS_MAX = 8.0
@@ -63,6 +65,9 @@ class _Consumer(driver.Consumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:  # noqa: ASYNC109 - Faust's signature
         """Yield the records of each partition that one fetch brought, as one message."""
+        if self.flow_active and not self._get_active_partitions():
+            await self.sleep(FULL_SECONDS)  # Faust would sleep for a second
+            return
         records, active = await self._wait_next_records(timeout)
         generation = self.app.consumer_generation_id
         if not records or not active or self.should_stop:

@@ -20,7 +20,13 @@ from faust.types import TP
 from mode import Service
 
 from pipeline.config import Kafka
-from pipeline.workers.app import FETCH_WAIT_MS, _Consumer, _ConsumerThread, _new_app
+from pipeline.workers.app import (
+    FETCH_WAIT_MS,
+    FULL_SECONDS,
+    _Consumer,
+    _ConsumerThread,
+    _new_app,
+)
 from tests.support.faust_patch import apply, patched_consumer
 from tests.support.installation import ROOT
 
@@ -78,9 +84,17 @@ class Stub:
         self.seeks = 0
         self._records = records
         self._buffered_partitions: set[TP] = set()
+        self.active = {ONE}
+        self.slept: list[float] = []
+
+    def _get_active_partitions(self) -> set[TP]:
+        return self.active
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
 
     async def _wait_next_records(self, _: float) -> tuple[dict[TP, list[Any]], set[TP]]:
-        return self._records, {ONE}
+        return self._records, self.active
 
     async def perform_seek(self) -> None:
         self.seeks += 1
@@ -108,6 +122,16 @@ async def test_a_fetch_is_a_message_for_each_partition_that_is_ours() -> None:
     assert await got(stub) == [(ONE, 5, 3)]
     stub._buffered_partitions = {TWO}
     assert await got(stub) == [(ONE, 5, 3), (TWO, 8, 1)]
+
+
+async def test_when_enough_waits_of_every_partition_room_is_soon_noticed() -> None:
+    stub = Stub({ONE: records(ONE, 3)})
+    stub.active = set()
+    assert await got(stub) == []
+    assert stub.slept == [FULL_SECONDS]
+    stub.active = {ONE}
+    assert await got(stub) == [(ONE, 3, 1)]
+    assert stub.slept == [FULL_SECONDS]
 
 
 async def test_what_was_fetched_in_a_rebalance_is_dropped_and_fetched_again() -> None:
