@@ -79,8 +79,8 @@ class SimStore:
 def _identity(table: str, record: Any) -> tuple[Row, int, Any]:  # noqa: ANN401 - as above
     """Key, version and row, as the tables' `ORDER BY` and engine have them."""
     if table == "usage_events":
-        precedence, accepted = record
-        return (accepted.event.key_id, accepted.event.event_id), precedence, accepted.event
+        precedence, event, _ = record
+        return (event.key_id, event.event_id), precedence, event
     if table == "spend_windows":
         key = (record.key_id, record.granularity, epoch(record.window_start))
         return key, record.version, record
