@@ -17,6 +17,7 @@ from detectors.baselines.totals import Totals
 BINS: Final = 48
 """24 hours of weekdays, then 24 of weekends."""
 _EMPTY: Final = bytes(4 * BINS)
+_unpack: Final = struct.Struct(f"<{BINS}f").unpack
 _MEMORY_DAYS: Final = 14.0
 """Days of one kind that the hourly means look back."""
 _RECORD_HALF_LIFE_HOURS: Final = 30 * 24.0
@@ -148,7 +149,7 @@ class Volume(Struct, array_like=True, gc=False):
         """
         last = int(until // 3600)
         first = max(int(since // 3600) + 1, last - _SILENCE_HOURS_MAX)
-        active = struct.unpack(f"<{BINS}f", self.active)
+        active = _unpack(self.active)
         nats = 0.0
         for hour in range(first, last + 1):
             part = until / 3600 - last if hour == last else 1.0
@@ -170,20 +171,20 @@ class Volume(Struct, array_like=True, gc=False):
         days = min(max(self.weekdays, self.weekends), _MEMORY_DAYS)
         if days <= 1.0:
             return 0.0
-        active = struct.unpack(f"<{BINS}f", self.active)
+        active = _unpack(self.active)
         share = sum(each * each for each in active) / max(sum(active), 1e-9)
         return float(max(0.0, (share - 1.0 / days) / (1.0 - 1.0 / days)))
 
     @property
     def hours_a_day(self) -> float:
         """In how many hours of a weekday the key usually works."""
-        return float(sum(struct.unpack(f"<{BINS}f", self.active)[:24]))
+        return float(sum(_unpack(self.active)[:24]))
 
     @property
     def busy_hour(self) -> float:
         """Mean requests of the hours in which the key works."""
-        requests = struct.unpack(f"<{BINS}f", self.requests)
-        active = struct.unpack(f"<{BINS}f", self.active)
+        requests = _unpack(self.requests)
+        active = _unpack(self.active)
         return float(sum(requests) / max(sum(active), 1e-9))
 
     def days_known(self, hour: int, zone: str | None) -> float:
@@ -240,7 +241,7 @@ class Volume(Struct, array_like=True, gc=False):
         self.requests, self.nanos, self.active = [each.tobytes() for each in bins]
 
     def _shrunk(self, bins: bytes, index: int, days: float) -> float:
-        values = struct.unpack(f"<{BINS}f", bins)
+        values = _unpack(bins)
         weight_all = self.weekdays + self.weekends
         if weight_all <= 0:
             return 0.0
