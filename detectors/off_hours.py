@@ -2,6 +2,7 @@
 
 import math
 
+from detectors.baselines.volume import Volume
 from detectors.contract import Detector, Finding, KeyView, Trigger, worth
 from detectors.words import dollars
 
@@ -51,18 +52,13 @@ class OffHours(Detector):
             return None
         usual = 0.0 if quiet else volume.activity(key.hour, key.zone)
         weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
-        burst = math.log(max(1.0, now.requests / max(busy_hour, 1.0)))
         if rests:
             # Whoever comes and goes rests at most hours of most days: that says little.
             regularity = volume.regularity
             days *= regularity
-            full = max(_BUSY_SHARE * busy_hour, _RECORD_SHARE * volume.records.requests_1h)
-            if volume.hours_a_day <= _JOB_HOURS:
-                full = max(full, busy_hour * volume.hours_a_day)
-            burst = math.log(max(1.0, now.requests / max(full, 3.0)))
-            burst = min(_BURST_MAX, _BURST_NATS * burst) * regularity
-            sure = 0.0
+            burst, sure = _burst_at_rest(volume, now.requests, busy_hour) * regularity, 0.0
         else:
+            burst = math.log(max(1.0, now.requests / max(busy_hour, 1.0)))
             burst, sure = min(_SOMETIMES_BURST_MAX, burst), _SOMETIMES_NATS
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         if surprise < 1.0:
@@ -87,3 +83,10 @@ class OffHours(Detector):
                 "timezone": key.zone or "UTC",
             },
         )
+
+
+def _burst_at_rest(volume: Volume, requests: int, busy_hour: float) -> float:
+    full = max(_BUSY_SHARE * busy_hour, _RECORD_SHARE * volume.records.requests_1h)
+    if volume.hours_a_day <= _JOB_HOURS:
+        full = max(full, busy_hour * volume.hours_a_day)
+    return min(_BURST_MAX, _BURST_NATS * math.log(max(1.0, requests / max(full, 3.0))))
