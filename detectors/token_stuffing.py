@@ -9,12 +9,15 @@ from detectors.words import dollars, times
 
 _REQUESTS_MIN = 3
 _RECORD_FACTOR = 2.5
+_RECORD_FACTOR_1H = 1.8
+"""Records are those of hours; minutes vary more."""
 _HOURS_MIN = 4.0
 _YOUNG_HOURS = 4.0
 """The longest request of so few hours is taken for half of what it may become."""
 _LONG_NATS = 2.8
 """Nats for each factor e beyond the longest request so far."""
 _FULL_WEIGHT_REQUESTS = 7
+_LONG_MINUTES = 30
 
 
 class TokenStuffing(Detector):
@@ -30,17 +33,22 @@ class TokenStuffing(Detector):
     score_max = 8.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        found = max(_on_average(key), _one_by_one(key), key=lambda each: each.score)
+        found = max(
+            _on_average(key, key.last_15m, "15 minutes", key.now - 900.0, _RECORD_FACTOR),
+            _on_average(key, key.this_hour, "this hour", key.hour * 3600.0, _RECORD_FACTOR_1H),
+            _one_by_one(key),
+            key=lambda each: each.score,
+        )
         now = found.totals
         score = found.score * worth(now.nanos)
         if score <= 0.5:
             return None
         return Finding(
             score=score,
-            since=key.now - 900.0,
+            since=found.since,
             summary=(
                 f"{found.length:,.0f} input tokens per request over {now.requests} requests "
-                f"({dollars(now.nanos)}) in 15 minutes, {times(found.length, found.usual)} the "
+                f"({dollars(now.nanos)}) in {found.window}, {times(found.length, found.usual)} the "
                 f"usual {found.usual:,.0f}; the record is {found.record:,.0f}."
             ),
             evidence={
@@ -56,33 +64,36 @@ class _Found(NamedTuple):
 
     score: float
     totals: Totals
+    window: str
+    since: float
     length: float
     usual: float
     record: float
 
 
-def _on_average(key: KeyView) -> _Found:
-    """All requests of 15 minutes against the means of hours."""
-    now, prompt = key.last_15m, key.history.prompt
+def _on_average(key: KeyView, now: Totals, window: str, since: float, factor: float) -> _Found:
+    """All requests of some time against the means of hours."""
+    prompt = key.history.prompt
     length = max(1.0, now.input_tokens / max(1, now.requests))
     excess = prompt.excess(length)
-    beyond = math.log(length / (prompt.record * _RECORD_FACTOR)) if prompt.record else 0.0
+    beyond = math.log(length / (prompt.record * factor)) if prompt.record else 0.0
     score = 0.0
     if now.requests >= _REQUESTS_MIN and excess >= 3.0 and beyond > 0.0:
         score = min(excess, 3.0 + 4.0 * beyond) * _weight(now.requests) * key.confidence
-    return _Found(score, now, length, prompt.usual, prompt.record)
+    return _Found(score, now, window, since, length, prompt.usual, prompt.record)
 
 
 def _one_by_one(key: KeyView) -> _Found:
     """Those that were far longer than any before, however many short ones hide them."""
-    now, history = key.windows.recent_longs(key.minute, 15), key.history
+    now, history = key.windows.recent_longs(key.minute, _LONG_MINUTES), key.history
     length = now.input_tokens / max(1, now.requests)
     score = 0.0
     if now.requests >= _REQUESTS_MIN and history.hours >= _HOURS_MIN:
         young = 1.0 + _YOUNG_HOURS / history.hours
         beyond = math.log(max(1.0, length / (history.longest * young)))
         score = (2.0 + _LONG_NATS * beyond) * _weight(now.requests)
-    return _Found(score, now, length, history.prompt.usual, history.longest)
+    window, since = f"{_LONG_MINUTES} minutes", key.now - 60.0 * _LONG_MINUTES
+    return _Found(score, now, window, since, length, history.prompt.usual, history.longest)
 
 
 def _weight(requests: int) -> float:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.events import burst
+from tests.support.events import burst, workday
 from tests.support.examples import NOW, Example, findings, honest
 
 FIRES: dict[str, Example] = {
@@ -23,3 +23,13 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("token_stuffing", example)
+
+
+def test_long_prompts_add_up_over_the_hour() -> None:
+    log = honest(
+        *(burst(workday(day, 10), 1, input_tokens=20_000, cost_usd=0.05) for day in (2, 3, 4)),
+        burst(NOW + 300, 5, seconds=3000, input_tokens=25_000, cost_usd=0.1),
+    )
+    found = findings("token_stuffing", lambda: log)
+    assert max(each.score for each in found) > 5.0
+    assert "in this hour" in found[-1].summary
