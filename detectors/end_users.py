@@ -9,6 +9,8 @@ _HOURS_MIN = 8
 """Hours with end users that must be known: a gateway that has begun to name them is no news."""
 _GROWTH_MIN = 3.0
 _USERS_MIN = 10
+_NEVER_NAMED = 3.0
+"""What a key whose own sources never name end users is taken to have, if strangers name some."""
 _SAME_SOURCES = 0.4
 """Factor where only the key's own sources serve them: a launch brings users too."""
 
@@ -29,20 +31,27 @@ class EndUsers(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         users, level = key.this_hour.distinct_users, key.history.end_users
-        if users < _USERS_MIN or level.spread.n < _HOURS_MIN or key.history.learning:
+        if users < _USERS_MIN or key.history.learning:
             return None
-        growth = users / level.record
+        named = level.spread.n >= _HOURS_MIN
+        if not named and (level.spread.n or not _only_strangers(key)):
+            return None
+        record = level.record if named else _NEVER_NAMED
+        growth = users / record
         if growth < _GROWTH_MIN:
             return None
         foreign = key.foreign_5m.requests > 0
         score = 1.8 * math.log(growth) * (1.0 if foreign else _SAME_SOURCES)
+        most = f"{times(users, record)} the most in an hour so far ({record:.0f})"
+        if not named:
+            score *= 1.0 - key.replaced
+            most = "where none was ever named before"
         return Finding(
             score=score,
             since=max(key.history.first_seen, key.hour * 3600.0),
             summary=(
-                f"{users} end users in this hour, {times(users, level.record)} the most in an hour "
-                f"so far ({level.record:.0f}), {'some' if foreign else 'none'} of them through "
-                "new sources."
+                f"{users} end users in this hour, {most}, {'some' if foreign else 'none'} of them "
+                "through new sources."
             ),
             evidence={
                 "end_users_1h": users,
@@ -51,3 +60,9 @@ class EndUsers(Detector):
                 "new_sources": foreign,
             },
         )
+
+
+def _only_strangers(key: KeyView) -> bool:
+    """Whether end users were first named when strangers came: the key's own sources name none."""
+    hour = key.this_hour
+    return 2 * hour.foreign.requests > hour.requests

@@ -26,6 +26,9 @@ def users(count: int, *, seconds: float = 1500.0, **changes: object) -> list[Usa
 FIRES: dict[str, Example] = {
     "a crowd through a stranger's server": lambda: named(3, users(120, client_ip=ABROAD)),
     "a crowd through the owner's server": lambda: named(3, users(120)),
+    "a stranger's server names users, the owner's never did": lambda: named(
+        0, users(600, client_ip=ABROAD)
+    ),
 }
 QUIET: dict[str, Example] = {
     "a few more": lambda: named(3, users(5)),
@@ -51,6 +54,9 @@ def test_it_keeps_quiet(example: Example) -> None:
 
 
 def test_users_through_new_sources_weigh_more() -> None:
-    stranger, owner = (max(f.score for f in findings("end_users", each)) for each in FIRES.values())
+    stranger, owner = (
+        max(each.score for each in findings("end_users", FIRES[f"a crowd through {whose}"]))
+        for whose in ("a stranger's server", "the owner's server")
+    )
     assert stranger > 2 * owner
     assert owner < 4.0, "no ticket for a launch alone"
