@@ -131,11 +131,12 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         token = _crowded(use, len(pending.slices))
     tally = pending.slices.setdefault(token, Tally())
     tokens = state.hour_of(minute).tokens
-    if token in tokens:
+    history, what = state.history, slice_of(token)
+    if token in tokens and (history.learning or history.is_usual_model(what.model)):
         return tally, Trigger.NONE
     if len(tokens) < SLICES_MAX:
-        tokens[token] = 0
-    if state.novel_minute == minute or not state.history.is_novel(slice_of(token), use.source):
+        tokens.setdefault(token, 0)
+    if state.novel_minute == minute or not history.is_novel(what, use.source):
         return tally, Trigger.NONE
     state.novel_minute = minute
     return tally, Trigger.NOVEL
