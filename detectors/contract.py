@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final, Literal
 
-from detectors.baselines.history import History, month_of
+from detectors.baselines.history import History
 from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.slices import Slice, slice_of
 from detectors.baselines.totals import Totals, Window
+from detectors.baselines.volume import month_of
 from detectors.baselines.windows import HourWindow, Windows
 from schemas.incident import Cause
 from schemas.key_record import KeyRecord
@@ -47,6 +48,10 @@ _YOUNG_CONFIDENCE: Final = 0.4
 """Factor on evidence against a history of no hours; it grows to 1 at so many active hours, over so
 many days: on the first ones colleagues turn up and jobs run for the first time."""
 _CONFIDENT_DAYS: Final = 3.0
+_SETTLED_HOURS: Final = 24.0
+_UNSETTLED: Final = 0.25
+"""Taken off a key of no hours, and less and less up to so many: its second place, its third tool
+and its first long job are still to come."""
 _MOVED_MIN: Final = 10.0
 """Requests in five minutes that anybody who moved may make."""
 _EXPECTED_MIN: Final = 3.0
@@ -123,7 +128,8 @@ class KeyView:
         """Factor on evidence from a history that is still short."""
         history = self.history
         known = min(1.0, history.hours / _CONFIDENT_HOURS, history.days / _CONFIDENT_DAYS)
-        return _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * max(0.0, known)
+        young = _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * max(0.0, known)
+        return young * (1.0 - _UNSETTLED * max(0.0, 1.0 - history.hours / _SETTLED_HOURS))
 
     @property
     def day(self) -> int:
@@ -133,15 +139,17 @@ class KeyView:
     def weight(self, about: Subject) -> float:
         """Factor on evidence against a key of this nature: 1 where nothing is known of it.
 
-        Facts are facts. Of everything else, what earlier days showed takes some off; and habits are
-        the less telling the more the key's hours differ.
+        Facts are facts. Of everything else, what earlier days showed of its kind takes some off;
+        and habits are the less telling the more the key's hours differ.
         """
         if about == "facts":
             return 1.0
-        restful = 1.0 - _UNREST_EASE * self.history.unrest.before(self.day)
+        history = self.history
+        unrest = history.visits if about == "strangers" else history.unrest
+        restful = 1.0 - _UNREST_EASE * unrest.before(self.day)
         if about == "strangers":
             return restful
-        spread = min(max(self.history.volume.spread.sigma, _SPREAD_MIN), _SPREAD_MAX)
+        spread = min(max(history.volume.spread.sigma, _SPREAD_MIN), _SPREAD_MAX)
         return restful * (1.0 + _SPREAD_EASE * _SPREAD_USUAL) / (1.0 + _SPREAD_EASE * spread)
 
     @cached_property
@@ -230,6 +238,8 @@ class KeyView:
     @cached_property
     def upgraded(self) -> bool:
         """Whether models that are new to the key took the place of its own, as in an upgrade."""
+        if 2 * self.foreign_5m.requests > self.last_5m.requests:
+            return False  # what strangers use is nobody's upgrade
         new = old = 0
         for what, totals in self.kinds_15m:
             if what.model and self.history.is_usual_model(what.model):

@@ -1,8 +1,6 @@
 """Everything that is remembered of a key between its events."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 
 from msgspec import Struct, field
 
@@ -13,7 +11,7 @@ from detectors.baselines.newcomers import Newcomer, country_of, evict, network_o
 from detectors.baselines.slices import Place, Slice
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.unrest import Unrest
-from detectors.baselines.volume import Volume
+from detectors.baselines.volume import Volume, month_of
 from detectors.baselines.windows import HourWindow
 
 YOUNG_HOURS = 8.0
@@ -78,7 +76,9 @@ class History(Struct, array_like=True, gc=False):
     longest: float = 0.0
     """Input tokens of the longest honest request, slowly forgotten."""
     unrest: Unrest = field(default_factory=Unrest)
-    """Evidence of its own days."""
+    """What its own days showed against its habits …"""
+    visits: Unrest = field(default_factory=Unrest)
+    """… and of strangers."""
 
     @property
     def learning(self) -> bool:
@@ -123,7 +123,7 @@ class History(Struct, array_like=True, gc=False):
         return (
             what.outcome in ("auth", "missing")
             or (what.exposed and self.exposed_hours == 0.0)
-            or not (self.models.knows(what.model) or not what.model)
+            or not (self.is_usual_model(what.model) or not what.model)
             or not (self.clients.knows(what.client) or not what.client)
             or (place is not None and not self.prefixes.knows(place.prefix))
         )
@@ -292,10 +292,3 @@ def _own_part(hour: HourWindow) -> tuple[Totals, Totals]:
         requests=peak.requests * own.requests // max(1, hour.requests),
         nanos=peak.nanos * own.nanos // max(1, hour.nanos),
     )
-
-
-@lru_cache(maxsize=8192)
-def month_of(hour: int) -> int:
-    """The UTC month of an hour since 1970, in months since year 0."""
-    day = datetime.fromtimestamp(hour * 3600, UTC)
-    return 12 * day.year + day.month - 1

@@ -56,6 +56,13 @@ def bin_of(hour: int, zone: str | None) -> int:
     return local.hour + (24 if local.weekday() >= 5 else 0)
 
 
+@lru_cache(maxsize=8192)
+def month_of(hour: int) -> int:
+    """The UTC month of an hour since 1970, in months since year 0."""
+    day = datetime.fromtimestamp(hour * 3600, UTC)
+    return 12 * day.year + day.month - 1
+
+
 class Records(Struct, array_like=True, gc=False):
     """Decaying maxima: the most that the key has honestly done."""
 

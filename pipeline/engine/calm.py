@@ -1,5 +1,6 @@
 """How long an incident that ended keeps its like from paging again: forgiven, but not forgotten."""
 
+from collections.abc import Collection
 from typing import Final
 
 from detectors.fusion import STRANGERS, Conclusion
@@ -24,9 +25,21 @@ _NOISY_PAGES: Final = 2
 
 
 def is_forgiven(
-    calm: Calm | None, conclusion: Conclusion, now: float, calibration: Calibration
+    calm: Calm | None,
+    conclusion: Conclusion,
+    strangers: Collection[str],
+    now: float,
+    calibration: Calibration,
 ) -> bool:
-    """Whether it is no more than what people were told before, or said to be right."""
+    """Whether it is no more than what people were told before, or said to be right.
+
+    Args:
+        calm: what ended before.
+        conclusion: what all evidence says.
+        strangers: the networks of those who use the key and are strange to it.
+        now: Unix seconds.
+        calibration: of the key.
+    """
     if calm is None or now >= calm.until:
         return False
     if calm.cause is not None and calm.pages < _NOISY_PAGES:
@@ -34,6 +47,8 @@ def is_forgiven(
         if is_other(conclusion.cause, calm.cause):
             return False
         if calm.nats < calibration.page_nats <= conclusion.nats:
+            return False
+        if conclusion.cause in STRANGERS and not set(strangers) <= set(calm.networks):
             return False
     return conclusion.nats < calm.nats + CALM_MARGIN_NATS
 
@@ -49,12 +64,21 @@ def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
     return Calm(until, incident.nats, snoozed=verdict.verdict == "snooze")
 
 
-def unanswered(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
-    """What follows when an incident ended by itself, and nobody had answered."""
+def unanswered(
+    calm: Calm | None, incident: OpenIncident, now: float, strangers: Collection[str] = ()
+) -> Calm:
+    """What follows when an incident ended by itself, and nobody had answered.
+
+    Args:
+        calm: what ended before.
+        incident: what has ended now.
+        now: Unix seconds.
+        strangers: the networks of those who are strange to the key.
+    """
     paged = incident.severity == "page"
     pages = min(UNANSWERED_PAGES_MAX, _pages_in_a_row(calm, now) + paged)
     until = now + UNANSWERED_CALM_SECONDS * 2 ** (max(0, pages - 1) if paged else 0)
-    new = Calm(until, incident.nats, cause=incident.cause, pages=pages)
+    new = Calm(until, incident.nats, cause=incident.cause, pages=pages, networks=sorted(strangers))
     if calm is None or now >= calm.until:
         return new
     spoken = calm.cause is None

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from xxhash import xxh3_64_hexdigest
 
+from detectors.baselines.history import History
 from detectors.baselines.unrest import Unrest
 from detectors.contract import Detector, Finding, KeyView
 from detectors.discovery import all_detectors
@@ -68,9 +69,10 @@ def _weigh(
     incident = state.incident
     remembered = _remembered(incident, evidence, view.now)
     conclusion = conclude([*evidence, *remembered], calibration)
-    state.history.unrest.note(view.day, conclusion.nats)
+    _note_unrest(state.history, view.day, [*evidence, *remembered], calibration)
     severity = severity_of(conclusion.nats, calibration, view.excess_usd_per_hour)
-    forgiven = is_forgiven(state.calm, conclusion, view.now, calibration)
+    strangers = {each.network for each in view.newcomers if each.is_strange}
+    forgiven = is_forgiven(state.calm, conclusion, strangers, view.now, calibration)
     if rules.witness is not None and not forgiven:
         rules.witness(view.key_id, view.now, evidence, conclusion.nats)
     if forgiven or (severity == "info" and incident is None):
@@ -100,6 +102,16 @@ def _weigh(
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
+
+
+def _note_unrest(
+    history: History, day: int, evidence: list[Evidence], calibration: Calibration
+) -> None:
+    """Note what the key shows by nature, unless somebody has stolen it."""
+    for unrest, about in ((history.unrest, "habits"), (history.visits, "strangers")):
+        part = [each for each in evidence if each.detector.about == about]
+        if part:
+            unrest.note(day, conclude(part, calibration).nats)
 
 
 def _remembered(
@@ -238,7 +250,8 @@ def _end_quiet(
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
     emitted = _emit(state, key_id, None, "resolved", now, calibration)
-    state.calm = unanswered(state.calm, incident, now)
+    strangers = {each.network for each in state.history.newcomers.values()}
+    state.calm = unanswered(state.calm, incident, now, strangers)
     _end(state, incident)
     return emitted
 
@@ -268,4 +281,5 @@ def hear(
 def _end(state: KeyState, incident: OpenIncident) -> None:
     state.incident = None
     if incident.severity == "page":
-        state.history.unrest = Unrest()  # people were told: from now on their word is what counts
+        # People were told: from now on their word is what counts.
+        state.history.unrest, state.history.visits = Unrest(), Unrest()

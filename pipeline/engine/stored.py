@@ -53,6 +53,8 @@ class Calm(Struct, array_like=True, gc=False):
     """Nobody has answered, and this alone was told: another cause is news. None: a person spoke."""
     pages: int = 0
     """Pages in a row that nobody has answered and that ended by themselves."""
+    networks: list[str] = []
+    """Of the strangers that people were told of."""
 
 
 class Stored(Struct, array_like=True, gc=False):

@@ -25,6 +25,9 @@ from tests.support.events import (
     workday,
 )
 
+ELSEWHERE = "41.58.12.7"
+"""An internet line in Nigeria."""
+
 
 def loop(at: float) -> list[UsageEvent]:
     """The owner's own sources at night, far more than ever."""
@@ -86,6 +89,21 @@ def ended(severity: Severity, nats: float, cause: Cause = "runaway") -> OpenInci
         baseline_nanos=0.0,
         baseline_at=0.0,
     )
+
+
+def thefts(*addresses: str) -> int:
+    """Incidents that page when a thief comes every other day, from one address after another."""
+    stolen = [
+        thief(workday(8 + 2 * n, 10), 6, client_ip=ip, model="gpt-4o-mini", cost_usd=0.01)
+        for n, ip in enumerate(addresses)
+    ]
+    return len(incidents_that_paged(run(messages(in_time(office(30), *stolen), 40))))
+
+
+def test_strangers_of_another_network_are_news_once() -> None:
+    assert thefts(ABROAD, ABROAD) == 1
+    assert thefts(ABROAD, ELSEWHERE) == 2
+    assert thefts(ABROAD, ELSEWHERE, "103.21.4.9") == 2, "a key that often pages is told less"
 
 
 def test_a_ticket_neither_ends_the_silence_after_pages_nor_makes_it_lighter() -> None:
@@ -152,3 +170,18 @@ def test_of_an_hour_in_doubt_only_the_volume_is_learnt() -> None:
 def visitor(at: float) -> list[UsageEvent]:
     """A few of the owner's usual requests, from abroad."""
     return burst(at, 3, seconds=60, client_ip=ABROAD)
+
+
+def shown(*parts: list[UsageEvent]) -> tuple[float, float]:
+    """What a day showed against the key's habits, and of strangers, in nats."""
+    morning = office(9)[: len(office(8)) + 90]
+    state = run(messages(in_time(morning, *parts), 40)).fold.state_of(KEY)
+    assert state is not None
+    return state.history.unrest.today, state.history.visits.today
+
+
+def test_what_strangers_show_is_not_held_against_the_owner_and_neither_is_the_reverse() -> None:
+    habits, strangers = shown(visitor(workday(8, 12.2)))
+    assert strangers > 3.0 > habits
+    habits, strangers = shown(burst(workday(8, 2), 60, cost_usd=0.05))
+    assert habits > 3.0 > strangers == 0.0

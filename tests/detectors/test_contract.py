@@ -17,13 +17,14 @@ def confidence(hours: float, days: float) -> float:
 
 
 def test_many_hours_of_one_day_are_no_long_history() -> None:
-    assert confidence(20, 1) == pytest.approx(0.6)
-    assert confidence(20, 3) == 1.0
+    assert confidence(24, 1) == pytest.approx(0.6)
+    assert confidence(24, 3) == 1.0
 
 
 def test_few_hours_of_many_days_are_none_either() -> None:
-    assert confidence(2, 30) == pytest.approx(0.55)
+    assert confidence(2, 30) < confidence(8, 30) < confidence(16, 30) < confidence(24, 30)
+    assert confidence(8, 30) == pytest.approx(5 / 6)
 
 
 def test_a_key_of_no_closed_hour_has_the_least() -> None:
-    assert confidence(0, 0) == pytest.approx(0.4)
+    assert confidence(0, 0) == pytest.approx(0.3)

@@ -17,7 +17,8 @@ def weight(spread: float = 0.7, earlier: float = 0.0, about: Subject = "habits")
     """Of evidence against a key whose hours differ by so much, and whose days showed so much."""
     history = History(first_seen=START)
     history.volume.spread.n, history.volume.spread.variance = 300.0, spread**2
-    history.unrest.note(int(START // DAY), earlier)
+    unrest = history.visits if about == "strangers" else history.unrest
+    unrest.note(int(START // DAY), earlier)
     return KeyView(KEY, START + DAY, history, Windows()).weight(about)
 
 
@@ -60,7 +61,8 @@ def test_that_the_owner_comes_and_goes_says_nothing_of_strangers() -> None:
 
 def test_a_fact_weighs_the_same_against_every_key() -> None:
     history = History(first_seen=START)
-    history.unrest.note(int(START // DAY), 8.0)
+    for unrest in (history.unrest, history.visits):
+        unrest.note(int(START // DAY), 8.0)
     view = KeyView(KEY, START + DAY, history, Windows())
     finding = Finding(4.0, "A sentence.", START)
     assert weighed(DETECTORS["canary"], finding, view).score == 4.0
