@@ -75,11 +75,13 @@ def _on_average(key: KeyView, now: Totals, window: str, since: float, factor: fl
     """All requests of some time against the means of hours."""
     prompt = key.history.prompt
     length = max(1.0, now.input_tokens / max(1, now.requests))
-    excess = prompt.excess(length)
-    beyond = math.log(length / (prompt.record * factor)) if prompt.record else 0.0
+    most = prompt.record * factor
     score = 0.0
-    if now.requests >= _REQUESTS_MIN and excess >= 3.0 and beyond > 0.0:
-        score = min(excess, 3.0 + 4.0 * beyond) * _weight(now.requests) * key.confidence
+    if now.requests >= _REQUESTS_MIN and most and length / most > 1.0:
+        excess = prompt.excess(length)
+        if excess >= 3.0:
+            excess = min(excess, 3.0 + 4.0 * math.log(length / most))
+            score = excess * _weight(now.requests) * key.confidence
     return _Found(score, now, window, since, length, prompt.usual, prompt.record)
 
 
