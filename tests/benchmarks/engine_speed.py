@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,7 @@ def measure(options: Options) -> Figures:
     plain = _run(busy, rules)
     saved = _run(busy, rules, CHECKPOINT_GROUPS)
     seldom = _run(sparse, rules)
+    blind = [_run(mix, replace(rules, detectors=())) for mix in (busy, sparse)]
     naive = _naive_events_per_s(busy.rows[: round(NAIVE_EVENTS * options.scale)])
     forms = _compiled(options, plain, saved, seldom)
     return {
@@ -46,7 +47,10 @@ def measure(options: Options) -> Figures:
         "engine_us_per_event": plain.us_per_event,
         "engine_with_checkpoints_events_per_s": saved.events_per_s,
         "engine_event_time_events_per_s": busy.events_per_s,
+        "engine_detectors_us_per_event": plain.us_per_event - blind[0].us_per_event,
         "engine_sparse_events_per_s": seldom.events_per_s,
+        "engine_sparse_us_per_event": seldom.us_per_event,
+        "engine_sparse_detectors_us_per_event": seldom.us_per_event - blind[1].us_per_event,
         "engine_sparse_event_time_events_per_s": sparse.events_per_s,
         "engine_incidents": plain.incidents,
         "engine_keys": len(plain.fold),
