@@ -14,16 +14,15 @@ from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
 from pipeline.workers.journals import StateJournal
 from pipeline.workers.partition import Partition
 from pipeline.workers.run import start_role
-from pipeline.workers.state_log import Offsets, StateLog
+from pipeline.workers.state_log import Offsets
 from schemas.action import Action, ActionResult
-from schemas.topics import ACTION_RESULTS, ACTIONS, DETECT_STATE, Topic
+from schemas.topics import ACTION_RESULTS, ACTIONS, DETECT_STATE
 from tests.support.events import START, event, packed, rules
+from tests.support.silent_log import SilentLog, State
 
-State = tuple[str, bytes | None]
 
-
-class KeptLog(StateLog):
-    """A state log that goes nowhere."""
+class KeptLog(SilentLog):
+    """Keeps the states of the last commit."""
 
     def __init__(self, states: Iterable[tuple[str, bytes]] = ()) -> None:
         super().__init__(Config().kafka, "detect", DETECT_STATE, 0, _commit_nothing)
@@ -31,12 +30,6 @@ class KeptLog(StateLog):
 
     async def open(self) -> list[tuple[str, bytes]]:
         return self._states
-
-    async def send(self, topic: Topic, value: bytes, **_: object) -> None:
-        del topic, value
-
-    async def send_many(self, topic: Topic, records: Iterable[State]) -> None:
-        del topic, records
 
     async def commit(self, states: Iterable[State], offsets: Offsets) -> None:
         del offsets

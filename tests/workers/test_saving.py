@@ -13,19 +13,19 @@ from pipeline.workers import detect
 from pipeline.workers.budget import DeadLetterBudgetExceededError
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.producing import PACKED
-from pipeline.workers.state_log import CommitOffsets, Offsets, StateLog
+from pipeline.workers.state_log import CommitOffsets, Offsets
 from schemas.partition import partition_of
 from schemas.topics import USAGE_EVENTS, Topic
 from tests.support.counting_fold import CountingFold
 from tests.support.kafka_log import eventually
+from tests.support.silent_log import SilentLog, State
 
 PARTITIONS = 2
 KEYS = {partition_of(key, PARTITIONS): key for key in ("key-1", "key-2", "key-3", "key-4")}
-State = tuple[str, bytes | None]
 
 
-class HeldLog(StateLog):
-    """A state log that goes nowhere; a commit waits until it is let through."""
+class HeldLog(SilentLog):
+    """A commit waits until it is let through."""
 
     def __init__(
         self, kafka: Kafka, role: str, topic: Topic, partition: int, commit: CommitOffsets
@@ -35,24 +35,12 @@ class HeldLog(StateLog):
         self.error: Exception | None = None
         self.commits: list[Offsets] = []
 
-    async def open(self) -> list[tuple[str, bytes]]:
-        return []
-
-    async def send(self, topic: Topic, value: bytes, **_: object) -> None:
-        del topic, value
-
-    async def send_many(self, topic: Topic, records: Iterable[State]) -> None:
-        del topic, records
-
     async def commit(self, states: Iterable[State], offsets: Offsets) -> None:
         del states
         self.commits.append(offsets)
         await self.free.wait()
         if self.error is not None:
             raise self.error
-
-    async def close(self) -> None:
-        """Nothing to give up."""
 
 
 class Host:

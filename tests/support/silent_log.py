@@ -1,0 +1,31 @@
+"""A state log that goes nowhere, for tests of what is above it."""
+
+from collections.abc import Iterable
+
+from pipeline.workers.state_log import Offsets, StateLog
+from schemas.topics import Topic
+
+State = tuple[str, bytes | None]
+
+
+class SilentLog(StateLog):
+    """Begins empty, sends nothing and keeps nothing."""
+
+    async def open(self) -> list[tuple[str, bytes]]:
+        """No states."""
+        return []
+
+    async def send(self, topic: Topic, value: bytes, **_: object) -> None:
+        """Let an effect go."""
+        del topic, value
+
+    async def send_many(self, topic: Topic, records: Iterable[State]) -> None:
+        """Let effects go."""
+        del topic, records
+
+    async def commit(self, states: Iterable[State], offsets: Offsets) -> None:
+        """Let a checkpoint go."""
+        del states, offsets
+
+    async def close(self) -> None:
+        """Nothing to give up."""
