@@ -34,22 +34,24 @@ class TokenStuffing(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         found = max(
-            _on_average(key, key.last_15m, "15 minutes", key.now - 900.0, _RECORD_FACTOR),
-            _on_average(key, key.this_hour, "this hour", key.hour * 3600.0, _RECORD_FACTOR_1H),
+            _on_average(key, _Part(key.last_15m, "15 minutes", key.now - 900.0), _RECORD_FACTOR),
+            _on_average(
+                key, _Part(key.this_hour, "this hour", key.hour * 3600.0), _RECORD_FACTOR_1H
+            ),
             _one_by_one(key),
             key=lambda each: each.score,
         )
-        now = found.totals
+        now = found.part.totals
         score = found.score * worth(now.nanos)
         if score <= 0.5:
             return None
         return Finding(
             score=score,
-            since=found.since,
+            since=found.part.since,
             summary=(
                 f"{found.length:,.0f} input tokens per request over {now.requests} requests "
-                f"({dollars(now.nanos)}) in {found.window}, {times(found.length, found.usual)} the "
-                f"usual {found.usual:,.0f}; the record is {found.record:,.0f}."
+                f"({dollars(now.nanos)}) in {found.part.name}, {times(found.length, found.usual)} "
+                f"the usual {found.usual:,.0f}; the record is {found.record:,.0f}."
             ),
             evidence={
                 "tokens_per_request": found.length,
@@ -59,21 +61,28 @@ class TokenStuffing(Detector):
         )
 
 
+class _Part(NamedTuple):
+    """Requests of some time."""
+
+    totals: Totals
+    name: str
+    since: float
+    """Unix seconds."""
+
+
 class _Found(NamedTuple):
     """Requests that may be too long."""
 
     score: float
-    totals: Totals
-    window: str
-    since: float
+    part: _Part
     length: float
     usual: float
     record: float
 
 
-def _on_average(key: KeyView, now: Totals, window: str, since: float, factor: float) -> _Found:
+def _on_average(key: KeyView, part: _Part, factor: float) -> _Found:
     """All requests of some time against the means of hours."""
-    prompt = key.history.prompt
+    now, prompt = part.totals, key.history.prompt
     length = max(1.0, now.input_tokens / max(1, now.requests))
     most = prompt.record * factor
     score = 0.0
@@ -82,7 +91,7 @@ def _on_average(key: KeyView, now: Totals, window: str, since: float, factor: fl
         if excess >= 3.0:
             excess = min(excess, 3.0 + 4.0 * math.log(length / most))
             score = excess * _weight(now.requests) * key.confidence
-    return _Found(score, now, window, since, length, prompt.usual, prompt.record)
+    return _Found(score, part, length, prompt.usual, prompt.record)
 
 
 def _one_by_one(key: KeyView) -> _Found:
@@ -94,8 +103,8 @@ def _one_by_one(key: KeyView) -> _Found:
         young = 1.0 + _YOUNG_HOURS / history.hours
         beyond = math.log(max(1.0, length / (history.longest * young)))
         score = (2.0 + _LONG_NATS * beyond) * _weight(now.requests)
-    window, since = f"{_LONG_MINUTES} minutes", key.now - 60.0 * _LONG_MINUTES
-    return _Found(score, now, window, since, length, history.prompt.usual, history.longest)
+    part = _Part(now, f"{_LONG_MINUTES} minutes", key.now - 60.0 * _LONG_MINUTES)
+    return _Found(score, part, length, history.prompt.usual, history.longest)
 
 
 def _weight(requests: int) -> float:
