@@ -76,8 +76,9 @@ _UPGRADED_MIN: Final = 2.0
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
 
 
-Subject = Literal["facts", "strangers", "habits"]
-"""Something that is so, somebody who is not the owner, or a key that is not used as it was."""
+Subject = Literal["facts", "strangers", "machines", "habits"]
+"""Something that is so, somebody who is not the owner, a machine of the owner's that runs wild, or
+a key that is not used as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class KeyView:
         history = self.history
         unrest = history.visits if about == "strangers" else history.unrest
         restful = 1.0 - _UNREST_EASE * unrest.before(self.day)
-        if about == "strangers":
+        if about != "habits":
             return restful
         spread = min(max(history.volume.spread.sigma, _SPREAD_MIN), _SPREAD_MAX)
         return restful * (1.0 + _SPREAD_EASE * _SPREAD_USUAL) / (1.0 + _SPREAD_EASE * spread)

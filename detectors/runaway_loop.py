@@ -42,7 +42,7 @@ class RunawayLoop(Detector):
     advice = "Call the owner; throttle the key until the client is stopped."
     triggers = Trigger.VOLUME | Trigger.WATCHED
     causes = {"runaway": 1.0, "leaked": 0.2, "growth": 0.3}
-    about = "strangers"
+    about = "machines"
     score_max = 9.5
 
     def judge(self, key: KeyView) -> Finding | None:

@@ -108,8 +108,11 @@ def _note_unrest(
     history: History, day: int, evidence: list[Evidence], calibration: Calibration
 ) -> None:
     """Note what the key shows by nature, unless somebody has stolen it."""
-    for unrest, about in ((history.unrest, "habits"), (history.visits, "strangers")):
-        part = [each for each in evidence if each.detector.about == about]
+    for unrest, about in (
+        (history.unrest, ("habits", "machines")),
+        (history.visits, ("strangers",)),
+    ):
+        part = [each for each in evidence if each.detector.about in about]
         if part:
             unrest.note(day, conclude(part, calibration).nats)
 

@@ -59,6 +59,12 @@ def test_that_the_owner_comes_and_goes_says_nothing_of_strangers() -> None:
     assert weight(earlier=4.0, about="strangers") < 0.85
 
 
+def test_a_loop_is_as_regular_on_a_key_that_comes_and_goes() -> None:
+    assert DETECTORS["runaway_loop"].about == "machines"
+    assert weight(spread=1.2, about="machines") == 1.0
+    assert weight(earlier=4.0, about="machines") < 0.85
+
+
 def test_a_fact_weighs_the_same_against_every_key() -> None:
     history = History(first_seen=START)
     for unrest in (history.unrest, history.visits):
