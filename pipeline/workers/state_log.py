@@ -7,10 +7,11 @@ switched off the order is the same (effects, then states, then offsets) and noth
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalOperation, KafkaError
 
 from pipeline.config import Kafka
 from pipeline.workers.connection import (
@@ -31,6 +32,19 @@ RESTORE_FETCH_BYTES = 8 * 1024 * 1024
 RESTORE_WAIT_MS = 20
 """A fetch at the very end waits for records that will not come, only to pass a commit marker."""
 ABORT_SECONDS_MAX = 3.0
+
+
+@contextmanager
+def _lost_transaction() -> Iterator[None]:
+    """Say with one error what aiokafka says with three, by how much its sender has heard yet.
+
+    A fenced writer gets the broker's error if it is the first to hear it; later its producer is
+    in no transaction any more, and says so with errors that are made for a caller's mistakes.
+    """
+    try:
+        yield
+    except (IllegalOperation, AssertionError) as error:
+        raise KafkaError(f"this writer can write no more: {error}") from error
 
 
 class StateLog:
@@ -70,29 +84,39 @@ class StateLog:
         headers: Headers | None = None,
         partition: int | None = None,
     ) -> None:
-        """Send an effect; it counts from the next commit on."""
-        future = await self._writer().send(
-            topic_name(self._kafka, topic),
-            value,
-            key=key.encode() if key is not None else None,
-            headers=encode_headers(headers),
-            partition=partition,
-        )
-        await self._sent(future)
+        """Send an effect; it counts from the next commit on.
+
+        Raises:
+            KafkaError: it will never count; the process must end.
+        """
+        with _lost_transaction():
+            future = await self._writer().send(
+                topic_name(self._kafka, topic),
+                value,
+                key=key.encode() if key is not None else None,
+                headers=encode_headers(headers),
+                partition=partition,
+            )
+            await self._sent(future)
 
     async def send_many(self, topic: Topic, records: Iterable[tuple[str, bytes | None]]) -> None:
-        """Send keyed records to this writer's own partition of a topic, a batch at a time."""
+        """Send keyed records to this writer's own partition of a topic, a batch at a time.
+
+        Raises:
+            KafkaError: they will never count; the process must end.
+        """
         writer, name = self._writer(), topic_name(self._kafka, topic)
         batch = writer.create_batch()
-        for key, value in records:
-            raw = key.encode()
-            if batch.append(key=raw, value=value, timestamp=None) is None:
-                future = await writer.send_batch(batch, name, partition=self._partition)
-                await self._sent(future)
-                batch = writer.create_batch()
-                batch.append(key=raw, value=value, timestamp=None)
-        if batch.record_count():
-            await self._sent(await writer.send_batch(batch, name, partition=self._partition))
+        with _lost_transaction():
+            for key, value in records:
+                raw = key.encode()
+                if batch.append(key=raw, value=value, timestamp=None) is None:
+                    future = await writer.send_batch(batch, name, partition=self._partition)
+                    await self._sent(future)
+                    batch = writer.create_batch()
+                    batch.append(key=raw, value=value, timestamp=None)
+            if batch.record_count():
+                await self._sent(await writer.send_batch(batch, name, partition=self._partition))
 
     async def commit(self, states: Iterable[tuple[str, bytes | None]], offsets: Offsets) -> None:
         """Make effects, states and offsets durable together.
@@ -105,10 +129,11 @@ class StateLog:
         await self.send_many(self._topic, states)
         await self._settle()
         if self._kafka.transactions:
-            if offsets:
-                await self._writer().send_offsets_to_transaction(dict(offsets), self._group)
-            await self._writer().commit_transaction()
-            await self._begin()
+            with _lost_transaction():
+                if offsets:
+                    await self._writer().send_offsets_to_transaction(dict(offsets), self._group)
+                await self._writer().commit_transaction()
+                await self._begin()
         elif offsets:
             await self._commit_offsets(offsets)
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from pipeline.config import Kafka
 from pipeline.workers.state_log import Offsets, StateLog
-from schemas.topics import DETECT_STATE, INCIDENTS, USAGE_EVENTS
+from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
 from tests.support.kafka import Broker
 from tests.support.kafka_log import bodies
 
@@ -46,7 +46,16 @@ async def test_the_latest_committed_states_come_back(kafka: Broker, topics: Kafk
     assert await bodies(topics, INCIDENTS, committed=True) == []
 
 
-async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka) -> None:
+async def send_on(log: StateLog) -> None:
+    """Make the producer ask the broker, and give it time to hear the answer."""
+    for _ in range(200):
+        await log.send(SPEND_WINDOWS, b"{}")
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("heard", [False, True])
+async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka, *, heard: bool) -> None:
+    """Whether it learns that as it commits, or its producer heard it before."""
     kafka.require_transactions()
     zombie = new_log(topics)
     await zombie.open()
@@ -55,6 +64,9 @@ async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka) -> N
     heir = new_log(topics)
     assert await heir.open() == [("key", b"1")]
     await heir.commit([("key", b"2")], offset(topics, 2))
+    if heard:
+        with pytest.raises(KafkaError):
+            await send_on(zombie)
     with pytest.raises(KafkaError):
         async with asyncio.timeout(10):
             await zombie.commit([("key", b"1 again")], offset(topics, 1))
