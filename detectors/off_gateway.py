@@ -2,6 +2,7 @@
 
 import math
 
+from detectors.baselines.billing import Gap
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars
 
@@ -32,30 +33,53 @@ class OffGateway(Detector):
         if gap is None or key.now - gap.observed > _FRESH_SECONDS:
             return None
         billed_tokens = gap.tokens + gap.gateway_tokens
-        dearer = billed_tokens > 0 and gap.tokens < _TOLERANCE * billed_tokens
-        tolerance = _PRICE_TOLERANCE if dearer else _TOLERANCE
-        by_money = _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, _NANOS_MIN, tolerance)
         by_tokens = _evidence(gap.tokens, billed_tokens, _TOKENS_MIN, _TOLERANCE)
-        score = max(by_money, by_tokens if gap.nanos >= 0 else 0.0)
+        score = (
+            max(_by_money(gap), by_tokens if gap.nanos >= 0 else 0.0) if gap.priced else by_tokens
+        )
         if score < 0.5:
             return None
-        billed = gap.nanos + gap.gateway_nanos
         return Finding(
             score=score,
             since=float(gap.start),
-            summary=(
-                f"The provider billed {dollars(billed)} for a window in which the gateway saw "
-                f"{dollars(gap.gateway_nanos)}: {dollars(max(0, gap.nanos))} and "
-                f"{max(0, gap.tokens):,} tokens went past it."
-            ),
+            summary=_summary(gap),
             evidence={
-                "billed_usd": billed / 1e9,
-                "gateway_usd": gap.gateway_nanos / 1e9,
-                "unseen_usd": gap.nanos / 1e9,
+                "billed_tokens": billed_tokens,
+                "gateway_tokens": gap.gateway_tokens,
                 "unseen_tokens": gap.tokens,
                 "unseen_requests": gap.requests,
-            },
+            }
+            | (_money(gap) if gap.priced else {}),
         )
+
+
+def _by_money(gap: Gap) -> float:
+    billed_tokens = gap.tokens + gap.gateway_tokens
+    dearer = billed_tokens > 0 and gap.tokens < _TOLERANCE * billed_tokens
+    tolerance = _PRICE_TOLERANCE if dearer else _TOLERANCE
+    return _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, _NANOS_MIN, tolerance)
+
+
+def _summary(gap: Gap) -> str:
+    unseen = max(0, gap.tokens)
+    if not gap.priced:
+        return (
+            f"The provider billed {gap.tokens + gap.gateway_tokens:,} tokens for a window in which "
+            f"the gateway saw {gap.gateway_tokens:,}: {unseen:,} tokens went past it."
+        )
+    return (
+        f"The provider billed {dollars(gap.nanos + gap.gateway_nanos)} for a window in which the "
+        f"gateway saw {dollars(gap.gateway_nanos)}: {dollars(max(0, gap.nanos))} and {unseen:,} "
+        "tokens went past it."
+    )
+
+
+def _money(gap: Gap) -> dict[str, float]:
+    return {
+        "billed_usd": (gap.nanos + gap.gateway_nanos) / 1e9,
+        "gateway_usd": gap.gateway_nanos / 1e9,
+        "unseen_usd": gap.nanos / 1e9,
+    }
 
 
 def _evidence(excess: int, billed: int, least: int, tolerance: float) -> float:

@@ -22,12 +22,15 @@ class GatewayUse(Struct, omit_defaults=True):
     """Unix seconds of the first use of any of them; 0 when there was none."""
     complete: bool = True
     """Whether the records still reach back to the beginning of the window."""
+    unpriced: int = 0
+    """Requests that no price is known for."""
 
     def add(self, other: "GatewayUse") -> None:
         """Add what other keys used."""
         self.requests += other.requests
         self.tokens += other.tokens
         self.nanos += other.nanos
+        self.unpriced += other.unpriced
         seen = [at for at in (self.first_seen, other.first_seen) if at]
         self.first_seen = min(seen, default=0.0)
         self.complete = self.complete and other.complete

@@ -13,7 +13,8 @@ LINES_MAX = 64
 """Lines (models) of a bill; further ones are left out."""
 LEDGER_HOURS = 50
 """Hours of the gateway's own totals remembered for comparison."""
-
+UNPRICED_SHARE_MAX = 0.1
+"""Share of the gateway's requests without a price beyond which its money says nothing."""
 
 Hours = Sequence[tuple[int, Totals]]
 """Totals of hours since 1970."""
@@ -25,6 +26,8 @@ class Billed(Struct, array_like=True, gc=False):
     requests: int
     tokens: int
     nanos: int
+    priced: bool = True
+    """Whether the bill says what it cost."""
 
 
 class Bill(Struct, array_like=True, gc=False):
@@ -48,6 +51,8 @@ class Gap(Struct, array_like=True, gc=False):
     nanos: int
     gateway_nanos: int
     gateway_tokens: int
+    priced: bool = True
+    """Whether both sides know the money; else only tokens can be compared."""
 
 
 class Books(Struct, array_like=True, gc=False):
@@ -89,6 +94,7 @@ class Books(Struct, array_like=True, gc=False):
                 use.requests += totals.requests
                 use.tokens += totals.input_tokens + totals.output_tokens
                 use.nanos += totals.nanos
+                use.unpriced += totals.unpriced
         return use
 
     def reaches(self, hour: int, open_hours: Hours) -> bool:
@@ -109,4 +115,6 @@ class Books(Struct, array_like=True, gc=False):
             nanos=sum(line.nanos for line in lines) - use.nanos,
             gateway_nanos=use.nanos,
             gateway_tokens=use.tokens,
+            priced=all(line.priced for line in lines)
+            and use.unpriced <= UNPRICED_SHARE_MAX * use.requests,
         )

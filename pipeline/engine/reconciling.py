@@ -52,5 +52,6 @@ def _line(usage: JoinedUsage) -> tuple[str, Billed]:
         requests=usage.requests or 0,
         tokens=usage.input_tokens + usage.output_tokens,
         nanos=to_nanos(usage.cost_usd or 0.0),
+        priced=usage.cost_usd is not None,
     )
     return f"{usage.provider}/{usage.model}"[:128], billed

@@ -1,10 +1,13 @@
 """Examples of `off_gateway`: what it fires on, and near misses."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from pipeline.message import Message
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
+from schemas.usage_event import UsageEvent
 from tests.support.events import KEY, burst, control, workday
 from tests.support.examples import TODAY, Example, findings, honest
 
@@ -12,11 +15,12 @@ HOUR_BEFORE = workday(TODAY - 1, 10)
 
 
 BUSY = burst(HOUR_BEFORE + 300, 500, cost_usd=0.01)
+UNPRICED = burst(HOUR_BEFORE + 300, 500, model="ft:our-own", cost_usd=None)
 SEEN_USD = sum(each.cost_usd or 0.0 for each in BUSY)
 SEEN = sum((each.input_tokens or 0) + (each.output_tokens or 0) for each in BUSY)
 
 
-def billed(usd: float, tokens: int) -> list[Message]:
+def billed(usd: float | None, tokens: int, use: Sequence[UsageEvent] = BUSY) -> list[Message]:
     bill = ProviderUsage(
         provider="openai",
         key_id=KEY,
@@ -27,17 +31,21 @@ def billed(usd: float, tokens: int) -> list[Message]:
         observed_at=workday(TODAY - 1, 18),
     )
     record = KeyRecord(key_id=KEY, provider="openai", provider_key_id="provider-1")
-    return [*honest(BUSY, record=record), control("provider-usage", bill)]
+    return [*honest(use, record=record), control("provider-usage", bill)]
 
 
 FIRES: dict[str, Example] = {
     "twice as dear, for the tokens that the gateway saw": lambda: billed(2.5 * SEEN_USD, SEEN),
     "a fifth more of both": lambda: billed(1.3 * SEEN_USD, round(1.3 * SEEN)),
     "forty dollars past the gateway": lambda: billed(40.0, 9_000_000),
+    "a bill without costs, for twice the tokens": lambda: billed(None, 2 * SEEN),
+    "twice the tokens of a model without a price": lambda: billed(9.0, 2 * SEEN, UNPRICED),
 }
 QUIET: dict[str, Example] = {
     "a bill of cents": lambda: billed(0.02, 9_000),
     "dearer by a fifth, for the tokens that the gateway saw": lambda: billed(1.2 * SEEN_USD, SEEN),
+    "a bill without costs, for the tokens that the gateway saw": lambda: billed(None, SEEN),
+    "what a model without a price costs": lambda: billed(9.0, SEEN, UNPRICED),
     "nothing billed": lambda: billed(0.0, 0),
     "no bill": honest,
 }
