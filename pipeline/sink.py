@@ -30,7 +30,7 @@ from pipeline.store.rows import (
     positioned,
 )
 from schemas import topics
-from schemas.codec import Refused, decode_record
+from schemas.codec import Refused, decode_control, decode_record
 from schemas.dead_letter import DeadLetter, pack_payload
 from schemas.fields import utc
 from schemas.redaction import scrub
@@ -56,6 +56,8 @@ _TABLES: Final[tuple[tuple[topics.Topic, Table[Any]], ...]] = (
     (topics.PROVIDER_USAGE, PROVIDER_USAGE),
     (topics.DEAD_LETTERS, DEAD_LETTERS),
 )
+_BY_OTHERS: Final = frozenset({topics.PROVIDER_USAGE.name, topics.VERDICTS.name})
+"""Those who write these may not know what must never be stored."""
 BACKOFF_SECONDS_MIN: Final = 0.1
 BACKOFF_SECONDS_MAX: Final = 10.0
 
@@ -173,8 +175,9 @@ class SinkStage:
             self._usage.records.extend(positioned(self._acceptor.accept(message, whole=True)))
             return
         body, buffer = known
+        decode = decode_control if message.topic in _BY_OTHERS else decode_record
         try:
-            buffer.records.append(decode_record(message.value, body))
+            buffer.records.append(decode(message.value, body))
         except Refused as refused:
             self._dead_letters.records.append(_refusal(message, refused))
 

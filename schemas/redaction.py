@@ -76,7 +76,7 @@ def scrub_text(text: str) -> str:
 
 
 def public_key_id(key_id: str) -> str:
-    """The id itself, or `sha256:` and the hash of it when it is a raw secret."""
-    if key_id.startswith(_KEY_PREFIXES):
+    """The id itself, or `sha256:` and the hash of it when it is a raw secret, or holds one."""
+    if key_id.startswith(_KEY_PREFIXES) or _SECRET_TEXT.search(key_id):
         return "sha256:" + hashlib.sha256(key_id.encode()).hexdigest()
     return key_id

@@ -14,6 +14,7 @@ from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.sink import SinkStage
 from pipeline.store import Store, StoreRefused, StoreUnavailable
 from schemas import topics
+from schemas.redaction import public_key_id
 from tests.store.records import AT_SECONDS, RECORDS, WINDOW, message, packed, usage
 from tests.support.clickhouse_front import Front
 
@@ -117,6 +118,20 @@ async def test_an_unreadable_record_becomes_a_dead_letter(store: Store, make: Ma
         "SELECT topic, offset, reason, base64Decode(payload) AS raw FROM v_dead_letters"
     ).rows
     assert rows == [("verdicts", 9, "not_json", '{"by": "<secret>"')]
+
+
+@pytest.mark.parametrize("topic", [topics.VERDICTS, topics.PROVIDER_USAGE], ids=lambda t: t.name)
+async def test_a_raw_key_of_others_is_stored_as_its_hash(
+    store: Store, make: Make, topic: topics.Topic
+) -> None:
+    secret = "sk-proj-0123456789abcdefghij"
+    (record,) = (each for at, _, each in RECORDS if at is topic)
+    fields = msgspec.to_builtins(record) | {"key_id": secret}
+    sink = make(store)
+    await sink.handle(message(topic, msgspec.json.encode(fields)), JOURNAL)
+    await sink.flush()
+    question, view = "SELECT key_id FROM {view:Identifier}", f"v_{topic.name.replace('-', '_')}"
+    assert store.query(question, {"view": view}).rows == [(public_key_id(secret),)]
 
 
 async def test_a_full_buffer_is_written_and_never_grows_past_it(store: Store, make: Make) -> None:

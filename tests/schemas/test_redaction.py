@@ -61,6 +61,12 @@ def test_a_raw_key_becomes_its_hash(name: str) -> None:
     assert public_key_id(secret) == "sha256:" + hashlib.sha256(secret.encode()).hexdigest()
 
 
+@pytest.mark.parametrize("before", [" ", "prod:", "litellm/", "\u200b"])
+def test_an_id_that_holds_a_raw_key_becomes_a_hash(before: str) -> None:
+    held = before + SECRETS["openai"]
+    assert public_key_id(held) == "sha256:" + hashlib.sha256(held.encode()).hexdigest()
+
+
 def test_a_public_id_stays() -> None:
     assert public_key_id("prod-app1") == "prod-app1"
 
