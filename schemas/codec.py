@@ -22,7 +22,8 @@ _FIELD = re.compile(r"`?\$\.(\w+)")
 _REQUIRED = frozenset({"event_id", "occurred_at", "key_id"})
 CONTROL_BYTES_MAX: Final = 16 * 1024
 """Bytes of a control record; a key's state holds its registry entry."""
-_UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises: no such record, no UTF-8, nested too deeply."""
 _KEY_IDS = frozenset({"key_id", "provider_key_id"})
 _QUOTED = re.compile(r"\s*'.*", re.DOTALL)
 
@@ -48,10 +49,10 @@ def decode_event(raw: bytes) -> UsageEvent:
         Refused: it is no usage event; the detail never quotes its contents.
     """
     if len(raw) > MESSAGE_BYTES_MAX:
-        raise Refused("too_large", f"{len(raw)} bytes; at most {MESSAGE_BYTES_MAX} are taken")
+        raise Refused("too_large", f"more than the {MESSAGE_BYTES_MAX} bytes that are taken")
     try:
         event = _EVENT.decode(raw)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise explain(raw, error) from None
     if _suspicious(raw):
         event = redacted(event)
@@ -74,7 +75,7 @@ def decode_lines(body: bytes) -> Iterator[tuple[int, bytes, UsageEvent | Refused
         except Refused as refused:
             if line.strip():
                 yield index, line, refused
-        except _UNDECODABLE as error:
+        except UNDECODABLE as error:
             if line.strip():
                 yield index, line, explain(line, error)
         else:
@@ -107,7 +108,7 @@ def decode_control(raw: bytes, kind: type[T]) -> T:
         Refused: it is no such record.
     """
     if len(raw) > CONTROL_BYTES_MAX:
-        raise Refused("too_large", f"{len(raw)} bytes; at most {CONTROL_BYTES_MAX} are taken")
+        raise Refused("too_large", f"more than the {CONTROL_BYTES_MAX} bytes that are taken")
     record = decode_record(raw, kind)
     return redacted(record) if _suspicious(raw) else record
 
@@ -120,7 +121,7 @@ def decode_record(raw: bytes, kind: type[T]) -> T:
     """
     try:
         return msgspec.json.decode(raw, type=kind)
-    except _UNDECODABLE as error:
+    except UNDECODABLE as error:
         raise explain(raw, error) from None
 
 
@@ -137,7 +138,7 @@ def explain(raw: bytes, error: Exception) -> Refused:
     except (ValueError, RecursionError):
         return Refused("not_json", "the message is not JSON")
     if not isinstance(value, dict):
-        return Refused("not_an_object", f"the message is a JSON {type(value).__name__}")
+        return Refused("not_an_object", "the message is JSON, and no object")
     return _explain_fields(value, str(error))
 
 

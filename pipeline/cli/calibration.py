@@ -95,10 +95,11 @@ def read_calibration(path: Path) -> "Calibration":
     import msgspec
 
     from schemas.calibration import Calibration
+    from schemas.codec import UNDECODABLE
 
     try:
         return msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except (msgspec.DecodeError, ValueError, OSError) as error:
+    except (*UNDECODABLE, OSError) as error:
         raise UsageError(f"{path}: is no calibration: {error}") from None
 
 
@@ -170,8 +171,8 @@ def _computed(config: "Config", recording: "Recording", dishonest: set[str]) -> 
     from pipeline.engine import default_rules
     from pipeline.replay.merge import merge
 
-    if str(recording.events) == "-":
-        raise UsageError("--events: a history is read twice; standard input can be read once")
+    if not recording.events.is_file():
+        raise UsageError("--events: a history is read twice; a pipe can be read once")
     now, rules = time.time(), default_rules(config)
     budget = config.detection.pages_per_1000_key_weeks
     try:

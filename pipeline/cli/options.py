@@ -33,10 +33,10 @@ StoreDir = Annotated[
 
 def _present(path: Path | None) -> Path | None:
     # Typer's own `exists` does not know standard input.
-    if path is not None and path != STDIO and not path.is_file():
-        what = "is a directory" if path.is_dir() else "does not exist"
-        raise typer.BadParameter(f"file '{path}' {what}.")
-    return path
+    if path is None or path == STDIO or (path.exists() and not path.is_dir()):
+        return path
+    what = "is a directory" if path.is_dir() else "does not exist"
+    raise typer.BadParameter(f"file '{path}' {what}.")
 
 
 class _FileOptions(TypedDict, total=False):

@@ -6,6 +6,7 @@ from msgspec import Struct, field
 from detectors.baselines.history import History
 from detectors.baselines.totals import Totals
 from detectors.baselines.windows import Windows
+from schemas.codec import UNDECODABLE
 from schemas.incident import Cause, Severity, Signal
 from schemas.key_record import KeyRecord
 
@@ -128,7 +129,7 @@ def read(raw: bytes) -> Stored:
     check_state(raw)
     try:
         return _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise UnknownStateError(f"a stored state cannot be read: {error}") from None
 
 
@@ -140,7 +141,7 @@ def check_state(raw: bytes) -> None:
     """
     try:
         version = _VERSION.decode(raw).version
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise UnknownStateError(f"a stored state cannot be read: {error}") from None
     if version != VERSION:
         raise UnknownStateError(

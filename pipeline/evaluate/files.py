@@ -11,6 +11,7 @@ from pipeline.evaluate.evaluation import evaluate
 from pipeline.evaluate.exposure import Price
 from pipeline.evaluate.report import Report
 from pipeline.replay.lines import read_lines
+from schemas.codec import UNDECODABLE
 from schemas.incident import Incident
 from schemas.label import Label
 from schemas.redaction import public_key_id
@@ -64,7 +65,7 @@ def read_records(path: Path, kind: type[T]) -> Iterator[T]:
             continue
         try:
             yield decode(line)
-        except (msgspec.DecodeError, ValueError) as error:
+        except UNDECODABLE as error:
             raise EvaluationError(f"{path}:{number}: {error}") from None
 
 
@@ -74,7 +75,7 @@ def read_events(path: Path, progress: Callable[[int], None] | None = None) -> It
     for line in read_lines(path, progress):
         try:
             event = decode(line)
-        except (msgspec.DecodeError, ValueError):
+        except UNDECODABLE:
             continue
         event.key_id = public_key_id(event.key_id)
         yield event

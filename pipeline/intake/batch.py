@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from schemas.codec import Refused, encode
+from schemas.codec import UNDECODABLE, Refused, encode
 from schemas.dead_letter import DeadLetter, pack_payload
 from schemas.redaction import scrub
 from schemas.usage_event import UsageEvent
@@ -87,14 +87,14 @@ def split(body: bytes) -> Sequence[bytes]:
 def _array(body: bytes) -> list[bytes]:
     try:
         return [bytes(item) for item in _ITEMS.decode(body)]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         raise Refused("not_json", "the body begins as a JSON array and is none") from None
 
 
 def _lines(body: bytes) -> list[bytes]:
     try:
         return [bytes(_ITEM.decode(body))]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNDECODABLE:
         return [line for line in body.split(b"\n") if line.strip()]
 
 

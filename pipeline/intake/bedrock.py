@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from pipeline.intake.lenient import count, number_of, seconds, table, text
-from schemas.codec import Refused, explain, redacted
+from schemas.codec import UNDECODABLE, Refused, explain, redacted
 from schemas.fields import IDENTIFIER_LENGTH_MAX
 from schemas.usage_event import UsageEvent
 
@@ -53,7 +53,7 @@ def convert(raw: bytes) -> UsageEvent:
     """
     try:
         record = _RECORD.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise explain(raw, error) from None
     request_id, arn = text(record.request_id), text(table(record.identity).get("arn"))
     if request_id is None or arn is None:

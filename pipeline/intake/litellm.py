@@ -22,7 +22,7 @@ from pipeline.intake.lenient import (
     table,
     text,
 )
-from schemas.codec import Refused, explain, redacted
+from schemas.codec import UNDECODABLE, Refused, explain, redacted
 from schemas.fields import IDENTIFIER_LENGTH_MAX as _ID_LENGTH_MAX
 from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
@@ -100,7 +100,7 @@ def convert(raw: bytes) -> UsageEvent:
     """
     try:
         payload = _PAYLOAD.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise explain(raw, error) from None
     started = _required(payload)
     metadata = table(payload.metadata)

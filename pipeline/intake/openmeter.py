@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from pipeline.intake.lenient import count, dollars, seconds, table, text
-from schemas.codec import Refused, explain, redacted
+from schemas.codec import UNDECODABLE, Refused, explain, redacted
 from schemas.fields import IDENTIFIER_LENGTH_MAX
 from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
@@ -34,7 +34,7 @@ def convert(raw: bytes) -> UsageEvent:
     """
     try:
         event = _EVENT.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise explain(raw, error) from None
     own, subject = text(event.id), text(event.subject)
     if own is None or subject is None:

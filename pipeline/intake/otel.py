@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.intake.batch import ITEMS_MAX, Batch, Rejected
 from pipeline.intake.lenient import count, dollars, elapsed_ms, number_of, right, table, text
-from schemas.codec import Refused, explain, redacted
+from schemas.codec import UNDECODABLE, Refused, explain, redacted
 from schemas.fields import IDENTIFIER_LENGTH_MAX
 from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
@@ -47,7 +47,7 @@ def parse(body: bytes) -> Batch:
 def _calls(body: bytes) -> list[tuple[Mapping[str, object], Attributes]]:
     try:
         request = msgspec.json.decode(body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNDECODABLE as error:
         raise explain(body, error) from None
     calls = list(_spans(request))
     if len(calls) > ITEMS_MAX:

@@ -5,9 +5,8 @@ and by `tick` when it does not. Actions never wait for Slack.
 """
 
 from collections.abc import Callable
-from typing import Self, TypeVar
+from typing import Self
 
-import msgspec
 import structlog
 
 from pipeline.config import Config
@@ -29,13 +28,13 @@ from pipeline.notify.decide import decide_revision
 from pipeline.notify.gathering import Gathering, about_each
 from pipeline.notify.page import Page
 from pipeline.notify.slack import Messenger, SlackMessenger, web_client
+from pipeline.records import read_record
 from pipeline.response.decide import decide
 from pipeline.response.ledger import count_automatic, history
 from pipeline.response.policy import Rulebook
 from pipeline.response.registry import key_record, remember_key
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
-from schemas.redaction import scrub_text
 from schemas.topics import (
     ACTION_RESULTS,
     ACTIONS,
@@ -50,8 +49,6 @@ from schemas.topics import (
 from schemas.verdict import Judgement, Verdict
 
 log = structlog.get_logger(__name__)
-Record = TypeVar("Record", Incident, ActionResult, Verdict)
-
 KEEP_SECONDS = 90 * 86_400.0
 """An incident is remembered so long after its last change."""
 SWEEP_SECONDS = 3600.0
@@ -121,7 +118,7 @@ class NotifyStage:
             self._sweep(journal, now)
 
     async def _take_incident(self, message: Message, journal: Journal) -> None:
-        incident = _decode(message, Incident)
+        incident = read_record(message, Incident)
         if incident is None:
             return
         page = pages.load(incident.incident_id, journal)
@@ -139,7 +136,7 @@ class NotifyStage:
         await self._say(page, journal)
 
     async def _take_result(self, message: Message, journal: Journal) -> None:
-        result = _decode(message, ActionResult)
+        result = read_record(message, ActionResult)
         page = None
         if result is not None and result.incident_id is not None:
             page = pages.load(result.incident_id, journal)
@@ -149,7 +146,7 @@ class NotifyStage:
 
     async def _take_verdict(self, message: Message, journal: Journal) -> None:
         """Pass on what was said elsewhere; what was said here comes back and changes nothing."""
-        verdict = _decode(message, Verdict)
+        verdict = read_record(message, Verdict)
         if verdict is None:
             return
         page = pages.load(verdict.incident_id, journal)
@@ -289,12 +286,3 @@ class NotifyStage:
 async def _tell_detection(verdict: Verdict, journal: Journal) -> None:
     header = {RECORD_HEADER: "verdict"}
     await journal.publish(USAGE_EVENTS, verdict, key=verdict.key_id, headers=header)
-
-
-def _decode(message: Message, kind: type[Record]) -> Record | None:
-    try:
-        return msgspec.json.decode(message.value, type=kind)
-    except (msgspec.MsgspecError, ValueError) as error:
-        why = scrub_text(str(error))
-        log.warning("record skipped", topic=message.topic, offset=message.offset, why=why)
-        return None

@@ -47,7 +47,7 @@ def _chunks(path: Path, progress: Callable[[int], None] | None) -> Iterator[byte
         return
     with path.open("rb") as file:
         for chunk in _unzipped(path.suffix, file):
-            if progress:
+            if progress and file.seekable():
                 progress(file.tell())
             yield chunk
 

@@ -19,6 +19,7 @@ from pipeline.replay.order import (
     observation_time,
     statement_time,
 )
+from schemas.codec import UNDECODABLE
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
@@ -103,7 +104,7 @@ def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
     """A registry entry as it was before its status changed, and when that was."""
     try:
         entry = _decode_key(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except UNDECODABLE:
         return raw, None
     if entry.status == "active" or entry.status_changed_at is None:
         return raw, None

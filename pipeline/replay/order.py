@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.codec import UNDECODABLE
 from schemas.fields import Time, epoch
 
 DAY_SECONDS = 86_400.0
@@ -47,7 +48,6 @@ class _Statement(msgspec.Struct, gc=False):
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_observation = msgspec.json.Decoder(_Observation).decode
 _decode_statement = msgspec.json.Decoder(_Statement).decode
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
 _TIMES = (0.0, datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
@@ -55,7 +55,7 @@ def event_time(raw: bytes) -> float | None:
     """`occurred_at` of an event in Unix seconds; None when it cannot be read."""
     try:
         return _sane(_decode_event(raw).occurred_at)
-    except _UNREADABLE:
+    except UNDECODABLE:
         return None
 
 
@@ -63,7 +63,7 @@ def observation_time(raw: bytes) -> float | None:
     """`observed_at` of a provider's record in Unix seconds; None when it cannot be read."""
     try:
         return _sane(_decode_observation(raw).observed_at)
-    except _UNREADABLE:
+    except UNDECODABLE:
         return None
 
 
@@ -71,7 +71,7 @@ def statement_time(raw: bytes) -> float | None:
     """`at` of a verdict in Unix seconds; None when it cannot be read."""
     try:
         return _sane(_decode_statement(raw).at)
-    except _UNREADABLE:
+    except UNDECODABLE:
         return None
 
 

@@ -5,15 +5,15 @@ does not act twice. Nothing here waits: what has to wait is left to `tick`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Self, TypeVar
+from typing import Self
 
-import msgspec
 import structlog
 
 from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.pause import Pause
+from pipeline.records import read_record
 from pipeline.response import ledger
 from pipeline.response.adapters import adapters
 from pipeline.response.gate import Circumstances, Stop, by_policy, gate
@@ -23,11 +23,8 @@ from pipeline.response.policy import Policy, Rulebook
 from pipeline.response.registry import key_record, remember_key
 from schemas.action import Action, ActionResult, Outcome
 from schemas.fields import epoch
-from schemas.redaction import scrub_text
 from schemas.topics import ACTION_RESULTS, ACTIONS, KEYS, VERDICTS, Topic
 from schemas.verdict import Verdict
-
-Record = TypeVar("Record", Action, Verdict)
 
 log = structlog.get_logger(__name__)
 
@@ -105,12 +102,12 @@ class EnforceStage:
             _sweep(journal, now)
 
     def _take_verdict(self, message: Message, journal: Journal) -> None:
-        verdict = _decode(message, Verdict)
+        verdict = read_record(message, Verdict)
         if verdict is not None:
             ledger.remember_verdict(verdict, journal)
 
     async def _take_action(self, message: Message, journal: Journal) -> None:
-        action = _decode(message, Action)
+        action = read_record(message, Action)
         if action is None:
             return
         entry = ledger.load(action.action_id, journal)
@@ -269,13 +266,3 @@ def _sweep(journal: Journal, now: float) -> None:
     for verdict in ledger.verdicts(journal):
         if epoch(verdict.at) < now - KEEP_SECONDS:
             ledger.forget_verdict(verdict.incident_id, journal)
-
-
-def _decode(message: Message, kind: type[Record]) -> Record | None:
-    try:
-        return msgspec.json.decode(message.value, type=kind)
-    except (msgspec.MsgspecError, ValueError) as error:
-        log.warning(
-            "record skipped", topic=message.topic, offset=message.offset, why=scrub_text(str(error))
-        )
-        return None

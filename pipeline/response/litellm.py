@@ -76,7 +76,7 @@ def _unblocked(answer: Answer) -> bool | None:
         return None
     try:
         body = json.loads(answer.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     info = body.get("info", body) if isinstance(body, dict) else None
     if not isinstance(info, dict) or "blocked" not in info:

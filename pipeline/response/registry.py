@@ -4,7 +4,9 @@ import msgspec
 
 from pipeline.journal import Journal
 from pipeline.message import Message
+from schemas.codec import Refused, decode_control, encode
 from schemas.key_record import KeyRecord
+from schemas.redaction import public_key_id
 
 _PREFIX = "key/"
 
@@ -12,13 +14,14 @@ _PREFIX = "key/"
 def remember_key(message: Message, journal: Journal) -> None:
     """Keep an entry of the registry, or forget it when its message is empty."""
     if not message.value:
-        journal.put(_PREFIX + (message.key or b"").decode(errors="replace"), None)
+        key_id = public_key_id((message.key or b"").decode(errors="replace"))
+        journal.put(_PREFIX + key_id, None)
         return
     try:
-        record = msgspec.json.decode(message.value, type=KeyRecord)
-    except (msgspec.MsgspecError, ValueError):
+        record = decode_control(message.value, KeyRecord)
+    except Refused:
         return  # whoever loads the registry reports its mistakes
-    journal.put(_PREFIX + record.key_id, message.value)
+    journal.put(_PREFIX + record.key_id, encode(record))
 
 
 def key_record(key_id: str, journal: Journal) -> KeyRecord | None:

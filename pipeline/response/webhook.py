@@ -107,6 +107,6 @@ def _active(answer: Answer) -> bool | None:
         return None
     try:
         active = json.loads(answer.body)["active"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return None
     return active if isinstance(active, bool) else None

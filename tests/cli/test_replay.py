@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ def _event(number: int, **changes: object) -> bytes:
 
 BAD_LINES: list[tuple[str, bytes]] = [
     ("not_json", b"not json at all"),
+    ("not_json", b'{"a":' * 50_000),
     ("not_an_object", b"[1, 2]"),
     ("wrong_type", _event(1, status="fine")),
     ("negative_number", _event(2, input_tokens=-1)),
@@ -98,6 +100,18 @@ def test_standard_input_and_output(
     outcome = leakline("replay", "--events", "-", "--incidents", "-")
     assert outcome.code == 0
     assert "late 1, duplicates 1" in outcome.err
+
+
+def test_a_pipe_can_be_named(leakline: Leakline) -> None:
+    """As the shell does for `--events <(zcat events.jsonl.gz)`."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as file:
+        file.write(_event(1))
+    try:
+        outcome = leakline("replay", "--events", f"/dev/fd/{reader}")
+    finally:
+        os.close(reader)
+    assert (outcome.code, outcome.err.splitlines()[0][:20]) == (0, "1 events of 1 keys, ")
 
 
 def test_the_store_holds_every_event_once_and_the_same_totals(

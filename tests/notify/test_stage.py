@@ -313,7 +313,14 @@ async def test_hostile_text_is_inert_and_fits() -> None:
 async def test_records_that_make_no_sense_are_skipped() -> None:
     async with on_call() as loop:
         for topic in loop.notify.reads:
-            for value in (b"", b"{", b"[]", b'"x"', b'{"actions":[{"action_id":"revoke"}]}'):
+            for value in (
+                b"",
+                b"{",
+                b"[]",
+                b'{"a":' * 50_000,
+                b'"x"',
+                b'{"actions":[{"action_id":"revoke"}]}',
+            ):
                 await loop.bus.publish(topic, value)
         await loop.bus.run_until_quiet()
         assert loop.slack.messages == []

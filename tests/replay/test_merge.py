@@ -48,7 +48,7 @@ def recording(tmp_path: Path) -> Recording:
     return Recording(
         events=_write(tmp_path / "events.jsonl", [_event(s) for s in (0, 10, 20, 5, 30, 40)]),
         provider_usage=_write(tmp_path / "provider.jsonl", [usage]),
-        keys=_write(tmp_path / "keys.jsonl", [revoked, {"key_id": "j"}, b"garbage"]),
+        keys=_write(tmp_path / "keys.jsonl", [revoked, {"key_id": "j"}, b'{"a":' * 50_000]),
         verdicts=_write(tmp_path / "verdicts.jsonl", [verdict]),
     )
 

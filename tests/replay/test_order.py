@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -9,6 +9,7 @@ from pipeline.replay.order import (
     event_time,
     events_in_file_order,
     in_file_order,
+    observation_time,
     statement_time,
 )
 
@@ -89,6 +90,13 @@ def test_lines_without_a_time_stand_at_the_time_before_them() -> None:
 @pytest.mark.parametrize("at", ["1e300", "-5", "null", '"2026-01-01T00:00:00"', "[]", "1e999"])
 def test_a_time_that_nobody_can_mean_is_no_time(at: str) -> None:
     assert event_time(b'{"occurred_at": %b}' % at.encode()) is None
+
+
+@pytest.mark.parametrize("time", [event_time, observation_time, statement_time])
+def test_a_line_that_is_nested_too_deeply_has_no_time(
+    time: Callable[[bytes], float | None],
+) -> None:
+    assert time(b'{"a":' * 50_000) is None
 
 
 def test_control_records_stand_at_their_newest_time() -> None:

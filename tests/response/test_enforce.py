@@ -9,6 +9,7 @@ from pipeline.memory import MemoryBus
 from pipeline.response.enforce import EnforceStage, backoff_seconds
 from pipeline.response.policy import Brakes, Policy
 from schemas.action import Action
+from schemas.redaction import public_key_id
 from schemas.topics import ACTIONS, VERDICTS
 from tests.support.oncall import ADMIN_KEY, OnCall, on_call
 from tests.support.samples import KEY_ID, WEBHOOK_SECRET, action, verdict
@@ -198,6 +199,26 @@ async def test_machines_leave_protected_keys_alone_and_people_need_not() -> None
         await ask(loop, requested_by="policy:r")
         await ask(loop, action_id="act_2", requested_by="console:ana")
         assert await statuses(loop) == ["refused", "verified"]
+
+
+async def test_a_registry_that_names_the_raw_key_protects_it_all_the_same() -> None:
+    secret = "sk-proj-0123456789abcdefghij"
+    async with on_call(POLICY) as loop:
+        await loop.register(key_id=secret, protected=True)
+        await ask(loop, key_id=public_key_id(secret), requested_by="policy:r")
+        assert await statuses(loop) == ["refused"]
+        journal = loop.bus.journal(loop.enforce)
+        held = b"".join(journal.get(name) or b"" for name in journal.keys())  # noqa: SIM118
+        assert secret.encode() not in held
+
+
+async def test_records_that_make_no_sense_are_skipped() -> None:
+    async with on_call() as loop:
+        for topic in loop.enforce.reads:
+            for value in (b"{", b'{"a":' * 50_000):
+                await loop.bus.publish(topic, value)
+        await ask(loop)
+        assert await statuses(loop) == ["verified"]
 
 
 async def test_without_a_policy_a_machine_is_refused() -> None:

@@ -1,0 +1,22 @@
+"""Records off topics that others may write to as well."""
+
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from pipeline.message import Message
+from schemas.codec import Refused, decode_record
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+log = structlog.get_logger(__name__)
+
+
+def read_record(message: Message, kind: type[Record]) -> Record | None:
+    """The record in a message; None, and a line in the log, when it holds none."""
+    try:
+        return decode_record(message.value, kind)
+    except Refused as refused:
+        log.warning("record skipped", topic=message.topic, offset=message.offset, why=str(refused))
+        return None
