@@ -24,23 +24,24 @@ class RevokedUse(Detector):
     about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
-        status, since = _death(key)
-        after = key.now - since
-        if not status or after < _GRACE_SECONDS:
+        status, after = _death(key)
+        if not status or (after is not None and after < _GRACE_SECONDS):
             return None
         now = key.last_15m
         strangers = bool(key.newcomers) or _has_new_client(key)
         score = 12.0 if status == "revoked" or strangers else 6.0
-        if status != "revoked" and not strangers and after < _STRAGGLER_HOURS * 3600:
+        straggling = after is None or after < _STRAGGLER_HOURS * 3600
+        if status != "revoked" and not strangers and straggling:
             return None
         served = now.requests - now.errors
         verb = "was" if status != "expired" else "had"
+        when = f"{span(after)} after" if after is not None else "although"
         return Finding(
             score=score,
             since=key.now,
             summary=(
                 f"{now.requests} requests in 15 minutes, {served} of them served, "
-                f"{span(after)} after the key {verb} {status}."
+                f"{when} the key {verb} {status}."
             ),
             evidence={
                 "status": status,
@@ -51,15 +52,17 @@ class RevokedUse(Detector):
         )
 
 
-def _death(key: KeyView) -> tuple[str, float]:
+def _death(key: KeyView) -> tuple[str, float | None]:
+    """What ended the key, empty while it lives, and how many seconds ago; None: nobody said."""
     record = key.record
     if record is None:
-        return "", 0.0
-    if record.status != "active" and record.status_changed_at is not None:
-        return record.status, epoch(record.status_changed_at)
+        return "", None
+    if record.status != "active":
+        changed = record.status_changed_at
+        return record.status, None if changed is None else key.now - epoch(changed)
     if record.expires_at is not None and epoch(record.expires_at) <= key.now:
-        return "expired", epoch(record.expires_at)
-    return "", 0.0
+        return "expired", key.now - epoch(record.expires_at)
+    return "", None
 
 
 def _has_new_client(key: KeyView) -> bool:

@@ -9,7 +9,9 @@ from tests.support.events import ABROAD, DAY, KEY, burst
 from tests.support.examples import NOW, Example, findings, honest
 
 
-def revoked(at: float, status: Literal["active", "revoked", "rotated"] = "revoked") -> KeyRecord:
+def revoked(
+    at: float | None, status: Literal["active", "revoked", "rotated"] = "revoked"
+) -> KeyRecord:
     return KeyRecord(key_id=KEY, status=status, status_changed_at=at)
 
 
@@ -19,6 +21,10 @@ def expired(at: float) -> KeyRecord:
 
 FIRES: dict[str, Example] = {
     "an hour later": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600)),
+    "nobody said when": lambda: honest(burst(NOW, 5), record=revoked(None)),
+    "rotated, nobody said when, and a stranger comes": lambda: honest(
+        burst(NOW, 5, client_ip=ABROAD), record=revoked(None, "rotated")
+    ),
     "rotated a week ago": lambda: honest(burst(NOW, 5), record=revoked(NOW - 7 * DAY, "rotated")),
     "expired a week ago": lambda: honest(burst(NOW, 5), record=expired(NOW - 7 * DAY)),
     "expired, and a stranger comes": lambda: honest(
@@ -28,6 +34,7 @@ FIRES: dict[str, Example] = {
 QUIET: dict[str, Example] = {
     "under way": lambda: honest(burst(NOW, 5, seconds=60), record=revoked(NOW)),
     "just rotated": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600, "rotated")),
+    "rotated, nobody said when": lambda: honest(burst(NOW, 5), record=revoked(None, "rotated")),
     "just expired": lambda: honest(burst(NOW, 5), record=expired(NOW - 3600)),
     "not yet expired": lambda: honest(burst(NOW, 5), record=expired(NOW + 60)),
     "active": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600, "active")),
