@@ -20,6 +20,7 @@ from pipeline.cli.options import (
     load_config,
 )
 from pipeline.cli.problems import FailureError
+from schemas.redaction import public_key_id
 
 if TYPE_CHECKING:
     from pipeline.explain import Explanation
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 
 
 def explain(
-    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="The public id of the key.")],
+    key_id: Annotated[
+        str, typer.Argument(metavar="KEY_ID", help="The id of the key, or the key itself.")
+    ],
     *,
     events: Annotated[
         Path | None, typer.Option(**INPUT, help="Recorded usage events to explain it from.")
@@ -50,7 +53,7 @@ def explain(
     - `leakline explain team-a-ci --events events.jsonl --keys keys.jsonl`
     - `leakline explain team-a-ci --store ./leakline-data`
     """
-    settings = load_config(config, store)
+    settings, key_id = load_config(config, store), public_key_id(key_id)
     if events is None:
         from pipeline.store import Store
 

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import ConfigFile, StoreDir, load_config
+from pipeline.cli.options import ConfigFile, NewStoreDir, load_config
 
 
 def init(
     *,
     config: ConfigFile = None,
-    store: StoreDir = None,
+    store: NewStoreDir = None,
     topics: Annotated[bool, typer.Option(help="Create what is missing at the broker.")] = True,
     tables: Annotated[bool, typer.Option(help="Create or migrate the store's tables.")] = True,
 ) -> None:

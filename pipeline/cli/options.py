@@ -26,7 +26,18 @@ StoreDir = Annotated[
     typer.Option(
         "--store",
         metavar="DIR",
+        exists=True,
+        file_okay=False,
         help="Directory of an embedded store; without it, the configured store.",
+    ),
+]
+NewStoreDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        file_okay=False,
+        help="Fill the embedded store in this directory; it is made if need be.",
     ),
 ]
 

@@ -18,6 +18,7 @@ from pipeline.cli.options import (
     CalibrationFile,
     ConfigFile,
     KeysFile,
+    NewStoreDir,
     ProviderUsageFile,
     VerdictsFile,
     load_config,
@@ -49,10 +50,7 @@ def replay(
         Path | None, typer.Option(**OUTPUT, help="Write the messages that people get here.")
     ] = None,
     calibration: CalibrationFile = None,
-    store: Annotated[
-        Path | None,
-        typer.Option(file_okay=False, metavar="DIR", help="Fill an embedded store as well."),
-    ] = None,
+    store: NewStoreDir = None,
     config: ConfigFile = None,
 ) -> None:
     """Run recorded files through the same engine as the stream, in event time.

@@ -70,6 +70,7 @@ def test_version(leakline: Leakline) -> None:
         ("replay",),
         ("replay", "--events", "nowhere.jsonl"),
         ("replay", "--nonsense"),
+        ("query", "top-keys", "--store", "nowhere"),
         ("run", "--role", "detect,paint"),
         ("run", "--role", ","),
         ("simulate", "--events", "-", "--preset", "huge"),

@@ -102,6 +102,14 @@ def test_standard_input_and_output(
     assert "late 1, duplicates 1" in outcome.err
 
 
+def test_a_key_can_be_explained_by_itself(leakline: Leakline, log: Path) -> None:
+    secret = "sk-proj-0123456789abcdefghij"
+    outcome = leakline("explain", secret, "--events", log)
+    assert outcome.code == 0
+    assert outcome.out.startswith("sha256:")
+    assert secret not in outcome.out
+
+
 def test_a_pipe_can_be_named(leakline: Leakline) -> None:
     """As the shell does for `--events <(zcat events.jsonl.gz)`."""
     reader, writer = os.pipe()

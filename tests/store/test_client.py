@@ -287,6 +287,14 @@ def test_a_table_that_is_missing_is_refused(any_config: StoreConfig) -> None:
         store.insert(USAGE_EVENTS, positioned([accepted(usage(1))]))
 
 
+def test_where_nothing_was_made_yet_the_command_for_it_is_named(any_config: StoreConfig) -> None:
+    with (
+        Store.open(any_config) as store,
+        pytest.raises(StoreRefused, match="there is no store yet; `leakline init` creates it"),
+    ):
+        store.query("SELECT count() FROM usage_events")
+
+
 def test_a_server_that_is_gone_is_unavailable() -> None:
     config = StoreConfig(host="127.0.0.1", port=1, password=SecretStr("planted-password"))
     with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1") as caught:
