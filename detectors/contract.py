@@ -63,6 +63,8 @@ _WORTH_USD: Final = 0.3
 _WORTH_DECADE: Final = 0.15
 _WORTH_MIN: Final = 0.6
 """Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
+_GUESSED_NANOS: Final = 1_000
+"""Nano-dollars a token where no price is known: a dollar a million, as small models cost."""
 _SPREAD_USUAL: Final = 0.7
 _SPREAD_MIN: Final = 0.5
 _SPREAD_MAX: Final = 1.5
@@ -290,7 +292,15 @@ class Detector(ABC):
         """The answer, or None when there is nothing to say."""
 
 
-def worth(nanos: float) -> float:
+def cost(totals: Totals) -> float:
+    """Nano-dollars, with a guess at what requests without a price cost: unknown is not free."""
+    if not totals.unpriced:
+        return totals.nanos
+    tokens = totals.input_tokens + totals.output_tokens
+    return totals.nanos + _GUESSED_NANOS * tokens * totals.unpriced / totals.requests
+
+
+def worth(totals: Totals) -> float:
     """Factor on evidence about nothing but cost: what costs cents hardly wakes anybody."""
-    usd = max(nanos, 1.0) / 1e9
+    usd = max(cost(totals), 1.0) / 1e9
     return max(_WORTH_MIN, min(1.0, 1.0 + _WORTH_DECADE * math.log10(usd / _WORTH_USD)))

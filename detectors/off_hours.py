@@ -63,7 +63,7 @@ class OffHours(Detector):
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         if surprise < 1.0:
             return None
-        score = ((surprise - sure) * weight + burst) * (1.0 - key.replaced) * worth(now.nanos)
+        score = ((surprise - sure) * weight + burst) * (1.0 - key.replaced) * worth(now)
         if 2 * now.foreign.requests > now.requests:
             score *= _ELSEWHERE
         if score < 0.5:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from detectors.baselines.slices import slice_of
 from detectors.baselines.totals import add_up
 from detectors.baselines.windows import MinuteWindow
-from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger, cost, worth
 from detectors.words import dollars, times
 
 _MINUTES = 10
@@ -61,7 +61,7 @@ class RunawayLoop(Detector):
         usual = max(usual, young * _YOUNG_PER_MINUTE)
         ratio = mean / usual
         dispersion = pvariance(counts) / mean
-        if ratio < _TIMES_USUAL_MIN or dispersion > 1.5 or total.nanos < _NANOS_MIN:
+        if ratio < _TIMES_USUAL_MIN or dispersion > 1.5 or cost(total) < _NANOS_MIN:
             return None
         alike, largest = _unevenness(minutes) < _UNEVEN, _largest(minutes)
         # One prompt is one loop even behind several addresses.
@@ -70,7 +70,7 @@ class RunawayLoop(Detector):
         score = 2.2 * math.log(ratio / _TIMES_USUAL_MIN) + 2.0 * (1.5 - dispersion)
         score += _ALIKE_NATS if alike else _UNLIKE_NATS
         # A job that runs each night has a first night.
-        score *= key.confidence * worth(total.nanos)
+        score *= key.confidence * worth(total)
         return Finding(
             score=score,
             since=key.now - 60.0 * _MINUTES,

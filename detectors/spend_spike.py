@@ -80,7 +80,7 @@ class SpendSpike(Detector):
             _in_this_day(key, requests, money),
             key=lambda each: each.nats,
         )
-        score = best.nats * key.confidence * worth(best.now.nanos)
+        score = best.nats * key.confidence * worth(best.now)
         if score <= 0.5:
             return None
         return Finding(

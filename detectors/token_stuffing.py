@@ -42,7 +42,7 @@ class TokenStuffing(Detector):
             key=lambda each: each.score,
         )
         now = found.part.totals
-        score = found.score * worth(now.nanos)
+        score = found.score * worth(now)
         if score <= 0.5:
             return None
         return Finding(

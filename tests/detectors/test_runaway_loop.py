@@ -23,6 +23,9 @@ def by_turns(lengths: tuple[int, ...]) -> list[UsageEvent]:
 FIRES: dict[str, Example] = {
     "one prompt by way of several addresses": lambda: honest(by_turns((900,))),
     "thirty a minute, like a clock": lambda: honest(burst(NOW, 600, seconds=1200, cost_usd=0.02)),
+    "a model without a price": lambda: honest(
+        burst(NOW, 600, seconds=1200, model="ft:our-own", cost_usd=None)
+    ),
 }
 QUIET: dict[str, Example] = {
     "many prompts by way of several addresses": lambda: honest(by_turns((300, 900, 2000))),

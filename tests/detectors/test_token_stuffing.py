@@ -25,6 +25,14 @@ def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("token_stuffing", example)
 
 
+def test_prompts_without_a_price_are_not_taken_for_free() -> None:
+    def most(model: str, cost_usd: float | None) -> float:
+        log = honest(burst(NOW, 20, input_tokens=180_000, model=model, cost_usd=cost_usd))
+        return max(each.score for each in findings("token_stuffing", lambda: log))
+
+    assert most("ft:our-own", None) == most("gpt-4o", 0.45)
+
+
 def test_long_prompts_add_up_over_the_hour() -> None:
     log = honest(
         *(burst(workday(day, 10), 1, input_tokens=20_000, cost_usd=0.05) for day in (2, 3, 4)),
