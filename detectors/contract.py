@@ -63,8 +63,8 @@ _WORTH_USD: Final = 0.3
 _WORTH_DECADE: Final = 0.15
 _WORTH_MIN: Final = 0.6
 """Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
-_GUESSED_NANOS: Final = 1_000
-"""Nano-dollars a token where no price is known: a dollar a million, as small models cost."""
+_GUESSED_NANOS: Final = 300
+"""Nano-dollars a token where no price is known: thirty cents a million, as small models cost."""
 _SPREAD_USUAL: Final = 0.7
 _SPREAD_MIN: Final = 0.5
 _SPREAD_MAX: Final = 1.5
