@@ -6,9 +6,8 @@ from typing import Final
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
-from pipeline.enrich.kinds import Kinds
+from pipeline.enrich.kinds import Kind, Kinds
 from pipeline.enrich.pricing import Pricer
-from pipeline.enrich.sources import Source
 from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, decode_control, decode_event, decode_lines
@@ -46,15 +45,9 @@ class Use(Struct, gc=False):
     """`occurred_at` in Unix seconds."""
     digest: int
     """Hash of the event id."""
-    token: str
-    """Names the slice of its kind of request."""
-    source: Source | None
+    kind: Kind
     nanos: int
     """Nano-dollars; 0 when no price is known."""
-    priced: bool
-    failed: bool
-    lost: bool
-    """It had an address that says nothing."""
     input_tokens: int
     output_tokens: int
     user: str | None
@@ -129,17 +122,12 @@ class Acceptor:
             if not OLDEST <= at <= newest:
                 batch.dead_letters.append(refusal(message, index, line, _bad_time(at)))
                 continue
-            nanos, kind = price(event), kind_of(event)
-            source = kind.source
+            nanos = price(event)
             use = Use(
                 at,
                 xxh3_64_intdigest(event.event_id.encode()),
-                kind.token,
-                source,
+                kind_of(event, nanos),
                 nanos or 0,
-                nanos is not None,
-                event.status >= 400,
-                source is None and event.client_ip is not None,
                 event.input_tokens,
                 event.output_tokens,
                 event.end_user,

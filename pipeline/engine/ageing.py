@@ -107,7 +107,7 @@ def _thin(minutes: dict[int, MinuteWindow], minute: int) -> None:
 
 def _expire_ids(state: KeyState, first: int) -> None:
     for group in [group for group in state.ids if group + IDS_MINUTES <= first]:
-        state.remembered -= len(state.ids.pop(group))
+        state.known.difference_update(state.ids.pop(group))
 
 
 def is_closing_time(previous: int, minute: int) -> bool:

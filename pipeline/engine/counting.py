@@ -35,14 +35,6 @@ _STEP_NANOS_MIN: Final = 10_000_000
 """A cent: no gate opens for less than that more."""
 
 
-def is_known(state: KeyState, digest: int) -> bool:
-    """Whether the key has shown an event id lately, by its hash."""
-    for ids in state.ids.values():  # noqa: SIM110 - `any` is slower
-        if digest in ids:
-            return True
-    return False
-
-
 def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: calls would add to it
     state: KeyState, run: Sequence[Use], first: int, last: int, lateness_seconds: float
 ) -> tuple[int, int]:
@@ -64,8 +56,9 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
     pending = state.current
     if pending is None or pending.minute != minute:
         pending = _pending_of(state, minute)
-    slices, users, ids = pending.slices, pending.users, _ids_of(state, minute)
-    groups, room = list(state.ids.values()), IDS_MAX - state.remembered
+    slices, users = pending.slices, pending.users
+    known, ids = state.known, _ids_of(state, minute)
+    room = IDS_MAX - len(known)
     clock, requests, nanos, long_over = state.clock, state.requests, state.nanos, state.long_over
     gate_requests, gate_nanos = state.gate_requests, state.gate_nanos
     fired, place = Trigger.NONE, first
@@ -73,19 +66,16 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
         at, digest = use.at, use.digest
         if at >= ends or at < begins or at < clock - lateness_seconds:
             break
-        known = False
-        for group in groups:
-            if digest in group:
-                known = True
-        if known:
+        if digest in known:
             break
         place += 1
         if room > 0:
             room -= 1
-            ids[digest] = None
+            known.add(digest)
+            ids.append(digest)
         if at > clock:  # noqa: PLR1730 - `max` is a call
             clock = at
-        tally = slices.get(use.token)
+        tally = slices.get(use.kind.token)
         if tally is None:
             tally, fired = _begin(state, pending, use)
         tally.add(use)
@@ -103,16 +93,15 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
             fired |= Trigger.VOLUME
         if fired:
             break
-    state.remembered = IDS_MAX - room
     state.clock, state.requests, state.nanos = clock, requests, nanos
     return place, fired
 
 
-def _ids_of(state: KeyState, minute: int) -> dict[int, None]:
+def _ids_of(state: KeyState, minute: int) -> list[int]:
     first = minute - minute % IDS_MINUTES
     ids = state.ids.get(first)
     if ids is None:
-        ids = state.ids[first] = {}
+        ids = state.ids[first] = []
     return ids
 
 
@@ -126,7 +115,7 @@ def _pending_of(state: KeyState, minute: int) -> Pending:
 
 def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     """The tally of a slice that is new in its minute, and what its novelty triggers."""
-    token, minute = use.token, pending.minute
+    token, minute = use.kind.token, pending.minute
     if len(pending.slices) >= SLICES_MAX:
         token = _crowded(use, len(pending.slices))
     tally = pending.slices.setdefault(token, Tally())
@@ -136,7 +125,7 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         return tally, Trigger.NONE
     if len(tokens) < SLICES_MAX:
         tokens.setdefault(token, 0)
-    if state.novel_minute == minute or not history.is_novel(what, use.source):
+    if state.novel_minute == minute or not history.is_novel(what, use.kind.source):
         return tally, Trigger.NONE
     state.novel_minute = minute
     return tally, Trigger.NOVEL
@@ -158,9 +147,9 @@ def _note_long(state: KeyState, use: Use, minute: int) -> bool:
 
 def _crowded(use: Use, slices: int) -> str:
     """The slice of a request beyond the limit: only where it came from, or nothing at all."""
-    if use.source is None or slices >= 2 * SLICES_MAX:
+    if use.kind.source is None or slices >= 2 * SLICES_MAX:
         return OVERFLOW
-    return use.source.ip + OVERFLOW
+    return use.kind.source.ip + OVERFLOW
 
 
 def open_gates(state: KeyState) -> None:
@@ -260,11 +249,11 @@ def count_late(state: KeyState, use: Use) -> None:
     at = int(use.at)
     totals = Totals(
         requests=1,
-        errors=1 if use.failed else 0,
+        errors=1 if use.kind.failed else 0,
         nanos=use.nanos,
         input_tokens=use.input_tokens,
         output_tokens=use.output_tokens,
-        unpriced=0 if use.priced else 1,
+        unpriced=0 if use.kind.priced else 1,
     )
     windows, touched = state.windows, state.touched
     found: tuple[tuple[Granularity, int, Window | None], ...] = (
@@ -275,6 +264,6 @@ def count_late(state: KeyState, use: Use) -> None:
     for granularity, number, window in found:
         if window is not None:
             window.add(totals)
-            if use.source is not None:
-                window.note_source(use.source.digest)
+            if use.kind.source is not None:
+                window.note_source(use.kind.source.digest)
             touched.add((granularity, number))

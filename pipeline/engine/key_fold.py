@@ -18,7 +18,6 @@ from pipeline.engine.counting import (
     count,
     count_late,
     flush,
-    is_known,
     open_gates,
     raise_gates,
 )
@@ -50,7 +49,7 @@ class KeyFold:
 
     def fold(self, state: KeyState, key_id: str, run: Sequence[Use]) -> None:
         """Fold a key's next events."""
-        for use in [each for each in run if each.lost or not each.priced]:
+        for use in [each for each in run if each.kind.lost or not each.kind.priced]:
             self._note(use)
         duplicates = late = place = 0
         while place < len(run):
@@ -60,7 +59,7 @@ class KeyFold:
                 flush(state, self._kinds)  # its windows may be pending
                 count_late(state, use)
                 place += 1
-            elif is_known(state, use.digest):
+            elif use.digest in state.known:
                 duplicates += 1
                 place += 1
             else:
@@ -82,9 +81,9 @@ class KeyFold:
         return found
 
     def _note(self, use: Use) -> None:
-        if not use.priced:
+        if not use.kind.priced:
             self.counts["unpriced"] += 1
-        if use.lost:
+        if use.kind.lost:
             self.counts["no_source"] += 1
 
     def _advance(self, state: KeyState, key_id: str, run: Sequence[Use], first: int) -> int:

@@ -37,9 +37,9 @@ class Tally:
         self.nanos += use.nanos
         self.input_tokens += use.input_tokens
         self.output_tokens += use.output_tokens
-        if use.failed:
+        if use.kind.failed:
             self.errors += 1
-        if not use.priced:
+        if not use.kind.priced:
             self.unpriced += 1
 
     def totals(self) -> Totals:
@@ -81,6 +81,7 @@ class KeyState:
         "ids",
         "incident",
         "incidents",
+        "known",
         "long_over",
         "minute",
         "nanos",
@@ -88,7 +89,6 @@ class KeyState:
         "pending",
         "position",
         "record",
-        "remembered",
         "requests",
         "touched",
         "usual_nanos",
@@ -117,10 +117,10 @@ class KeyState:
         self.current: Pending | None = None
         """The one of `pending` that was added to last."""
         self.pending: dict[int, Pending] = {}
-        self.ids: dict[int, dict[int, None]] = {}
-        """Hashes in the order in which they came."""
-        self.remembered = 0
-        """How many."""
+        self.ids: dict[int, list[int]] = {}
+        """Hashes in the order in which they came …"""
+        self.known: set[int] = set()
+        """… and all of them."""
         self.windows = Windows()
         self.history = History()
         self.record = record
@@ -165,7 +165,7 @@ def encode_state(state: KeyState) -> bytes:
                 minute: {token: tally.totals() for token, tally in pending.slices.items()}
                 for minute, pending in state.pending.items()
             },
-            ids={group: list(ids) for group, ids in state.ids.items() if ids},
+            ids={group: ids for group, ids in state.ids.items() if ids},
             windows=state.windows,
             history=state.history,
             record=state.record,
@@ -200,8 +200,8 @@ def decode_state(raw: bytes) -> KeyState:
         pending = state.pending[minute] = Pending(minute)
         for token, totals in slices.items():
             pending.slices[token] = _tally(totals)
-    state.ids = {group: dict.fromkeys(ids) for group, ids in stored.ids.items()}
-    state.remembered = sum(len(ids) for ids in state.ids.values())
+    state.ids = stored.ids
+    state.known = set().union(*stored.ids.values())
     state.windows = stored.windows
     state.history = stored.history
     state.incident = stored.incident

@@ -11,7 +11,7 @@ from schemas.usage_event import UsageEvent
 CACHE_MAX: Final = 131_072
 """Kinds remembered; beyond it everything is forgotten and looked up again."""
 
-_Seen = tuple[str | None, str | None, str | None, str | None, int, bool]
+_Seen = tuple[str | None, str | None, str | None, str | None, int, bool, bool]
 
 
 class Kind(Struct, frozen=True, gc=False):
@@ -21,6 +21,11 @@ class Kind(Struct, frozen=True, gc=False):
     """Names the slice (`detectors.baselines.slices`)."""
     source: Source | None
     """Where they came from, when that can be told."""
+    failed: bool
+    lost: bool
+    """They had an address that says nothing."""
+    priced: bool
+    """It is known what they cost."""
 
 
 class Kinds:
@@ -33,8 +38,13 @@ class Kinds:
         """One object for each text in it: of many copies few would lie in the caches."""
         self._places: dict[str, Source | None] = {}
 
-    def of(self, event: UsageEvent) -> Kind:
-        """The kind of an event."""
+    def of(self, event: UsageEvent, nanos: int | None) -> Kind:
+        """The kind of an event.
+
+        Args:
+            event: one request.
+            nanos: what it cost, if that is known.
+        """
         seen = (
             event.client_ip,
             event.user_agent,
@@ -42,6 +52,7 @@ class Kinds:
             event.operation,
             event.status,
             event.origin is None,
+            nanos is not None,
         )
         kind = self._kinds.get(seen)
         return self._learn(seen) if kind is None else kind
@@ -60,7 +71,7 @@ class Kinds:
         return place
 
     def _learn(self, seen: _Seen) -> Kind:
-        client_ip, user_agent, model, operation, status, without_origin = seen
+        client_ip, user_agent, model, operation, status, without_origin, priced = seen
         source = None if client_ip is None else self._locator.locate(client_ip)
         what = slice_from(
             "" if source is None else source.ip,
@@ -81,6 +92,8 @@ class Kinds:
             one(operation, operation),
             status,
             without_origin,
+            priced,
         )
-        kind = self._kinds[seen] = Kind(what.token, source)
+        lost = source is None and client_ip is not None
+        kind = self._kinds[seen] = Kind(what.token, source, status >= 400, lost, priced)
         return kind

@@ -104,15 +104,15 @@ def _usage(records: Sequence[Positioned]) -> Columns:
         [e.cached_input_tokens for e in events],
         [e.cache_write_tokens for e in events],
         [e.reasoning_tokens for e in events],
-        [use.nanos if use.priced else None for use in uses],
+        [use.nanos if use.kind.priced else None for use in uses],
         [e.latency_ms for e in events],
         [e.time_to_first_token_ms for e in events],
         [e.stream for e in events],
         [e.end_user or "" for e in events],
         [e.tags or () for e in events],
-        [use.priced for use in uses],
+        [use.kind.priced for use in uses],
         [precedence for precedence, _, _ in records],
-        *_sources([use.source for use in uses]),
+        *_sources([use.kind.source for use in uses]),
     ]
 
 

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from pipeline.accept import Use
 from pipeline.config import Store as StoreConfig
+from pipeline.enrich.kinds import Kind
 from pipeline.enrich.sources import Source
 from pipeline.message import Message
 from pipeline.store import Store, StoreRefused, StoreUnavailable, check_store
@@ -63,12 +64,8 @@ def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = 
     use = Use(
         at=float(event.occurred_at),  # type: ignore[arg-type]  # the records use numbers
         digest=0,
-        token="",
-        source=source,
+        kind=Kind(token="", source=source, failed=False, lost=False, priced=priced),
         nanos=round((event.cost_usd or 0) * 1e9),
-        priced=priced,
-        failed=False,
-        lost=False,
         input_tokens=event.input_tokens,
         output_tokens=event.output_tokens,
         user=None,
@@ -182,7 +179,7 @@ def test_texts_that_repeat_stay_with_their_events(store: Store, kinds: int) -> N
             event.event_id,
             event.user_agent or "",
             event.team,
-            *((s.country, s.network, s.asn, s.ip) if (s := use.source) else ("", "", 0, "")),
+            *((s.country, s.network, s.asn, s.ip) if (s := use.kind.source) else ("", "", 0, "")),
         )
         for event, use in rows
     ]
