@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Protocol
 
+from msgspec.structs import replace
+
 from pipeline.accept import Batch
 from pipeline.engine import Effects, PartitionFold, Rules
 from pipeline.message import Message
 from pipeline.reconcile.within import ReconcilingFold
 from pipeline.replay.merge import in_its_line
 from schemas.dead_letter import DeadLetter
-from schemas.incident import Incident
+from schemas.incident import SEVERITIES, Incident
 from schemas.spend_window import SpendWindow
 
 GROUP_MESSAGES: Final = 20
@@ -51,7 +53,7 @@ class Summary:
     dead_letters: Counter[str] = field(default_factory=Counter)
     """By reason."""
     incidents: dict[str, Incident] = field(default_factory=dict)
-    """The latest revision of each."""
+    """The latest revision of each, with the highest severity that it had."""
     first_at: float | None = None
     """Unix seconds of the earliest and the latest event."""
     last_at: float | None = None
@@ -119,7 +121,9 @@ def _note(summary: Summary, batches: Sequence[Batch], results: Results) -> None:
     for letter in results.dead_letters:
         summary.dead_letters[letter.reason] += 1
     for incident in results.incidents:
-        summary.incidents[incident.incident_id] = incident
+        before = summary.incidents.get(incident.incident_id, incident)
+        highest = max(incident.severity, before.severity, key=SEVERITIES.index)
+        summary.incidents[incident.incident_id] = replace(incident, severity=highest)
     if times:
         known = [at for at in (summary.first_at, summary.last_at) if at is not None]
         summary.first_at, summary.last_at = min(times + known), max(times + known)

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from pipeline.replay.run import Results, Summary, replay
 from pipeline.simulate import FleetSettings, simulate_to_files
 from schemas.spend_window import SpendWindow
 
+if TYPE_CHECKING:
+    from schemas.incident import Incident
+
 SETTINGS = FleetSettings(keys=6, days=4, seed=5, attack_rate=0.5, volume=0.3, disorder=0.02)
 
 
@@ -18,7 +22,7 @@ class Kept:
     """An output that keeps everything; of totals the highest version."""
 
     def __init__(self) -> None:
-        self.incidents: list[object] = []
+        self.incidents: list[Incident] = []
         self.letters: list[tuple[int, str]] = []
         self.totals: dict[tuple[str, str, object], SpendWindow] = {}
 
@@ -63,6 +67,14 @@ def test_a_dead_letter_is_at_its_line(recording: Recording) -> None:
     kept, summary = _replayed(recording, 500)
     assert kept.letters == [(101, "not_json"), (102, "empty_message"), (103, "missing_field")]
     assert summary.events == len(Path(recording.events).read_bytes().splitlines())
+
+
+def test_what_paged_is_summed_up_as_a_page_also_once_it_is_over(recording: Recording) -> None:
+    kept, summary = _replayed(recording, 500)
+    paged = {each.incident_id for each in kept.incidents if each.severity == "page"}
+    over = {each.incident_id for each in kept.incidents if each.status == "resolved"}
+    assert paged & over
+    assert all(summary.incidents[each].severity == "page" for each in paged)
 
 
 def test_totals_are_those_of_the_events(recording: Recording) -> None:
