@@ -35,7 +35,7 @@ def query(
 
     - `leakline query --list`
     - `leakline query top-keys --store ./leakline-data -p limit=5`
-    - `leakline query incident-timeline -p incident_id=inc-1 --format json`
+    - `leakline query incident-timeline -p incident=inc-1 --format json`
     - `leakline query --sql 'SELECT count() FROM v_usage_events' --store ./leakline-data`
     """
     if listing:

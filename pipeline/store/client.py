@@ -1,5 +1,6 @@
 """The store itself: migrate, insert columns, ask."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ _INSERT_SETTINGS = {
     # here made inserts four times as slow.
     "optimize_on_insert": "0",
 }
+
+_SELECTION = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
+"""The beginning of a statement whose answer has columns, behind any comments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,7 @@ class Store:
         """
         reader, settings = self._reader(), self._reading_settings()
         answer = self._ask(reader, sql, params, settings)
-        if not answer.names and sql.lstrip()[:6].lower() in {"select", "with"}:
+        if not answer.names and _SELECTION.match(sql):
             # The embedded engine does not name the columns of no rows.
             described = self._ask(reader, f"DESCRIBE TABLE ({sql}\n)", params, settings)
             names, types = zip(*[row[:2] for row in described.rows], strict=True)

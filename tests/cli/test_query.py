@@ -1,8 +1,10 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from pipeline.store.questions import find_question
 from tests.cli.conftest import Leakline
 
 LINES = [
@@ -56,6 +58,15 @@ def test_sql_that_writes_is_refused(leakline: Leakline, folder: Path) -> None:
 def test_a_question_asked_wrongly(leakline: Leakline, arguments: tuple[str, ...]) -> None:
     outcome = leakline("query", *arguments)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+
+
+def test_the_examples_of_the_help_name_what_the_questions_take(leakline: Leakline) -> None:
+    words = " ".join(leakline("query", "--help").out.replace("│", " ").split())
+    examples = re.findall(r"leakline query ([a-z]\S*)((?: -(?:p|-\w+) ?\S+)*)", words)
+    assert {"top-keys", "incident-timeline"} <= {name for name, _ in examples}
+    for name, options in examples:
+        taken = {each.name for each in find_question(name).parameters}
+        assert set(re.findall(r"-p (\w+)=", options)) <= taken
 
 
 def test_the_list_says_what_each_takes(leakline: Leakline) -> None:

@@ -238,6 +238,18 @@ def test_sql_that_reads_is_run(any_store: Store, sql: str) -> None:
     assert run_sql(any_store, sql).rows
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 AS x WHERE 0",
+        "with 1 AS x SELECT x WHERE 0",
+        "-- a comment\n/* and\nanother */ SELECT 1 AS x WHERE 0;",
+    ],
+)
+def test_no_rows_have_columns(any_store: Store, sql: str) -> None:
+    assert run_sql(any_store, sql).names == ("x",)
+
+
 HARMLESS_TABLE_FUNCTIONS = frozenset(
     {
         "format",
