@@ -1,19 +1,23 @@
 """Models that the key has never used, above all dear ones."""
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars
+from detectors.words import dollars, span
 
 _SHARE = 0.5
 _DEAR_NATS = 1.2
 """Nats for each factor e by which a request costs more than usual, and at most …"""
 _DEAR_MAX = 4.0
+_MENU_NATS = 0.5
+"""Nats for each further new model."""
 _REQUESTS_MIN = 2
 _FULL_WEIGHT_REQUESTS = 4
 _SPENT_NANOS = 300_000_000
-"""Thirty cents of an hour with such models: below it a dear model counts for less."""
+"""Thirty cents spent on such models: below it a dear one counts for less."""
 _DISPLACED = 0.5
 """Taken off when the old models fell silent as the new ones came: an upgrade."""
 
@@ -31,20 +35,24 @@ class ModelMix(Detector):
     score_max = 6.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        models = _by_model(key)
         unknown = {
-            name: each for name, each in models.items() if not key.history.is_usual_model(name)
+            name: each
+            for name, each in _by_model(key).items()
+            if not key.history.is_usual_model(name)
         }
-        requests = sum(each.requests for each in unknown.values())
-        if requests < _REQUESTS_MIN:
+        if not unknown:
+            return None
+        tried = max(_lately(key, unknown), _by_strangers(key), key=lambda each: each.requests)
+        if tried.requests < _REQUESTS_MIN:
             return None
         name = max(unknown, key=lambda each: (unknown[each].nanos, each))
         usual = key.history.price.usual
         price = unknown[name].nanos / unknown[name].requests
         dear = max(0.0, math.log(price / usual)) if usual and price else 0.0
-        menu = 0.5 * (len(unknown) - 1)
-        spent = min(1.0, 0.4 + 0.6 * sum(each.nanos for each in unknown.values()) / _SPENT_NANOS)
-        spent *= min(1.0, requests / _FULL_WEIGHT_REQUESTS)
+        models = sorted(tried.models | unknown.keys())
+        menu = _MENU_NATS * (len(models) - 1)
+        spent = min(1.0, 0.4 + 0.6 * tried.nanos / _SPENT_NANOS)
+        spent *= min(1.0, tried.requests / _FULL_WEIGHT_REQUESTS)
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * spent)
         if key.upgraded:
             dear *= 1.0 - _DISPLACED
@@ -54,18 +62,54 @@ class ModelMix(Detector):
             return None
         return Finding(
             score=score,
-            since=key.now - 900.0,
+            since=tried.since,
             summary=(
-                f"{requests} requests in 15 minutes to {len(unknown)} models that are new to it, "
-                f"first {name} at {dollars(price)} a request; usual: {dollars(usual)}."
+                f"{tried.requests} requests in {span(key.now - tried.since)} to {len(models)} "
+                f"models that are new to it, now {name} at {dollars(price)} a request; "
+                f"usual: {dollars(usual)}."
             ),
             evidence={
-                "models": sorted(unknown)[:8],
+                "models": models[:8],
                 "usual_models": sorted(key.history.models.values)[:8],
                 "usd_per_request": price / 1e9,
                 "usual_usd_per_request": usual / 1e9,
             },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """What was done with models that are new to a key, since when."""
+
+    models: set[str]
+    requests: int
+    nanos: float
+    since: float
+
+
+def _lately(key: KeyView, unknown: Mapping[str, Totals]) -> _Tried:
+    return _Tried(
+        set(unknown),
+        sum(each.requests for each in unknown.values()),
+        sum(each.nanos for each in unknown.values()),
+        key.now - 900.0,
+    )
+
+
+def _by_strangers(key: KeyView) -> _Tried:
+    """All that they tried since they came: who takes little at a time adds up."""
+    strangers = [each for each in key.newcomers if each.unknown_models]
+    return _Tried(
+        {
+            name
+            for each in strangers
+            for name in each.models
+            if not key.history.is_usual_model(name)
+        },
+        sum(each.unknown_models for each in strangers),
+        sum(each.totals.nanos * each.unknown_models / each.totals.requests for each in strangers),
+        min((each.first for each in strangers), default=key.now),
+    )
 
 
 def _by_model(key: KeyView) -> dict[str, Totals]:

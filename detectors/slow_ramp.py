@@ -23,14 +23,19 @@ class SlowRamp(Detector):
         drift = key.history.volume.drift
         if drift < _ALARM or key.history.learning:
             return None
-        now, usual = key.this_hour, key.expected
+        so_far = range(key.day * 24, key.hour + 1)
+        usual = sum(key.history.volume.expected(hour, key.zone)[0] for hour in so_far)
         return Finding(
             score=min(self.score_max, 0.5 + (drift - _ALARM) / 10.0),
             since=key.now - 86_400.0,
             summary=(
                 f"Hourly use has stayed above its profile for so long that the sum of the excess "
-                f"is {drift:.0f} standard deviations; this hour so far {now.requests} requests, "
-                f"{times(now.requests, usual[0])} the usual."
+                f"is {drift:.0f} standard deviations; today so far {key.today.requests} requests, "
+                f"{times(key.today.requests, usual)} the usual."
             ),
-            evidence={"cusum_sigmas": drift, "usual_requests_1h": usual[0]},
+            evidence={
+                "cusum_sigmas": drift,
+                "requests_today": key.today.requests,
+                "usual_requests_today": usual,
+            },
         )

@@ -211,8 +211,13 @@ class History(Struct, array_like=True, gc=False):
     def _learn_kinds(self, hour: int, seen: Sequence[tuple[Slice, Place | None]]) -> None:
         # Many kinds of request come from few places.
         places = {place.digest: place for _, place in seen if place is not None}
-        self._learn_places(places.values(), hour)
-        honest = [what for what, _ in seen if what.outcome not in ("auth", "missing")]
+        strange = self._learn_places(places.values(), hour)
+        honest = [
+            what
+            for what, place in seen
+            if what.outcome not in ("auth", "missing")
+            and (place is None or place.digest not in strange)
+        ]
         if honest:
             self.clients.learn({what.client for what in honest if what.client}, hour)
             self.models.learn({what.model for what in honest if what.model}, hour)
@@ -239,14 +244,18 @@ class History(Struct, array_like=True, gc=False):
         if seconds >= SLEEP_SECONDS:
             self.slept, self.woke = seconds, now
 
-    def _learn_places(self, places: Iterable[Place], hour: int) -> None:
+    def _learn_places(self, places: Iterable[Place], hour: int) -> set[int]:
+        """Learn the key's own places; the digests of those that are not its own yet."""
         own: list[Place] = []
+        strange: set[int] = set()
         for place in places:
             newcomer = self.newcomer_at(place)
             if newcomer is None or self.learning or newcomer.learn(hour):
                 own.append(place)
+            else:
+                strange.add(place.digest)
         if not own:
-            return
+            return strange
         self.prefixes.learn({place.prefix for place in own}, hour)
         self.networks.learn({network_of(place) for place in own}, hour)
         # Clouds have no place of their own, but lists of their addresses have gaps: what is not
@@ -257,6 +266,7 @@ class History(Struct, array_like=True, gc=False):
             for place in own:
                 for label in (country_of(place), network_of(place), place.prefix):
                     self.newcomers.pop(label, None)
+        return strange
 
     def forget_newcomers(self, hour: int) -> None:
         """Drop newcomers that have been silent for two weeks."""

@@ -2,11 +2,17 @@
 
 import pytest
 
-from tests.support.events import ABROAD, HOUR, burst
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import ABROAD, HOME, HOUR, burst
+from tests.support.examples import NOW, Example, findings, heard_in, honest
 
 FIRES: dict[str, Example] = {
     "a dear model": lambda: honest(burst(NOW, 10, model="o1-pro", cost_usd=2.0)),
+    "a stranger who tries another model every hour": lambda: honest(
+        *(
+            burst(NOW + n * HOUR, 1, model=f"o{n}", cost_usd=0.05, client_ip=ABROAD)
+            for n in range(5)
+        )
+    ),
     "a dear model, after one try an hour before": lambda: honest(
         burst(NOW, 1, model="o1-pro", cost_usd=0.2),
         burst(NOW + HOUR + 600, 6, seconds=600, model="o1-pro", cost_usd=0.2),
@@ -38,3 +44,23 @@ def upgraded(**changes: object) -> float:
 
 def test_what_strangers_use_is_nobodys_upgrade() -> None:
     assert upgraded(client_ip=ABROAD) > 1.3 * upgraded()
+
+
+def used_for_hours(client_ip: str) -> Example:
+    """A dear model, once an hour for a working day, and then often."""
+    tries = [
+        burst(NOW + n * HOUR, 1, model="o3", cost_usd=0.05, client_ip=client_ip) for n in range(8)
+    ]
+    often = burst(NOW + 8 * HOUR, 10, model="o3", cost_usd=0.05, client_ip=client_ip)
+    return lambda: honest(*tries, often)
+
+
+def test_what_strangers_use_does_not_become_usual() -> None:
+    def found(example: Example) -> bool:
+        return any(
+            each.finding and each.detector == "model_mix" and each.key.now > NOW + 8 * HOUR
+            for each in heard_in(example)
+        )
+
+    assert not found(used_for_hours(HOME[0]))
+    assert found(used_for_hours(ABROAD))
