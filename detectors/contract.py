@@ -149,7 +149,7 @@ class KeyView:
             return 1.0
         history = self.history
         unrest = history.visits if about == "strangers" else history.unrest
-        restful = 1.0 - _UNREST_EASE * unrest.before(self.day)
+        restful = 1.0 - _UNREST_EASE * unrest.before(self.hour)
         if about != "habits":
             return restful
         spread = min(max(history.volume.spread.sigma, _SPREAD_MIN), _SPREAD_MAX)

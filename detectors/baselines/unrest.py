@@ -1,10 +1,15 @@
 """How strange a key is by nature: what its own days show without anybody having stolen it."""
 
+from typing import Final
+
 from msgspec import Struct
 
-_HALF_LIFE_DAYS = 30.0
-_NATS_MAX = 7.0
+_HALF_LIFE_DAYS: Final = 30.0
+_NATS_MAX: Final = 7.0
 """What was stranger than this was told to people: what they say about it counts, and not this."""
+_HOURS_LATER: Final = 6
+"""A night's theft does not excuse itself at midnight: a day counts from so many hours after its
+end on."""
 
 
 class Unrest(Struct, array_like=True, gc=False):
@@ -15,17 +20,35 @@ class Unrest(Struct, array_like=True, gc=False):
     today: float = 0.0
     """Nats."""
     earlier: float = 0.0
-    """Nats, as they counted on that day."""
+    """Nats of the days before yesterday, as they counted on that day."""
+    yesterday: float = 0.0
 
-    def before(self, day: int) -> float:
-        """The strongest evidence of the days before one, slowly forgotten."""
-        if day <= self.day:
+    def before(self, hour: int) -> float:
+        """The strongest evidence of the days that ended a while before an hour (since 1970).
+
+        It is slowly forgotten.
+        """
+        day = (hour - _HOURS_LATER) // 24
+        if day < self.day:
             return self.earlier
-        decay: float = 0.5 ** ((day - self.day) / _HALF_LIFE_DAYS)
-        return decay * max(self.earlier, self.today)
+        if day == self.day:
+            return max(self.earlier, self.yesterday)
+        return self._all(day)
 
-    def note(self, day: int, nats: float) -> None:
+    def note(self, hour: int, nats: float) -> None:
         """Take in the evidence of a moment."""
-        if day > self.day:
-            self.day, self.today, self.earlier = day, 0.0, self.before(day)
+        day = hour // 24
+        if day == self.day + 1:
+            self.earlier = _fade(max(self.earlier, self.yesterday), 1)
+            self.day, self.today, self.yesterday = day, 0.0, self.today
+        elif day > self.day:
+            self.day, self.today, self.earlier, self.yesterday = day, 0.0, self._all(day), 0.0
         self.today = max(self.today, min(nats, _NATS_MAX))
+
+    def _all(self, day: int) -> float:
+        return _fade(max(self.earlier, self.yesterday, self.today), day - self.day)
+
+
+def _fade(nats: float, days: int) -> float:
+    kept: float = 0.5 ** (days / _HALF_LIFE_DAYS)
+    return kept * nats

@@ -69,7 +69,7 @@ def _weigh(
     incident = state.incident
     remembered = _remembered(incident, evidence, view.now)
     conclusion = conclude([*evidence, *remembered], calibration)
-    _note_unrest(state.history, view.day, [*evidence, *remembered], calibration)
+    _note_unrest(state.history, view.hour, [*evidence, *remembered], calibration)
     severity = severity_of(conclusion.nats, calibration, view.excess_usd_per_hour)
     strangers = {each.network for each in view.newcomers if each.is_strange}
     forgiven = is_forgiven(state.calm, conclusion, strangers, view.now, calibration)
@@ -105,7 +105,7 @@ def _weigh(
 
 
 def _note_unrest(
-    history: History, day: int, evidence: list[Evidence], calibration: Calibration
+    history: History, hour: int, evidence: list[Evidence], calibration: Calibration
 ) -> None:
     """Note what the key shows by nature, unless somebody has stolen it."""
     for unrest, about in (
@@ -114,7 +114,7 @@ def _note_unrest(
     ):
         part = [each for each in evidence if each.detector.about in about]
         if part:
-            unrest.note(day, conclude(part, calibration).nats)
+            unrest.note(hour, conclude(part, calibration).nats)
 
 
 def _remembered(

@@ -8,7 +8,7 @@ from detectors.baselines.windows import Windows
 from detectors.contract import Finding, KeyView, Subject
 from detectors.discovery import all_detectors
 from detectors.fusion import weighed
-from tests.support.events import DAY, KEY, START
+from tests.support.events import DAY, HOUR, KEY, START
 
 DETECTORS = {each.name: each for each in all_detectors()}
 
@@ -18,29 +18,32 @@ def weight(spread: float = 0.7, earlier: float = 0.0, about: Subject = "habits")
     history = History(first_seen=START)
     history.volume.spread.n, history.volume.spread.variance = 300.0, spread**2
     unrest = history.visits if about == "strangers" else history.unrest
-    unrest.note(int(START // DAY), earlier)
-    return KeyView(KEY, START + DAY, history, Windows()).weight(about)
+    unrest.note(int(START // HOUR), earlier)
+    return KeyView(KEY, START + 2 * DAY, history, Windows()).weight(about)
 
 
-def test_today_counts_from_tomorrow_on() -> None:
+def test_today_counts_from_tomorrow_on_but_not_at_midnight() -> None:
     unrest = Unrest()
-    unrest.note(100, 5.0)
-    assert unrest.before(100) == 0.0
-    assert unrest.before(101) == pytest.approx(5.0, rel=0.05)
+    unrest.note(100 * 24 + 23, 5.0)
+    assert unrest.before(100 * 24 + 23) == 0.0
+    unrest.note(101 * 24, 4.0)
+    assert unrest.before(101 * 24) == unrest.before(101 * 24 + 5) == 0.0
+    assert unrest.before(101 * 24 + 6) == 5.0
+    assert unrest.before(102 * 24 + 6) == pytest.approx(5.0, rel=0.05)
 
 
 def test_the_strongest_of_the_days_before_is_kept_and_slowly_forgotten() -> None:
     unrest = Unrest()
-    for day, nats in ((100, 5.0), (101, 2.0), (102, 1.0)):
-        unrest.note(day, nats)
-    assert unrest.before(102) == pytest.approx(5.0, rel=0.1)
-    assert unrest.before(132) == pytest.approx(2.5, rel=0.1)
+    for day, nats in ((100, 5.0), (101, 2.0), (102, 1.0), (104, 1.0)):
+        unrest.note(24 * day + 12, nats)
+    assert unrest.before(24 * 104 + 12) == pytest.approx(5.0, rel=0.15)
+    assert unrest.before(24 * 134 + 12) == pytest.approx(2.5, rel=0.15)
 
 
 def test_an_event_of_the_day_before_changes_no_other_day() -> None:
     unrest = Unrest()
-    unrest.note(100, 1.0)
-    unrest.note(99, 3.0)
+    unrest.note(24 * 100, 1.0)
+    unrest.note(24 * 99, 3.0)
     assert (unrest.day, unrest.today) == (100, 3.0)
 
 
@@ -68,8 +71,8 @@ def test_a_loop_is_as_regular_on_a_key_that_comes_and_goes() -> None:
 def test_a_fact_weighs_the_same_against_every_key() -> None:
     history = History(first_seen=START)
     for unrest in (history.unrest, history.visits):
-        unrest.note(int(START // DAY), 8.0)
-    view = KeyView(KEY, START + DAY, history, Windows())
+        unrest.note(int(START // HOUR), 8.0)
+    view = KeyView(KEY, START + 2 * DAY, history, Windows())
     finding = Finding(4.0, "A sentence.", START)
     assert weighed(DETECTORS["canary"], finding, view).score == 4.0
     assert weighed(DETECTORS["off_hours"], finding, view).score == 4.0 * view.weight("habits") < 3.0
