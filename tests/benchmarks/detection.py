@@ -39,6 +39,8 @@ CURVE_NATS = (5.0, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0)
 """Evidence that a page might ask for."""
 CURVE_STEP_SECONDS = 600.0
 SERVEGEN_FILE = "servegen/language-m-mid.csv.gz"
+SERVEGEN_SEED = 2
+"""Of arrivals, places and thefts; seed 1 was looked at while detectors were tuned."""
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ def _simulated(folder: Path, scale: float) -> tuple[Recording, Path]:
 
 def _real(folder: Path, source: Path, scale: float) -> tuple[Recording, Path]:
     limit = max(500, round(8000 * scale))
-    stream, truth = servegen.fleet(source, events_per_client_max=limit)
+    stream, truth = servegen.fleet(source, seed=SERVEGEN_SEED, events_per_client_max=limit)
     events, labels = folder / "servegen.jsonl", folder / "servegen-labels.jsonl"
     encoder = msgspec.json.Encoder()
     with events.open("wb") as file:
