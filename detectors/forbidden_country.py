@@ -25,10 +25,12 @@ class ForbiddenCountry(Detector):
     about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
-        allowed = {each.upper() for each in (key.record and key.record.allowed_countries) or ()}
-        outside = [each for each in key.newcomers if each.country and each.country not in allowed]
-        if not allowed or not outside:
+        if key.record is None:
             return None
+        outside = [each for each in key.newcomers if key.record.forbids(each.country)]
+        if not outside:
+            return None
+        allowed = sorted(each.upper() for each in key.record.allowed_countries or ())
         requests = sum(each.totals.requests for each in outside)
         score = _NATS if requests >= _SURE_REQUESTS else _FIRST_NATS
         if all(each.kind == "hosting" for each in outside):
@@ -40,7 +42,7 @@ class ForbiddenCountry(Detector):
             since=first,
             summary=(
                 f"{requests} requests in {span(key.now - first)} from {', '.join(countries[:4])}; "
-                f"the registry allows only {', '.join(sorted(allowed)[:6])}."
+                f"the registry allows only {', '.join(allowed[:6])}."
             ),
-            evidence={"countries": countries[:8], "allowed_countries": sorted(allowed)[:20]},
+            evidence={"countries": countries[:8], "allowed_countries": allowed[:20]},
         )

@@ -41,3 +41,8 @@ class KeyRecord(Struct, omit_defaults=True, kw_only=True):
             time = getattr(self, name)
             if time is not None:
                 setattr(self, name, utc(time))
+
+    def forbids(self, country: str) -> bool:
+        """Whether the owner allows some countries, and not this one; empty: nobody knows it."""
+        allowed = {each.upper() for each in self.allowed_countries or ()}
+        return bool(allowed and country) and country not in allowed

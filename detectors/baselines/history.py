@@ -7,12 +7,20 @@ from msgspec import Struct, field
 from detectors.baselines.billing import Books
 from detectors.baselines.facets import FacetTable
 from detectors.baselines.level import LEVEL_DECAY, Level
-from detectors.baselines.newcomers import Newcomer, country_of, evict, network_of
+from detectors.baselines.newcomers import (
+    STRANGE_NATS,
+    Newcomer,
+    country_of,
+    evict,
+    network_of,
+    newcomer_from,
+)
 from detectors.baselines.slices import Place, Slice
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import Volume, month_of
 from detectors.baselines.windows import HourWindow
+from schemas.key_record import KeyRecord
 
 YOUNG_HOURS = 8.0
 """Active hours before which a key's sources are taken for its own as they come."""
@@ -151,7 +159,9 @@ class History(Struct, array_like=True, gc=False):
                 return newcomer
         return None
 
-    def welcome(self, place: Place, minute: int) -> Newcomer | None:
+    def welcome(
+        self, place: Place, minute: int, record: KeyRecord | None = None
+    ) -> Newcomer | None:
         """The newcomer that a source is or becomes; None when it is the key's own."""
         known = self.newcomer_at(place)
         if known is not None:
@@ -159,23 +169,14 @@ class History(Struct, array_like=True, gc=False):
         if place.prefix in self.prefixes.values:
             return None
         level, label, nats = self.surprise(place)
+        forbidden = record is not None and record.forbids(country_of(place))
+        if forbidden and not level:  # of a key of which nothing else is known
+            level, label, nats = "country", country_of(place), STRANGE_NATS
         if not level:
             return None
         evict(self.newcomers)
-        newcomer = Newcomer(
-            label=label,
-            level=level,
-            prefix=place.prefix,
-            network=network_of(place),
-            country=country_of(place) or place.country or "",
-            kind=place.kind or "isp",
-            nats=nats,
-            first=minute * 60.0,
-            last=minute * 60.0,
-            totals=Totals(),
-        )
-        self.newcomers[label] = newcomer
-        return newcomer
+        newcomer = newcomer_from(place, (level, label, nats), minute, forbidden=forbidden)
+        return self.newcomers.setdefault(label, newcomer)
 
     def compare(self, newcomer: Newcomer, what: Slice, requests: int) -> None:
         """Count what a newcomer does otherwise than the key's own sources."""
@@ -250,7 +251,11 @@ class History(Struct, array_like=True, gc=False):
         strange: set[int] = set()
         for place in places:
             newcomer = self.newcomer_at(place)
-            if newcomer is None or self.learning or newcomer.learn(hour):
+            if (
+                newcomer is None
+                or (self.learning and not newcomer.forbidden)
+                or newcomer.learn(hour)
+            ):
                 own.append(place)
             else:
                 strange.add(place.digest)

@@ -57,6 +57,8 @@ class Newcomer(Struct, array_like=True, gc=False):
     """Requests refused for who asked or what was asked for (401, 403, 404)."""
     hostile: bool = False
     """A person said that it is a leak."""
+    forbidden: bool = False
+    """It is in a country that the owner of the key does not allow."""
 
     @property
     def is_strange(self) -> bool:
@@ -111,6 +113,26 @@ def _around(prefix: str) -> str:
 def country_of(place: Place) -> str:
     """The country of a source; empty where addresses have fictional ones (hosting, CDN, VPN)."""
     return "" if place.kind else place.country or ""
+
+
+def newcomer_from(
+    place: Place, surprise: tuple[str, str, float], minute: int, *, forbidden: bool
+) -> Newcomer:
+    """A source at its first sight, before anything that it does is counted."""
+    level, label, nats = surprise
+    return Newcomer(
+        label=label,
+        level=level,
+        prefix=place.prefix,
+        network=network_of(place),
+        country=country_of(place) or place.country or "",
+        kind=place.kind or "isp",
+        nats=nats,
+        first=minute * 60.0,
+        last=minute * 60.0,
+        totals=Totals(),
+        forbidden=forbidden,
+    )
 
 
 def evict(newcomers: dict[str, Newcomer]) -> None:

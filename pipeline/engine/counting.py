@@ -210,7 +210,7 @@ def _flush_minute(
         place = kinds.place(token)
         if place is not None:
             window.note_source(place.digest)
-        newcomer = None if place is None else history.welcome(place, minute)
+        newcomer = None if place is None else history.welcome(place, minute, state.record)
         if place is not None and newcomer is not None:
             what = slice_of(token)
             newcomer.observe(what, totals, minute, place.prefix)

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, CLOUD, KEY, burst
+from tests.support.events import ABROAD, CLOUD, HOME, KEY, START, burst, control, event, messages
 from tests.support.examples import NOW, Example, findings, honest
 
 AUSTRIA = KeyRecord(key_id=KEY, allowed_countries=["AT"])
@@ -14,6 +14,12 @@ FIRES: dict[str, Example] = {
     ),
     "a cloud elsewhere": lambda: honest(burst(NOW, 5, client_ip=CLOUD), record=AUSTRIA),
 }
+COLD: dict[str, tuple[str, bool]] = {
+    "abroad": (ABROAD, True),
+    "at home": (HOME[0], False),
+    "a cloud, wherever its addresses are registered": (CLOUD, False),
+}
+"""Where a key is first used from, and whether that is told."""
 QUIET: dict[str, Example] = {
     "Brazil is allowed": lambda: honest(
         burst(NOW, 5, client_ip=ABROAD),
@@ -35,6 +41,19 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("forbidden_country", example)
+
+
+@pytest.mark.parametrize(("address", "told"), COLD.values(), ids=COLD)
+def test_a_key_that_nobody_used_yet(address: str, told: bool) -> None:  # noqa: FBT001
+    log = [control("key", AUSTRIA), *messages(burst(NOW, 5, client_ip=address))]
+    assert bool(findings("forbidden_country", lambda: log)) == told
+
+
+def test_who_comes_slowly_to_a_key_that_nobody_used_yet_is_not_learnt() -> None:
+    slowly = [event(START + 600.0 * n, client_ip=ABROAD) for n in range(30)]
+    found = findings("forbidden_country", lambda: [control("key", AUSTRIA), *messages(slowly)])
+    assert (found[0].score, found[-1].score) == (4.0, 5.5)
+    assert found[-1].summary.startswith("30 requests")
 
 
 def test_an_airport_or_a_cloud_counts_less_than_a_line_abroad() -> None:
