@@ -1,7 +1,6 @@
 """A Slack: as much of its Web API, interactions and Socket Mode as a pager meets.
 
-It checks the token, refuses what Block Kit refuses, keeps messages, signs clicks as Slack does, and
-can be told to misbehave.
+It checks the token, signs clicks as Slack does, and can be told to misbehave.
 """
 
 import asyncio
@@ -14,33 +13,11 @@ from typing import Any, Literal
 import aiohttp
 from aiohttp import web
 
-from pipeline.demo.block_kit import refuses
+from pipeline.demo.slack_conversations import Conversations, SlackMessage
 from pipeline.demo.slack_interactions import Place, Press, block_actions, signed_form
 
 Fault = Literal["429", "500", "503", "internal_error", "time-out", "cut", "cut-before"]
 """`time-out` and `cut` come after the call was applied: the answer is late, or never comes."""
-
-
-@dataclass
-class SlackMessage:
-    """A message as it stands now."""
-
-    channel: str
-    ts: str
-    body: dict[str, Any]
-    thread_ts: str | None = None
-    updates: int = 0
-
-    @property
-    def buttons(self) -> dict[str, dict[str, Any]]:
-        """Buttons by their action id."""
-        blocks: list[dict[str, Any]] = self.body.get("blocks") or []
-        return {
-            element["action_id"]: element
-            for block in blocks
-            if block["type"] == "actions"
-            for element in block["elements"]
-        }
 
 
 @dataclass
@@ -58,8 +35,6 @@ class FakeSlack:
     retry_after_seconds: int = 0
     """In answers 429."""
     now: Callable[[], float] = time.time
-    messages: list[SlackMessage] = field(default_factory=list)
-    whispers: list[dict[str, Any]] = field(default_factory=list)
     webhook_keys: list[str | None] = field(default_factory=list)
     """`Idempotency-Key` of each call of the fall-back webhook."""
     webhook: list[dict[str, Any]] = field(default_factory=list)
@@ -74,6 +49,19 @@ class FakeSlack:
     _runner: web.AppRunner | None = None
     _sockets: list[web.WebSocketResponse] = field(default_factory=list)
     _count: int = 0
+
+    def __post_init__(self) -> None:
+        self.conversations = Conversations(self.now)
+
+    @property
+    def messages(self) -> list[SlackMessage]:
+        """Everything that was posted and not deleted, oldest first."""
+        return self.conversations.messages
+
+    @property
+    def whispers(self) -> list[dict[str, Any]]:
+        """What was said to one person alone."""
+        return self.conversations.whispers
 
     @property
     def api_url(self) -> str:
@@ -189,78 +177,20 @@ class FakeSlack:
         return _error("internal_error") if fault in {"internal_error", "cut-before"} else None
 
     def _apply(self, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        kept = self.conversations
         methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "chat.postMessage": self._post,
-            "chat.update": self._update,
-            "chat.delete": self._delete,
-            "chat.postEphemeral": self._whisper,
-            "conversations.history": self._history,
-            "conversations.replies": self._history,
+            "chat.postMessage": kept.post,
+            "chat.update": kept.update,
+            "chat.delete": kept.delete,
+            "chat.postEphemeral": kept.whisper,
+            "conversations.history": kept.history,
+            "conversations.replies": kept.history,
             "auth.test": lambda _: {"ok": True, "team_id": self.team, "user_id": "U0BOT"},
             "apps.connections.open": lambda _: {"ok": True, "url": f"ws{self.url[4:]}/socket"},
         }
         if method not in methods:
             return {"ok": False, "error": "unknown_method"}
         return methods[method](arguments)
-
-    def _whisper(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        self.whispers.append(arguments)
-        return {"ok": True, "message_ts": self._ts()}
-
-    def _ts(self) -> str:
-        """An id that grows, and says when."""
-        self._count += 1
-        return f"{int(self.now())}.{self._count:06d}"
-
-    def _post(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        problem = refuses(arguments)
-        if problem is not None:
-            return {"ok": False, "error": problem}
-        thread_ts = arguments.get("thread_ts")
-        if thread_ts is not None and self._find(arguments["channel"], thread_ts) is None:
-            return {"ok": False, "error": "thread_not_found"}
-        message = SlackMessage(arguments["channel"], self._ts(), arguments, thread_ts)
-        self.messages.append(message)
-        return {"ok": True, "channel": message.channel, "ts": message.ts, "message": arguments}
-
-    def _update(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        message = self._find(arguments["channel"], arguments.get("ts"))
-        if message is None:
-            return {"ok": False, "error": "message_not_found"}
-        problem = refuses(arguments)
-        if problem is not None:
-            return {"ok": False, "error": problem}
-        message.body |= arguments
-        message.updates += 1
-        return {"ok": True, "channel": message.channel, "ts": message.ts}
-
-    def _delete(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        message = self._find(arguments["channel"], arguments.get("ts"))
-        if message is None:
-            return {"ok": False, "error": "message_not_found"}
-        self.messages.remove(message)
-        return {"ok": True, "channel": message.channel, "ts": message.ts}
-
-    def _find(self, channel: str, ts: str | None) -> SlackMessage | None:
-        found = (each for each in self.messages if (each.channel, each.ts) == (channel, ts))
-        return next(found, None)
-
-    def _history(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Newest first, in pages; metadata only where it is asked for."""
-        parent = arguments.get("ts")
-        found = [
-            message
-            for message in reversed(self.messages)
-            if message.channel == arguments["channel"]
-            and parent in {message.thread_ts, message.ts}
-            and float(message.ts) >= float(arguments.get("oldest", 0))
-        ]
-        start, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit", 100))
-        with_metadata = str(arguments.get("include_all_metadata", "")).lower() in {"1", "true"}
-        shown = [_shown(message, with_metadata) for message in found[start : start + limit]]
-        more = start + limit < len(found)
-        cursor = {"next_cursor": str(start + limit) if more else ""}
-        return {"ok": True, "messages": shown, "has_more": more, "response_metadata": cursor}
 
     async def _incoming_webhook(self, request: web.Request) -> web.Response:
         if any(method == "webhook" for method, _ in self.faults):
@@ -279,13 +209,6 @@ class FakeSlack:
             if frame.type is aiohttp.WSMsgType.TEXT:
                 self.acknowledged.put_nowait(json.loads(frame.data)["envelope_id"])
         return socket
-
-
-def _shown(message: SlackMessage, with_metadata: bool) -> dict[str, Any]:  # noqa: FBT001  # private
-    shown = {"type": "message", "ts": message.ts, "text": message.body.get("text", "")}
-    if with_metadata and "metadata" in message.body:
-        shown["metadata"] = message.body["metadata"]
-    return shown
 
 
 async def _arguments(request: web.Request) -> dict[str, Any]:

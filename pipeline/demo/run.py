@@ -10,8 +10,8 @@ import msgspec
 from rich.console import Console
 
 from pipeline.demo import show
-from pipeline.demo.fake_slack import SlackMessage
 from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
 from pipeline.embedded import Embedded, embedded
 from schemas.action import ActionResult

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.demo.fake_slack import SlackMessage
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.store import Store
 from pipeline.store.output import as_table
 from pipeline.store.questions import run_sql

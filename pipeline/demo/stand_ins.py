@@ -12,8 +12,9 @@ from pydantic import SecretStr
 
 from pipeline.config import Config, Gateway, Kafka, Response, Serve, Slack, Store
 from pipeline.demo.fake_gateway import FakeGateway
-from pipeline.demo.fake_slack import FakeSlack, SlackMessage
+from pipeline.demo.fake_slack import FakeSlack
 from pipeline.demo.fleet import GATEWAY
+from pipeline.demo.slack_conversations import SlackMessage
 
 CHANNEL: Final = "C0ONCALL"
 ENGINEER: Final = "U0ENGINEER"

@@ -22,9 +22,9 @@ from pipeline.config import Config, Kafka
 from pipeline.config import Store as StoreConfig
 from pipeline.demo import show
 from pipeline.demo.config_file import write_config
-from pipeline.demo.fake_slack import SlackMessage
 from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
 from pipeline.demo.run import HISTORY_BATCH, LIVE_BATCH, DemoError
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
 from pipeline.store import Store
 from pipeline.workers.connection import group_name

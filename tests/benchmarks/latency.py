@@ -22,7 +22,7 @@ from typing import Final
 from aiokafka import AIOKafkaProducer
 
 from pipeline.config import Kafka, Serve
-from pipeline.demo.fake_slack import SlackMessage
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
 from pipeline.workers.connection import topic_name
 from pipeline.workers.producing import PACKED, EventLog, encode_headers

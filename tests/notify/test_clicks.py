@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from pipeline.config import Slack
-from pipeline.demo.fake_slack import FakeSlack, SlackMessage
+from pipeline.demo.fake_slack import FakeSlack
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.notify.clicks import Click, Intent, Powers, Refusal, judge_click, read_click
 from pipeline.notify.page import Page, acted, action_id, judged, phase, requested, revised
 from tests.support.samples import action, action_result, incident, verdict

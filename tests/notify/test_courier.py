@@ -42,7 +42,7 @@ async def test_a_lost_message_is_found_behind_many_others() -> None:
         loop.slack.faults = [("chat.postMessage", "cut")]
         await loop.tell()
         for _ in range(450):
-            loop.slack._post({"channel": CHANNEL, "text": "somebody else's"})
+            loop.slack.conversations.post({"channel": CHANNEL, "text": "somebody else's"})
         await loop.wait(10, step=2)
         mine = [each for each in loop.slack.pages if each.body.get("metadata")]
         assert len(mine) == 1
@@ -150,7 +150,7 @@ async def test_blocks_that_slack_refuses_are_said_in_words(
     def refuses(arguments: dict[str, object]) -> str | None:
         return "invalid_blocks" if arguments.get("blocks") else None
 
-    monkeypatch.setattr("pipeline.demo.fake_slack.refuses", refuses)
+    monkeypatch.setattr("pipeline.demo.slack_conversations.refuses", refuses)
     async with on_call() as loop:
         await loop.tell()
         assert "looks leaked" in loop.page.body["text"]
@@ -170,14 +170,14 @@ async def test_a_message_that_a_person_removed_is_not_posted_again() -> None:
 async def test_a_slack_without_threads_still_gets_its_page() -> None:
     async with on_call() as loop:
         loop.slack.faults = []
-        original = loop.slack._post
+        original = loop.slack.conversations.post
 
         def post(arguments: dict[str, object]) -> dict[str, object]:
             if "thread_ts" in arguments:
                 return {"ok": False, "error": "restricted_action_thread_locked"}
             return original(arguments)
 
-        loop.slack._post = post  # type: ignore[method-assign]  # a Slack with locked threads
+        loop.slack.conversations.post = post  # type: ignore[method-assign]  # a Slack with locked threads
         await loop.tell()
         await loop.tell(incident_id="inc_2")
         assert len(loop.slack.pages) == 2

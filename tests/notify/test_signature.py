@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from pipeline.demo.fake_slack import FakeSlack, SlackMessage
+from pipeline.demo.fake_slack import FakeSlack
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.notify.signature import interaction_from_request, verify_slack_signature
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"

@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from pipeline.config import Config, Gateway, Response, Slack
 from pipeline.demo.fake_gateway import FakeGateway
-from pipeline.demo.fake_slack import FakeSlack, SlackMessage
+from pipeline.demo.fake_slack import FakeSlack
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.journal import Journal
 from pipeline.memory import MemoryBus
 from pipeline.metrics import WORKER_METRICS, Metrics
