@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from detectors.calibration import SHIPPED
+from detectors.fusion import risk_of
 from pipeline.response.check import try_policy
 from pipeline.response.decide import Automatic, Decision, History, decide
 from pipeline.response.policy import Brakes, Policy, PolicyError, Rule, Rulebook, load_policy
@@ -29,6 +31,14 @@ def test_the_example_is_valid_and_a_dry_run() -> None:
     assert policy is not None
     assert policy.brakes.dry_run
     assert [rule.then for rule in policy.rules] == ["ask", "revoke", "revoke"]
+
+
+def test_thefts_can_reach_what_the_example_asks_for() -> None:
+    """Three times the evidence of a page is about what the plainest of them show."""
+    policy = load_policy(EXAMPLE)
+    assert policy is not None
+    plain = risk_of(3 * SHIPPED.page_nats, SHIPPED)
+    assert all(rule.risk_min <= plain for rule in policy.rules)
 
 
 def test_no_file_is_no_policy() -> None:
