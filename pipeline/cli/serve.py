@@ -11,8 +11,8 @@ def serve(*, config: ConfigFile = None) -> None:
     Examples:
 
     - `leakline serve --config leakline.toml`
-    - `curl -H "Authorization: Bearer $TOKEN" --data-binary @events.jsonl
-      http://127.0.0.1:8787/v1/intake/events`
+    - `curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/x-ndjson"
+      --data-binary @events.jsonl http://127.0.0.1:8787/v1/intake/events`
     """
     settings = load_config(config)
     from pipeline.serve.server import run_server

@@ -73,11 +73,6 @@ BROWSERS = (
     ),
     "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
 )
-MOBILE_APPS = (
-    "okhttp/4.12.0",
-    "ChatPal/3.2.1 CFNetwork/1568.200.51 Darwin/24.1.0",
-    "Dart/3.9 (dart:io)",
-)
 
 
 def agent(rng: Rng, families: tuple[str, ...]) -> str:

@@ -9,13 +9,12 @@ import io
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
 from pipeline.store.client import Rows
 
-Form = Literal["table", "csv", "json", "parquet"]
 _JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
 _FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _CELL_LENGTH_MAX = 60

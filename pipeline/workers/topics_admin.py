@@ -56,16 +56,6 @@ def check_topics(config: Config, topics: Sequence[Topic] = TOPICS) -> None:
     _check_partitions(config.kafka, existing, topics)
 
 
-def check_broker(config: Config) -> None:
-    """Make sure that the broker answers.
-
-    Raises:
-        BrokerError: it does not, within a few seconds.
-    """
-    with _admin(config.kafka) as admin:
-        _partitions(admin)
-
-
 @contextmanager
 def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
     try:

@@ -7,6 +7,8 @@ import pytest
 
 from detectors.discovery import all_detectors
 from pipeline import metrics
+from pipeline.cli.serve import serve
+from pipeline.serve.intake import FORMATS
 from tests.architecture import readme, reference
 
 PAGES = sorted([*reference.DOCS.glob("*.md"), *reference.ROOT.glob("*.md")])
@@ -38,6 +40,18 @@ def test_every_command_is_documented(command: str) -> None:
 @pytest.mark.parametrize("key", [name for name, *_ in reference.settings()])
 def test_every_setting_is_documented(key: str) -> None:
     assert f"`{key}`" in ALL_TEXT
+
+
+@pytest.mark.parametrize("path", [each.path for each in FORMATS])
+def test_every_endpoint_of_the_intake_is_documented(path: str) -> None:
+    assert f"`{path}`" in ALL_TEXT
+
+
+def test_the_example_of_sending_events_says_what_it_sends() -> None:
+    for text in (ALL_TEXT, serve.__doc__ or ""):
+        said = re.findall(r'-H "Content-Type: ([^"]+)"\s+--data-binary @events', text)
+        assert said
+        assert set(said) <= FORMATS[0].content_types
 
 
 def test_every_detector_and_metric_is_documented() -> None:

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config, Kafka
 from pipeline.workers import local_kafka
 from pipeline.workers.local_kafka import BrokerUnavailableError, LocalKafka, fetch
-from pipeline.workers.topics_admin import BrokerError, check_broker, check_topics
+from pipeline.workers.topics_admin import BrokerError, check_topics
 from tests.support.kafka import Broker
 
 
@@ -17,7 +17,7 @@ def test_topics_survive_a_crash(kafka: Broker, topics: Kafka) -> None:
     kafka.kill()
     try:
         with pytest.raises(BrokerError):
-            check_broker(config)
+            check_topics(config)
     finally:
         kafka.start()
     check_topics(config)
