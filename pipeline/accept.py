@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
 from pipeline.enrich.kinds import Kind, Kinds
@@ -34,27 +33,52 @@ _CONTROLS: Final[dict[str, type[Control]]] = {
 }
 
 
-class Use(Struct, gc=False):
+class Use:
     """One request, as far as it counts: what is kept of an event until its key's run is folded.
 
     Ten thousand wait in a group. Whole events would not fit into the processor's caches, and to
-    make and free them there would cost as much as to fold them.
+    make and free them there would cost as much as to fold them. A plain class and no record, as a
+    key in use is (`pipeline.engine.state`).
     """
 
-    at: float
-    """`occurred_at` in Unix seconds."""
-    digest: int
-    """Hash of the event id."""
-    kind: Kind
-    nanos: int
-    """Nano-dollars; 0 when no price is known."""
-    input_tokens: int
-    output_tokens: int
-    user: str | None
-    message: Message
-    """What brought it …"""
-    index: int
-    """… in which line."""
+    __slots__ = (
+        "at",
+        "digest",
+        "index",
+        "input_tokens",
+        "kind",
+        "message",
+        "nanos",
+        "output_tokens",
+        "user",
+    )
+
+    def __init__(  # noqa: PLR0913, PLR0917 # by name it would cost more
+        self,
+        at: float,
+        digest: int,
+        kind: Kind,
+        nanos: int,
+        input_tokens: int,
+        output_tokens: int,
+        user: str | None,
+        message: Message,
+        index: int,
+    ) -> None:
+        self.at = at
+        """`occurred_at` in Unix seconds."""
+        self.digest = digest
+        """Hash of the event id."""
+        self.kind = kind
+        self.nanos = nanos
+        """Nano-dollars; 0 when no price is known."""
+        self.input_tokens = input_tokens
+        self.output_tokens = output_tokens
+        self.user = user
+        self.message = message
+        """What brought it …"""
+        self.index = index
+        """… in which line."""
 
     @property
     def place(self) -> tuple[int, int]:

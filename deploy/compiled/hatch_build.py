@@ -17,6 +17,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MODULES = (
     "detectors/baselines/sketch.py",
+    "pipeline/accept.py",
     "pipeline/engine/ageing.py",
     "pipeline/engine/counting.py",
     "pipeline/engine/judging.py",
@@ -25,6 +26,7 @@ MODULES = (
     "pipeline/engine/state.py",
     "pipeline/engine/states.py",
     "pipeline/engine/window_rows.py",
+    "pipeline/enrich/kinds.py",
 )
 """What every event passes, and what a key's minutes pass."""
 _SETUP = """

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-from msgspec import Struct
-
 from detectors.baselines.slices import slice_from, slice_of
 from pipeline.enrich.sources import Locator, Source
 from schemas.usage_event import UsageEvent
@@ -14,18 +12,23 @@ CACHE_MAX: Final = 131_072
 _Seen = tuple[str | None, str | None, str | None, str | None, int, bool, bool]
 
 
-class Kind(Struct, frozen=True, gc=False):
+class Kind:
     """What requests of a kind have in common."""
 
-    token: str
-    """Names the slice (`detectors.baselines.slices`)."""
-    source: Source | None
-    """Where they came from, when that can be told."""
-    failed: bool
-    lost: bool
-    """They had an address that says nothing."""
-    priced: bool
-    """It is known what they cost."""
+    __slots__ = ("failed", "lost", "priced", "source", "token")
+
+    def __init__(
+        self, token: str, source: Source | None, *, failed: bool, lost: bool, priced: bool
+    ) -> None:
+        self.token = token
+        """Names the slice (`detectors.baselines.slices`)."""
+        self.source = source
+        """Where they came from, when that can be told."""
+        self.failed = failed
+        self.lost = lost
+        """They had an address that says nothing."""
+        self.priced = priced
+        """It is known what they cost."""
 
 
 class Kinds:
@@ -94,6 +97,11 @@ class Kinds:
             without_origin,
             priced,
         )
-        lost = source is None and client_ip is not None
-        kind = self._kinds[seen] = Kind(what.token, source, status >= 400, lost, priced)
+        kind = self._kinds[seen] = Kind(
+            what.token,
+            source,
+            failed=status >= 400,
+            lost=source is None and client_ip is not None,
+            priced=priced,
+        )
         return kind
