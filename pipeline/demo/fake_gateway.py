@@ -12,6 +12,8 @@ from typing import Any, Literal
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from pipeline.demo.listening import listen
+
 Fault = Literal["500", "503", "404", "time-out", "cut", "cut-before"]
 """`time-out` and `cut` come after acting: the answer is late, or the connection breaks."""
 
@@ -42,22 +44,14 @@ class FakeGateway:
 
     async def start(self, port: int = 0) -> None:
         """Listen on this machine."""
-        app = web.Application()
-        app.add_routes(
-            [
-                web.post("/webhook", self._webhook),
-                web.post("/status", self._status),
-                web.post("/key/block", self._block),
-                web.post("/key/unblock", self._unblock),
-                web.get("/key/info", self._info),
-            ]
-        )
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        host, bound = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{bound}"
+        routes = [
+            web.post("/webhook", self._webhook),
+            web.post("/status", self._status),
+            web.post("/key/block", self._block),
+            web.post("/key/unblock", self._unblock),
+            web.get("/key/info", self._info),
+        ]
+        self._runner, self.url = await listen(routes, port)
 
     async def stop(self) -> None:
         """Stop listening."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import aiohttp
 from aiohttp import web
 
+from pipeline.demo.listening import listen
 from pipeline.demo.slack_conversations import Conversations, SlackMessage
 from pipeline.demo.slack_interactions import Place, Press, block_actions, signed_form
 
@@ -75,20 +76,12 @@ class FakeSlack:
 
     async def start(self, port: int = 0) -> None:
         """Listen on this machine."""
-        app = web.Application()
-        app.add_routes(
-            [
-                web.route("*", "/api/{method}", self._api),
-                web.post("/webhook", self._incoming_webhook),
-                web.get("/socket", self._socket),
-            ]
-        )
-        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
-        await site.start()
-        host, bound = self._runner.addresses[0][:2]
-        self.url = f"http://{host}:{bound}"
+        routes = [
+            web.route("*", "/api/{method}", self._api),
+            web.post("/webhook", self._incoming_webhook),
+            web.get("/socket", self._socket),
+        ]
+        self._runner, self.url = await listen(routes, port)
 
     async def stop(self) -> None:
         """Stop listening."""
