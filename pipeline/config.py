@@ -243,8 +243,11 @@ def _read_toml(path: Path | None) -> Mapping[str, Any]:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
 
 
+_WORDS = {"extra_forbidden": "there is no such setting", "missing": "is needed"}
+
+
 def _lines(error: ValidationError) -> str:
     return "\n".join(
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+        f"{'.'.join(str(part) for part in item['loc'])}: {_WORDS.get(item['type'], item['msg'])}"
         for item in error.errors(include_input=False, include_url=False)
     )

@@ -97,6 +97,7 @@ def test_every_mistake_in_a_config_is_named(leakline: Leakline, tmp_path: Path) 
         "kafka.broker",
         "serve.port",
     ]
+    assert "kafka.broker: there is no such setting" in outcome.err
 
 
 def test_a_failure_shows_neither_traceback_nor_secret(
