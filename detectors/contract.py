@@ -7,7 +7,6 @@ the same answer for the same view. What it needs remembered belongs into `detect
 where all detectors share it.
 """
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -59,12 +58,6 @@ _EXPECTED_MIN: Final = 3.0
 _AWAKE_SECONDS: Final = 6 * 3600.0
 _SILENCE_NATS: Final = 4.0
 """Surprise at the silence of the key's own sources at which they count as replaced."""
-_WORTH_USD: Final = 0.3
-_WORTH_DECADE: Final = 0.15
-_WORTH_MIN: Final = 0.6
-"""Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
-_GUESSED_NANOS: Final = 300
-"""Nano-dollars a token where no price is known: thirty cents a million, as small models cost."""
 _SPREAD_USUAL: Final = 0.7
 _SPREAD_MIN: Final = 0.5
 _SPREAD_MAX: Final = 1.5
@@ -290,17 +283,3 @@ class Detector(ABC):
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:
         """The answer, or None when there is nothing to say."""
-
-
-def cost(totals: Totals) -> float:
-    """Nano-dollars, with a guess at what requests without a price cost: unknown is not free."""
-    if not totals.unpriced:
-        return totals.nanos
-    tokens = totals.input_tokens + totals.output_tokens
-    return totals.nanos + _GUESSED_NANOS * tokens * totals.unpriced / totals.requests
-
-
-def worth(totals: Totals) -> float:
-    """Factor on evidence about nothing but cost: what costs cents hardly wakes anybody."""
-    usd = max(cost(totals), 1.0) / 1e9
-    return max(_WORTH_MIN, min(1.0, 1.0 + _WORTH_DECADE * math.log10(usd / _WORTH_USD)))

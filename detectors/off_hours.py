@@ -3,8 +3,9 @@
 import math
 
 from detectors.baselines.volume import Volume
-from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars
+from detectors.worth import worth
 
 _DAYS_NEEDED = 3.0
 """Days of this kind that must be known before an hour can be called unusual."""

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from detectors.baselines.slices import slice_of
 from detectors.baselines.totals import add_up
 from detectors.baselines.windows import MinuteWindow
-from detectors.contract import Detector, Finding, KeyView, Trigger, cost, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars, times
+from detectors.worth import cost, worth
 
 _MINUTES = 10
 _PER_MINUTE_MIN = 5.0

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from detectors.baselines.level import SPREAD_FLOOR
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars
+from detectors.worth import worth
 from schemas.incident import Cause
 
 _FLOOR_NANOS = 200_000_000.0

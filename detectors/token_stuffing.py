@@ -4,8 +4,9 @@ import math
 from typing import NamedTuple
 
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger, worth
+from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars, times
+from detectors.worth import worth
 
 _REQUESTS_MIN = 3
 _RECORD_FACTOR = 2.5

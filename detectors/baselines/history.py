@@ -16,7 +16,7 @@ from detectors.baselines.newcomers import (
     newcomer_from,
 )
 from detectors.baselines.slices import Place, Slice
-from detectors.baselines.totals import Totals, Window
+from detectors.baselines.totals import Window
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import Volume, month_of
 from detectors.baselines.windows import HourWindow
@@ -201,7 +201,7 @@ class History(Struct, array_like=True, gc=False):
         """
         if not total.doubtful:
             self._learn_kinds(hour, seen)
-        own, peak = (total, total.peak) if self.learning else _own_part(total)
+        own, peak = (total, total.peak) if self.learning else total.own_part()
         self.volume.learn(hour, zone, own, peak, doubtful=total.doubtful)
         self._learn_shape(total)
         if total.users:
@@ -294,16 +294,3 @@ class History(Struct, array_like=True, gc=False):
             for model in newcomer.models:
                 self.models.admit(model, hour)
         self.newcomers.clear()
-
-
-def _own_part(hour: HourWindow) -> tuple[Totals, Totals]:
-    """An hour without its newcomers, and its largest five minutes in the same proportion."""
-    foreign, peak = hour.foreign, hour.peak
-    own = Totals(
-        requests=max(0, hour.requests - foreign.requests),
-        nanos=max(0, hour.nanos - foreign.nanos),
-    )
-    return own, Totals(
-        requests=peak.requests * own.requests // max(1, hour.requests),
-        nanos=peak.nanos * own.nanos // max(1, hour.nanos),
-    )

@@ -36,6 +36,17 @@ class HourWindow(Window, array_like=True, gc=False):
         """How many different end users were named."""
         return distinct(self.users)
 
+    def own_part(self) -> tuple[Totals, Totals]:
+        """The hour without its newcomers, and its largest five minutes in the same proportion."""
+        own = Totals(
+            requests=max(0, self.requests - self.foreign.requests),
+            nanos=max(0, self.nanos - self.foreign.nanos),
+        )
+        return own, Totals(
+            requests=self.peak.requests * own.requests // max(1, self.requests),
+            nanos=self.peak.nanos * own.nanos // max(1, self.nanos),
+        )
+
 
 class Windows(Struct, array_like=True, gc=False):
     """Windows by their number: minutes, hours and days since 1970."""

@@ -1,0 +1,27 @@
+"""What evidence about nothing but cost is worth."""
+
+import math
+from typing import Final
+
+from detectors.baselines.totals import Totals
+
+_WORTH_USD: Final = 0.3
+_WORTH_DECADE: Final = 0.15
+_WORTH_MIN: Final = 0.6
+"""Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
+_GUESSED_NANOS: Final = 300
+"""Nano-dollars a token where no price is known: thirty cents a million, as small models cost."""
+
+
+def cost(totals: Totals) -> float:
+    """Nano-dollars, with a guess at what requests without a price cost: unknown is not free."""
+    if not totals.unpriced:
+        return totals.nanos
+    tokens = totals.input_tokens + totals.output_tokens
+    return totals.nanos + _GUESSED_NANOS * tokens * totals.unpriced / totals.requests
+
+
+def worth(totals: Totals) -> float:
+    """Factor on evidence about nothing but cost: what costs cents hardly wakes anybody."""
+    usd = max(cost(totals), 1.0) / 1e9
+    return max(_WORTH_MIN, min(1.0, 1.0 + _WORTH_DECADE * math.log10(usd / _WORTH_USD)))
