@@ -1,12 +1,14 @@
 """`leakline dead-letters`: events that could not be folded, and the way back in."""
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.options import ConfigFile, StoreDir, load_config
 from pipeline.cli.problems import FailureError, UsageError
+from pipeline.printable import printable
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -45,7 +47,7 @@ def list_all(
 
     with Store.open(load_config(config, store).store) as opened:
         for row in find(opened, reason, limit=limit):
-            typer.echo(f"{place_of(row)}  {row['reason']}: {row['detail']}")
+            typer.echo(printable(f"{place_of(row)}  {row['reason']}: {row['detail']}"))
         for name, count in counts(opened):
             typer.echo(f"{name}: {count:,}", err=True)
 
@@ -62,8 +64,9 @@ def show(place: PlaceText, *, store: StoreDir = None, config: ConfigFile = None)
     with Store.open(load_config(config, store).store) as opened:
         (row,) = _chosen(opened, place, None, 1)
     typer.echo(f"{place}  {row['received_at']:%Y-%m-%d %H:%M:%SZ}")
-    typer.echo(f"{row['reason']}: {row['detail']}")
-    typer.echo(payload_of(row).decode(errors="replace") or "(no payload)")
+    typer.echo(printable(f"{row['reason']}: {row['detail']}"))
+    payload = payload_of(row).decode(errors="replace") or "(no payload)"
+    typer.echo(printable(payload, keep="\n") if sys.stdout.isatty() else payload, color=True)
 
 
 @app.command("retry")

@@ -20,6 +20,7 @@ from pipeline.cli.options import (
     load_config,
 )
 from pipeline.cli.problems import FailureError
+from pipeline.printable import printable
 from schemas.redaction import public_key_id
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def explain(
         )
         lines = list(_from_replay(found))
     for line in lines:
-        typer.echo(line)
+        typer.echo(printable(line))
 
 
 def _from_replay(found: "Explanation") -> Iterator[str]:

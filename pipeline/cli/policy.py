@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import INPUT
+from pipeline.printable import printable
 
 app = typer.Typer()
 
@@ -39,8 +40,9 @@ def rehearsal(
     decisions = try_policy(rules, read_records(incidents, Incident), registry)
     for incident, decision in decisions:
         dry = " (dry run)" if decision.dry_run else ""
-        typer.echo(
+        line = (
             f"{incident.detected:%Y-%m-%d %H:%M:%SZ} {incident.key_id} {incident.severity} "
             f"{incident.cause}: {decision.step}{dry}, {decision.reason}"
         )
+        typer.echo(printable(line))
     typer.echo(f"{len(decisions)} decisions", err=True)

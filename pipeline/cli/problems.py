@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import typer
 
+from pipeline.printable import printable
 from schemas.redaction import scrub_text
 
 EXIT_FAILURE = 1
@@ -36,7 +37,7 @@ def run_guarded(command: Callable[[], object]) -> int:
             raise
         text, code = _said(problem)
         for line in text.splitlines() or [type(problem).__name__]:
-            typer.echo(f"leakline: {scrub_text(line)}", err=True)
+            typer.echo(f"leakline: {printable(scrub_text(line))}", err=True)
         return code
     return outcome if isinstance(outcome, int) else 0
 

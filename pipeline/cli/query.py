@@ -52,6 +52,10 @@ def query(
         find_question(name)
     with Store.open(load_config(config, store).store) as opened:
         answer = _answer(opened, name, _parsed(param or []), sql, form)
+    if sys.stdout.isatty():
+        from pipeline.store.output import for_terminal
+
+        answer = for_terminal(answer)
     sys.stdout.buffer.write(answer)
     sys.stdout.buffer.flush()
 

@@ -1,7 +1,7 @@
 """Answers as people and programs want them: a table, CSV, JSON.
 
 Stored texts come from strangers. In a terminal their control characters are shown, not obeyed; in
-a spreadsheet they are text, not formulas.
+a spreadsheet they are text, not formulas. Elsewhere CSV and JSON hold them as they are.
 """
 
 import csv
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pipeline.printable import printable
 from pipeline.store.client import Rows
 
 _JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
@@ -33,6 +34,12 @@ def as_csv(rows: Rows) -> bytes:
     writer.writerow([_inert(name) for name in rows.names])
     writer.writerows([_csv_cell(value) for value in row] for row in rows.rows)
     return out.getvalue().encode()
+
+
+def for_terminal(answer: bytes) -> bytes:
+    """CSV or JSON as a terminal may be sent it; JSON means the same as before."""
+    text = answer.decode(errors="surrogateescape").replace("\r\n", "\n")
+    return printable(text, keep="\n").encode()
 
 
 def as_table(rows: Rows) -> bytes:
@@ -86,7 +93,7 @@ def _table_cell(value: Any) -> str:  # noqa: ANN401 - whatever ClickHouse has
         return f"{value:.6g}"
     if isinstance(value, Decimal):
         return _number(value)
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in _text(value))
+    text = printable(_text(value))
     return text if len(text) <= _CELL_LENGTH_MAX else text[: _CELL_LENGTH_MAX - 1] + "…"
 
 

@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ LINES = [
     {"event_id": f"e{n}", "occurred_at": 1_767_225_600 + n, "key_id": f"k{n % 2}", "cost_usd": 1}
     for n in range(5)
 ]
+EVIL = "\x1b]0;owned\x07"
 BAD = '{"event_id": "b1", "occurred_at": 1767225600, "key_id": "k0", "status": "fine"}'
 
 
@@ -21,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = tmp_path_factory.mktemp("query")
     events = root / "events.jsonl"
-    events.write_text("\n".join([*map(json.dumps, LINES), BAD]))
+    events.write_text("\n".join([*map(json.dumps, LINES), BAD, f'"{EVIL}"']))
     words = ["replay", "--events", str(events), "--store", str(root / "store")]
     assert app(words, standalone_mode=False) is None
     return root / "store"
@@ -75,13 +77,44 @@ def test_the_list_says_what_each_takes(leakline: Leakline) -> None:
 
 def test_dead_letters_are_listed_and_shown(leakline: Leakline, folder: Path) -> None:
     listed = leakline("dead-letters", "list", "--store", folder)
-    assert listed.err == "wrong_type: 1\n"
-    place = listed.out.split()[0]
-    assert place == "events.jsonl/0/6/0"
+    assert set(listed.err.splitlines()) == {"wrong_type: 1", "not_json: 1"}
+    place = "events.jsonl/0/6/0"
+    assert place in listed.out.split()
     shown = leakline("dead-letters", "show", place, "--store", folder)
     assert BAD in shown.out
-    missing = leakline("dead-letters", "show", "events.jsonl/0/7/0", "--store", folder)
+    missing = leakline("dead-letters", "show", "events.jsonl/0/8/0", "--store", folder)
     assert (missing.code, missing.err.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("dead-letters", "show", "events.jsonl/0/7/0"),
+        ("query", "--format", "csv", "--sql", f"SELECT '{EVIL}' AS agent"),
+    ],
+    ids=" ".join,
+)
+def test_control_characters_go_to_files_alone(
+    leakline: Leakline,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    *,
+    terminal: bool,
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    outcome = leakline(*words, "--store", folder)
+    assert outcome.code == 0
+    assert ("\\u001b]0;owned\\u0007" if terminal else EVIL) in outcome.out
+    assert ("\x1b" in outcome.out) is not terminal
+
+
+def test_an_error_obeys_no_control_characters(leakline: Leakline, folder: Path) -> None:
+    outcome = leakline("query", "--store", folder, "--sql", f"SELECT toUInt8('{EVIL}')")
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "owned" in outcome.err
+    assert "\x1b" not in outcome.err
 
 
 def test_what_still_cannot_be_read_is_not_put_back(leakline: Leakline, folder: Path) -> None:

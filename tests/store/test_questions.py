@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from pipeline.store import Store, StoreRefused
-from pipeline.store.output import RENDERERS
+from pipeline.store.output import RENDERERS, for_terminal
 from pipeline.store.questions import (
     QuestionError,
     bind,
@@ -320,8 +320,20 @@ def test_formulas_are_inert_in_csv(evil: Store) -> None:
 def test_control_characters_are_inert_in_a_table(evil: Store) -> None:
     text = RENDERERS["table"](run_sql(evil, SQL)).decode()
     assert "\x1b" not in text
-    assert "\\x1b[31m" in text
+    assert "\\u001b[31m" in text
     assert text.endswith("(1 row)\n")
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_control_characters_are_inert_in_a_terminal_alone(evil: Store, form: str) -> None:
+    answer = RENDERERS[form](run_sql(evil, SQL))
+    shown = for_terminal(answer)
+    assert not set(shown) & (set(range(32)) - {10})
+    assert b"\\u001b[31m" in shown
+    if form == "csv":
+        assert b"\x1b[31m" in answer
+    else:
+        assert msgspec.json.decode(shown) == msgspec.json.decode(answer)
 
 
 def test_json_has_numbers_and_utc_times(evil: Store) -> None:
