@@ -3,7 +3,9 @@
 import gzip
 import sys
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +25,7 @@ class ReplayError(Exception):
 def read_lines(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """The lines of a `.jsonl`, `.gz` or `.zst` file, or of standard input (`-`).
 
-    Bytes are handed on as they are. Of a line longer than a message may be, only the first
+    Bytes are handed on as they are, but for a mark of UTF-8 at the beginning. Of a line longer than a message may be, only the first
     `MESSAGE_BYTES_MAX` + 1 bytes are kept: enough to be refused as too large.
 
     Args:
@@ -33,8 +35,11 @@ def read_lines(path: Path, progress: Callable[[int], None] | None = None) -> Ite
     Raises:
         ReplayError: the file is missing, is no archive of its kind, or is cut short.
     """
+    lines = _split(_chunks(path, progress))
     try:
-        yield from _split(_chunks(path, progress))
+        # Some editors and exports put the mark there; no JSON begins with it.
+        yield from (line.removeprefix(BOM_UTF8) for line in islice(lines, 1))
+        yield from lines
     except OSError as error:
         raise ReplayError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (EOFError, zlib.error, zstandard.ZstdError) as error:

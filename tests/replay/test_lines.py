@@ -1,6 +1,8 @@
 import gzip
 import io
 import tracemalloc
+from codecs import BOM_UTF8
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +29,17 @@ def test_concatenated_archives_are_read_to_the_end(tmp_path: Path) -> None:
     zipped.write_bytes(gzip.compress(b"1\n") + gzip.compress(b"2\n"))
     packed.write_bytes(zstandard.compress(b"1\n") + zstandard.compress(b"2\n"))
     assert list(read_lines(zipped)) == list(read_lines(packed)) == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "packed"), [("a.jsonl", bytes), ("a.gz", gzip.compress), ("a.zst", zstandard.compress)]
+)
+def test_a_mark_of_utf8_belongs_to_no_line(
+    tmp_path: Path, name: str, packed: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(packed(BOM_UTF8 + CONTENT + b"\n" + BOM_UTF8 + b"{}"))
+    assert list(read_lines(path)) == [*LINES, BOM_UTF8 + b"{}"]
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
