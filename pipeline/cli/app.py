@@ -23,6 +23,7 @@ from pipeline.cli import (
     serve,
 )
 from pipeline.cli.problems import EXIT_USAGE, run_guarded
+from pipeline.cli.streams import hold_closed
 
 app = typer.Typer(
     name="leakline",
@@ -76,4 +77,5 @@ app.command("version", rich_help_panel=_LOOK)(schema.version)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0, 1 (it did not work) or 2 (it was asked wrongly)."""
+    hold_closed()
     sys.exit(run_guarded(lambda: app(arguments, prog_name="leakline", standalone_mode=False)))
