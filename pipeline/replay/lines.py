@@ -25,8 +25,9 @@ class ReplayError(Exception):
 def read_lines(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
     """The lines of a `.jsonl`, `.gz` or `.zst` file, or of standard input (`-`).
 
-    Bytes are handed on as they are, but for a mark of UTF-8 at the beginning. Of a line longer than a message may be, only the first
-    `MESSAGE_BYTES_MAX` + 1 bytes are kept: enough to be refused as too large.
+    Bytes are handed on as they are, without a mark of UTF-8 at the beginning. Of a line longer
+    than a message may be, only the first `MESSAGE_BYTES_MAX` + 1 bytes are kept: enough to be
+    refused as too large.
 
     Args:
         path: the file.

@@ -42,6 +42,7 @@ TRANSIENT_CODES = frozenset(
 )
 """ClickHouse's error codes that pass by themselves; any other code is a mistake of ours."""
 _UNKNOWN_DATABASE = 81
+_READONLY = 164
 _LENGTH_MAX = 500
 
 
@@ -57,12 +58,18 @@ class StoreRefused(StoreError):  # noqa: N818 - named for what happened
     """It will never work: a bug, a missing table, or a missing right."""
 
 
+class StoreOnlyReads(StoreRefused):
+    """It would do more than read, where reading is all that is allowed."""
+
+
 def translate(error: Exception) -> StoreError:
     """The store's own error for one of the driver's."""
     text = one_line(error)
     code = error.code if isinstance(error, DatabaseError) else None
     if code == _UNKNOWN_DATABASE:
         return StoreRefused(f"there is no store yet; `leakline init` creates it ({text})")
+    if code == _READONLY:
+        return StoreOnlyReads(text)
     if code is not None:
         return StoreUnavailable(text) if code in TRANSIENT_CODES else StoreRefused(text)
     if isinstance(error, (DataError, NotSupportedError, ProgrammingError)):

@@ -103,7 +103,8 @@ def run_sql(store: Store, sql: str) -> Rows:
     """The answer to a statement that only reads the store.
 
     Raises:
-        StoreRefused: it does more than that, or it is wrong.
+        StoreOnlyReads: it does more than that.
+        StoreRefused: it is wrong.
         StoreUnavailable: the store did not answer.
     """
     return store.read(check_reads_only(sql))

@@ -8,7 +8,7 @@ here.
 import re
 from collections.abc import Iterator
 
-from pipeline.store.errors import StoreRefused
+from pipeline.store.errors import StoreOnlyReads
 
 _TOKEN = re.compile(
     r"""
@@ -39,12 +39,12 @@ def check_reads_only(sql: str) -> str:
     """The statement, without a semicolon at its end.
 
     Raises:
-        StoreRefused: it is more than one statement, or would do more than read the store.
+        StoreOnlyReads: it is more than one statement, or would do more than read the store.
     """
     statement = sql.strip().rstrip(";").rstrip()
     tokens = list(_tokens(statement))
     if not tokens or tokens[0][1].lower() not in _BEGINNINGS:
-        raise StoreRefused("only SELECT, WITH, EXPLAIN, SHOW, DESCRIBE and EXISTS are run")
+        raise StoreOnlyReads("only SELECT, WITH, EXPLAIN, SHOW, DESCRIBE and EXISTS are run")
     for place, (kind, token) in enumerate(tokens):
         following = tokens[place + 1][1] if place + 1 < len(tokens) else ""
         _check_token(kind, token, following)
@@ -60,14 +60,14 @@ def _tokens(statement: str) -> Iterator[tuple[str, str]]:
 
 def _check_token(kind: str, token: str, following: str) -> None:
     if kind == "mark" and token in _MARKS:
-        raise StoreRefused(f"one plain statement is run; {token} is not part of one")
+        raise StoreOnlyReads(f"one plain statement is run; {token} is not part of one")
     if kind == "word" and token.lower() in _WORDS:
-        raise StoreRefused(f"{token.upper()} is refused: answers come back, and go nowhere else")
+        raise StoreOnlyReads(f"{token.upper()} is refused: answers come back, and go nowhere else")
     if kind == "word" and token.lower() == "format" and following != "(":
-        raise StoreRefused("FORMAT is refused: choose the format with --format")
+        raise StoreOnlyReads("FORMAT is refused: choose the format with --format")
     name = token[1:-1] if kind == "quoted" else token
     if kind in {"word", "quoted"} and following == "(" and _reaches_out(name):
-        raise StoreRefused(f"{name}() is refused: it reaches beyond the store")
+        raise StoreOnlyReads(f"{name}() is refused: it reaches beyond the store")
 
 
 def _reaches_out(name: str) -> bool:

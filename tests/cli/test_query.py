@@ -42,9 +42,15 @@ def test_sql_that_only_reads(leakline: Leakline, folder: Path) -> None:
     assert outcome.out.split() == ["key_id,n", "k0,3", "k1,2"]
 
 
-def test_sql_that_writes_is_refused(leakline: Leakline, folder: Path) -> None:
-    outcome = leakline("query", "--sql", "DROP TABLE usage_events", "--store", folder)
-    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+@pytest.mark.parametrize(
+    "sql",
+    ["DROP TABLE usage_events", "SELECT file('/etc/hostname')", "SELECT 1 SETTINGS readonly = 0"],
+)
+def test_sql_that_does_more_than_read_is_refused(
+    leakline: Leakline, folder: Path, sql: str
+) -> None:
+    outcome = leakline("query", "--sql", sql, "--store", folder)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
 
 
 @pytest.mark.parametrize(

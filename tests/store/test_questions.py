@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from pipeline.store import Store, StoreRefused
+from pipeline.store.errors import StoreOnlyReads
 from pipeline.store.output import RENDERERS, for_terminal
 from pipeline.store.questions import (
     QuestionError,
@@ -215,7 +216,7 @@ def test_sql_that_does_more_than_read_is_refused(store: Store, tmp_path: Path, s
     ],
 )
 def test_the_engine_itself_refuses_writes_and_outside_sources(any_store: Store, sql: str) -> None:
-    with pytest.raises(StoreRefused, match="readonly"):
+    with pytest.raises(StoreOnlyReads, match="readonly"):
         any_store.read(sql)
 
 
