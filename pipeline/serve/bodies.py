@@ -27,11 +27,17 @@ class TooLargeError(ValueError):
     """A body is larger than allowed once it is decompressed."""
 
 
-async def read_body(request: web.Request) -> bytes:
-    """The body as it was sent, within the application's limit of size."""
+async def read_body(request: web.Request, bytes_max: int) -> bytes:
+    """The body as it was sent.
+
+    Raises:
+        web.HTTPRequestEntityTooLarge: it is larger, whether or not it said so beforehand.
+    """
+    if (request.content_length or 0) > bytes_max:
+        raise web.HTTPRequestEntityTooLarge(bytes_max, request.content_length or 0)
     try:
         async with asyncio.timeout(READ_SECONDS_MAX):
-            return await request.read()
+            return await request.clone(client_max_size=bytes_max).read()
     except TimeoutError:
         raise refusal(web.HTTPRequestTimeout, "the body took too long") from None
 

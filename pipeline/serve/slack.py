@@ -38,9 +38,7 @@ class Interactions:
         """Answer one interaction: 200 once it is in the log."""
         if not self._secret:
             raise refusal(web.HTTPNotFound, "Slack is not configured")
-        if (request.content_length or 0) > BODY_BYTES_MAX:
-            raise web.HTTPRequestEntityTooLarge(BODY_BYTES_MAX, request.content_length or 0)
-        body = await read_body(request)
+        body = await read_body(request, BODY_BYTES_MAX)
         if not verify_slack_signature(body, request.headers, self._secret, self._now()):
             self._counts.add(metrics.SLACK_CLICKS, "refused")
             raise refusal(web.HTTPUnauthorized, "the signature is wrong")

@@ -123,6 +123,18 @@ async def test_a_large_body_is_refused(client: Client) -> None:
     assert await status_of(client, body, signed(body)) == 413
 
 
+async def test_a_large_body_that_does_not_say_so_is_not_read_to_its_end(client: Client) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            sent.append(BODY_BYTES_MAX)
+            yield b"x" * BODY_BYTES_MAX
+
+    sent: list[int] = []
+    async with client.post(PATH, data=endless(), headers=signed(b"")) as answer:
+        assert answer.status == 413
+    assert len(sent) < 32
+
+
 async def test_without_a_signing_secret_there_is_no_endpoint(log: MemoryLog) -> None:
     async with serving(app_of(log)) as client:
         assert await status_of(client, form(CLICK), signed(form(CLICK), secret="")) == 404
