@@ -6,6 +6,7 @@ and the event ids make that harmless.
 """
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -122,7 +123,7 @@ class Intake:
             raise unavailable("too many requests at once")
         self._bodies += 1
         try:
-            batch = await self._read(form, encoding, await read_body(request))
+            batch = await self._read(form, encoding, await read_body(request, self._size_max))
             await self._hand_on(form, source, batch)
         finally:
             self._bodies -= 1
@@ -181,7 +182,7 @@ def _encoding(form: Format, request: web.Request) -> str:
 
 def _read(form: Format, body: bytes, encoding: str, size_max: int) -> Batch:
     try:
-        return form.parse(inflate(body, encoding, size_max))
+        return form.parse(inflate(body, encoding, size_max).removeprefix(BOM_UTF8))
     except DamagedError as error:
         raise refusal(web.HTTPBadRequest, str(error)) from None
     except TooLargeError as error:

@@ -72,6 +72,13 @@ async def test_native_events_get_their_source_from_the_token(
     assert b"secret text" not in log.everything()
 
 
+async def test_a_mark_of_utf8_is_no_part_of_the_first_event(client: Client) -> None:
+    line = json.dumps(EVENT).encode()
+    for body in (line, b"[" + line + b"]", line + b"\n" + line):
+        status, summary = await post(client, b"\xef\xbb\xbf" + body)
+        assert (status, summary["rejected"]) == (200, 0)
+
+
 async def test_a_raw_key_goes_no_further(client: Client, log: MemoryLog) -> None:
     await post(client, json.dumps(EVENT | {"key_id": "sk-planted-0123456789"}).encode())
     assert log.events[0][0].startswith("sha256:")
