@@ -62,14 +62,14 @@ class Budget(Detector):
             return None
         share, forecast = worst.spent / worst.limit, _forecast(worst, hourly, key.now)
         left = max(0.0, worst.limit - worst.spent) / max(hourly, 1.0) * 3600.0
-        gone = f"gone in {span(left)}" if left else f"{forecast / worst.limit:,.1f} budgets"
+        end = f"the {worst.name} ends at {forecast / worst.limit:,.1f} times the budget"
         return Finding(
             score=score,
             since=worst.since,
             summary=(
                 f"{dollars(worst.spent)} spent this {worst.name}, {share:.0%} of the budget of "
-                f"{dollars(worst.limit)}; at the {dollars(hourly)} of the last hour it will be "
-                f"{gone}."
+                f"{dollars(worst.limit)}; at the last hour's {dollars(hourly)} "
+                f"{f'it is gone in {span(left)}' if left else end}."
             ),
             evidence={
                 "period": worst.name,

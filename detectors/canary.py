@@ -1,6 +1,7 @@
 """A planted key was touched."""
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import counted
 
 
 class Canary(Detector):
@@ -24,6 +25,9 @@ class Canary(Detector):
             score=20.0,
             p_value=0.0,
             since=max(key.history.first_seen, key.now - 900.0),
-            summary=f"{now.requests} requests in 15 minutes with a canary key that nobody uses.",
+            summary=(
+                f"{counted(now.requests, 'request')} in 15 minutes with a canary key: nobody has "
+                "a reason to use it."
+            ),
             evidence={"requests_15m": now.requests, "errors_15m": now.errors},
         )

@@ -4,6 +4,7 @@ import math
 
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import counted
 
 _NEWCOMERS_MIN = 2
 _MOVED_MAX = 3
@@ -40,8 +41,9 @@ class Crowd(Detector):
             score=score,
             since=min(each.first for each in newcomers),
             summary=(
-                f"{hour.distinct_sources} addresses in this hour and {len(places)} networks never "
-                f"seen before; the most addresses in an hour so far: {usual:.0f}."
+                f"{counted(hour.distinct_sources, 'address')} in this hour and "
+                f"{counted(len(places), 'network')} never seen before; the most addresses in "
+                f"an hour so far: {usual:.0f}."
             ),
             evidence={
                 "addresses_1h": hour.distinct_sources,

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Mapping
 
+from detectors.baselines.history import SLEEP_SECONDS
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import span
+from detectors.words import counted, span
 from schemas.incident import Cause
 
 _PAUSE_SECONDS = 3 * 86_400.0
@@ -43,8 +44,10 @@ class Dormant(Detector):
             causes=None if key.newcomers else _BY_OWNER,
             since=history.woke,
             summary=(
-                f"{key.last_15m.requests} requests in 15 minutes after {span(history.slept)} of "
-                f"silence; the longest pause before was {span(history.longest_sleep)}."
+                f"{counted(key.last_15m.requests, 'request')} in 15 minutes after "
+                f"{span(history.slept)} of silence; the longest pause before was "
+                f"{'shorter than ' if not history.longest_sleep else ''}"
+                f"{span(history.longest_sleep or SLEEP_SECONDS)}."
             ),
             evidence={
                 "slept_days": history.slept / 86400,

@@ -3,6 +3,7 @@
 import math
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import counted
 
 _BLAMED = ("auth", "missing", "invalid")
 """Outcomes that the client is to blame for; 429 and 5xx are the provider's weather."""
@@ -37,8 +38,8 @@ class ErrorStorm(Detector):
             score=score,
             since=key.now - 900.0,
             summary=(
-                f"{refused} of {total} requests in 15 minutes were refused for what they asked "
-                f"or who asked; usually {usual:.1%} fail."
+                f"{refused:,} of {counted(total, 'request')} in 15 minutes were refused for what "
+                f"they asked or who asked; usually {usual:.1%} fail."
             ),
             evidence={"refused_15m": refused, "requests_15m": total, "usual_share": usual},
         )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from detectors.baselines.slices import slice_of
 from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import counted
 from schemas.incident import Cause
 
 _SOURCES_FULL = 4
@@ -50,8 +51,9 @@ class ExposedKey(Detector):
             since=key.hour * 3600.0,
             causes=_ONE_PERSON if len(addresses) <= _ONE_PERSON_SOURCES else None,
             summary=(
-                f"{requests} requests in 15 minutes from browsers or apps, at {len(addresses)} "
-                f"addresses in this hour; usual in {usual:.1%} of the key's active hours."
+                f"{counted(requests, 'request')} in 15 minutes from browsers or apps, at "
+                f"{counted(len(addresses), 'address')} in this hour; usual in {usual:.1%} of "
+                "the key's active hours."
             ),
             evidence={
                 "requests_15m": requests,

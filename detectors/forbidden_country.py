@@ -1,7 +1,7 @@
 """Use from a country that the owner of the key never allowed."""
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import span
+from detectors.words import counted, span
 
 _FIRST_NATS = 4.0
 """One request may be somebody at an airport …"""
@@ -41,8 +41,8 @@ class ForbiddenCountry(Detector):
             score=score,
             since=first,
             summary=(
-                f"{requests} requests in {span(key.now - first)} from {', '.join(countries[:4])}; "
-                f"the registry allows only {', '.join(allowed[:6])}."
+                f"{counted(requests, 'request')} in {span(key.now - first)} from "
+                f"{', '.join(countries[:4])}; the registry allows only {', '.join(allowed[:6])}."
             ),
             evidence={"countries": countries[:8], "allowed_countries": allowed[:20]},
         )

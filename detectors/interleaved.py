@@ -1,7 +1,7 @@
 """Two distant places use the key at the same time."""
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import span
+from detectors.words import counted, span
 
 _EXEMPT = ("hosting", "cdn", "vpn", "tor", "private")
 _BOTH_MIN = 2
@@ -46,8 +46,9 @@ class Interleaved(Detector):
             score=(_ALONE_NATS if len(usual) <= 1 else _AMONG_OTHERS_NATS) * key.confidence,
             since=newest.first,
             summary=(
-                f"Used from {newest.country} for {span(key.now - newest.first)} while {own} "
-                f"requests came from the usual places ({home}) in the last 30 minutes."
+                f"Used from {newest.country} for {span(key.now - newest.first)} while "
+                f"{counted(own, 'request')} came from the usual places ({home}) in the last "
+                f"{span(60.0 * minutes)}."
             ),
             evidence={
                 "country": newest.country,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars, span
+from detectors.words import counted, dollars, span
 
 _SHARE = 0.5
 _DEAR_NATS = 1.2
@@ -64,9 +64,9 @@ class ModelMix(Detector):
             score=score,
             since=tried.since,
             summary=(
-                f"{tried.requests} requests in {span(key.now - tried.since)} to {len(models)} "
-                f"models that are new to it, now {name} at {dollars(price)} a request; "
-                f"usual: {dollars(usual)}."
+                f"{counted(tried.requests, 'request')} in {span(key.now - tried.since)} to "
+                f"{counted(len(models), 'model')} new to it, now {name} at {dollars(price)} a "
+                f"request; usual: {dollars(usual)}."
             ),
             evidence={
                 "models": models[:8],

@@ -5,7 +5,7 @@ import re
 
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars, span
+from detectors.words import counted, dollars, network, span
 
 _WEIGHTS = (0.0, 0.6, 0.85, 1.0)
 """Share of the surprise that counts after so many requests: one may be a stray."""
@@ -91,12 +91,14 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:
-    place = newcomer.country or newcomer.network
-    what = {"hosting": " (hosting)", "vpn": " (VPN)", "tor": " (Tor)"}.get(newcomer.kind, "")
-    usual = sorted(key.history.countries.values) or sorted(key.history.networks.values)
+    place = ", ".join(filter(None, (newcomer.country, network(newcomer.network))))
+    kind = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor"}.get(newcomer.kind, "")
+    what = f" ({kind})" if kind not in {"", newcomer.network} else ""
+    usual = sorted(key.history.countries.values)
+    usual = usual or [network(each) for each in sorted(key.history.networks.values)]
     home = ", ".join(usual[:3]) if usual else "nowhere in particular"
     return (
-        f"{newcomer.totals.requests} requests ({dollars(newcomer.totals.nanos)}) in "
-        f"{span(key.now - newcomer.first)} from {place}, {newcomer.network}{what}, a "
+        f"{counted(newcomer.totals.requests, 'request')} ({dollars(newcomer.totals.nanos)}) in "
+        f"{span(key.now - newcomer.first)} from {place}{what}, a "
         f"{newcomer.level} never seen in {key.history.hours:.0f} active hours; usual: {home}."
     )

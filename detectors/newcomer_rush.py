@@ -3,7 +3,7 @@
 import math
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars
+from detectors.words import counted, dollars
 
 _REQUESTS_MIN = 8
 _NANOS_MIN = 100_000_000
@@ -49,8 +49,9 @@ class NewcomerRush(Detector):
             score=score,
             since=key.now - 300.0,
             summary=(
-                f"New sources made {foreign.requests} requests ({dollars(foreign.nanos)}) in "
-                f"5 minutes; the whole key usually makes {usual[0]:.1f} ({dollars(usual[1])})."
+                f"New sources made {counted(foreign.requests, 'request')} "
+                f"({dollars(foreign.nanos)}) in 5 minutes; the whole key usually makes "
+                f"{usual[0]:.1f} ({dollars(usual[1])})."
             ),
             evidence={
                 "requests_5m": foreign.requests,

@@ -4,7 +4,7 @@ import math
 
 from detectors.baselines.volume import Volume
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars
+from detectors.words import counted, dollars
 from detectors.worth import worth
 
 _DAYS_NEEDED = 3.0
@@ -73,8 +73,8 @@ class OffHours(Detector):
             score=score,
             since=key.hour * 3600.0,
             summary=(
-                f"{now.requests} requests ({dollars(now.nanos)}) in this hour, in which the key "
-                f"was active on {usual:.0%} of {days:.0f} such days."
+                f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in this hour, in which "
+                f"the key was active on {usual:.0%} of {days:.0f} such days."
             ),
             evidence={
                 "requests_1h": now.requests,

@@ -1,6 +1,7 @@
 """Somebody finds out what the key can do, before using it."""
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.words import counted
 
 _LISTING = ("models.list", "list_models", "models")
 _REFUSED = ("auth", "missing")
@@ -44,8 +45,9 @@ class Probing(Detector):
             score=score,
             since=key.now - 900.0,
             summary=(
-                f"{refusals} requests refused over {len(refused)} models, {len(tried)} models "
-                f"never used before and {listings} listings of models in 15 minutes."
+                f"{counted(refusals, 'request')} refused over {counted(len(refused), 'model')}, "
+                f"{counted(len(tried), 'model')} never used before and "
+                f"{counted(listings, 'listing')} of models in 15 minutes."
             ),
             evidence={
                 "refusals": refusals,

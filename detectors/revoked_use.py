@@ -1,7 +1,7 @@
 """A key that was revoked or rotated, or that expired, is still in use."""
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import span
+from detectors.words import counted, span
 from schemas.fields import epoch
 
 _GRACE_SECONDS = 120.0
@@ -40,7 +40,7 @@ class RevokedUse(Detector):
             score=score,
             since=key.now,
             summary=(
-                f"{now.requests} requests in 15 minutes, {served} of them served, "
+                f"{counted(now.requests, 'request')} in 15 minutes, {served:,} served, "
                 f"{when} the key {verb} {status}."
             ),
             evidence={

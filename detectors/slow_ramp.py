@@ -1,7 +1,7 @@
 """Use that creeps up, hour by hour, too slowly for any single window to stand out."""
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import times
+from detectors.words import counted, times
 
 _ALARM = 10.0
 
@@ -30,7 +30,8 @@ class SlowRamp(Detector):
             since=key.now - 86_400.0,
             summary=(
                 f"Hourly use has stayed above its profile for so long that the sum of the excess "
-                f"is {drift:.0f} standard deviations; today so far {key.today.requests} requests, "
+                f"is {drift:.0f} standard deviations; today so far "
+                f"{counted(key.today.requests, 'request')}, "
                 f"{times(key.today.requests, usual)} the usual."
             ),
             evidence={

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from detectors.baselines.level import SPREAD_FLOOR
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars
+from detectors.words import counted, dollars
 from detectors.worth import worth
 from schemas.incident import Cause
 
@@ -89,8 +89,8 @@ class SpendSpike(Detector):
             since=key.now - 300.0 if best.length == "5m" else key.hour * 3600.0,
             causes=_causes(key),
             summary=(
-                f"{best.now.requests} requests and {dollars(best.now.nanos)} in {best.window}, "
-                f"where {best.usual[0]:.1f} and {dollars(best.usual[1])} are usual; "
+                f"{counted(best.now.requests, 'request')} and {dollars(best.now.nanos)} in "
+                f"{best.window}, where {best.usual[0]:.1f} and {dollars(best.usual[1])} are usual; "
                 f"the most so far was {best.record[0]:.0f} and {dollars(best.record[1])}."
             ),
             evidence=best.evidence(),

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars, times
+from detectors.words import counted, dollars, times
 from detectors.worth import worth
 
 _REQUESTS_MIN = 3
@@ -50,9 +50,10 @@ class TokenStuffing(Detector):
             score=score,
             since=found.part.since,
             summary=(
-                f"{found.length:,.0f} input tokens per request over {now.requests} requests "
-                f"({dollars(now.nanos)}) in {found.part.name}, {times(found.length, found.usual)} "
-                f"the usual {found.usual:,.0f}; the record is {found.record:,.0f}."
+                f"{found.length:,.0f} input tokens per request over "
+                f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in {found.part.name}, "
+                f"{times(found.length, found.usual)} the usual {found.usual:,.0f}; "
+                f"the record is {found.record:,.0f}."
             ),
             evidence={
                 "tokens_per_request": found.length,

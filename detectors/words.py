@@ -1,4 +1,22 @@
-"""Numbers as people say them, for the sentences of findings."""
+"""Numbers and names as people say them, for the sentences of findings."""
+
+import re
+
+_RANGE = re.compile(r"\d+\.\d+|[0-9a-f]+:[0-9a-f]*")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: `1 request`, `2 addresses`."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def network(label: str) -> str:
+    """A network by its label; one that is known by its range alone, as a range."""
+    if _RANGE.fullmatch(label) is None:
+        return label
+    return f"{label.rstrip(':')}::/32" if ":" in label else f"{label}.0.0/16"
 
 
 def times(value: float, usual: float) -> str:
@@ -12,7 +30,7 @@ def times(value: float, usual: float) -> str:
 def span(seconds: float) -> str:
     """A duration in words."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} seconds"
+        return counted(max(1, round(seconds)), "second")
     if seconds < 5400:
         return f"{round(seconds / 60)} minutes"
     if seconds < 172_800:
@@ -23,4 +41,6 @@ def span(seconds: float) -> str:
 def dollars(nanos: float) -> str:
     """Nano-dollars in words."""
     value = nanos / 1e9
-    return f"${value:,.2f}" if value >= 0.01 or value == 0 else f"${value:.4f}"
+    if value >= 0.01 or value == 0:
+        return f"${value:,.2f}"
+    return f"${value:.4f}" if value >= 0.00005 else "less than $0.0001"

@@ -1,5 +1,7 @@
 """Examples of `interleaved`: what it fires on, and near misses."""
 
+import re
+
 import pytest
 
 from schemas.usage_event import UsageEvent
@@ -32,6 +34,14 @@ def test_one_more_country_says_less_about_a_key_that_lives_in_several() -> None:
     two = findings("interleaved", lambda: honest(abroad, burst(NOW, 60, seconds=1800), lisbon))
     assert max(each.score for each in one) > 2.0
     assert max((each.score for each in two), default=0.0) < 1.5
+
+
+def test_it_says_no_more_of_the_owner_than_since_the_other_came() -> None:
+    said = findings("interleaved", FIRES["Brazil while the office works"])[0].summary
+    since, own = re.findall(r"(\d+) (minutes|seconds)", said)
+    assert said.endswith(f"in the last {own[0]} {own[1]}.")
+    assert own == since
+    assert own != ("30", "minutes")
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

@@ -1,0 +1,27 @@
+import pytest
+
+from detectors.words import counted, dollars, network, span
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (counted(1, "request"), "1 request"),
+        (counted(0, "address"), "0 addresses"),
+        (counted(12_345, "token"), "12,345 tokens"),
+        (span(0.2), "1 second"),
+        (span(60), "60 seconds"),
+        (span(5 * 3600), "5 hours"),
+        (dollars(0), "$0.00"),
+        (dollars(1_250_000_000), "$1.25"),
+        (dollars(2_500_000), "$0.0025"),
+        (dollars(40_000), "less than $0.0001"),
+        (network("88.6"), "88.6.0.0/16"),
+        (network("2003:469"), "2003:469::/32"),
+        (network("2a00:"), "2a00::/32"),
+        (network("AS15169"), "AS15169"),
+        (network("Amazon AWS"), "Amazon AWS"),
+    ],
+)
+def test_numbers_and_names_as_people_say_them(said: str, text: str) -> None:
+    assert said == text
