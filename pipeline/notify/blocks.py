@@ -28,6 +28,18 @@ TITLES: dict[Cause, str] = {
     "hygiene": "{key} needs tidying up",
     "growth": "{key} grows faster than usual",
 }
+ADVICE: dict[Cause, str] = {
+    "leaked": "if neither you nor the owner knows who this is, revoke; the owner gets a new key.",
+    "shared": "ask the owner who else has the key; revoke it, and give each of them their own.",
+    "exposed": "take the key out of the page or app, put a server between, then revoke it.",
+    "runaway": "call the owner to stop the client; revoke if nobody answers and it gets dear.",
+    "off_gateway": "rotate the provider's key: the gateway cannot block what does not pass it.",
+    "revoked_use": "where requests are still served, block the key at that gateway; where all are "
+    "refused nothing is lost: find out who still has the key.",
+    "budget": "ask the owner; raise the budget if the use is wanted, throttle the key if not.",
+    "hygiene": "nothing tonight: ask the owner by day to put it right.",
+    "growth": "nothing tonight if the owner wants it: ask, and raise the budget.",
+}
 SOURCE_WORDS = ("source", "geo", "country", "travel", "network", "crowd", "browser")
 """In the names of the detectors that judge where requests come from."""
 REASONS_MAX = 3
@@ -68,6 +80,7 @@ def page_card(page: Page, background: Background) -> Card:
         _facts(page, background.key_record),
         section(_where(page)),
         section(_reasons(page)),
+        section(f"What to do: {ADVICE[page.incident.cause]}"),
         _context(page, background, state),
         *_buttons(page, background, state),
     ]
@@ -105,14 +118,17 @@ def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
     team = incident.team or (record.team if record else None)
     environment = incident.environment or (record.environment if record else None)
     owner = record.owner if record else None
+    name = key_name(page, record)
+    # What passed it is told by the reasons.
+    where = " at the gateway" if incident.cause == "off_gateway" else ""
     facts = {
-        "Key": f"{key_name(page, record)} ({incident.key_id})",
+        "Key": f"{name} ({incident.key_id})" if name != incident.key_id else name,
         "Team": " / ".join(filter(None, (team, owner))) or "unknown",
         "Environment": environment or "unknown",
         "Since": moment(epoch(incident.opened_at)),
-        "Spent so far": dollars(incident.spend_usd),
+        f"Spent so far{where}": dollars(incident.spend_usd),
         "Expected": dollars(incident.baseline_usd),
-        "Now": f"{dollars(incident.burn_usd_per_hour)} an hour",
+        f"Now{where}": f"{dollars(incident.burn_usd_per_hour)} an hour",
     }
     fields = [plain(f"{name}: {inert(value, 200)}", 400) for name, value in facts.items()]
     return {"type": "section", "fields": fields}
@@ -125,7 +141,7 @@ def _where(page: Page) -> str:
         for signal in page.incident.signals
         if any(word in signal.detector for word in SOURCE_WORDS)
     ]
-    return "From where: " + (inert(found[0], 500) if found else "nothing unusual")
+    return "From where: " + (inert(found[0], 500) if found else "no source stands out")
 
 
 def _reasons(page: Page) -> str:
@@ -136,8 +152,8 @@ def _reasons(page: Page) -> str:
 
 def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]:
     incident = page.incident
-    other = f", else {incident.runner_up}" if incident.runner_up else ""
-    notes = [f"Most likely {incident.cause}{other}; risk {incident.risk:.0%}; {incident.severity}."]
+    causes = ", else ".join(filter(None, (incident.cause, incident.runner_up))).replace("_", " ")
+    notes = [f"Most likely {causes}; risk {incident.risk:.0%}; {incident.severity}."]
     if incident.learning:
         notes.append("The key is new and was judged by keys like it.")
     if background.not_revocable is not None and "revoke" in OFFERS[state]:

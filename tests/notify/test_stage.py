@@ -38,6 +38,7 @@ async def test_a_page_says_what_since_when_how_much_from_where_and_why() -> None
             "$247.20 an hour",
             "From where: 212 requests from 198.51.100.0/24",
             "2. $41.20 in 10 minutes",
+            "What to do: if neither you nor the owner knows who this is, revoke",
             "Most likely leaked, else runaway",
         ):
             assert part in said
@@ -47,6 +48,24 @@ async def test_a_page_says_what_since_when_how_much_from_where_and_why() -> None
         (evidence,) = [each for each in loop.slack.messages if each.thread_ts is not None]
         assert evidence.thread_ts == loop.page.ts
         assert "python-requests/2.32" in "".join(texts(evidence.body["blocks"]))
+
+
+async def test_a_page_about_use_past_the_gateway_does_not_call_it_free() -> None:
+    async with on_call() as loop:
+        summary = "The provider billed $97.16 for a window in which the gateway saw $0.00."
+        past = [signal(detector="off_gateway", summary=summary)]
+        own = {"key_id": "key-1", "cause": "off_gateway", "runner_up": None, "spend_usd": 0.0}
+        await loop.tell(signals=past, **own)
+        said = shown(loop)
+        for part in (
+            "Key: key-1\n",
+            "Spent so far at the gateway: $0.00",
+            "From where: no source stands out",
+            "1. The provider billed $97.16",
+            "What to do: rotate the provider's key",
+            "Most likely off gateway; risk",
+        ):
+            assert part in said
 
 
 async def test_revisions_update_the_one_message_and_repetitions_do_nothing() -> None:
