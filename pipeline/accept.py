@@ -126,25 +126,27 @@ class Acceptor:
             if not batch.uses and not batch.dead_letters:
                 batch.dead_letters.append(refusal(message, 0, b"", _EMPTY))
         else:
-            self._take([(0, message.value, _decoded(message.value))], batch, whole=whole)
+            self._take([_decoded(message.value)], batch, whole=whole)
         return batch
 
     def _take(
-        self, lines: Iterable[tuple[int, bytes, UsageEvent | Refused]], batch: Batch, *, whole: bool
+        self, lines: Iterable[UsageEvent | Refused | None], batch: Batch, *, whole: bool
     ) -> None:
         message = batch.message
         newest = message.appended_at + self._future_seconds
         price, kind_of = self._pricer.price, self._kinds.of
         uses, key_ids = batch.uses, batch.key_ids
-        for index, line, event in lines:
-            if isinstance(event, Refused):
-                batch.dead_letters.append(refusal(message, index, line, event))
+        refused: list[tuple[int, Refused]] = []
+        for index, event in enumerate(lines):
+            if not isinstance(event, UsageEvent):
+                if event is not None:
+                    refused.append((index, event))
                 continue
             at = event.occurred_at
             if not isinstance(at, float):
                 at = at.timestamp()
             if not OLDEST <= at <= newest:
-                batch.dead_letters.append(refusal(message, index, line, _bad_time(at)))
+                refused.append((index, _bad_time(at)))
                 continue
             nanos = price(event)
             use = Use(
@@ -162,6 +164,9 @@ class Acceptor:
             key_ids.append(event.key_id)
             if whole:
                 batch.events.append(event)
+        if refused:
+            raw = raw_lines(message)
+            batch.dead_letters += [refusal(message, line, raw[line], why) for line, why in refused]
 
     @staticmethod
     def _control(message: Message, batch: Batch) -> None:

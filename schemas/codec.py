@@ -3,13 +3,15 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, starmap
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from schemas.dead_letter import Reason
 from schemas.fields import IDENTIFIER_LENGTH_MAX
+from schemas.ndjson import pieces
 from schemas.redaction import may_hold_secret, public_key_id, scrub_text
 from schemas.topics import MESSAGE_BYTES_MAX
 from schemas.usage_event import UsageEvent
@@ -50,40 +52,58 @@ def decode_event(raw: bytes) -> UsageEvent:
     """
     if len(raw) > MESSAGE_BYTES_MAX:
         raise Refused("too_large", f"more than the {MESSAGE_BYTES_MAX} bytes that are taken")
+    event = _decode(raw)
+    return _checked(redacted(event) if _suspicious(raw) else event)
+
+
+def decode_lines(body: bytes) -> Iterator[UsageEvent | Refused | None]:
+    """What each line of NDJSON holds: an event, or why there is none; None where it is blank."""
+    body = body.rstrip(b"\n")
+    if len(body) > MESSAGE_BYTES_MAX or _suspicious(body):
+        return _decode_each(body, decode_event)
+    some = pieces(body)
+    if some is None:
+        return _decode_each(body, _decode_plain)
+    return chain.from_iterable(starmap(_decode_piece, some))
+
+
+def _decode_piece(count: int, text: bytes) -> Iterable[UsageEvent | Refused | None]:
+    """What so many lines without secrets hold."""
     try:
-        event = _EVENT.decode(raw)
+        events = _EVENT.decode_lines(text)
+    except UNDECODABLE:
+        events = []
+    long = [event for event in events if len(event.key_id) > IDENTIFIER_LENGTH_MAX]
+    if len(events) == count and not long:
+        return events
+    return _decode_each(text, _decode_plain)
+
+
+def _decode_each(
+    text: bytes, decode: Callable[[bytes], UsageEvent]
+) -> Iterator[UsageEvent | Refused | None]:
+    for line in text.split(b"\n"):
+        try:
+            yield decode(line)
+        except Refused as refused:
+            yield refused if line.strip() else None
+
+
+def _decode_plain(raw: bytes) -> UsageEvent:
+    return _checked(_decode(raw))
+
+
+def _decode(raw: bytes) -> UsageEvent:
+    try:
+        return _EVENT.decode(raw)
     except UNDECODABLE as error:
         raise explain(raw, error) from None
-    if _suspicious(raw):
-        event = redacted(event)
+
+
+def _checked(event: UsageEvent) -> UsageEvent:
     if len(event.key_id) > IDENTIFIER_LENGTH_MAX:
-        raise _long_key()
+        raise Refused("identifier_length", f"key_id is longer than {IDENTIFIER_LENGTH_MAX}")
     return event
-
-
-def decode_lines(body: bytes) -> Iterator[tuple[int, bytes, UsageEvent | Refused]]:
-    """The lines of NDJSON: number, text, and the event or why there is none; no blank lines.
-
-    One at a time: what is let go before the next one is made leaves it a place near at hand.
-    """
-    decode: Callable[[bytes], UsageEvent] = decode_event
-    if len(body) <= MESSAGE_BYTES_MAX and not _suspicious(body):
-        decode = _EVENT.decode
-    for index, line in enumerate(body.split(b"\n")):
-        try:
-            event = decode(line)
-        except Refused as refused:
-            if line.strip():
-                yield index, line, refused
-        except UNDECODABLE as error:
-            if line.strip():
-                yield index, line, explain(line, error)
-        else:
-            yield index, line, event if len(event.key_id) <= IDENTIFIER_LENGTH_MAX else _long_key()
-
-
-def _long_key() -> Refused:
-    return Refused("identifier_length", f"key_id is longer than {IDENTIFIER_LENGTH_MAX}")
 
 
 def redacted(record: T) -> T:

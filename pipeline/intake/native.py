@@ -25,7 +25,7 @@ def convert(raw: bytes) -> UsageEvent:
 def parse(body: bytes) -> Batch:
     """The events of a body in any of the three forms; good NDJSON is decoded without a detour."""
     if body.startswith(b"{") and body.count(b"\n") < ITEMS_MAX:
-        events = [event for _, _, event in decode_lines(body)]
+        events = [event for event in decode_lines(body) if event is not None]
         good = [event for event in events if isinstance(event, UsageEvent)]
         if len(good) == len(events):
             return Batch(good)

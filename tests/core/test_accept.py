@@ -158,7 +158,7 @@ def test_lines_are_no_lines_even_when_their_number_is_right(*, long: bool) -> No
     assert [letter.index for letter in batch.dead_letters] == [0, 1, 2]
 
 
-@pytest.mark.parametrize("gap", [b"\n\n", b"\r\n", b" \n", b""])
+@pytest.mark.parametrize("gap", [b"\n", b"\n\n", b"\r\n", b" \n", b""])
 def test_many_lines_keep_their_numbers_whatever_stands_between(gap: bytes) -> None:
     good = [line(event_id=str(number)) for number in range(300)]
     for value in (gap.join(good), b"\n" + gap.join(good), gap.join(good) + b"\n\n"):
@@ -166,6 +166,18 @@ def test_many_lines_keep_their_numbers_whatever_stands_between(gap: bytes) -> No
         places = [number for number, each in enumerate(value.split(b"\n")) if each.strip()]
         assert [each.index for each in batch.uses] == ([] if not gap else places)
         assert len(batch.dead_letters) == (0 if gap else 1)
+
+
+@pytest.mark.parametrize(
+    "bad", [line() + line(), line(key_id="x" * 129), line(status="ok"), line()[:-1] + b', "a":1}}']
+)
+def test_one_bad_line_among_many_is_the_only_one_refused(bad: bytes) -> None:
+    good = [line(event_id=str(number)) for number in range(300)]
+    batch = ACCEPT(packed([*good[:150], bad, *good[150:]], appended_at=START))
+    assert [letter.index for letter in batch.dead_letters] == [150]
+    assert base64.b64decode(batch.dead_letters[0].payload) == bad
+    assert [each.event_id for each in batch.events] == [str(number) for number in range(300)]
+    assert [each.index for each in batch.uses] == [*range(150), *range(151, 301)]
 
 
 def test_a_line_that_is_too_long_is_refused_in_a_packed_message_too() -> None:
