@@ -3,10 +3,10 @@
 import gc
 from typing import Final
 
-_FULL_AFTER: Final = 1_000
-"""Searches among younger objects before a full one; ten as Python comes."""
+_NEW_OBJECTS: Final = 100_000
+"""Made since the last search, and not let go: what waits of some messages to be folded is less."""
 
 
 def collect_seldom() -> None:
-    """Look at every state of every key a hundred times as seldom: each time takes a pause."""
-    gc.set_threshold(*gc.get_threshold()[:2], _FULL_AFTER)
+    """Search among new objects after many of them; a few hundred are enough as Python comes."""
+    gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])
