@@ -6,6 +6,7 @@ from typing import Final, cast
 from aiohttp import web
 
 from pipeline.metrics import INTAKE_REFUSED, Metrics
+from pipeline.serve.protocol import Connection
 
 CONNECTIONS_MAX: Final = 512
 """Give or take a burst of those that come in the same instant."""
@@ -37,7 +38,7 @@ async def listen(
 
     def connected() -> asyncio.BaseProtocol:
         if len(handlers.connections) < connections_max:
-            return handlers()
+            return Connection(handlers, counts)
         counts.add(INTAKE_REFUSED, "connection")
         return _TurnedAway()
 
