@@ -21,7 +21,7 @@ GRANT INSERT ON leakline.actions TO leakline_sink;
 GRANT INSERT ON leakline.action_results TO leakline_sink;
 GRANT INSERT ON leakline.dead_letters TO leakline_sink;
 
--- Analysts, Grafana, `leakline query` and the console: reads, within limits.
-CREATE SETTINGS PROFILE IF NOT EXISTS leakline_reading SETTINGS readonly = 2, max_execution_time = 60, max_memory_usage = 8000000000;
+-- Analysts, Grafana, `leakline query` and the console: reads, within limits that a query cannot lift (0 would).
+CREATE SETTINGS PROFILE IF NOT EXISTS leakline_reading SETTINGS readonly = 2, max_execution_time = 60 MIN 1 MAX 60, max_memory_usage = 8000000000 MIN 1 MAX 8000000000;
 CREATE USER IF NOT EXISTS leakline_reader IDENTIFIED WITH sha256_password BY {reader_password:String} SETTINGS PROFILE leakline_reading;
 GRANT SELECT, SHOW ON leakline.* TO leakline_reader;

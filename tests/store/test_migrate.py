@@ -122,4 +122,8 @@ def test_the_sink_may_append_to_every_table_and_nothing_else() -> None:
 def test_the_reader_only_reads() -> None:
     grants = [s for s in GRANTS if s.startswith("GRANT") and "TO leakline_reader" in s]
     assert grants == ["GRANT SELECT, SHOW ON leakline.* TO leakline_reader"]
-    assert any("readonly = 2" in statement for statement in GRANTS)
+    (profile,) = [statement for statement in GRANTS if "SETTINGS PROFILE IF" in statement]
+    assert "readonly = 2" in profile
+    # A reader may change settings, as drivers do, but not its limits; 0 is none.
+    for limit in ("max_execution_time", "max_memory_usage"):
+        assert re.search(rf"{limit} = (\d+) MIN 1 MAX \1\b", profile)
