@@ -20,7 +20,7 @@ app = typer.Typer()
 PlaceText = Annotated[
     str, typer.Argument(metavar="PLACE", help="TOPIC/PARTITION/OFFSET/INDEX, as `list` shows it.")
 ]
-SomePlace = Annotated[str | None, typer.Argument(metavar="[PLACE]", help="One of them.")]
+SomePlace = Annotated[str | None, typer.Argument(metavar="PLACE", help="One of them.")]
 Reason = Annotated[str | None, typer.Option(help="Only those of this reason.")]
 Limit = Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")]
 

@@ -67,4 +67,5 @@ def demo(
             from pipeline.demo.run import run_demo
 
             asyncio.run(run_demo(console, store, keep_serving=open_console, port=port))
-    console.print(f"\nThe store is in {store}; `leakline query --list` shows what to ask it.")
+    told = f"\nThe store is in {store}; `leakline query --list` shows what to ask it."
+    console.print(told, soft_wrap=True)

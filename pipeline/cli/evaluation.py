@@ -20,7 +20,13 @@ def simulate(
     ] = None,
     keys: Annotated[Path | None, typer.Option(**OUTPUT, help="The key registry.")] = None,
     labels: Annotated[Path | None, typer.Option(**OUTPUT, help="What is an attack.")] = None,
-    preset: Annotated[str, typer.Option(help="Where the other settings start from.")] = "default",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="Where the other settings start from: small, default, attacks, honest, held-out, "
+            "large."
+        ),
+    ] = "default",
     key_count: Annotated[int | None, typer.Option("--key-count", min=1, help="Keys.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same fleet.")] = None,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def query(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A named question.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A named question.")] = None,
     *,
     param: Annotated[
         list[str] | None,
