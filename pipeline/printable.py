@@ -1,4 +1,4 @@
-"""Text from strangers as a terminal may be sent it: control characters are shown, not obeyed."""
+"""Text from strangers as a terminal or a page may show it: control characters are not obeyed."""
 
 import json
 

@@ -1,8 +1,12 @@
-"""HTML that cannot be broken out of and tells no secret: texts are scrubbed and escaped."""
+"""HTML that cannot be broken out of and tells no secret: texts are scrubbed and escaped.
+
+Characters that show nothing are shown as their escapes.
+"""
 
 from html import escape
 from typing import Final
 
+from pipeline.printable import printable
 from schemas.redaction import scrub_text
 
 _VOID: Final = frozenset({"meta", "link", "line", "circle", "rect", "polyline", "path"})
@@ -36,7 +40,8 @@ def _put(child: "Html | str | int") -> str:
 
 
 def _text(value: str | float) -> str:
-    return escape(scrub_text(str(value)))
+    # What turns the direction of a line would have it read as something else.
+    return escape(printable(scrub_text(str(value)), keep="\n"))
 
 
 def _name(key: str) -> str:

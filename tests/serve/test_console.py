@@ -19,7 +19,7 @@ from schemas.verdict import Verdict
 from tests.support.serving import Client, Clock, MemoryLog, serving
 
 AT = 1_790_000_000.0
-EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
+EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>\u202e\x1b\u200b"
 
 
 def incident(
@@ -169,6 +169,7 @@ async def test_what_others_wrote_is_inert(path: str) -> None:
         | {"style"} & tags.attributes
     )
     assert "&lt;script&gt;" in text
+    assert not set(text) & set("\u202e\x1b\u200b")
 
 
 async def test_secrets_in_texts_are_scrubbed() -> None:
