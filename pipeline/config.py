@@ -40,16 +40,25 @@ class Kafka(Section):
     partitions: Annotated[int, Field(ge=1, le=1024)] = 8
     """Partitions of `usage-events`; fixed by `leakline init`."""
     replication: Annotated[int, Field(ge=1, le=9)] = 1
+    """Replicas of each partition: 3 in production."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """Whether there is TLS, and whether we name ourselves by user and password (SASL)."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """How the password is proved; PLAIN without it."""
     sasl_username: str | None = None
+    """Who we are to the broker."""
     sasl_password: SecretStr | None = None
+    """Better in the environment."""
     ssl_cafile: Path | None = None
+    """PEM of who signed the broker's certificate; the usual authorities without it."""
     ssl_certfile: Path | None = None
+    """PEM of our own certificate, where the broker asks for one."""
     ssl_keyfile: Path | None = None
+    """PEM of its key."""
     checkpoint_seconds: Seconds = 5.0
     """States of keys are written, and offsets committed, at least this often."""
     session_timeout_seconds: Seconds = 30.0
+    """A worker that gives no sign of life for so long loses its partitions to another."""
     transactions: bool = True
     """Off only for brokers that have none: a worker that wakes after its partitions moved
     is then not fenced, and a request that is sent again may be written twice."""
@@ -59,20 +68,27 @@ class Store(Section):
     """ClickHouse: a server when `host` is set, else the embedded engine in `path`."""
 
     host: str | None = None
+    """A ClickHouse server; the embedded engine without it."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8123
+    """Of its HTTP interface; 8443 is usual with TLS."""
     username: str = "default"
+    """For the sink, one who may append; for the console, one who may read."""
     password: SecretStr = SecretStr("")
+    """Better in the environment."""
     secure: bool = False
     """TLS to the server."""
     ssl_cafile: Path | None = None
     """Who may have signed the server's certificate; the usual authorities without it."""
     database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "leakline"
+    """Where the tables are; `leakline init` creates it."""
     path: Path = Path("leakline-data")
+    """Folder of the embedded engine."""
     batch_rows_max: Annotated[int, Field(ge=1)] = 50_000
     """Rows in one insert."""
     batch_seconds: Seconds = 1.0
     """An insert waits no longer than this for more rows."""
     timeout_seconds: Seconds = 30.0
+    """A query that takes longer is given up."""
 
 
 class Sources(Section):
@@ -83,6 +99,7 @@ class Sources(Section):
     country_mmdb: Path | None = None
     """A GeoLite2, DB-IP or IPinfo country or city file; the built-in registry data without it."""
     asn_mmdb: Path | None = None
+    """The same with autonomous systems; only hosting providers are known without it."""
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -119,6 +136,7 @@ class Slack(Section):
     app_token: SecretStr | None = None
     """For Socket Mode; clicks arrive over HTTP without it."""
     signing_secret: SecretStr | None = None
+    """Slack signs its requests with it; clicks over HTTP need it."""
     channel: str = ""
     """Id of the channel that is paged."""
     ticket_channel: str = ""
@@ -128,6 +146,7 @@ class Slack(Section):
     team_id: str | None = None
     """When set, clicks from other workspaces are refused."""
     base_url: str = "https://slack.com/api/"
+    """Slack's Web API, with a slash at the end."""
     fallback_webhook: SecretStr | None = None
     """Used when Slack's API cannot be reached."""
     console_url: str | None = None
@@ -138,7 +157,9 @@ class Gateway(Section):
     """Somewhere that obeys revocations."""
 
     name: Annotated[str, Field(min_length=1)]
+    """As registry entries and `response.default_gateway` call it."""
     kind: Literal["webhook", "litellm"] = "webhook"
+    """`webhook`: signed Standard Webhooks. `litellm`: the proxy's admin API."""
     url: str
     """`webhook`: the endpoint. `litellm`: the proxy's base address."""
     secret: SecretStr
@@ -146,7 +167,9 @@ class Gateway(Section):
     probe_url: str | None = None
     """`webhook`: asked after a revocation whether the key is dead."""
     timeout_seconds: Seconds = 5.0
+    """An attempt that takes longer is given up, and made again."""
     attempts_max: Annotated[int, Field(ge=1, le=20)] = 6
+    """After so many an action has failed."""
     allowed_networks: list[str] = []
     """Private networks that this gateway may be in; public addresses need no entry."""
 
@@ -166,13 +189,16 @@ class Response(Section):
     default_gateway: str | None = None
     """For keys whose registry entry names none."""
     gateways: list[Gateway] = []
+    """As many as there are, each in a table of its own."""
 
 
 class Serve(Section):
     """The HTTP server: intake, Slack's clicks, the console."""
 
     host: str = "127.0.0.1"
+    """The address to listen on: this machine alone, or 0.0.0.0 for all networks."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8787
+    """0 takes a free one."""
     tokens: dict[str, SecretStr] = {}
     """Bearer token by source: `litellm = "…"`. Intake is refused without one. While one is
     rotated, the old and the new stand there, separated by a comma."""

@@ -49,7 +49,7 @@ class Topic:
 USAGE_EVENTS = Topic(
     "usage-events",
     "Requests through gateways, and the control records that detection depends on.",
-    ("intake", "gateways", "notify", "reconcile"),
+    ("intake", "gateways", "detect", "notify", "reconcile"),
     ("detect", "sink"),
     UsageEvent,
     "key_id",
@@ -129,7 +129,7 @@ ACTION_RESULTS = Topic(
 DEAD_LETTERS = Topic(
     "dead-letters",
     "Events that could not be folded, with the reason.",
-    ("detect",),
+    ("detect", "intake"),
     ("sink",),
     DeadLetter,
     None,

@@ -75,7 +75,7 @@ def _plain_type(kind: str) -> str:
 
 def _plain_default(default: str) -> str:
     path = re.fullmatch(r"(?:Path|SecretStr)\('(.*)'\)", default)
-    return path[1] if path else default.replace("'", '"').replace("None", "-")
+    return path[1] or "-" if path else default.replace("'", '"').replace("None", "-")
 
 
 def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:

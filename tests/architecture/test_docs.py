@@ -37,9 +37,12 @@ def test_every_command_is_documented(command: str) -> None:
     assert f"leakline {command}" in ALL_TEXT
 
 
-@pytest.mark.parametrize("key", [name for name, *_ in reference.settings()])
-def test_every_setting_is_documented(key: str) -> None:
+@pytest.mark.parametrize(
+    ("key", "meaning"), [(name, meaning) for name, _, _, meaning in reference.settings()]
+)
+def test_every_setting_is_documented(key: str, meaning: str) -> None:
     assert f"`{key}`" in ALL_TEXT
+    assert meaning.endswith(".")
 
 
 @pytest.mark.parametrize("path", [each.path for each in FORMATS])
