@@ -99,6 +99,8 @@ def _supervise(config: Config, roles: Sequence[str], start: Start) -> None:
     try:
         for worker in workers:
             worker.start()
+        if stopped:  # while some were not there yet
+            _terminate(workers)
         over = wait([worker.sentinel for worker in workers])
         ended = [worker.name for worker in workers if worker.sentinel in over]
         if not stopped:

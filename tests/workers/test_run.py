@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,19 @@ def test_a_signal_ends_all_in_order(traces: Path, number: signal.Signals) -> Non
     send.join()
     assert (traces / "one.ended").exists()
     assert (traces / "two.ended").exists()
+
+
+@pytest.mark.usefixtures("traces")
+def test_a_signal_while_the_roles_are_started_ends_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = SpawnProcess.start
+
+    def and_a_signal(process: SpawnProcess) -> None:
+        start(process)
+        if process.name == "one":
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(SpawnProcess, "start", and_a_signal)
+    _supervise(Config(), ["one", "two"], play)  # else the second is killed, which raises
 
 
 def test_no_broker_is_said_before_anything_starts() -> None:
