@@ -59,6 +59,8 @@ def _death(key: KeyView) -> tuple[str, float | None]:
         return "", None
     if record.status != "active":
         changed = record.status_changed_at
+        if changed is None and record.status == "rotated":
+            changed = record.rotated_at
         return record.status, None if changed is None else key.now - epoch(changed)
     if record.expires_at is not None and epoch(record.expires_at) <= key.now:
         return "expired", key.now - epoch(record.expires_at)

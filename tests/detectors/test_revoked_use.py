@@ -26,6 +26,9 @@ FIRES: dict[str, Example] = {
         burst(NOW, 5, client_ip=ABROAD), record=revoked(None, "rotated")
     ),
     "rotated a week ago": lambda: honest(burst(NOW, 5), record=revoked(NOW - 7 * DAY, "rotated")),
+    "rotated a week ago, in the registry's other words": lambda: honest(
+        burst(NOW, 5), record=KeyRecord(key_id=KEY, status="rotated", rotated_at=NOW - 7 * DAY)
+    ),
     "expired a week ago": lambda: honest(burst(NOW, 5), record=expired(NOW - 7 * DAY)),
     "expired, and a stranger comes": lambda: honest(
         burst(NOW, 5, client_ip=ABROAD), record=expired(NOW - 3600)
