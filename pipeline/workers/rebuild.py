@@ -4,7 +4,6 @@ What follows is ordinary work of the detect workers: they read the log again fro
 states that are fresh and totals whose versions are above the earlier ones.
 """
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -24,8 +23,6 @@ from schemas.codec import encode
 from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
 
 DAY_SECONDS: Final = 86_400
-Say = Callable[[str], None]
-"""Takes a line for people."""
 
 
 class RebuildError(Exception):
