@@ -30,6 +30,7 @@ def _hold(descriptor: int) -> None:
     if taken != descriptor:
         os.dup2(taken, descriptor)
         os.close(taken)
+    os.set_inheritable(descriptor, True)  # a worker of ours would be without it again
 
 
 class _Closed(io.RawIOBase):

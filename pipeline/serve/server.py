@@ -10,6 +10,7 @@ from aiohttp import web
 from aiokafka.errors import KafkaError
 
 from pipeline.config import Config, Slack
+from pipeline.logs import log_to_stderr
 from pipeline.metrics import Metrics
 from pipeline.notify.slack import web_client
 from pipeline.notify.socket_mode import SocketModeListener
@@ -37,6 +38,7 @@ def run_server(config: Config) -> int:
     Returns:
         The exit code: 0 after a signal, 1 when it could not start (said in one line).
     """
+    log_to_stderr()
     try:
         asyncio.run(_serve(config))
     except _UnreachableError as error:

@@ -14,6 +14,7 @@ from pipeline.config import Config, ConfigError
 from pipeline.form import form
 from pipeline.garbage import collect_seldom
 from pipeline.huge_pages import use_huge_pages
+from pipeline.logs import log_to_stderr
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.roles import ROLES
 from pipeline.workers.connection import group_name, topic_name
@@ -121,6 +122,7 @@ def _work(role: str, config: Config, start: Start) -> None:
 def _guarded(role: str, config: Config, start: Start) -> int:
     """Run a role; 1 when it failed, which is said in one line."""
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    log_to_stderr()
     try:
         start(role, config)
     except Exception as error:  # noqa: BLE001 - said, and the process ends

@@ -46,6 +46,15 @@ def test_nobody_else_is(closed: str, words: tuple[str, ...], code: int) -> None:
     assert "closed" not in done.stderr
 
 
+def test_processes_of_ours_have_all_streams() -> None:
+    child = "import sys; sys.exit(0 if sys.stdin and sys.stdout and sys.stderr else 1)"
+    code = (
+        "import subprocess, sys; from pipeline.cli.streams import hold_closed; hold_closed();"
+        f"sys.exit(subprocess.run([sys.executable, '-c', {child!r}]).returncode)"
+    )
+    assert _run("<&- >&- 2>&-", "-c", code).returncode == 0
+
+
 def test_no_file_gets_the_descriptor_of_a_standard_stream() -> None:
     code = (
         "import os, sys; from pipeline.cli.streams import hold_closed; hold_closed();"

@@ -10,9 +10,10 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
+import structlog
 
 from pipeline.config import Config, Kafka
-from pipeline.workers.run import WorkerFailedError, _supervise, run_roles
+from pipeline.workers.run import WorkerFailedError, _guarded, _supervise, run_roles
 from pipeline.workers.topics_admin import BrokerError
 
 FOLDER = "LEAKLINE_TEST_FOLDER"
@@ -80,6 +81,23 @@ def test_a_signal_ends_all_in_order(traces: Path, number: signal.Signals) -> Non
     send.join()
     assert (traces / "one.ended").exists()
     assert (traces / "two.ended").exists()
+
+
+def say(role: str, config: Config) -> None:
+    """A role that has something to say."""
+    del config
+    structlog.get_logger().info("said", role=role)
+
+
+def test_what_a_role_says_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
+    configured = structlog.get_config()
+    try:
+        assert _guarded("talks", Config(), say) == 0
+    finally:
+        structlog.configure(**configured)
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "talks" in said.err
 
 
 @pytest.mark.usefixtures("traces")
