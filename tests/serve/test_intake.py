@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.serve import intake
 from pipeline.serve.bodies import DamagedError, TooLargeError, inflate
+from schemas.topics import MESSAGE_BYTES_MAX
 from tests.support.serving import Client, Clock, MemoryLog, app_of, serving
 
 LITELLM, EVENTS = "/v1/intake/litellm", "/v1/intake/events"
@@ -103,6 +104,23 @@ async def test_a_body_with_nothing_good_is_a_bad_request(client: Client, log: Me
     assert (await post(client, b"nonsense"))[0] == 400
     assert (await post(client, b""))[0] == 400
     assert len(log.records) == 2
+
+
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("room", [0, 10, 1024])
+async def test_an_event_fits_into_a_message_with_the_source_that_is_added(
+    client: Client, log: MemoryLog, room: int, *, alone: bool
+) -> None:
+    padding = MESSAGE_BYTES_MAX - room - len(json.dumps(EVENT | {"user_agent": ""}))
+    line = json.dumps(EVENT | {"user_agent": "a" * padding}).encode()
+    assert len(line) == MESSAGE_BYTES_MAX - room
+    status, summary = await post(
+        client, line if alone else line + b"\n" + json.dumps(EVENT).encode()
+    )
+    taken = room == 1024
+    assert (status, summary["rejected"]) == (200 if taken or not alone else 400, not taken)
+    assert all(len(body) <= MESSAGE_BYTES_MAX for _, body in log.events)
+    assert [json.loads(body)["reason"] for _, _, body in log.records] == ["too_large"] * (not taken)
 
 
 async def test_an_empty_list_is_fine(client: Client) -> None:
