@@ -13,10 +13,12 @@ import typer
 from pipeline.cli.options import (
     INPUT,
     OUTPUT,
+    STDIO,
     ConfigFile,
     KeysFile,
     ProviderUsageFile,
     StoreDir,
+    keep_apart,
     load_config,
 )
 from pipeline.cli.problems import FailureError, UsageError
@@ -74,8 +76,11 @@ def calibrate(
             raise UsageError("--calibration FILE goes with --publish alone")
         found = read_calibration(calibration)
     else:
+        keep_apart((events, provider_usage, keys, verdicts, labels), (output,))
         with _history(settings, events, provider_usage, keys, verdicts) as (recording, leaked):
-            found = _computed(settings, recording, leaked | _dishonest(recording, labels))
+            found, told = _computed(settings, recording, leaked | _dishonest(recording, labels))
+        for line in told:
+            typer.echo(line, err=output == STDIO)
         if output is not None:
             _write(output, found)
     if publish:
@@ -165,7 +170,10 @@ def _dishonest(recording: "Recording", labels: Path | None) -> set[str]:
     return found
 
 
-def _computed(config: "Config", recording: "Recording", dishonest: set[str]) -> "Calibration":
+def _computed(
+    config: "Config", recording: "Recording", dishonest: set[str]
+) -> "tuple[Calibration, list[str]]":
+    """What a history comes to, and how it is told to people."""
     from pipeline.calibrate import NotEnoughHistoryError, calibrate
     from pipeline.calibrate.render import render
     from pipeline.engine import default_rules
@@ -179,16 +187,18 @@ def _computed(config: "Config", recording: "Recording", dishonest: set[str]) -> 
         found = calibrate(lambda: merge(recording, now), rules, budget, dishonest)
     except NotEnoughHistoryError as error:
         raise FailureError(str(error)) from None
-    for line in render(found, rules.calibration):
-        typer.echo(line)
-    return found.calibration
+    return found.calibration, list(render(found, rules.calibration))
 
 
 def _write(path: Path, calibration: "Calibration") -> None:
     import msgspec
 
+    written = msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n"
+    if path == STDIO:
+        typer.echo(written, nl=False)
+        return
     try:
-        path.write_bytes(msgspec.json.format(msgspec.json.encode(calibration), indent=2) + b"\n")
+        path.write_bytes(written)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import INPUT, OUTPUT
+from pipeline.cli.options import INPUT, OUTPUT, keep_apart
 from pipeline.cli.problems import UsageError
 from pipeline.cli.progress import reading, working
 
@@ -46,6 +46,7 @@ def simulate(
 
     if preset not in PRESETS:
         raise UsageError(f"--preset: {preset}: the presets are {', '.join(PRESETS)}")
+    keep_apart((), (events, provider_usage, keys, labels))
     chosen = {
         "keys": key_count,
         "days": days,

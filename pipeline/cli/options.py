@@ -1,10 +1,12 @@
 """Options that several commands share, and the configuration they lead to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
+
+from pipeline.cli.problems import UsageError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -68,6 +70,21 @@ CalibrationFile = Annotated[
 ]
 OUTPUT: _FileOptions = {"dir_okay": False, "metavar": "FILE"}
 """A file to write; - is standard output."""
+
+
+def keep_apart(read: Iterable[Path | None], written: Iterable[Path | None]) -> None:
+    """See to it that nothing which is read, or written already, is written over.
+
+    Raises:
+        UsageError: a file has two uses, and one of them is to be written.
+    """
+    used = {path.resolve() for path in read if path is not None and path != STDIO}
+    for path in written:
+        if path is None or path.is_char_device():
+            continue
+        if path.resolve() in used:
+            raise UsageError(f"{path}: is named twice, and would be overwritten")
+        used.add(path.resolve())
 
 
 def load_config(path: Path | None, store: Path | None = None) -> "Config":

@@ -21,6 +21,7 @@ from pipeline.cli.options import (
     NewStoreDir,
     ProviderUsageFile,
     VerdictsFile,
+    keep_apart,
     load_config,
 )
 from pipeline.cli.problems import UsageError
@@ -71,6 +72,9 @@ def replay(
     from pipeline.replay.outputs import JsonLines
     from pipeline.replay.run import replay as run
 
+    keep_apart(
+        (events, provider_usage, keys, verdicts, calibration), (incidents, dead_letters, notices)
+    )
     settings = load_config(config, store)
     recording = Recording(events, provider_usage, keys, verdicts)
     started = time.perf_counter()

@@ -131,5 +131,34 @@ def test_a_file_that_cannot_be_written_is_a_usage_error(leakline: Leakline, tmp_
     assert "where.jsonl: cannot be written: No such file or directory" in outcome.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "replay --events {a} --incidents {a}",
+        "replay --events {a} --keys {b} --dead-letters {b}",
+        "replay --events {a} --incidents {new} --notices {new}",
+        "replay --events {a} --incidents {link}",
+        "replay --events {a} --incidents - --dead-letters -",
+        "simulate --events {new} --labels {new}",
+        "calibrate --events {a} --output {a}",
+    ],
+)
+def test_no_file_is_written_over(leakline: Leakline, tmp_path: Path, words: str) -> None:
+    paths = {name: tmp_path / name for name in ("a", "b", "new", "link")}
+    paths["a"].write_text("{}\n")
+    paths["b"].write_text("{}\n")
+    paths["link"].symlink_to(paths["a"])
+    outcome = leakline(*words.format(**paths).split())
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "is named twice" in outcome.err
+    assert paths["a"].read_text() == paths["b"].read_text() == "{}\n"
+    assert not paths["new"].exists()
+
+
+def test_what_is_thrown_away_may_be_named_twice(leakline: Leakline) -> None:
+    words = "replay --events /dev/null --incidents /dev/null --dead-letters /dev/null"
+    assert leakline(*words.split()).code == 0
+
+
 def test_the_schema_is_json(leakline: Leakline) -> None:
     assert '"UsageEvent"' in leakline("schema", "export").out
