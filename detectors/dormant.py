@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 
-from detectors.baselines.history import SLEEP_SECONDS
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, span
 from schemas.incident import Cause
@@ -45,12 +44,16 @@ class Dormant(Detector):
             since=history.woke,
             summary=(
                 f"{counted(key.last_15m.requests, 'request')} in 15 minutes after "
-                f"{span(history.slept)} of silence; the longest pause before was "
-                f"{'shorter than ' if not history.longest_sleep else ''}"
-                f"{span(history.longest_sleep or SLEEP_SECONDS)}."
+                f"{span(history.slept)} of silence; {_before(history.longest_sleep)}."
             ),
             evidence={
                 "slept_days": history.slept / 86400,
                 "longest_sleep_days": history.longest_sleep / 86400,
             },
         )
+
+
+def _before(seconds: float) -> str:
+    if not seconds:
+        return "it never paused for days before"
+    return f"the longest pause before was {span(seconds)}"

@@ -32,7 +32,7 @@ ADVICE: dict[Cause, str] = {
     "leaked": "if neither you nor the owner knows who this is, revoke; the owner gets a new key.",
     "shared": "ask the owner who else has the key; revoke it, and give each of them their own.",
     "exposed": "take the key out of the page or app, put a server between, then revoke it.",
-    "runaway": "call the owner to stop the client; revoke if nobody answers and it gets dear.",
+    "runaway": "call the owner to stop the client; revoke if nobody answers and it gets expensive.",
     "off_gateway": "rotate the provider's key: the gateway cannot block what does not pass it.",
     "revoked_use": "where requests are still served, block the key at that gateway; where all are "
     "refused nothing is lost: find out who still has the key.",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from detectors.words import network
 from pipeline.notify.blocks import Background
 from pipeline.notify.kit import LABELS, Card, actions, button, header, revoke_button, section
 from pipeline.notify.page import Page, phase
@@ -31,7 +32,8 @@ ADVICE = (
 def fleet_headline(fleet: Fleet) -> str:
     """What happened, in one sentence of plain words."""
     kind, _, value = fleet.trait.partition("=")
-    return f"{fleet.keys} keys {TRAITS[kind].format(flat(value, 80))}"
+    shared = network(value) if kind == "network" else value
+    return f"{fleet.keys} keys {TRAITS[kind].format(flat(shared, 80))}"
 
 
 def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:

@@ -3,6 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.notify.fleet_card import fleet_headline
+from pipeline.notify.storm import Fleet
 from pipeline.notify.text import dollars, flat, inert, moment
 
 
@@ -25,3 +27,8 @@ def test_amounts_and_times() -> None:
     assert dollars(1234.5) == "$1,234"
     assert dollars(0.105) == "$0.10"
     assert moment(0) == "1970-01-01 00:00 UTC"
+
+
+def test_a_network_that_is_known_by_its_range_is_shown_as_one() -> None:
+    fleet = Fleet(trait="network=88.6", detectors=[], beside=["a", "b"], since=0.0, last_at=0.0)
+    assert fleet_headline(fleet) == "2 keys use the same new network, 88.6.0.0/16"
