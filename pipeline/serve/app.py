@@ -22,6 +22,8 @@ Ready = Callable[[], Awaitable[bool]]
 
 HEADER_BYTES_MAX: Final = 8190
 """Of the request line, and of each header."""
+IDLE_SECONDS_MAX: Final = 75.0
+"""For a request's headers to arrive, also the first ones: of connections there are not many."""
 
 
 def build_app(
@@ -52,6 +54,7 @@ def build_app(
         client_max_size=serve.body_bytes_max,
         handler_args={
             "auto_decompress": False,  # `bodies` does it
+            "keepalive_timeout": IDLE_SECONDS_MAX,
             "max_line_size": HEADER_BYTES_MAX,
             "max_field_size": HEADER_BYTES_MAX,
         },

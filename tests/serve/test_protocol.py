@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from pipeline.metrics import Metrics
+from pipeline.serve import app
 from pipeline.serve.connections import listen
 from tests.support.serving import MemoryLog, app_of
 
@@ -36,9 +37,9 @@ def counts() -> Metrics:
 
 @pytest.fixture
 async def port(counts: Metrics) -> AsyncIterator[int]:
-    app = app_of(MemoryLog())
-    app.router.add_get("/broken", _break)
-    runner = web.AppRunner(app)
+    breaking = app_of(MemoryLog())
+    breaking.router.add_get("/broken", _break)
+    runner = web.AppRunner(breaking)
     await runner.setup()
     server = await listen(runner, "127.0.0.1", 0, counts)
     yield server.sockets[0].getsockname()[1]
@@ -67,6 +68,24 @@ async def test_a_request_that_cannot_be_read_is_not_shown(
         assert "aiohttp" not in shown
     assert "Traceback" not in caplog.text
     assert b'refused_total{status="400"} 1.0' in counts.render()
+
+
+@pytest.mark.parametrize("sent", [b"", HEAD, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"])
+async def test_who_sends_no_further_request_is_let_go(
+    monkeypatch: pytest.MonkeyPatch, sent: bytes
+) -> None:
+    monkeypatch.setattr(app, "IDLE_SECONDS_MAX", 0.1)
+    runner = web.AppRunner(app_of(MemoryLog()))
+    await runner.setup()
+    server = await listen(runner, "127.0.0.1", 0, Metrics())
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
+    writer.write(sent)
+    async with asyncio.timeout(30):
+        answer = await reader.read()
+    assert (b" 200 " in answer) is (b"/healthz" in sent)
+    writer.close()
+    server.close()
+    await runner.cleanup()
 
 
 async def test_who_leaves_in_the_middle_of_a_body_is_no_error(
