@@ -41,18 +41,24 @@ class JsonFile:
         self._path = path
         self._stamp: tuple[int, int, int] | None = None
         self._value: dict[str, Any] = {}
+        self.damaged = False
+        """Whether there is a file that could not be read the last time."""
 
     def value(self) -> dict[str, Any]:
         """The object; empty while there is no file."""
         try:
             found = self._path.stat()
             stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+            self.damaged = False
             if stamp != self._stamp:
                 value = json.loads(self._path.read_text(encoding="utf-8"))
-                if isinstance(value, dict):
+                self.damaged = not isinstance(value, dict)
+                if not self.damaged:
                     self._value, self._stamp = value, stamp
+        except FileNotFoundError:
+            self.damaged = False
         except (OSError, ValueError):
-            pass
+            self.damaged = True
         return self._value
 
     def write(self, value: dict[str, Any]) -> None:
@@ -102,6 +108,8 @@ class Receiver:
         self, kind: object, key_id: str, message_id: str, now: float
     ) -> tuple[int, dict[str, Any]]:
         revoked = dict(self._revoked.value())
+        if self._revoked.damaged:  # to write it anew would let all earlier ones in again
+            return 503, {"error": "the file of revoked keys cannot be read"}
         if kind == "key.status":
             return 200, {"active": key_id not in revoked}
         if kind not in ("key.revoke", "key.restore"):

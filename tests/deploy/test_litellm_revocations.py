@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import importlib.util
 import json
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -81,6 +82,22 @@ def works(module: ModuleType) -> bool:
         return False
     assert found == {"api_key": HASH, "key_alias": "team-a", "team_id": "a"}
     return True
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"a": 1} {'])
+def test_a_damaged_file_is_not_written_over(module: ModuleType, url: str, content: str) -> None:
+    file = Path(os.environ["LEAKLINE_REVOKED_FILE"])
+    file.write_text(content)
+    gateway = WebhookGateway(
+        Gateway(name="g", url=url, secret=SecretStr(SECRET), allowed_networks=["127.0.0.0/8"])
+    )
+    now = datetime.now(UTC).timestamp()
+    assert asyncio.run(gateway.act(action("revoke"), now)).outcome == "retry"
+    assert file.read_text() == content
+    file.write_text('{"another": 1}')
+    assert asyncio.run(gateway.act(action("revoke"), now)).outcome == "delivered"
+    assert json.loads(file.read_text()).keys() == {"another", HASH}
+    assert not works(module)
 
 
 def test_a_revoked_key_is_refused_until_it_is_restored(module: ModuleType, url: str) -> None:
