@@ -65,7 +65,8 @@ class FacetTable(Struct, array_like=True, gc=False):
                 self._admit(value, hour)
             else:
                 known.hours += 1.0
-                known.last = max(known.last, hour)
+                if hour > known.last:  # noqa: PLR1730 - `max` is a call
+                    known.last = hour
         if len(self.values) > VALUES_MAX:
             self._make_room(hour)
         self.hours += 1.0
@@ -87,9 +88,11 @@ class FacetTable(Struct, array_like=True, gc=False):
         surplus = len(self.values) - VALUES_MAX
         if surplus <= 0:
             return
-        stale = [name for name, known in self.values.items() if hour - known.last > FORGET_HOURS]
-        least = sorted(self.values, key=lambda name: _worth(self.values[name], hour))[:surplus]
-        for name in stale if len(stale) >= surplus else least:
+        gone = [name for name, known in self.values.items() if hour - known.last > FORGET_HOURS]
+        if len(gone) < surplus:
+            worth = {name: _worth(known, hour) for name, known in self.values.items()}
+            gone = sorted(worth, key=worth.__getitem__)[:surplus]
+        for name in gone:
             del self.values[name]
 
     def _halve(self) -> None:

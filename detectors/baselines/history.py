@@ -247,18 +247,8 @@ class History(Struct, array_like=True, gc=False):
 
     def _learn_places(self, places: Iterable[Place], hour: int) -> set[int]:
         """Learn the key's own places; the digests of those that are not its own yet."""
-        own: list[Place] = []
-        strange: set[int] = set()
-        for place in places:
-            newcomer = self.newcomer_at(place)
-            if (
-                newcomer is None
-                or (self.learning and not newcomer.forbidden)
-                or newcomer.learn(hour)
-            ):
-                own.append(place)
-            else:
-                strange.add(place.digest)
+        strange = self._strange(places, hour) if self.newcomers else set()
+        own = [place for place in places if place.digest not in strange]
         if not own:
             return strange
         self.prefixes.learn({place.prefix for place in own}, hour)
@@ -271,6 +261,17 @@ class History(Struct, array_like=True, gc=False):
             for place in own:
                 for label in (country_of(place), network_of(place), place.prefix):
                     self.newcomers.pop(label, None)
+        return strange
+
+    def _strange(self, places: Iterable[Place], hour: int) -> set[int]:
+        """The digests of newcomers that are not the key's own yet, and have been here once more."""
+        strange: set[int] = set()
+        for place in places:
+            newcomer = self.newcomer_at(place)
+            if newcomer is None or (self.learning and not newcomer.forbidden):
+                continue
+            if not newcomer.learn(hour):
+                strange.add(place.digest)
         return strange
 
     def forget_newcomers(self, hour: int) -> None:
