@@ -34,24 +34,25 @@ class TokenStuffing(Detector):
     score_max = 8.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        found = max(
-            _on_average(key, _Part(key.last_15m, "15 minutes", key.now - 900.0), _RECORD_FACTOR),
-            _on_average(
-                key, _Part(key.this_hour, "this hour", key.hour * 3600.0), _RECORD_FACTOR_1H
-            ),
+        now, hour = key.last_15m, key.this_hour
+        parts = (
+            _on_average(key, now, _RECORD_FACTOR, "15 minutes", key.now - 900.0),
+            _on_average(key, hour, _RECORD_FACTOR_1H, "this hour", key.hour * 3600.0),
             _one_by_one(key),
-            key=lambda each: each.score,
         )
-        now = found.part.totals
+        found = max((each for each in parts if each), key=lambda each: each.score, default=None)
+        if found is None:
+            return None
+        now = found.totals
         score = found.score * worth(now)
         if score <= 0.5:
             return None
         return Finding(
             score=score,
-            since=found.part.since,
+            since=found.since,
             summary=(
                 f"{found.length:,.0f} input tokens per request over "
-                f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in {found.part.name}, "
+                f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in {found.name}, "
                 f"{times(found.length, found.usual)} the usual {found.usual:,.0f}; "
                 f"the record is {found.record:,.0f}."
             ),
@@ -63,50 +64,49 @@ class TokenStuffing(Detector):
         )
 
 
-class _Part(NamedTuple):
-    """Requests of some time."""
-
-    totals: Totals
-    name: str
-    since: float
-    """Unix seconds."""
-
-
 class _Found(NamedTuple):
-    """Requests that may be too long."""
+    """Requests of some time that are too long."""
 
     score: float
-    part: _Part
+    totals: Totals
+    name: str
+    """Of the time …"""
+    since: float
+    """… and its beginning, in Unix seconds."""
     length: float
     usual: float
     record: float
 
 
-def _on_average(key: KeyView, part: _Part, factor: float) -> _Found:
+def _on_average(key: KeyView, now: Totals, factor: float, name: str, since: float) -> _Found | None:
     """All requests of some time against the means of hours."""
-    now, prompt = part.totals, key.history.prompt
-    length = max(1.0, now.input_tokens / max(1, now.requests))
+    prompt = key.history.prompt
     most = prompt.record * factor
-    score = 0.0
-    if now.requests >= _REQUESTS_MIN and most and length / most > 1.0:
-        excess = prompt.excess(length)
-        if excess >= 3.0:
-            excess = min(excess, 3.0 + 4.0 * math.log(length / most))
-            score = excess * _weight(now.requests) * key.confidence
-    return _Found(score, part, length, prompt.usual, prompt.record)
+    if now.requests < _REQUESTS_MIN or not most:
+        return None
+    length = max(1.0, now.input_tokens / now.requests)
+    if length / most <= 1.0:
+        return None
+    excess = prompt.excess(length)
+    if excess < 3.0:
+        return None
+    excess = min(excess, 3.0 + 4.0 * math.log(length / most))
+    score = excess * _weight(now.requests) * key.confidence
+    return _Found(score, now, name, since, length, prompt.usual, prompt.record)
 
 
-def _one_by_one(key: KeyView) -> _Found:
+def _one_by_one(key: KeyView) -> _Found | None:
     """Those that were far longer than any before, however many short ones hide them."""
     now, history = key.windows.recent_longs(key.minute, _LONG_MINUTES), key.history
-    length = now.input_tokens / max(1, now.requests)
-    score = 0.0
-    if now.requests >= _REQUESTS_MIN and history.hours >= _HOURS_MIN:
-        young = 1.0 + _YOUNG_HOURS / history.hours
-        beyond = math.log(max(1.0, length / (history.longest * young)))
-        score = (2.0 + _LONG_NATS * beyond) * _weight(now.requests)
-    part = _Part(now, f"{_LONG_MINUTES} minutes", key.now - 60.0 * _LONG_MINUTES)
-    return _Found(score, part, length, history.prompt.usual, history.longest)
+    if now.requests < _REQUESTS_MIN or history.hours < _HOURS_MIN:
+        return None
+    length = now.input_tokens / now.requests
+    young = 1.0 + _YOUNG_HOURS / history.hours
+    beyond = math.log(max(1.0, length / (history.longest * young)))
+    score = (2.0 + _LONG_NATS * beyond) * _weight(now.requests)
+    since = key.now - 60.0 * _LONG_MINUTES
+    name = f"{_LONG_MINUTES} minutes"
+    return _Found(score, now, name, since, length, history.prompt.usual, history.longest)
 
 
 def _weight(requests: int) -> float:
