@@ -26,7 +26,14 @@ class Totals(Struct, array_like=True, gc=False):
 
     def copy(self) -> "Totals":
         """The same sums, to be added to."""
-        return add_up((self,))
+        return Totals(
+            self.requests,
+            self.errors,
+            self.nanos,
+            self.input_tokens,
+            self.output_tokens,
+            self.unpriced,
+        )
 
 
 def add_up(parts: Iterable[Totals]) -> Totals:

@@ -98,11 +98,12 @@ def _thin(minutes: dict[int, MinuteWindow], minute: int) -> None:
                 window.slices = {}
         else:
             kept += len(window.slices)
-    for number in sorted(minutes):
-        if kept <= _SLICES_KEPT_MAX:
-            break
-        kept -= len(minutes[number].slices)
-        minutes[number].slices = {}
+    if kept > _SLICES_KEPT_MAX:
+        for number in sorted(minutes):
+            kept -= len(minutes[number].slices)
+            minutes[number].slices = {}
+            if kept <= _SLICES_KEPT_MAX:
+                break
 
 
 def _expire_ids(state: KeyState, first: int) -> None:

@@ -183,10 +183,12 @@ def flush(state: KeyState, kinds: Kinds) -> None:
         if day is None:
             day = windows.days[minute // 1440] = Window()
         fresh = _flush_minute(state, kinds, minute, slices, window, hour)
-        for wider in (hour, day):
-            wider.add(fresh)
+        hour.add(fresh)
+        day.add(fresh)
+        if not all(map(hour.tokens.get, slices)):  # else both have seen where these come from
             for digest in window.sources:
-                wider.note_source(digest)
+                hour.note_source(digest)
+                day.note_source(digest)
         for token, totals in slices.items():
             _keep(window, hour, token, totals)
         if state.incident is not None:
