@@ -1,4 +1,4 @@
-"""The demo's fleet: a week of honest use that ends now, and a thief in its last minutes."""
+"""The demo's fleet: a week of honest use that ended today, and a thief in its last minutes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from schemas.key_record import KeyRecord
 from schemas.label import Label
 from schemas.usage_event import UsageEvent
 
+DAY_SECONDS = 86_400.0
 LIVE_BEFORE_SECONDS = 120.0
 """How long before the theft the live part begins."""
 LIVE_AFTER_SECONDS = 900.0
@@ -21,7 +22,7 @@ GATEWAY = "demo-gateway"
 SETTINGS = FleetSettings(
     keys=40,
     days=7,
-    seed=3,
+    seed=62,
     attack_rate=1 / 40,
     change_rate=0.3,
     kinds=("stolen_bulk",),
@@ -31,7 +32,7 @@ SETTINGS = FleetSettings(
 
 @dataclass(frozen=True, slots=True)
 class DemoFleet:
-    """What happened, with times moved so that the end is now."""
+    """What happened, moved by whole days so that the end is within the last one."""
 
     keys: list[KeyRecord]
     history: list[UsageEvent]
@@ -48,10 +49,10 @@ class DemoFleet:
 
 
 def demo_fleet(now: float, settings: FleetSettings = SETTINGS) -> DemoFleet:
-    """Simulate the fleet; the same for the same settings, but for the moment that it ends at.
+    """Simulate the fleet; the same for the same settings, but for the days that it happens on.
 
     Args:
-        now: Unix seconds at which the last event happens.
+        now: Unix seconds; the last event happens before it, and less than a day before.
         settings: of the simulation, with exactly one attack.
 
     Raises:
@@ -66,8 +67,8 @@ def demo_fleet(now: float, settings: FleetSettings = SETTINGS) -> DemoFleet:
     if theft is None:
         raise ValueError("no key is attacked in this fleet")
     began = epoch(theft.started_at)
-    # Whole minutes keep every window as it was.
-    shift = (now - began - LIVE_AFTER_SECONDS) // 60 * 60
+    # Whole days keep every window as it was, at whatever hour the demo is shown.
+    shift = (now - began - LIVE_AFTER_SECONDS) // DAY_SECONDS * DAY_SECONDS
     history: list[UsageEvent] = []
     live: list[UsageEvent] = []
     for event in events:

@@ -18,6 +18,7 @@ from pipeline.store import Store
 from schemas.fields import epoch
 from tests.architecture import readme
 from tests.cli.conftest import Leakline, leakline
+from tests.support.events import DAY, HOUR, START, control, messages, run
 
 __all__ = ["leakline"]  # a fixture
 
@@ -52,7 +53,7 @@ def test_the_page_comes_before_much_is_lost(shown: str) -> None:
 
 
 def test_the_store_tells_the_same_story(shown: str, folder: Path) -> None:
-    events = re.search(r"([\d,]+) events of 42 keys", shown)
+    events = re.search(r"([\d,]+) events of \d+ keys", shown)
     assert events is not None
     with Store.open(StoreConfig(path=folder)) as store:
         stored = store.query("SELECT count() FROM v_usage_events").rows[0][0]
@@ -63,13 +64,27 @@ def test_the_store_tells_the_same_story(shown: str, folder: Path) -> None:
     assert results == [("verified",)]
 
 
-def test_the_fleet_ends_now_and_holds_one_theft() -> None:
+def test_the_fleet_ends_within_the_last_day_and_holds_one_theft() -> None:
     now = time.time()
     fleet: DemoFleet = demo_fleet(now)
-    times = [epoch(event.occurred_at) for event in [*fleet.history, *fleet.live]]
-    assert now - 120 < max(times) <= now
-    assert epoch(fleet.theft.started_at) == pytest.approx(now - LIVE_AFTER_SECONDS, abs=60)
+    last = max(epoch(event.occurred_at) for event in [*fleet.history, *fleet.live])
+    assert now - DAY - 60 < last <= now
+    assert epoch(fleet.theft.started_at) == pytest.approx(last - LIVE_AFTER_SECONDS, abs=60)
     assert max(epoch(event.occurred_at) for event in fleet.history) < epoch(fleet.theft.started_at)
+
+
+@pytest.mark.parametrize("day", range(7))
+def test_the_thief_alone_pages_on_every_day_of_the_week(day: int) -> None:
+    fleet = demo_fleet(START + day * DAY)
+    log = [control("key", record) for record in fleet.keys]
+    log += messages([*fleet.history, *fleet.live], 200)
+    assert {each.key_id for each in run(log, together=20).pages()} == {fleet.theft.key_id}
+
+
+def test_the_hour_at_which_it_is_shown_changes_nothing() -> None:
+    last = epoch(demo_fleet(START + DAY).live[-1].occurred_at)
+    soon, late = (demo_fleet(last + seconds).live for seconds in (60.0, 23 * HOUR))
+    assert soon == late
 
 
 def test_a_fleet_without_a_theft_is_refused() -> None:
