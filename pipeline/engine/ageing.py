@@ -4,8 +4,8 @@ from typing import Final
 
 from detectors.baselines.slices import slice_of
 from detectors.baselines.windows import HourWindow, MinuteWindow
-from pipeline.engine.counting import IDS_MINUTES, MINUTES_KEPT
-from pipeline.engine.state import KeyState
+from pipeline.engine.counting import MINUTES_KEPT
+from pipeline.engine.state import IDS_MINUTES, KeyState
 from pipeline.enrich.kinds import Kinds
 from schemas.spend_window import SECONDS, Granularity
 

@@ -27,8 +27,6 @@ IDS_MAX: Final = 32_768
 """Event ids remembered per key: beyond it duplicates are not recognised."""
 LONG_FACTOR: Final = 1.5
 """Requests so much longer than the longest so far are counted apart."""
-IDS_MINUTES: Final = 5
-"""Ids are forgotten in groups of so many minutes, named by their first."""
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
 _STEP_NANOS_MIN: Final = 10_000_000
@@ -57,7 +55,7 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
     if pending is None or pending.minute != minute:
         pending = _pending_of(state, minute)
     slices, users = pending.slices, pending.users
-    known, ids = state.known, _ids_of(state, minute)
+    known, ids = state.known, pending.ids
     room = IDS_MAX - len(known)
     clock, requests, nanos, long_over = state.clock, state.requests, state.nanos, state.long_over
     gate_requests, gate_nanos = state.gate_requests, state.gate_nanos
@@ -82,11 +80,11 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
         if use.user:
             users.add(use.user)
             if len(users) >= SIZE:
-                state.note_users(pending)
+                pending.note_users()
         requests += 1
         nanos += use.nanos
         if use.input_tokens > long_over:
-            if _note_long(state, use, minute):
+            if _note_long(state, pending, use):
                 fired |= Trigger.VOLUME
             long_over = state.long_over
         if requests >= gate_requests or nanos >= gate_nanos:
@@ -97,18 +95,10 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
     return place, fired
 
 
-def _ids_of(state: KeyState, minute: int) -> list[int]:
-    first = minute - minute % IDS_MINUTES
-    ids = state.ids.get(first)
-    if ids is None:
-        ids = state.ids[first] = []
-    return ids
-
-
 def _pending_of(state: KeyState, minute: int) -> Pending:
     pending = state.pending.get(minute)
     if pending is None:
-        pending = state.pending[minute] = Pending(minute)
+        pending = state.begin(minute)
     state.current = pending
     return pending
 
@@ -119,7 +109,7 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     if len(pending.slices) >= SLICES_MAX:
         token = _crowded(use, len(pending.slices))
     tally = pending.slices.setdefault(token, Tally())
-    tokens = state.hour_of(minute).tokens
+    tokens = pending.hour.tokens
     history, what = state.history, slice_of(token)
     if token in tokens and (history.learning or history.is_usual_model(what.model)):
         return tally, Trigger.NONE
@@ -131,16 +121,15 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     return tally, Trigger.NOVEL
 
 
-def _note_long(state: KeyState, use: Use, minute: int) -> bool:
+def _note_long(state: KeyState, pending: Pending, use: Use) -> bool:
     """Note a request longer than the record; True when it is worth a look."""
-    windows = state.windows
-    hour = state.hour_of(minute)
+    hour = pending.hour
     hour.longest = max(hour.longest, use.input_tokens)
     record = state.history.longest
     if not record or use.input_tokens < LONG_FACTOR * record:
         state.long_over = use.input_tokens
         return False
-    longs = windows.longs.setdefault(minute, Totals())
+    longs = state.windows.longs.setdefault(pending.minute, Totals())
     longs.add(Totals(1, 0, use.nanos, use.input_tokens, use.output_tokens))
     return longs.requests & (longs.requests - 1) == 0
 
@@ -173,12 +162,12 @@ def flush(state: KeyState, kinds: Kinds) -> None:
     """Move what is pending into windows and newcomers."""
     windows, touched = state.windows, state.touched
     for minute, pending in state.pending.items():
-        state.note_users(pending)
+        pending.note_users()
         slices = {token: tally.totals() for token, tally in pending.slices.items()}
         window = windows.minutes.get(minute)
         if window is None:
             window = windows.minutes[minute] = MinuteWindow()
-        hour = state.hour_of(minute)
+        hour = pending.hour
         day = windows.days.get(minute // 1440)
         if day is None:
             day = windows.days[minute // 1440] = Window()

@@ -4,6 +4,8 @@ These are plain classes and no records, so that compiled ahead of time their num
 side in memory. `stored` is what becomes of them between uses.
 """
 
+from typing import Final
+
 from xxhash import xxh3_64_intdigest
 
 from detectors.baselines.history import History
@@ -15,6 +17,8 @@ from pipeline.engine.stored import VERSION, Calm, OpenIncident, Stored, read, wr
 from schemas.key_record import KeyRecord
 from schemas.spend_window import Granularity
 
+IDS_MINUTES: Final = 5
+"""Ids are forgotten in groups of so many minutes, named by their first."""
 Touched = set[tuple[Granularity, int]]
 
 
@@ -57,13 +61,26 @@ class Tally:
 class Pending:
     """What a minute has counted that is not yet in the windows."""
 
-    __slots__ = ("minute", "slices", "users")
+    __slots__ = ("hour", "ids", "minute", "slices", "users")
 
-    def __init__(self, minute: int) -> None:
+    def __init__(self, minute: int, hour: HourWindow, ids: list[int]) -> None:
         self.minute = minute
+        self.hour = hour
+        """The window of its hour …"""
+        self.ids = ids
+        """… and its group of event ids: at hand, since each event needs them."""
         self.slices: dict[str, Tally] = {}
         self.users: set[str] = set()
         """End users that the hour's sketch has not seen yet."""
+
+    def note_users(self) -> None:
+        """Let the hour's sketch see the end users."""
+        if not self.users:
+            return
+        sketch = self.hour.users
+        for user in self.users:  # in any order: a sketch does not care
+            note(sketch, xxh3_64_intdigest(user.encode()))
+        self.users.clear()
 
 
 class KeyState:
@@ -127,28 +144,23 @@ class KeyState:
         self.incident: OpenIncident | None = None
         self.calm: Calm | None = None
 
-    def hour_of(self, minute: int) -> HourWindow:
-        """The window of the hour of a minute, which begins with its first event."""
-        hours = self.windows.hours
+    def begin(self, minute: int) -> Pending:
+        """What a minute has pending, when nothing is yet."""
+        hours, group = self.windows.hours, minute - minute % IDS_MINUTES
         hour = hours.get(minute // 60)
         if hour is None:
             hour = hours[minute // 60] = HourWindow()
-        return hour
-
-    def note_users(self, pending: Pending) -> None:
-        """Let the hour's sketch see the end users of a minute."""
-        if not pending.users:
-            return
-        sketch = self.hour_of(pending.minute).users
-        for user in pending.users:  # in any order: a sketch does not care
-            note(sketch, xxh3_64_intdigest(user.encode()))
-        pending.users.clear()
+        ids = self.ids.get(group)
+        if ids is None:
+            ids = self.ids[group] = []
+        pending = self.pending[minute] = Pending(minute, hour, ids)
+        return pending
 
 
 def encode_state(state: KeyState) -> bytes:
     """A state as stored."""
     for pending in state.pending.values():
-        state.note_users(pending)
+        pending.note_users()
     return write(
         Stored(
             version=VERSION,
@@ -196,13 +208,13 @@ def decode_state(raw: bytes) -> KeyState:
     state.novel_minute = stored.novel_minute
     state.hot = stored.hot
     state.incidents = stored.incidents
-    for minute, slices in stored.pending.items():
-        pending = state.pending[minute] = Pending(minute)
-        for token, totals in slices.items():
-            pending.slices[token] = _tally(totals)
     state.ids = stored.ids
     state.known = set().union(*stored.ids.values())
     state.windows = stored.windows
+    for minute, slices in stored.pending.items():
+        pending = state.begin(minute)
+        for token, totals in slices.items():
+            pending.slices[token] = _tally(totals)
     state.history = stored.history
     state.incident = stored.incident
     state.calm = stored.calm
