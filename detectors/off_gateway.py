@@ -16,12 +16,12 @@ _FRESH_SECONDS = 7200.0
 
 
 class OffGateway(Detector):
-    """Bill and gateway compared window by window."""
+    """Bill and gateway compared window by window, and over the windows of a day."""
 
     name = "off_gateway"
     question = "Is the provider's key used beside the gateway?"
     catches = "A provider key that leaked itself: its thief never passes the gateway."
-    misses = "Windows of less than an hour, and what the provider has not billed yet."
+    misses = "Cents a day, and what the provider has not billed yet."
     advice = "Rotate the provider's key: the gateway cannot block what does not pass it."
     triggers = Trigger.CONTROL
     causes = {"off_gateway": 1.0}
@@ -29,14 +29,12 @@ class OffGateway(Detector):
     about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
-        gap = key.history.books.gap
-        if gap is None or key.now - gap.observed > _FRESH_SECONDS:
+        books = key.history.books
+        gaps = [gap for gap in (books.gap, books.sum) if gap and _is_fresh(gap, key.now)]
+        if not gaps:
             return None
-        billed_tokens = gap.tokens + gap.gateway_tokens
-        by_tokens = _evidence(gap.tokens, billed_tokens, _TOKENS_MIN, _TOLERANCE)
-        score = (
-            max(_by_money(gap), by_tokens if gap.nanos >= 0 else 0.0) if gap.priced else by_tokens
-        )
+        gap = max(gaps, key=_nats)
+        score = _nats(gap)
         if score < 0.5:
             return None
         return Finding(
@@ -44,13 +42,25 @@ class OffGateway(Detector):
             since=float(gap.start),
             summary=_summary(gap),
             evidence={
-                "billed_tokens": billed_tokens,
+                "billed_tokens": gap.tokens + gap.gateway_tokens,
                 "gateway_tokens": gap.gateway_tokens,
                 "unseen_tokens": gap.tokens,
                 "unseen_requests": gap.requests,
+                "windows": gap.windows,
             }
             | (_money(gap) if gap.priced else {}),
         )
+
+
+def _is_fresh(gap: Gap, now: float) -> bool:
+    return now - gap.observed <= _FRESH_SECONDS
+
+
+def _nats(gap: Gap) -> float:
+    by_tokens = _evidence(gap.tokens, gap.tokens + gap.gateway_tokens, _TOKENS_MIN, _TOLERANCE)
+    if not gap.priced:
+        return by_tokens
+    return max(_by_money(gap), by_tokens if gap.nanos >= 0 else 0.0)
 
 
 def _by_money(gap: Gap) -> float:
@@ -62,13 +72,14 @@ def _by_money(gap: Gap) -> float:
 
 def _summary(gap: Gap) -> str:
     unseen = max(0, gap.tokens)
+    window = "a window" if gap.windows == 1 else f"{gap.windows} windows"
     if not gap.priced:
         return (
-            f"The provider billed {gap.tokens + gap.gateway_tokens:,} tokens for a window in which "
+            f"The provider billed {gap.tokens + gap.gateway_tokens:,} tokens for {window} in which "
             f"the gateway saw {gap.gateway_tokens:,}: {unseen:,} tokens went past it."
         )
     return (
-        f"The provider billed {dollars(gap.nanos + gap.gateway_nanos)} for a window in which the "
+        f"The provider billed {dollars(gap.nanos + gap.gateway_nanos)} for {window} in which the "
         f"gateway saw {dollars(gap.gateway_nanos)}: {dollars(max(0, gap.nanos))} and {unseen:,} "
         "tokens went past it."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from msgspec import Struct
 
 from detectors.baselines.totals import Totals
@@ -9,6 +10,8 @@ from schemas.gateway_use import GatewayUse
 
 BILLS_MAX = 8
 """Windows of a bill remembered, so that a later record can replace an earlier one."""
+SUMMED_SECONDS = 86400
+"""Windows that began so long before the end of the newest are added up with it."""
 LINES_MAX = 64
 """Lines (models) of a bill; further ones are left out."""
 LEDGER_HOURS = 50
@@ -30,17 +33,8 @@ class Billed(Struct, array_like=True, gc=False):
     """Whether the bill says what it cost."""
 
 
-class Bill(Struct, array_like=True, gc=False):
-    """What was billed in a window, by provider and model."""
-
-    start: int
-    """Unix seconds."""
-    end: int
-    lines: dict[str, Billed] = {}
-
-
 class Gap(Struct, array_like=True, gc=False):
-    """Use that was billed and that the gateway never saw."""
+    """Use that was billed and that the gateway never saw, in a window or in several."""
 
     start: int
     end: int
@@ -53,6 +47,30 @@ class Gap(Struct, array_like=True, gc=False):
     gateway_tokens: int
     priced: bool = True
     """Whether both sides know the money; else only tokens can be compared."""
+    windows: int = 1
+
+    def add(self, other: "Gap") -> None:
+        """Take in the gap of another window."""
+        self.start, self.end = min(self.start, other.start), max(self.end, other.end)
+        self.observed = max(self.observed, other.observed)
+        self.requests += other.requests
+        self.tokens += other.tokens
+        self.nanos += other.nanos
+        self.gateway_nanos += other.gateway_nanos
+        self.gateway_tokens += other.gateway_tokens
+        self.priced = self.priced and other.priced
+        self.windows += other.windows
+
+
+class Bill(Struct, array_like=True, gc=False):
+    """What was billed in a window, by provider and model."""
+
+    start: int
+    """Unix seconds."""
+    end: int
+    lines: dict[str, Billed] = {}
+    gap: Gap | None = None
+    """As of its last line; None until it was compared."""
 
 
 class Books(Struct, array_like=True, gc=False):
@@ -63,8 +81,12 @@ class Books(Struct, array_like=True, gc=False):
     bills: dict[int, Bill] = {}
     """By start."""
     gap: Gap | None = None
+    """Of the bill that came last."""
     since: int = 0
     """The hour from which on the ledger is whole; 0 until it holds something."""
+    sum: Gap | None = None
+    """Of a day's bills: what is too little in each of them adds up, and what is billed an hour late
+    cancels out."""
 
     def enter(self, hour: int, totals: Totals) -> None:
         """Note a closed hour of the gateway."""
@@ -106,7 +128,7 @@ class Books(Struct, array_like=True, gc=False):
     def reconcile(self, bill: Bill, use: GatewayUse, observed: float) -> None:
         """Compare a bill with what the gateway saw in its window."""
         lines = bill.lines.values()
-        self.gap = Gap(
+        self.gap = bill.gap = Gap(
             start=bill.start,
             end=bill.end,
             observed=observed,
@@ -118,3 +140,7 @@ class Books(Struct, array_like=True, gc=False):
             priced=all(line.priced for line in lines)
             and use.unpriced <= UNPRICED_SHARE_MAX * use.requests,
         )
+        self.sum = msgspec.structs.replace(bill.gap)
+        for other in self.bills.values():
+            if other is not bill and other.gap and other.start >= bill.end - SUMMED_SECONDS:
+                self.sum.add(other.gap)

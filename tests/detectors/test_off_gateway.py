@@ -8,7 +8,7 @@ from pipeline.message import Message
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
 from schemas.usage_event import UsageEvent
-from tests.support.events import KEY, burst, control, workday
+from tests.support.events import HOUR, KEY, burst, control, event, workday
 from tests.support.examples import TODAY, Example, findings, honest
 
 HOUR_BEFORE = workday(TODAY - 1, 10)
@@ -34,7 +34,32 @@ def billed(usd: float | None, tokens: int, use: Sequence[UsageEvent] = BUSY) -> 
     return [*honest(use, record=record), control("provider-usage", bill)]
 
 
+def by_the_hour(seen: int, *tokens: int) -> list[Message]:
+    """Bills of hours in each of which the gateway saw so many tokens, at a cent a thousand."""
+    first, hours = workday(TODAY - 1, 2), range(len(tokens))
+    use = [
+        event(first + hour * HOUR + 60, input_tokens=seen, output_tokens=0, cost_usd=seen / 1e5)
+        for hour in hours
+        if seen
+    ]
+    bills = [
+        ProviderUsage(
+            provider="openai",
+            key_id=KEY,
+            window_start=first + hour * HOUR,
+            window_end=first + (hour + 1) * HOUR,
+            input_tokens=tokens[hour],
+            cost_usd=tokens[hour] / 1e5,
+            observed_at=workday(TODAY - 1, 18),
+        )
+        for hour in hours
+    ]
+    record = KeyRecord(key_id=KEY, provider="openai", provider_key_id="provider-1")
+    return [*honest(use, record=record), *(control("provider-usage", bill) for bill in bills)]
+
+
 FIRES: dict[str, Example] = {
+    "too little in each hour, but in six": lambda: by_the_hour(0, *[12_000] * 6),
     "twice as dear, for the tokens that the gateway saw": lambda: billed(2.5 * SEEN_USD, SEEN),
     "a fifth more of both": lambda: billed(1.3 * SEEN_USD, round(1.3 * SEEN)),
     "forty dollars past the gateway": lambda: billed(40.0, 9_000_000),
@@ -42,6 +67,10 @@ FIRES: dict[str, Example] = {
     "twice the tokens of a model without a price": lambda: billed(9.0, 2 * SEEN, UNPRICED),
 }
 QUIET: dict[str, Example] = {
+    "too little in two hours": lambda: by_the_hour(0, *[8_000] * 2),
+    "what one hour is billed too much, the next is too little": lambda: by_the_hour(
+        20_000, *[35_000, 5_000] * 4
+    ),
     "a bill of cents": lambda: billed(0.02, 9_000),
     "dearer by a fifth, for the tokens that the gateway saw": lambda: billed(1.2 * SEEN_USD, SEEN),
     "a bill without costs, for the tokens that the gateway saw": lambda: billed(None, SEEN),
