@@ -1,22 +1,39 @@
-"""A new source that does much at once, on top of what the key does anyway."""
+"""A new source that does much, at once or hour after hour, on top of what the key does anyway."""
 
 import math
+from typing import NamedTuple
 
+from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import counted, dollars
+from detectors.words import counted, dollars, span
 
 _REQUESTS_MIN = 8
 _NANOS_MIN = 100_000_000
+_RUSH_NATS = 1.2
+"""For each factor e above what is usual."""
 _RECORD_SHARE = 0.35
+_STAY_SECONDS = 3600.0
+_STAY_REQUESTS_MIN = 12
+_STAY_SHARE = 0.35
+"""Of what the whole key usually does in the time: more is much for a guest …"""
+_STAY_NATS = 1.3
+_STAY_MAX = 3.0
+_STAY_HOURS_MIN = 8.0
+"""… but who comes for an hour in the morning does not work all day: stays count as so long."""
+_FEW_REQUESTS = 6.0
+"""A key that usually does less is taken to do so many."""
 
 
 class NewcomerRush(Detector):
-    """What newcomers did in five minutes against all that is usual for the key in that time."""
+    """What newcomers did against all that is usual for the key in that time.
+
+    Five minutes and the time since they came are asked, and the stranger of the two is told.
+    """
 
     name = "newcomer_rush"
     question = "Do new sources use the key more than its owner does?"
-    catches = "Bulk use by somebody else, within its first minutes."
-    misses = "A thief who takes little at a time."
+    catches = "Bulk use by somebody else, in minutes; a thief without haste, in hours."
+    misses = "A thief who takes far less than the owner does."
     advice = "Compare the sources; if the new ones are not a planned roll-out, revoke."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.9, "exposed": 0.9}
@@ -26,37 +43,77 @@ class NewcomerRush(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         if not key.newcomers:
             return None
-        foreign, volume = key.foreign_5m, key.history.volume
-        if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:
-            return None
-        # Neither is it a rush when the owner works at night what is usual by day, nor, where the
-        # owner comes and goes, when it is like the owner's own sessions.
-        sessions = _RECORD_SHARE * (1.0 - volume.regularity)
-        usual = (
-            max(
-                key.expected[0] / 12,
-                volume.busy_hour / 24,
-                sessions * volume.records.requests_5m,
-            ),
-            max(key.expected[1] / 12, sessions * volume.records.nanos_5m),
-        )
-        by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))
-        by_money = math.log(max(foreign.nanos, 1) / max(usual[1], _NANOS_MIN / 2))
-        score = 1.2 * max(by_requests, by_money) * (1.0 - key.replaced) * key.confidence
+        rush = max(_in_five_minutes(key), _since_they_came(key), key=lambda each: each.nats)
+        score = rush.nats * (1.0 - key.replaced) * key.confidence
         if score < 0.5:
             return None
         return Finding(
             score=score,
-            since=key.now - 300.0,
+            since=key.now - rush.seconds,
             summary=(
-                f"New sources made {counted(foreign.requests, 'request')} "
-                f"({dollars(foreign.nanos)}) in 5 minutes; the whole key usually makes "
-                f"{usual[0]:.1f} ({dollars(usual[1])})."
+                f"New sources made {counted(rush.requests, 'request')} ({dollars(rush.nanos)}) in "
+                f"{span(rush.seconds)}; the whole key usually makes {rush.usual[0]:.1f} "
+                f"({dollars(rush.usual[1])}) in {span(rush.usual_seconds)}."
             ),
             evidence={
-                "requests_5m": foreign.requests,
-                "spend_usd_5m": foreign.nanos / 1e9,
-                "usual_requests_5m": usual[0],
-                "usual_spend_usd_5m": usual[1] / 1e9,
+                "seconds": rush.seconds,
+                "requests": rush.requests,
+                "spend_usd": rush.nanos / 1e9,
+                "usual_requests": rush.usual[0],
+                "usual_spend_usd": rush.usual[1] / 1e9,
+                "usual_seconds": rush.usual_seconds,
             },
         )
+
+
+class _Rush(NamedTuple):
+    """What newcomers did in a time, and what the whole key usually does in it."""
+
+    nats: float
+    seconds: float
+    requests: int
+    nanos: int
+    usual: tuple[float, float]
+    """Requests and nano-dollars …"""
+    usual_seconds: float
+    """… of so long a time."""
+
+
+def _in_five_minutes(key: KeyView) -> _Rush:
+    foreign, volume = key.foreign_5m, key.history.volume
+    # Neither is it a rush when the owner works at night what is usual by day, nor, where the
+    # owner comes and goes, when it is like the owner's own sessions.
+    sessions = _RECORD_SHARE * (1.0 - volume.regularity)
+    records = volume.records
+    usual = (
+        max(key.expected[0] / 12, volume.busy_hour / 24, sessions * records.requests_5m),
+        max(key.expected[1] / 12, sessions * records.nanos_5m),
+    )
+    nats = 0.0
+    if foreign.requests >= _REQUESTS_MIN or foreign.nanos >= _NANOS_MIN:
+        by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))
+        by_money = math.log(max(foreign.nanos, 1) / max(usual[1], _NANOS_MIN / 2))
+        nats = _RUSH_NATS * max(by_requests, by_money)
+    return _Rush(nats, 300.0, foreign.requests, foreign.nanos, usual, 300.0)
+
+
+def _since_they_came(key: KeyView) -> _Rush:
+    # Another client at a known place is as likely the owner's own growth.
+    strangers = [each for each in key.newcomers if each.nats >= STRANGE_NATS]
+    seconds = max((key.now - each.first for each in strangers), default=0.0)
+    requests = sum(each.totals.requests for each in strangers)
+    nanos = sum(each.totals.nanos for each in strangers)
+    volume = key.history.volume
+    days = max(seconds / 3600.0, _STAY_HOURS_MIN) / 24.0
+    sessions = _RECORD_SHARE * (1.0 - volume.regularity) * min(1.0, days)
+    by_day = volume.expected_day(key.hour, key.zone)
+    usual = (
+        max(by_day[0] * days, volume.busy_hour, sessions * volume.records.requests_1d),
+        max(by_day[1] * days, sessions * volume.records.nanos_1d),
+    )
+    nats = 0.0
+    if seconds >= _STAY_SECONDS and requests >= _STAY_REQUESTS_MIN:
+        by_requests = requests / max(usual[0], _FEW_REQUESTS)
+        by_money = max(nanos, 1) / max(usual[1], _NANOS_MIN / 2)
+        nats = min(_STAY_MAX, _STAY_NATS * math.log(max(by_requests, by_money) / _STAY_SHARE))
+    return _Rush(nats, seconds, requests, nanos, usual, days * 86400.0)

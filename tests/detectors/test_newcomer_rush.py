@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.usage_event import UsageEvent
-from tests.support.events import HOUR, burst, messages, thief, workday
+from tests.support.events import ABROAD, HOUR, burst, event, messages, thief, workday
 from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 
@@ -12,12 +12,22 @@ def away(count: int) -> list[UsageEvent]:
     return burst(NOW + 2 * HOUR, count, client_ip="167.99.8.7")
 
 
+def slowly(count: int) -> list[UsageEvent]:
+    """A thief's requests through five hours, never eight of them in five minutes."""
+    return [
+        event(NOW + 5 * HOUR * n / count, client_ip=ABROAD, user_agent="curl/8.9")
+        for n in range(count)
+    ]
+
+
 FIRES: dict[str, Example] = {
+    "a few at a time, all day": lambda: honest(burst(NOW, 60, seconds=5 * HOUR), slowly(120)),
     "a hundred requests": lambda: honest(burst(NOW, 30), thief(NOW, 100)),
     "a crowd of them while the owner is away": lambda: honest(away(400)),
     "a few dear ones": lambda: honest(burst(NOW, 30), thief(NOW, 12, cost_usd=5.0)),
 }
 QUIET: dict[str, Example] = {
+    "a guest, all day": lambda: honest(burst(NOW, 60, seconds=5 * HOUR), slowly(6)),
     "a few cheap ones": lambda: honest(burst(NOW, 30), thief(NOW, 4, cost_usd=0.001)),
     "no more than the owner, who moved": lambda: honest(away(20)),
     "the owner in a hurry": lambda: honest(burst(NOW, 100)),
