@@ -2,9 +2,10 @@
 
 import pytest
 
+from pipeline.message import Message
 from schemas.usage_event import UsageEvent
-from tests.support.events import burst, event
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import burst, event, messages, workday
+from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest
 
 
 def by_turns(lengths: tuple[int, ...]) -> list[UsageEvent]:
@@ -20,7 +21,27 @@ def by_turns(lengths: tuple[int, ...]) -> list[UsageEvent]:
     ]
 
 
+def working(per_minute: int, lengths: tuple[int, ...]) -> list[Message]:
+    """A key that is worked with at twelve a minute, now and then; then something by a clock."""
+    honest = [
+        event(workday(day, hour) + n * 5 + n % 7, cost_usd=0.02, input_tokens=300 + 37 * (n % 50))
+        for day in range(HONEST_DAYS)
+        for hour in (9, 11, 14, 16)
+        for n in range(180)
+    ]
+    loop = [
+        event(
+            workday(HONEST_DAYS, 9) + n * 60 / per_minute,
+            cost_usd=0.02,
+            input_tokens=lengths[n // per_minute % len(lengths)],
+        )
+        for n in range(40 * per_minute)
+    ]
+    return messages([*honest, *loop], 60)
+
+
 FIRES: dict[str, Example] = {
+    "one prompt by a clock, at the pace of people": lambda: working(13, (900,)),
     "one prompt by way of several addresses": lambda: honest(by_turns((900,))),
     "thirty a minute, like a clock": lambda: honest(burst(NOW, 600, seconds=1200, cost_usd=0.02)),
     "a model without a price": lambda: honest(
@@ -28,6 +49,8 @@ FIRES: dict[str, Example] = {
     ),
 }
 QUIET: dict[str, Example] = {
+    "one prompt by a clock, at a pace that is nothing": lambda: working(6, (900,)),
+    "many prompts by a clock, at the pace of people": lambda: working(13, (300, 900, 2000)),
     "many prompts by way of several addresses": lambda: honest(by_turns((300, 900, 2000))),
     "three a minute": lambda: honest(burst(NOW, 60, seconds=1200, cost_usd=0.02)),
     "as many, in gusts": lambda: honest(
