@@ -52,7 +52,9 @@ class NewSource(Detector):
         if key.confidence * nats < 0.5:
             return None
         worst = newcomers[scores.index(nats)]
-        score = key.confidence * (nats - _REPLACED_NATS * key.replaced)
+        # Nobody travels or moves a service to Tor.
+        replaced = 0.0 if worst.kind == "tor" else key.replaced
+        score = key.confidence * (nats - _REPLACED_NATS * replaced)
         if score < 0.5:
             return None
         return Finding(
@@ -78,7 +80,7 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     nats = newcomer.nats
     if newcomer.level == "network" and key.history.countries.knows(newcomer.country):
         nats -= _SAME_COUNTRY_NATS
-    if newcomer.has_usual_tools:
+    if newcomer.has_usual_tools and newcomer.kind != "tor":
         # A key that was forgotten does not move to another region.
         moves = _BIG_CLOUDS.search(newcomer.network) is not None and not key.is_waking
         nats -= _SAME_TOOLS_CLOUD_NATS if moves else _SAME_TOOLS_NATS

@@ -116,7 +116,9 @@ class History(Struct, array_like=True, gc=False):
             level, label = "prefix", prefix
             known = _CLOUD_KNOWN if place.kind == "hosting" else _NETWORK_KNOWN
             nats = self.prefixes.surprise(prefix, _PRIOR["prefix"]) - known
-        return level, label, min(SURPRISE_MAX, max(0.0, nats) + extra)
+        # Strangers come from outside; addresses from within appear when a proxy is put in between.
+        most = STRANGE_NATS if place.kind == "private" else SURPRISE_MAX
+        return level, label, min(most, max(0.0, nats) + extra)
 
     def enter_month(self, hour: int, nanos: int) -> None:
         """Add a closed hour to the spend of its month; hours of past months are past."""

@@ -3,10 +3,11 @@
 import pytest
 
 from detectors.baselines.history import History
+from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.slices import slice_from
 from detectors.baselines.windows import HourWindow
 from pipeline.enrich.sources import Source
-from tests.support.events import burst, thief
+from tests.support.events import ABROAD, HOUR, burst, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 HOUR_0 = 500_000
@@ -30,6 +31,24 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("new_source", example)
+
+
+def test_tor_is_no_place_to_move_to_even_with_the_owners_tools() -> None:
+    """While the owner is silent, another line abroad may be the owner, who travels."""
+    tor, abroad = (
+        max(each.score for each in findings("new_source", moved))
+        for moved in (
+            lambda: honest(burst(NOW + 4 * HOUR, 30, client_ip="185.220.101.4")),
+            lambda: honest(burst(NOW + 4 * HOUR, 30, client_ip=ABROAD)),
+        )
+    )
+    assert tor > abroad + 3.0
+
+
+def test_an_address_from_within_is_hardly_strange() -> None:
+    """A proxy that was put before the gateway shows such; a thief comes from outside."""
+    found = findings("new_source", lambda: honest(burst(NOW, 40, client_ip="10.20.3.4")))
+    assert max((each.score for each in found), default=0.0) <= STRANGE_NATS
 
 
 def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
