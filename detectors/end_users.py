@@ -8,8 +8,8 @@ from detectors.words import times
 _HOURS_MIN = 8
 """Hours with end users that must be known: a gateway that has begun to name them is no news."""
 _GROWTH_MIN = 3.0
-_USERS_MIN = 10
-_NEVER_NAMED = 3.0
+_USERS_MIN = 6
+_NEVER_NAMED = 2.0
 """What a key whose own sources never name end users is taken to have, if strangers name some."""
 _SAME_SOURCES = 0.4
 """Factor where only the key's own sources serve them: a launch brings users too."""
@@ -46,6 +46,8 @@ class EndUsers(Detector):
         if not named:
             score *= 1.0 - key.replaced
             most = "where none was ever named before"
+        if score < 0.5:
+            return None
         return Finding(
             score=score,
             since=max(key.history.first_seen, key.hour * 3600.0),

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.message import Message
 from schemas.usage_event import UsageEvent
-from tests.support.events import ABROAD, event, in_time, messages, office
+from tests.support.events import ABROAD, burst, event, in_time, messages, office
 from tests.support.examples import HONEST_DAYS, NOW, Example, findings
 
 
@@ -24,6 +24,9 @@ def users(count: int, *, seconds: float = 1500.0, **changes: object) -> list[Usa
 
 
 FIRES: dict[str, Example] = {
+    "a stranger's server names a few": lambda: named(
+        0, in_time(burst(NOW, 6, seconds=1500.0), users(8, client_ip=ABROAD))
+    ),
     "a crowd through a stranger's server": lambda: named(3, users(120, client_ip=ABROAD)),
     "a crowd through the owner's server": lambda: named(3, users(120)),
     "a stranger's server names users, the owner's never did": lambda: named(
@@ -31,6 +34,9 @@ FIRES: dict[str, Example] = {
     ),
 }
 QUIET: dict[str, Example] = {
+    "a stranger's server that names two": lambda: named(
+        0, [event(NOW + n * 10, client_ip=ABROAD, end_user=f"s-{n % 2}") for n in range(150)]
+    ),
     "a few more": lambda: named(3, users(5)),
     "a key that serves many": lambda: named(60, users(30)),
     "users where none were named before": lambda: named(0, users(120)),
