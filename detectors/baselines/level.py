@@ -4,6 +4,7 @@ import math
 from typing import Final
 
 from msgspec import Struct, field
+from river import stats
 
 _SPREAD_MEMORY: Final = 300.0
 """Active hours that the spread looks back."""
@@ -22,12 +23,11 @@ class Spread(Struct, array_like=True, gc=False):
     variance: float = 0.0
 
     def learn(self, value: float) -> None:
-        """Take in one residual (Welford's algorithm, step by step as River does it)."""
-        n, distance = self.n + 1.0, value - self.mean
-        mean = self.mean + 1.0 / n * distance
-        squares = (self.n - 1.0) * self.variance + distance * (value - mean)
-        self.n, self.mean = min(n, _SPREAD_MEMORY), mean
-        self.variance = squares / (n - 1.0) if n > 1.0 else 0.0
+        """Take in one residual."""
+        model = stats.Var._from_state(self.n, self.mean, self.variance)  # noqa: SLF001 # River's own way to restore a statistic
+        model.update(value)
+        self.n = min(float(model.n), _SPREAD_MEMORY)
+        self.mean, self.variance = model.mean.get(), model.get()
 
     @property
     def sigma(self) -> float:
