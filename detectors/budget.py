@@ -22,7 +22,10 @@ _EARLY = 0.5
 _EARLY_FACTOR = 20.0
 """Half a budget, and an hour at so many times its pace: it is all but gone, which can wait."""
 _OVERSPENT_NANOS = 2_000_000_000
-"""Less than two dollars beyond a budget wakes nobody."""
+"""Less than two dollars beyond a budget wakes nobody …"""
+_GONE_NATS = 5.2
+_CHEAP_NATS = 4.4
+"""… and hardly together with something else."""
 
 
 class _Budget(NamedTuple):
@@ -111,12 +114,10 @@ def _score(budget: _Budget, hourly: float, now: float, today: int) -> float:
         and pace >= _BURN_FACTOR
         and _forecast(budget, hourly, now) >= _FORECAST * budget.limit
     )
-    if (
-        urgent
-        and pace >= _FAST
-        and budget.spent - budget.limit >= _OVERSPENT_NANOS
-        and today >= _TODAY * budget.limit
-    ):
+    dear = budget.spent - budget.limit >= _OVERSPENT_NANOS
+    if urgent and pace >= _FAST and dear and today >= _TODAY * budget.limit:
         return 8.5
     gone = (share >= 1.0 and pace >= 1.0) or (share >= _EARLY and pace >= _EARLY_FACTOR)
-    return 5.2 if gone else 0.0
+    if not gone:
+        return 0.0
+    return _GONE_NATS if dear else _CHEAP_NATS

@@ -1,12 +1,12 @@
 """From signals to a conclusion: which explanation is best, and how strong is it?
 
 Each signal brings nats of evidence and the causes that it speaks for. Signals about the same
-traffic are not independent, so each further one counts for less; the sum for the best cause is
-compared with what the calibration asks for.
+traffic are not independent, so each further one counts for less. The best cause is named; how
+strong the case is, is compared with what the calibration asks for.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.contract import Detector, Finding, KeyView
@@ -21,6 +21,9 @@ STAKES_MAX = 2.0
 """Each factor e of them counts so much, up to a limit: a launch can be dear, too."""
 DISCOUNT = 0.85
 """Factor on each further signal for the same cause, from the strongest down."""
+WHATEVER_THE_CAUSE = 0.5
+"""How much of what the signals say beyond the best cause counts: that something is wrong is known
+before it is known what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +61,17 @@ class Conclusion:
 
 def conclude(evidence: Sequence[Evidence], calibration: Calibration) -> Conclusion:
     """The best explanation of some evidence, at least one piece of it."""
-    totals: dict[Cause, float] = {}
-    for cause in sorted({cause for each in evidence for cause in each.causes}):
-        parts = sorted(
-            (
-                each.score
-                * each.causes.get(cause, 0.0)
-                * calibration.weights.get(each.detector.name, 1.0)
-                for each in evidence
-            ),
-            reverse=True,
+    scores = [each.score * calibration.weights.get(each.detector.name, 1.0) for each in evidence]
+    totals = {
+        cause: _sum(
+            score * each.causes.get(cause, 0.0)
+            for score, each in zip(scores, evidence, strict=True)
         )
-        totals[cause] = sum(part * DISCOUNT**rank for rank, part in enumerate(parts))
+        for cause in sorted({cause for each in evidence for cause in each.causes})
+    }
     ranked = sorted(totals, key=lambda cause: (-totals[cause], cause))
-    nats = totals[ranked[0]]
+    best = totals[ranked[0]]
+    nats = best + WHATEVER_THE_CAUSE * max(0.0, _sum(scores) - best)
     if ranked[0] == "budget" and _is_why(ranked[1:2], totals, calibration):
         ranked[:2] = ranked[1], ranked[0]
     return Conclusion(
@@ -79,6 +79,11 @@ def conclude(evidence: Sequence[Evidence], calibration: Calibration) -> Conclusi
         cause=ranked[0],
         runner_up=ranked[1] if len(ranked) > 1 and totals[ranked[1]] > 0 else None,
     )
+
+
+def _sum(parts: Iterable[float]) -> float:
+    ranked = sorted(parts, reverse=True)
+    return sum(part * DISCOUNT**rank for rank, part in enumerate(ranked))
 
 
 def _is_why(

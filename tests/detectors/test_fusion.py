@@ -47,7 +47,7 @@ def test_more_evidence_never_weakens_a_conclusion(parts: list[Evidence]) -> None
 def limit(part: Evidence) -> float:
     """The most that a piece of evidence can add."""
     weight = SHIPPED.weights.get(part.detector.name, 1.0)
-    return weight * part.score * max(part.causes.values())
+    return weight * part.score * max(1.0, *part.causes.values())
 
 
 @settings(max_examples=40, deadline=None)
@@ -56,6 +56,15 @@ def test_a_conclusion_is_no_stronger_than_the_sum_of_its_parts(parts: list[Evide
     whole = conclude(parts, SHIPPED)
     assert whole.nats <= sum(limit(each) for each in parts) + 1e-9
     assert whole.runner_up != whole.cause
+
+
+def test_what_speaks_for_another_cause_counts_but_for_less() -> None:
+    """A loop at night is stranger than a loop, though thieves and loops are different things."""
+    loop, bill = evidence("runaway_loop", 5.0), evidence("off_gateway", 4.0)
+    alone, both = conclude([loop], SHIPPED), conclude([loop, bill], SHIPPED)
+    same = conclude([loop, evidence("spend_spike", 4.0)], SHIPPED)
+    assert both.cause == alone.cause == same.cause == "runaway"
+    assert alone.nats < both.nats < same.nats
 
 
 def test_a_detector_cannot_weigh_more_than_its_limit() -> None:
