@@ -30,10 +30,11 @@ class OffGateway(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         books = key.history.books
-        gaps = [gap for gap in (books.gap, books.sum) if gap and _is_fresh(gap, key.now)]
-        if not gaps:
+        if books.gap is None or key.now - books.gap.observed > _FRESH_SECONDS:
             return None
-        gap = max(gaps, key=_nats)
+        gap = (
+            max(books.gap, books.sum or books.gap, key=_nats) if _goes_on(books.gap) else books.gap
+        )
         score = _nats(gap)
         if score < 0.5:
             return None
@@ -52,8 +53,10 @@ class OffGateway(Detector):
         )
 
 
-def _is_fresh(gap: Gap, now: float) -> bool:
-    return now - gap.observed <= _FRESH_SECONDS
+def _goes_on(gap: Gap) -> bool:
+    """Whether the last bill adds to the sum: what is over has been told of."""
+    billed = gap.tokens + gap.gateway_tokens, gap.nanos + gap.gateway_nanos
+    return gap.tokens > _TOLERANCE * billed[0] or gap.nanos > _PRICE_TOLERANCE * billed[1]
 
 
 def _nats(gap: Gap) -> float:

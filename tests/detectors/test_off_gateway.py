@@ -80,6 +80,12 @@ QUIET: dict[str, Example] = {
 }
 
 
+def test_a_theft_that_is_over_is_not_told_of_again() -> None:
+    during = findings("off_gateway", lambda: by_the_hour(5_000, *[40_000] * 4))
+    until_after = findings("off_gateway", lambda: by_the_hour(5_000, *[40_000] * 4, *[5_000] * 4))
+    assert len(during) == len(until_after) > 0
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("off_gateway", example)
