@@ -44,6 +44,8 @@ class NewcomerRush(Detector):
         if not key.newcomers:
             return None
         rush = max(_in_five_minutes(key), _since_they_came(key), key=lambda each: each.nats)
+        if rush.nats <= 0.0:
+            return None
         score = rush.nats * (1.0 - key.replaced) * key.confidence
         if score < 0.5:
             return None
@@ -79,8 +81,13 @@ class _Rush(NamedTuple):
     """… of so long a time."""
 
 
+_NONE = _Rush(0.0, 300.0, 0, 0, (0.0, 0.0), 300.0)
+
+
 def _in_five_minutes(key: KeyView) -> _Rush:
     foreign, volume = key.foreign_5m, key.history.volume
+    if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:
+        return _NONE
     # Neither is it a rush when the owner works at night what is usual by day, nor, where the
     # owner comes and goes, when it is like the owner's own sessions.
     sessions = _RECORD_SHARE * (1.0 - volume.regularity)
@@ -89,11 +96,9 @@ def _in_five_minutes(key: KeyView) -> _Rush:
         max(key.expected[0] / 12, volume.busy_hour / 24, sessions * records.requests_5m),
         max(key.expected[1] / 12, sessions * records.nanos_5m),
     )
-    nats = 0.0
-    if foreign.requests >= _REQUESTS_MIN or foreign.nanos >= _NANOS_MIN:
-        by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))
-        by_money = math.log(max(foreign.nanos, 1) / max(usual[1], _NANOS_MIN / 2))
-        nats = _RUSH_NATS * max(by_requests, by_money)
+    by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))
+    by_money = math.log(max(foreign.nanos, 1) / max(usual[1], _NANOS_MIN / 2))
+    nats = _RUSH_NATS * max(by_requests, by_money)
     return _Rush(nats, 300.0, foreign.requests, foreign.nanos, usual, 300.0)
 
 
@@ -102,6 +107,8 @@ def _since_they_came(key: KeyView) -> _Rush:
     strangers = [each for each in key.newcomers if each.nats >= STRANGE_NATS]
     seconds = max((key.now - each.first for each in strangers), default=0.0)
     requests = sum(each.totals.requests for each in strangers)
+    if seconds < _STAY_SECONDS or requests < _STAY_REQUESTS_MIN:
+        return _NONE
     nanos = sum(each.totals.nanos for each in strangers)
     volume = key.history.volume
     days = max(seconds / 3600.0, _STAY_HOURS_MIN) / 24.0
@@ -111,9 +118,7 @@ def _since_they_came(key: KeyView) -> _Rush:
         max(by_day[0] * days, volume.busy_hour, sessions * volume.records.requests_1d),
         max(by_day[1] * days, sessions * volume.records.nanos_1d),
     )
-    nats = 0.0
-    if seconds >= _STAY_SECONDS and requests >= _STAY_REQUESTS_MIN:
-        by_requests = requests / max(usual[0], _FEW_REQUESTS)
-        by_money = max(nanos, 1) / max(usual[1], _NANOS_MIN / 2)
-        nats = min(_STAY_MAX, _STAY_NATS * math.log(max(by_requests, by_money) / _STAY_SHARE))
+    by_requests = requests / max(usual[0], _FEW_REQUESTS)
+    by_money = max(nanos, 1) / max(usual[1], _NANOS_MIN / 2)
+    nats = min(_STAY_MAX, _STAY_NATS * math.log(max(by_requests, by_money) / _STAY_SHARE))
     return _Rush(nats, seconds, requests, nanos, usual, days * 86400.0)

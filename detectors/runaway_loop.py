@@ -67,10 +67,12 @@ class RunawayLoop(Detector):
         usual = max(usual, young * _YOUNG_PER_MINUTE)
         ratio = mean / usual
         dispersion = pvariance(counts) / mean
+        if ratio < _TIMES_USUAL_MIN_OF_CLOCKS or dispersion > 1.5 or cost(total) < _NANOS_MIN:
+            return None
         alike = _unevenness(minutes) < _UNEVEN
         clockwork = alike and dispersion < _CLOCKWORK
         least = _TIMES_USUAL_MIN_OF_CLOCKS if clockwork else _TIMES_USUAL_MIN
-        if ratio < least or dispersion > 1.5 or cost(total) < _NANOS_MIN:
+        if ratio < least:
             return None
         largest = _largest(minutes)
         # One prompt is one loop even behind several addresses.
