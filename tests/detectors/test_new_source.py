@@ -42,7 +42,14 @@ def test_tor_is_no_place_to_move_to_even_with_the_owners_tools() -> None:
             lambda: honest(burst(NOW + 4 * HOUR, 30, client_ip=ABROAD)),
         )
     )
+    beside = findings(
+        "new_source",
+        lambda: honest(
+            burst(NOW + 4 * HOUR, 30), burst(NOW + 4 * HOUR, 30, client_ip="185.220.101.4")
+        ),
+    )
     assert tor > abroad + 3.0
+    assert tor >= max(each.score for each in beside)
 
 
 def test_an_address_from_within_is_hardly_strange() -> None:
