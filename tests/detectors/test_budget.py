@@ -2,6 +2,7 @@
 
 import pytest
 
+from detectors.calibration import SHIPPED
 from schemas.key_record import KeyRecord
 from tests.support.events import DAY, KEY, burst, event
 from tests.support.examples import NOW, Example, findings, honest
@@ -41,6 +42,11 @@ def test_only_real_money_beyond_a_budget_wakes_anybody() -> None:
     small = KeyRecord(key_id=KEY, daily_budget_usd=0.5)
     assert page_worthy(lambda: honest(burst(NOW, 100, cost_usd=0.2), record=OWNER))
     assert not page_worthy(lambda: honest(burst(NOW, 100, cost_usd=0.015), record=small))
+
+
+def test_a_dollar_beyond_a_budget_is_a_ticket_and_little_more() -> None:
+    found = findings("budget", lambda: honest([event(NOW, cost_usd=6.0)], record=OWNER))
+    assert 0.0 < max(each.score for each in found) - SHIPPED.ticket_nats < 0.5
 
 
 def test_a_month_that_was_spent_on_another_day_wakes_nobody_again() -> None:
