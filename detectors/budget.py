@@ -55,13 +55,16 @@ class Budget(Detector):
     about = "facts"
 
     def judge(self, key: KeyView) -> Finding | None:
+        budgets = _budgets(key)
+        if not budgets:
+            return None
         # The hour before counts for the time that this one has not lasted yet.
         before = key.windows.hours.get(key.hour - 1)
         part = key.now / 3600 - key.hour
         hourly = key.this_hour.nanos + (1.0 - part) * (before.nanos if before else 0)
-        scored = [(_score(each, hourly, key.now, key.today.nanos), each) for each in _budgets(key)]
-        score, worst = max(scored, key=lambda each: each[0], default=(0.0, None))
-        if worst is None or not score:
+        scored = [(_score(each, hourly, key.now, key.today.nanos), each) for each in budgets]
+        score, worst = max(scored, key=lambda each: each[0])
+        if not score:
             return None
         share, forecast = worst.spent / worst.limit, _forecast(worst, hourly, key.now)
         left = max(0.0, worst.limit - worst.spent) / max(hourly, 1.0) * 3600.0

@@ -93,31 +93,32 @@ class Finding:
     """How often an honest key shows this much; exp(-score) when None."""
 
 
-@dataclass(frozen=True)
 class KeyView:
     """A key at the moment of one of its events: what it does, and what is usual for it."""
 
-    key_id: str
-    now: float
-    """Event time in Unix seconds: the key's own clock."""
-    history: History
-    windows: Windows
-    record: KeyRecord | None = None
-
-    @property
-    def minute(self) -> int:
-        """The current minute since 1970."""
-        return int(self.now // 60)
-
-    @property
-    def hour(self) -> int:
-        """The current hour since 1970."""
-        return int(self.now // 3600)
-
-    @property
-    def zone(self) -> str | None:
+    def __init__(
+        self,
+        key_id: str,
+        now: float,
+        history: History,
+        windows: Windows,
+        record: KeyRecord | None = None,
+    ) -> None:
+        self.key_id = key_id
+        self.now = now
+        """Event time in Unix seconds: the key's own clock."""
+        self.history = history
+        self.windows = windows
+        self.record = record
+        self.zone = record.timezone if record else None
         """The key's IANA zone, when the registry gives one."""
-        return self.record.timezone if self.record else None
+        self.minute = int(now // 60)
+        self.hour = int(now // 3600)
+        self.day = int(now // 86400)
+        """The current minute, hour and UTC day since 1970."""
+        self.this_hour = windows.hours.get(self.hour) or HourWindow()
+        self.today = windows.days.get(self.day) or Window()
+        """The current hour and UTC day so far."""
 
     @property
     def confidence(self) -> float:
@@ -126,11 +127,6 @@ class KeyView:
         known = min(1.0, history.hours / _CONFIDENT_HOURS, history.days / _CONFIDENT_DAYS)
         young = _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * max(0.0, known)
         return young * (1.0 - _UNSETTLED * max(0.0, 1.0 - history.hours / _SETTLED_HOURS))
-
-    @property
-    def day(self) -> int:
-        """The current UTC day since 1970."""
-        return int(self.now // 86400)
 
     def weight(self, about: Subject) -> float:
         """Factor on evidence against a key of this nature: 1 where nothing is known of it.
@@ -165,16 +161,6 @@ class KeyView:
         return [(slice_of(token), totals) for token, totals in recent.items()]
 
     @property
-    def this_hour(self) -> HourWindow:
-        """The current hour so far."""
-        return self.windows.hours.get(self.hour) or HourWindow()
-
-    @property
-    def today(self) -> Window:
-        """The current UTC day so far."""
-        return self.windows.days.get(self.day) or Window()
-
-    @property
     def month_nanos(self) -> int:
         """Spend of the UTC month so far."""
         month = month_of(self.hour)
@@ -188,6 +174,11 @@ class KeyView:
     def expected(self) -> tuple[float, float]:
         """Requests and nano-dollars that are usual for this hour."""
         return self.history.volume.expected(self.hour, self.zone)
+
+    @cached_property
+    def regularity(self) -> float:
+        """Share of days on which the key works in an hour in which it works: see `Volume`."""
+        return self.history.volume.regularity
 
     @property
     def is_waking(self) -> bool:
@@ -207,11 +198,12 @@ class KeyView:
         history = self.history
         if self.is_waking:
             return 0.0
-        volume = history.volume
+        volume, replaced = history.volume, 0.0
         # Whoever comes and goes is silent often, and whoever moved does as much as before.
-        silence = volume.regularity * volume.silence(history.own_last, self.now, self.zone)
+        if history.own_last:
+            silence = self.regularity * volume.silence(history.own_last, self.now, self.zone)
+            replaced = min(1.0, silence / _SILENCE_NATS)
         moved = max(volume.records.requests_5m, _MOVED_MIN) / max(1, self.foreign_5m.requests)
-        replaced = min(1.0, silence / _SILENCE_NATS) if history.own_last else 0.0
         first = int(min(each.first for each in newcomers) // 60)
         minutes = min(30, self.minute - first + 1)
         expected = self.expected[0] * minutes / 60.0

@@ -25,6 +25,8 @@ class Crowd(Detector):
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
+        if len(key.newcomers) < _NEWCOMERS_MIN:
+            return None
         newcomers = [each for each in key.newcomers if each.nats > 1.0 and not _is_ours(each)]
         places = {each.network for each in newcomers}
         if len(places) < _NEWCOMERS_MIN:

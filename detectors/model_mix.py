@@ -35,11 +35,7 @@ class ModelMix(Detector):
     score_max = 6.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        unknown = {
-            name: each
-            for name, each in _by_model(key).items()
-            if not key.history.is_usual_model(name)
-        }
+        unknown = _unusual(key)
         if not unknown:
             return None
         tried = max(_lately(key, unknown), _by_strangers(key), key=lambda each: each.requests)
@@ -112,9 +108,12 @@ def _by_strangers(key: KeyView) -> _Tried:
     )
 
 
-def _by_model(key: KeyView) -> dict[str, Totals]:
+def _unusual(key: KeyView) -> dict[str, Totals]:
+    """What was done with models that the key does not usually use, by model."""
     models: dict[str, Totals] = {}
     for what, totals in key.kinds_15m:
-        if what.model and what.outcome not in ("auth", "missing"):
-            models.setdefault(what.model, Totals()).add(totals)
+        name = what.model
+        if not name or what.outcome in ("auth", "missing") or key.history.is_usual_model(name):
+            continue
+        models.setdefault(name, Totals()).add(totals)
     return models

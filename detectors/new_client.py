@@ -40,10 +40,12 @@ class NewClient(Detector):
             client = _unknown(key, [what.client for what, _ in key.kinds_15m])
             share = _FROM_OWN if key.history.prefixes.values else _FROM_UNKNOWN
             since = key.now - 900.0
+        if not client:
+            return None
         if _POPULAR.search(client):
             share *= _POPULAR_SHARE
         score = key.history.client_surprise(client) * share * key.confidence
-        if not client or score < 0.5:
+        if score < 0.5:
             return None
         usual = sorted(key.history.clients.values)
         return Finding(

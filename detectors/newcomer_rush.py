@@ -20,6 +20,7 @@ _STAY_NATS = 1.3
 _STAY_MAX = 3.0
 _STAY_HOURS_MIN = 8.0
 """… but who comes for an hour in the morning does not work all day: stays count as so long."""
+_LEAST_NATS = 0.5
 _FEW_REQUESTS = 6.0
 """A key that usually does less is taken to do so many."""
 
@@ -44,10 +45,10 @@ class NewcomerRush(Detector):
         if not key.newcomers:
             return None
         rush = max(_in_five_minutes(key), _since_they_came(key), key=lambda each: each.nats)
-        if rush.nats <= 0.0:
+        if rush.nats < _LEAST_NATS:
             return None
         score = rush.nats * (1.0 - key.replaced) * key.confidence
-        if score < 0.5:
+        if score < _LEAST_NATS:
             return None
         return Finding(
             score=score,
@@ -90,7 +91,7 @@ def _in_five_minutes(key: KeyView) -> _Rush:
         return _NONE
     # Neither is it a rush when the owner works at night what is usual by day, nor, where the
     # owner comes and goes, when it is like the owner's own sessions.
-    sessions = _RECORD_SHARE * (1.0 - volume.regularity)
+    sessions = _RECORD_SHARE * (1.0 - key.regularity)
     records = volume.records
     usual = (
         max(key.expected[0] / 12, volume.busy_hour / 24, sessions * records.requests_5m),
@@ -112,7 +113,7 @@ def _since_they_came(key: KeyView) -> _Rush:
     nanos = sum(each.totals.nanos for each in strangers)
     volume = key.history.volume
     days = max(seconds / 3600.0, _STAY_HOURS_MIN) / 24.0
-    sessions = _RECORD_SHARE * (1.0 - volume.regularity) * min(1.0, days)
+    sessions = _RECORD_SHARE * (1.0 - key.regularity) * min(1.0, days)
     by_day = volume.expected_day(key.hour, key.zone)
     usual = (
         max(by_day[0] * days, volume.busy_hour, sessions * volume.records.requests_1d),

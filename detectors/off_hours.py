@@ -42,28 +42,30 @@ class OffHours(Detector):
         volume = key.history.volume
         if key.history.learning or volume.weekdays + volume.weekends < _DAYS_NEEDED:
             return None
-        now, busy_hour = key.this_hour, volume.busy_hour
+        now, expected = key.this_hour, key.expected[0]
         # A handful of stray requests at night does not make the night a time of work.
-        quiet = key.expected[0] < _QUIET_SHARE * min(now.requests, busy_hour)
+        quiet = (
+            expected < _QUIET_SHARE * now.requests and expected < _QUIET_SHARE * volume.busy_hour
+        )
         rests = quiet or volume.always_rests(key.hour, key.zone)
         days = volume.days_known(key.hour, key.zone)
         if rests:
             days = volume.weekdays + volume.weekends
         if days < _DAYS_NEEDED:
             return None
-        usual = 0.0 if quiet else volume.activity(key.hour, key.zone)
-        weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
         if rests:
             # Whoever comes and goes rests at most hours of most days: that says little.
-            regularity = volume.regularity
-            days *= regularity
-            burst, sure = _burst_at_rest(volume, now.requests, busy_hour) * regularity, 0.0
-        else:
-            burst = math.log(max(1.0, now.requests / max(busy_hour, 1.0)))
-            burst, sure = min(_SOMETIMES_BURST_MAX, burst), _SOMETIMES_NATS
+            days *= key.regularity
+        usual = 0.0 if quiet else volume.activity(key.hour, key.zone)
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         if surprise < 1.0:
             return None
+        weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
+        if rests:
+            burst, sure = _burst_at_rest(volume, now.requests) * key.regularity, 0.0
+        else:
+            burst = math.log(max(1.0, now.requests / max(volume.busy_hour, 1.0)))
+            burst, sure = min(_SOMETIMES_BURST_MAX, burst), _SOMETIMES_NATS
         score = ((surprise - sure) * weight + burst) * (1.0 - key.replaced) * worth(now)
         if 2 * now.foreign.requests > now.requests:
             score *= _ELSEWHERE
@@ -86,7 +88,8 @@ class OffHours(Detector):
         )
 
 
-def _burst_at_rest(volume: Volume, requests: int, busy_hour: float) -> float:
+def _burst_at_rest(volume: Volume, requests: int) -> float:
+    busy_hour = volume.busy_hour
     full = max(_BUSY_SHARE * busy_hour, _RECORD_SHARE * volume.records.requests_1h)
     if volume.hours_a_day <= _JOB_HOURS:
         full = max(full, busy_hour * volume.hours_a_day)

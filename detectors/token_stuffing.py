@@ -40,9 +40,10 @@ class TokenStuffing(Detector):
             _on_average(key, hour, _RECORD_FACTOR_1H, "this hour", key.hour * 3600.0),
             _one_by_one(key),
         )
-        found = max((each for each in parts if each), key=lambda each: each.score, default=None)
-        if found is None:
+        some = [each for each in parts if each is not None]
+        if not some:
             return None
+        found = max(some, key=lambda each: each.score)
         now = found.totals
         score = found.score * worth(now)
         if score <= 0.5:
@@ -97,8 +98,11 @@ def _on_average(key: KeyView, now: Totals, factor: float, name: str, since: floa
 
 def _one_by_one(key: KeyView) -> _Found | None:
     """Those that were far longer than any before, however many short ones hide them."""
-    now, history = key.windows.recent_longs(key.minute, _LONG_MINUTES), key.history
-    if now.requests < _REQUESTS_MIN or history.hours < _HOURS_MIN:
+    history = key.history
+    if not key.windows.longs or history.hours < _HOURS_MIN:
+        return None
+    now = key.windows.recent_longs(key.minute, _LONG_MINUTES)
+    if now.requests < _REQUESTS_MIN:
         return None
     length = now.input_tokens / now.requests
     young = 1.0 + _YOUNG_HOURS / history.hours

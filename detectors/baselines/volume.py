@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
+from operator import mul
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +19,8 @@ BINS: Final = 48
 """24 hours of weekdays, then 24 of weekends."""
 _EMPTY: Final = bytes(4 * BINS)
 _unpack: Final = struct.Struct(f"<{BINS}f").unpack
+_unpack_day: Final = struct.Struct("<24f").unpack_from
+_unpack_hour: Final = struct.Struct("<f").unpack_from
 _MEMORY_DAYS: Final = 14.0
 """Days of one kind that the hourly means look back."""
 _RECORD_HALF_LIFE_HOURS: Final = 30 * 24.0
@@ -132,11 +135,8 @@ class Volume(Struct, array_like=True, gc=False):
 
     def expected_day(self, hour: int, zone: str | None) -> tuple[float, float]:
         """Mean requests and nano-dollars of a day of the kind that an hour belongs to."""
-        first = bin_of(hour, zone) // 24 * 24
-        requests, nanos = (
-            struct.unpack_from("<24f", bins, 4 * first) for bins in (self.requests, self.nanos)
-        )
-        return float(sum(requests)), float(sum(nanos))
+        first = 4 * (bin_of(hour, zone) // 24 * 24)
+        return sum(_unpack_day(self.requests, first)), sum(_unpack_day(self.nanos, first))
 
     def activity(self, hour: int, zone: str | None) -> float:
         """How usual any activity is in an hour, 0 to 1, neighbouring hours included."""
@@ -179,7 +179,7 @@ class Volume(Struct, array_like=True, gc=False):
         if days <= 1.0:
             return 0.0
         active = _unpack(self.active)
-        share = sum(each * each for each in active) / max(sum(active), 1e-9)
+        share = sum(map(mul, active, active)) / max(sum(active), 1e-9)
         return float(max(0.0, (share - 1.0 / days) / (1.0 - 1.0 / days)))
 
     @property
@@ -248,15 +248,14 @@ class Volume(Struct, array_like=True, gc=False):
         self.requests, self.nanos, self.active = [each.tobytes() for each in bins]
 
     def _shrunk(self, bins: bytes, index: int, days: float) -> float:
-        values = _unpack(bins)
-        weight_all = self.weekdays + self.weekends
-        if weight_all <= 0:
+        weekdays, weekends = self.weekdays, self.weekends
+        days_all = weekdays + weekends
+        if days_all <= 0:
             return 0.0
-        mean = (
-            sum(values[:24]) / 24 * self.weekdays + sum(values[24:]) / 24 * self.weekends
-        ) / weight_all
+        values = _unpack(bins)
+        mean = (sum(values[:24]) / 24 * weekdays + sum(values[24:]) / 24 * weekends) / days_all
         return float((days * values[index] + mean) / (days + 1.0))
 
 
 def _get(bins: bytes, index: int) -> float:
-    return float(struct.unpack_from("<f", bins, 4 * index)[0])
+    return float(_unpack_hour(bins, 4 * index)[0])

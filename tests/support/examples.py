@@ -73,7 +73,8 @@ def _listener(inner: Detector, heard: list[Heard]) -> Detector:
     def judge(_: Detector, key: KeyView) -> Finding | None:
         before = msgspec.msgpack.encode((key.history, key.windows))
         finding = inner.judge(key)
-        again = inner.judge(dataclasses.replace(key))
+        fresh = KeyView(key.key_id, key.now, key.history, key.windows, key.record)
+        again = inner.judge(fresh)
         pure = again == finding and msgspec.msgpack.encode((key.history, key.windows)) == before
         heard.append(Heard(inner.name, key, finding, pure))
         return finding
