@@ -30,9 +30,11 @@ class ExposedKey(Detector):
     score_max = 9.0
 
     def judge(self, key: KeyView) -> Finding | None:
+        if not key.history.hours:
+            return None
         kinds = [slice_of(token) for token in key.this_hour.tokens]
         addresses = {what.ip for what in kinds if what.exposed}
-        if not addresses or not key.history.hours:
+        if not addresses:
             return None
         recent = [(what, totals) for what, totals in key.kinds_15m if what.exposed]
         requests = sum(totals.requests for _, totals in recent)

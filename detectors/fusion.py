@@ -6,7 +6,7 @@ strong the case is, is compared with what the calibration asks for.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.contract import Detector, Finding, KeyView
@@ -61,17 +61,8 @@ class Conclusion:
 
 def conclude(evidence: Sequence[Evidence], calibration: Calibration) -> Conclusion:
     """The best explanation of some evidence, at least one piece of it."""
-    scores = [each.score * calibration.weights.get(each.detector.name, 1.0) for each in evidence]
-    totals = {
-        cause: _sum(
-            score * each.causes.get(cause, 0.0)
-            for score, each in zip(scores, evidence, strict=True)
-        )
-        for cause in sorted({cause for each in evidence for cause in each.causes})
-    }
+    nats, totals = _weigh(evidence, calibration)
     ranked = sorted(totals, key=lambda cause: (-totals[cause], cause))
-    best = totals[ranked[0]]
-    nats = best + WHATEVER_THE_CAUSE * max(0.0, _sum(scores) - best)
     if ranked[0] == "budget" and _is_why(ranked[1:2], totals, calibration):
         ranked[:2] = ranked[1], ranked[0]
     return Conclusion(
@@ -81,9 +72,32 @@ def conclude(evidence: Sequence[Evidence], calibration: Calibration) -> Conclusi
     )
 
 
-def _sum(parts: Iterable[float]) -> float:
-    ranked = sorted(parts, reverse=True)
-    return sum(part * DISCOUNT**rank for rank, part in enumerate(ranked))
+def nats_of(evidence: Sequence[Evidence], calibration: Calibration) -> float:
+    """How strong the case is, whatever the explanation: as in `conclude`."""
+    return _weigh(evidence, calibration)[0]
+
+
+def _weigh(
+    evidence: Sequence[Evidence], calibration: Calibration
+) -> tuple[float, dict[Cause, float]]:
+    """The nats of some evidence, and those of each cause that it speaks for."""
+    scores: list[float] = []
+    parts: dict[Cause, list[float]] = {}
+    for each in evidence:
+        score = each.score * calibration.weights.get(each.detector.name, 1.0)
+        scores.append(score)
+        for cause, share in each.causes.items():
+            parts.setdefault(cause, []).append(score * share)
+    totals = {cause: _sum(part) for cause, part in parts.items()}
+    best = max(totals.values())
+    return best + WHATEVER_THE_CAUSE * max(0.0, _sum(scores) - best), totals
+
+
+def _sum(parts: list[float]) -> float:
+    if len(parts) == 1:
+        return parts[0]
+    parts.sort(reverse=True)
+    return sum(part * DISCOUNT**rank for rank, part in enumerate(parts))
 
 
 def _is_why(

@@ -35,7 +35,7 @@ class ModelMix(Detector):
     score_max = 6.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        unknown = _unusual(key)
+        unknown = _unusual(key) if key.history.hours else {}
         if not unknown:
             return None
         tried = max(_lately(key, unknown), _by_strangers(key), key=lambda each: each.requests)
@@ -53,7 +53,7 @@ class ModelMix(Detector):
         if key.upgraded:
             dear *= 1.0 - _DISPLACED
         score = _SHARE * key.history.model_surprise(name) + dear + menu
-        score *= key.confidence if key.history.hours else 0.0
+        score *= key.confidence
         if score < 0.5:
             return None
         return Finding(

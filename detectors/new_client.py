@@ -31,6 +31,8 @@ class NewClient(Detector):
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:
+        if not key.history.clients.hours:
+            return None
         strangers = [each for each in key.newcomers if _is_stranger(each)]
         if strangers:
             worst = max(strangers, key=lambda each: each.unknown_clients)

@@ -24,6 +24,8 @@ class Probing(Detector):
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
+        if not key.history.hours:
+            return None
         refused: set[str] = set()
         tried: set[str] = set()
         refusals = listings = 0
@@ -38,8 +40,6 @@ class Probing(Detector):
         score = 1.2 * max(0, len(refused) - 1) + 0.5 * max(0, len(tried) - 2)
         score += 1.0 if refusals >= 5 and key.history.failing < 0.05 else 0.0
         score += 1.5 if listings and key.history.hours >= 1 and refusals + len(tried) else 0.0
-        if score < 1.0 or not key.history.hours:
-            return None
         score *= key.confidence
         if score < 1.0:
             return None

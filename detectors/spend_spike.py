@@ -153,7 +153,7 @@ def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     usual = (key.expected[0] / 12, key.expected[1] / 12)
     by_requests = requests.evidence(_tried(now), usual[0], records.requests_5m, _FLOOR_REQUESTS)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
-    nats = max(by_requests, by_money and by_money * _by_price(key, now.requests))
+    nats = _stranger(key, by_requests, by_money, now.requests)
     return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
 
 
@@ -167,23 +167,30 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     if by_requests:
         many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    nats = max(by_requests, by_money and by_money * _by_price(key, now.requests))
+    nats = _stranger(key, by_requests, by_money, now.requests)
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
 
 
 def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
     """What adds up over the hours, each of them too little to stand out."""
     now, volume = key.today, key.history.volume
-    usual, records = volume.expected_day(key.hour, key.zone), volume.records
-    nats = 0.0
-    if records.requests_1d:
-        # What was much this morning is not told all day: it has to go on as it was.
-        tried = min(_tried(now), 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
-        spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
-        by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
-        by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
-        nats = max(by_requests, by_money and by_money * _by_price(key, now.requests))
+    records = volume.records
+    if not records.requests_1d:
+        return _Spike(0.0, "1d", now, (0.0, 0.0), (0.0, 0.0))
+    usual = volume.expected_day(key.hour, key.zone)
+    # What was much this morning is not told all day: it has to go on as it was.
+    tried = min(_tried(now), 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
+    spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
+    by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
+    by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
+    nats = _stranger(key, by_requests, by_money, now.requests)
     return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
+
+
+def _stranger(key: KeyView, by_requests: float, by_money: float, requests: int) -> float:
+    if by_money <= by_requests:
+        return by_requests
+    return max(by_requests, by_money * _by_price(key, requests))
 
 
 def _by_price(key: KeyView, requests: int) -> float:
@@ -242,10 +249,12 @@ class _Beyond(NamedTuple):
 
     def evidence(self, value: float, usual: float, record: float, floor: float) -> float:
         """Nats."""
-        if not _beats(value, record, floor, self.margin):
+        if value < floor:
+            return 0.0
+        times = _times(value, record, floor, self.margin)
+        if times <= 1.0:
             return 0.0
         z = (math.log(value) - math.log(max(usual, floor / 8))) / self.sigma
         if z <= 2.0:
             return 0.0
-        beyond = math.log(_times(value, record, floor, self.margin))
-        return min(z * z / 3, 2.0 + self.slope * beyond)
+        return min(z * z / 3, 2.0 + self.slope * math.log(times))

@@ -13,7 +13,7 @@ from detectors.baselines.history import History
 from detectors.baselines.unrest import Unrest
 from detectors.contract import Detector, Finding, KeyView
 from detectors.discovery import all_detectors
-from detectors.fusion import Evidence, conclude, risk_of, severity_of, weighed
+from detectors.fusion import Evidence, conclude, nats_of, risk_of, severity_of, weighed
 from pipeline.engine.calm import answered, is_forgiven, is_other, unanswered
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
@@ -114,7 +114,7 @@ def _note_unrest(
     ):
         part = [each for each in evidence if each.detector.about in about]
         if part:
-            unrest.note(hour, conclude(part, calibration).nats)
+            unrest.note(hour, nats_of(part, calibration))
 
 
 def _remembered(
