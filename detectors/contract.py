@@ -226,6 +226,8 @@ class KeyView:
     @cached_property
     def upgraded(self) -> bool:
         """Whether models that are new to the key took the place of its own, as in an upgrade."""
+        if self.expected[0] / 4 < _UPGRADED_MIN:
+            return False
         if 2 * self.foreign_5m.requests > self.last_5m.requests:
             return False  # what strangers use is nobody's upgrade
         new = old = 0
@@ -234,7 +236,7 @@ class KeyView:
                 old += totals.requests
             elif what.model:
                 new += totals.requests
-        return new > 10 * old and self.expected[0] / 4 >= _UPGRADED_MIN
+        return new > 10 * old
 
     @property
     def excess_usd_per_hour(self) -> float:

@@ -134,14 +134,19 @@ def _times(value: float, record: float, floor: float, margin: float) -> float:
 
 def _beyond(key: KeyView) -> tuple["_Beyond", "_Beyond"]:
     """What is beyond the usual requests, and the usual money."""
-    volume = key.history.volume
-    margin = _margin(key)
+    volume, margin = key.history.volume, _margin(key)
+    by_requests, by_money = volume.spread.sigma, volume.spread_nanos.sigma
     # Five minutes vary more than the hours that the spread was learnt from.
-    sigma = math.hypot(volume.spread.sigma, 2 * SPREAD_FLOOR)
-    # That the owner is bursty excuses nobody else.
-    spreads = (0.0, 0.0) if _is_foreign(key) else (volume.spread.sigma, volume.spread_nanos.sigma)
-    requests, money = (min(_RECORD_NATS, _SPREAD_NATS / max(each, 0.1)) for each in spreads)
-    return _Beyond(sigma, margin, requests), _Beyond(sigma, margin, money)
+    sigma = math.hypot(by_requests, 2 * SPREAD_FLOOR)
+    if _is_foreign(key):
+        # That the owner is bursty excuses nobody else.
+        by_requests = by_money = 0.0
+    return _Beyond(sigma, margin, _slope(by_requests)), _Beyond(sigma, margin, _slope(by_money))
+
+
+def _slope(spread: float) -> float:
+    """Nats for each factor e beyond the record."""
+    return min(_RECORD_NATS, _SPREAD_NATS / max(spread, 0.1))
 
 
 def _tried(totals: Totals) -> float:

@@ -91,7 +91,9 @@ class History(Struct, array_like=True, gc=False):
     @property
     def learning(self) -> bool:
         """Whether too little is known to judge by the key's own history."""
-        return self.hours < (OLD_DAYS_HOURS if self.days >= OLD_DAYS else YOUNG_HOURS)
+        if self.hours >= YOUNG_HOURS:
+            return False
+        return self.hours < OLD_DAYS_HOURS or self.days < OLD_DAYS
 
     @property
     def days(self) -> float:
@@ -100,9 +102,10 @@ class History(Struct, array_like=True, gc=False):
 
     def surprise(self, place: Place) -> tuple[str, str, float]:
         """What is new about a source: (level, label, nats). Level is empty when nothing is."""
-        prefix, network, country = place.prefix, network_of(place), country_of(place)
-        if self.prefixes.knows(prefix) or self.hours == 0:
+        prefix = place.prefix
+        if self.hours == 0 or self.prefixes.knows(prefix):
             return "", "", 0.0
+        network, country = network_of(place), country_of(place)
         kind = place.kind or "isp"
         extra = _KIND_NATS.get(kind, 0.0) if not self.kinds.knows(kind) else 0.0
         extra += 0.5 * self.kinds.surprise(kind, _PRIOR["kind"])

@@ -24,15 +24,15 @@ class Totals(Struct, array_like=True, gc=False):
         self.output_tokens += other.output_tokens
         self.unpriced += other.unpriced
 
-    def copy(self) -> "Totals":
-        """The same sums, to be added to."""
+    def plus(self, other: "Totals") -> "Totals":
+        """The sums of both."""
         return Totals(
-            self.requests,
-            self.errors,
-            self.nanos,
-            self.input_tokens,
-            self.output_tokens,
-            self.unpriced,
+            self.requests + other.requests,
+            self.errors + other.errors,
+            self.nanos + other.nanos,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.unpriced + other.unpriced,
         )
 
 

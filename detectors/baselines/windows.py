@@ -71,15 +71,12 @@ class Windows(Struct, array_like=True, gc=False):
         return add_up([window.foreign for window in self._last(minute, length)])
 
     def recent_slices(self, minute: int, length: int) -> dict[str, Totals]:
-        """The sums of the minutes that end with `minute`, by slice."""
+        """The sums of the minutes that end with `minute`, by slice; nothing to be added to."""
         slices: dict[str, Totals] = {}
         for window in self._last(minute, length):
             for token, totals in window.slices.items():
                 known = slices.get(token)
-                if known is None:
-                    slices[token] = totals.copy()
-                else:
-                    known.add(totals)
+                slices[token] = totals if known is None else known.plus(totals)
         return slices
 
     def _last(self, minute: int, length: int) -> list[MinuteWindow]:

@@ -111,7 +111,7 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     tally = pending.slices.setdefault(token, Tally())
     tokens = pending.hour.tokens
     history, what = state.history, slice_of(token)
-    if token in tokens and (history.learning or history.is_usual_model(what.model)):
+    if token in tokens and (history.is_usual_model(what.model) or history.learning):
         return tally, Trigger.NONE
     if len(tokens) < SLICES_MAX:
         tokens.setdefault(token, 0)

@@ -58,10 +58,12 @@ def _window(state: KeyState, granularity: Granularity, number: int) -> Window | 
 def _whole(window: Window | None, pending: Window | None) -> Window | None:
     if window is None or pending is None:
         return window or pending
-    for digest in window.sources:
-        pending.note_source(digest)
-    pending.add(window)
-    return pending
+    whole = Window(sources=window.sources.copy())
+    whole.add(window)
+    whole.add(pending)
+    for digest in pending.sources:  # mostly few: the other way round it would be a search for each
+        whole.note_source(digest)
+    return whole
 
 
 def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granularity, int], Window]:
