@@ -1,11 +1,13 @@
 """Requests that are refused again and again, on a key whose requests hardly ever are."""
 
 import math
+from typing import Final
 
+from detectors.baselines.slices import REFUSED
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
-_BLAMED = ("auth", "missing", "invalid")
+_BLAMED: Final = REFUSED | {"invalid"}
 """Outcomes that the client is to blame for; 429 and 5xx are the provider's weather."""
 _REQUESTS_MIN = 15
 _SHARE_MIN = 0.3

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from detectors.baselines.slices import REFUSED
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, dollars, span
@@ -113,7 +114,7 @@ def _unusual(key: KeyView) -> dict[str, Totals]:
     models: dict[str, Totals] = {}
     for what, totals in key.kinds_15m:
         name = what.model
-        if not name or what.outcome in ("auth", "missing") or key.history.is_usual_model(name):
+        if not name or what.outcome in REFUSED or key.history.is_usual_model(name):
             continue
         models.setdefault(name, Totals()).add(totals)
     return models

@@ -1,10 +1,10 @@
 """Somebody finds out what the key can do, before using it."""
 
+from detectors.baselines.slices import REFUSED
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
 _LISTING = ("models.list", "list_models", "models")
-_REFUSED = ("auth", "missing")
 
 
 class Probing(Detector):
@@ -32,7 +32,7 @@ class Probing(Detector):
         for what, totals in key.kinds_15m:
             if what.operation in _LISTING:
                 listings += totals.requests
-            if what.outcome in _REFUSED:
+            if what.outcome in REFUSED:
                 refusals += totals.requests
                 refused.add(what.model)
             if what.model and not key.history.models.knows(what.model):

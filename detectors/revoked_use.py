@@ -8,15 +8,18 @@ _GRACE_SECONDS = 120.0
 """Requests under way when the key was revoked."""
 _STRAGGLER_HOURS = 48.0
 """A rotated or expired key may be used by its own sources for so long before somebody is told."""
+_BARRED_NATS = 3.0
+_BARRED_STRANGER_NATS = 5.0
+"""A gateway that refuses a key as revoked keeps the damage out: what is left is who has it."""
 
 
 class RevokedUse(Detector):
-    """Events after the time at which the key died, by the registry: its status, its expiry."""
+    """Events after the key died: by the registry (status, expiry), or as the gateway says."""
 
     name = "revoked_use"
     question = "Should this key still work?"
     catches = "A revoked key that a gateway still serves, or that somebody keeps trying."
-    misses = "Keys whose revocation nobody recorded."
+    misses = "Keys whose revocation neither registry nor gateway recorded."
     advice = "Find the gateway that still accepts the key; a stranger's tries prove the leak."
     triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
     causes = {"revoked_use": 1.5}
@@ -25,7 +28,9 @@ class RevokedUse(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         status, after = _death(key)
-        if not status or (after is not None and after < _GRACE_SECONDS):
+        if not status:
+            return _barred(key)
+        if after is not None and after < _GRACE_SECONDS:
             return None
         now = key.last_15m
         strangers = bool(key.newcomers) or _has_new_client(key)
@@ -65,6 +70,24 @@ def _death(key: KeyView) -> tuple[str, float | None]:
     if record.expires_at is not None and epoch(record.expires_at) <= key.now:
         return "expired", key.now - epoch(record.expires_at)
     return "", None
+
+
+def _barred(key: KeyView) -> Finding | None:
+    """What is said of a key that its gateway calls revoked, and the registry does not."""
+    tries = sum(totals.requests for what, totals in key.kinds_15m if what.outcome == "revoked")
+    known = [each.hostile for each in key.newcomers]
+    if not tries or (known and all(known)):  # that they are locked out is what was wanted
+        return None
+    strangers = bool(known) or _has_new_client(key)
+    return Finding(
+        score=_BARRED_STRANGER_NATS if strangers else _BARRED_NATS,
+        since=key.now,
+        summary=(
+            f"{counted(tries, 'request')} in 15 minutes that the gateway refused, since the key "
+            f"was revoked; the registry does not say so."
+        ),
+        evidence={"status": "refused as revoked", "refused_15m": tries, "new_source": strangers},
+    )
 
 
 def _has_new_client(key: KeyView) -> bool:

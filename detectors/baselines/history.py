@@ -15,7 +15,7 @@ from detectors.baselines.newcomers import (
     network_of,
     newcomer_from,
 )
-from detectors.baselines.slices import Place, Slice
+from detectors.baselines.slices import REFUSED, Place, Slice
 from detectors.baselines.totals import Window
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import Volume, month_of
@@ -134,7 +134,7 @@ class History(Struct, array_like=True, gc=False):
     def is_novel(self, what: Slice, place: Place | None) -> bool:
         """Whether anything about a kind of request is worth a look."""
         return (
-            what.outcome in ("auth", "missing")
+            what.outcome in REFUSED
             or (what.exposed and self.exposed_hours == 0.0)
             or not (self.is_usual_model(what.model) or not what.model)
             or not (self.clients.knows(what.client) or not what.client)
@@ -221,8 +221,7 @@ class History(Struct, array_like=True, gc=False):
         honest = [
             what
             for what, place in seen
-            if what.outcome not in ("auth", "missing")
-            and (place is None or place.digest not in strange)
+            if what.outcome not in REFUSED and (place is None or place.digest not in strange)
         ]
         if honest:
             self.clients.learn({what.client for what in honest if what.client}, hour)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from detectors.baselines.slices import Place, Slice
+from detectors.baselines.slices import REFUSED, Place, Slice
 from detectors.baselines.totals import Totals
 
 NEWCOMERS_MAX = 16
@@ -85,7 +85,7 @@ class Newcomer(Struct, array_like=True, gc=False):
         ):
             if value and value not in values and len(values) < LISTED_MAX:
                 values.append(value)
-        if what.outcome in ("auth", "missing"):
+        if what.outcome in REFUSED:
             self.failures += totals.requests
 
     def learn(self, hour: int) -> bool:

@@ -10,13 +10,15 @@ from typing import Final, Literal, Protocol
 
 from msgspec import Struct
 
-Outcome = Literal["ok", "auth", "missing", "limited", "invalid", "failed"]
+Outcome = Literal["ok", "auth", "missing", "limited", "invalid", "failed", "revoked"]
 _OUTCOMES: Final[dict[int, Outcome]] = {
     401: "auth",
     403: "auth",
     404: "missing",
     429: "limited",
 }
+REFUSED: Final[frozenset[Outcome]] = frozenset(("auth", "missing", "revoked"))
+"""Outcomes of requests that were not let in: nothing is learnt from them."""
 _BROWSERS = re.compile(
     r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Dalvik|Dart/|ReactNative|Expo",
     re.IGNORECASE,
@@ -62,10 +64,12 @@ class Slice(Struct, frozen=True, gc=False):
         return "\t".join((*fields, "x" if self.exposed else ""))
 
 
-def outcome_of(status: int) -> Outcome:
-    """The class of an HTTP status."""
+def outcome_of(status: int, *, revoked: bool = False) -> Outcome:
+    """The class of an HTTP status, or that the gateway refused a key as revoked."""
     if status < 400:
         return "ok"
+    if revoked:
+        return "revoked"
     return _OUTCOMES.get(status) or ("invalid" if status < 500 else "failed")
 
 
@@ -90,6 +94,7 @@ def slice_from(
     status: int,
     *,
     has_origin: bool,
+    revoked: bool = False,
 ) -> Slice:
     """The slice of a request."""
     client = client_of(user_agent)
@@ -98,7 +103,7 @@ def slice_from(
         client=client,
         model=_clean(model),
         operation=_clean(operation),
-        outcome=outcome_of(status),
+        outcome=outcome_of(status, revoked=revoked),
         exposed=has_origin or client == "browser",
     )
 

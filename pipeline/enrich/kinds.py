@@ -9,7 +9,9 @@ from schemas.usage_event import UsageEvent
 CACHE_MAX: Final = 131_072
 """Kinds remembered; beyond it everything is forgotten and looked up again."""
 
-_Seen = tuple[str | None, str | None, str | None, str | None, int, bool, bool]
+_Seen = tuple[str | None, str | None, str | None, str | None, int, bool, bool, bool]
+_REVOKED: Final = "revoked_key"
+"""The `error_type` of a request that a gateway refused since its key is revoked."""
 
 
 class Kind:
@@ -54,6 +56,7 @@ class Kinds:
             event.model,
             event.operation,
             event.status,
+            event.error_type == _REVOKED,
             event.origin is None,
             nanos is not None,
         )
@@ -74,7 +77,7 @@ class Kinds:
         return place
 
     def _learn(self, seen: _Seen) -> Kind:
-        client_ip, user_agent, model, operation, status, without_origin, priced = seen
+        client_ip, user_agent, model, operation, status, revoked, without_origin, priced = seen
         source = None if client_ip is None else self._locator.locate(client_ip)
         what = slice_from(
             "" if source is None else source.ip,
@@ -83,6 +86,7 @@ class Kinds:
             operation,
             status,
             has_origin=not without_origin,
+            revoked=revoked,
         )
         if len(self._kinds) >= CACHE_MAX:
             self._kinds.clear()
@@ -94,6 +98,7 @@ class Kinds:
             one(model, model),
             one(operation, operation),
             status,
+            revoked,
             without_origin,
             priced,
         )

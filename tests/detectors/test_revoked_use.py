@@ -1,11 +1,11 @@
 """Examples of `revoked_use`: what it fires on, and near misses."""
 
-from typing import Literal
+from typing import Any, Final, Literal
 
 import pytest
 
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, DAY, KEY, burst
+from tests.support.events import ABROAD, DAY, KEY, burst, run
 from tests.support.examples import NOW, Example, findings, honest
 
 
@@ -19,6 +19,8 @@ def expired(at: float) -> KeyRecord:
     return KeyRecord(key_id=KEY, expires_at=at)
 
 
+BARRED: Final[dict[str, Any]] = {"status": 401, "error_type": "revoked_key", "cost_usd": 0.0}
+"""A request that a gateway refuses since the key is revoked."""
 FIRES: dict[str, Example] = {
     "an hour later": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600)),
     "nobody said when": lambda: honest(burst(NOW, 5), record=revoked(None)),
@@ -33,6 +35,12 @@ FIRES: dict[str, Example] = {
     "expired, and a stranger comes": lambda: honest(
         burst(NOW, 5, client_ip=ABROAD), record=expired(NOW - 3600)
     ),
+    "the gateway refuses it as revoked, the registry knows nothing": lambda: honest(
+        burst(NOW, 5, **BARRED)
+    ),
+    "the same, of a key that the registry calls active": lambda: honest(
+        burst(NOW, 5, **BARRED), record=revoked(None, "active")
+    ),
 }
 QUIET: dict[str, Example] = {
     "under way": lambda: honest(burst(NOW, 5, seconds=60), record=revoked(NOW)),
@@ -40,6 +48,12 @@ QUIET: dict[str, Example] = {
     "rotated, nobody said when": lambda: honest(burst(NOW, 5), record=revoked(None, "rotated")),
     "just expired": lambda: honest(burst(NOW, 5), record=expired(NOW - 3600)),
     "not yet expired": lambda: honest(burst(NOW, 5), record=expired(NOW + 60)),
+    "refused, but for another reason": lambda: honest(
+        burst(NOW, 5, status=401, error_type="invalid_api_key", cost_usd=0.0)
+    ),
+    "served, whatever it says of a revoked key": lambda: honest(
+        burst(NOW, 5, error_type="revoked_key")
+    ),
     "active": lambda: honest(burst(NOW, 5), record=revoked(NOW - 3600, "active")),
 }
 
@@ -52,3 +66,11 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("revoked_use", example)
+
+
+def test_a_stranger_who_tries_a_dead_key_pages_and_its_owner_does_not() -> None:
+    own = run(honest(burst(NOW, 5, **BARRED))).incidents
+    stranger = run(honest(burst(NOW, 5, client_ip=ABROAD, **BARRED))).incidents
+    assert [each.severity for each in own] == ["ticket"]
+    assert {each.cause for each in (*own, *stranger)} == {"revoked_use"}
+    assert stranger[-1].severity == "page"
