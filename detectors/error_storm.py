@@ -1,20 +1,24 @@
 """Requests that are refused again and again, on a key whose requests hardly ever are."""
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
-from detectors.baselines.slices import REFUSED
+from detectors.baselines.slices import BLAMED
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import counted
+from detectors.words import counted, span
 
-_BLAMED: Final = REFUSED | {"invalid"}
-"""Outcomes that the client is to blame for; 429 and 5xx are the provider's weather."""
-_REQUESTS_MIN = 15
-_SHARE_MIN = 0.3
+_REQUESTS_MIN: Final = 15
+_STRANGERS_MIN: Final = 5
+"""Refusals from which it is a storm: by whomever, or by strangers alone."""
+_SHARE_MIN: Final = 0.3
+_SECONDS: Final = 900.0
 
 
 class ErrorStorm(Detector):
-    """Refusals (4xx but 429) in 15 minutes, against the key's usual share of failures."""
+    """Refusals (4xx but 429) against the key's usual share of failures.
+
+    Asked are the last 15 minutes of the whole key, and what strangers did since they came.
+    """
 
     name = "error_storm"
     question = "Is the key refused far more often than usual?"
@@ -26,22 +30,60 @@ class ErrorStorm(Detector):
     score_max = 3.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        if key.last_15m.errors < _REQUESTS_MIN:  # whoever is to blame
+        known = key.history
+        usual = (known.failing * known.hours + 0.1) / (known.hours + 2.0)
+        storm = max(_of_key(key), _of_strangers(key), key=lambda each: each.share)
+        if storm.share < _SHARE_MIN:
             return None
-        refused = sum(totals.requests for what, totals in key.kinds_15m if what.outcome in _BLAMED)
-        total = key.last_15m.requests
-        if refused < _REQUESTS_MIN or refused < _SHARE_MIN * total:
-            return None
-        usual = (key.history.failing * key.history.hours + 0.1) / (key.history.hours + 2.0)
-        score = 0.8 * math.log(refused / total / min(1.0, usual)) * key.confidence
+        score = 0.8 * math.log(storm.share / min(1.0, usual)) * key.confidence
         if score < 0.5:
             return None
+        whose = " by new sources" if storm.strangers else ""
         return Finding(
             score=score,
-            since=key.now - 900.0,
+            since=key.now - storm.seconds,
             summary=(
-                f"{refused:,} of {counted(total, 'request')} in 15 minutes were refused for what "
-                f"they asked or who asked; usually {usual:.1%} fail."
+                f"{storm.refused:,} of {counted(storm.requests, 'request')}{whose} in "
+                f"{span(storm.seconds)} were refused for what they asked or who asked; usually "
+                f"{usual:.1%} fail."
             ),
-            evidence={"refused_15m": refused, "requests_15m": total, "usual_share": usual},
+            evidence={
+                "refused": storm.refused,
+                "requests": storm.requests,
+                "seconds": storm.seconds,
+                "new_sources": storm.strangers,
+                "usual_share": usual,
+            },
         )
+
+
+class _Storm(NamedTuple):
+    """Refusals among some requests."""
+
+    refused: int
+    requests: int
+    seconds: float
+    strangers: bool = False
+
+    @property
+    def share(self) -> float:
+        """Of the requests; none while they are few."""
+        least = _STRANGERS_MIN if self.strangers else _REQUESTS_MIN
+        return self.refused / self.requests if self.refused >= least else 0.0
+
+
+def _of_key(key: KeyView) -> _Storm:
+    if key.last_15m.errors < _REQUESTS_MIN:  # whoever is to blame
+        return _Storm(0, 0, _SECONDS)
+    refused = sum(totals.requests for what, totals in key.kinds_15m if what.outcome in BLAMED)
+    return _Storm(refused, key.last_15m.requests, _SECONDS)
+
+
+def _of_strangers(key: KeyView) -> _Storm:
+    strangers = [each for each in key.newcomers if each.is_strange]
+    return _Storm(
+        sum(each.failures for each in strangers),
+        sum(each.totals.requests for each in strangers),
+        max((key.now - each.first for each in strangers), default=0.0),
+        strangers=True,
+    )

@@ -5,7 +5,7 @@ from statistics import fmean, pvariance
 from typing import NamedTuple
 
 from detectors.baselines.slices import slice_of
-from detectors.baselines.totals import add_up
+from detectors.baselines.totals import Totals, add_up
 from detectors.baselines.windows import MinuteWindow
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars, times
@@ -19,11 +19,14 @@ _CLOCKWORK = 0.5
 """One prompt whose counts per minute vary so little runs by a clock: then it is enough that its
 rate is new. A job that runs each night at one pace is at its record: 1.43, by the share of the
 peak."""
+_LONG_MINUTES = 30
+_LONG_PER_MINUTE_MIN = 2.5
+"""A clock may be slower, if for so long it is faster than the busiest hour so far."""
 _PEAK_SHARE = 0.7
 """The best five minutes so far are nearly as usual as their rate."""
 _SAME_SLICE = 0.85
-_UNEVEN = 0.06
-"""Prompts whose mean length varies by less than this from minute to minute are one prompt …"""
+_UNEVEN = 0.2
+"""Prompts whose lengths vary by less than this, by the mean of each minute, are one prompt …"""
 _ALIKE_NATS = 4.0
 _UNLIKE_NATS = 1.4
 """… and those of a batch that runs once more are not."""
@@ -44,7 +47,7 @@ class RunawayLoop(Detector):
     name = "runaway_loop"
     question = "Is a machine of the owner's stuck in a loop?"
     catches = "Retry loops and agents that never finish, within a quarter of an hour."
-    misses = "Loops slower than five requests a minute, or lost in a busy key's noise."
+    misses = "Loops of few requests a minute, or lost in a busy key's noise."
     advice = "Call the owner; throttle the key until the client is stopped."
     triggers = Trigger.VOLUME | Trigger.WATCHED
     causes = {"runaway": 1.0, "leaked": 0.2, "growth": 0.3}
@@ -52,51 +55,83 @@ class RunawayLoop(Detector):
     score_max = 9.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        minutes = _last_minutes(key)
+        minutes = _last_minutes(key, _MINUTES)
         if len(minutes) < _MINUTES:
             return None
-        total, counts = add_up(minutes), [each.requests for each in minutes]
-        if total.requests < _MINUTES * _PER_MINUTE_MIN:
+        total = add_up(minutes)
+        if total.requests < _MINUTES * _LONG_PER_MINUTE_MIN or cost(total) < _NANOS_MIN:
             return None
-        mean = fmean(counts)
-        records = key.history.volume.records
-        usual = max(key.expected[0] / 60.0, records.requests_1h / 120.0, 0.5)
-        # Sessions at full speed are no loop on a key that has always had some.
-        usual = max(usual, _PEAK_SHARE * records.requests_5m / 5.0)
-        young = max(0.0, 1.0 - key.history.hours / _YOUNG_HOURS)
-        usual = max(usual, young * _YOUNG_PER_MINUTE)
-        ratio = mean / usual
-        dispersion = pvariance(counts) / mean
-        if ratio < _TIMES_USUAL_MIN_OF_CLOCKS or dispersion > 1.5 or cost(total) < _NANOS_MIN:
+        pace = max(_pace(key, total), _long_pace(key))
+        if pace.ratio < _TIMES_USUAL_MIN_OF_CLOCKS:
             return None
+        dispersion = _dispersion(minutes)
         alike = _unevenness(minutes) < _UNEVEN
-        clockwork = alike and dispersion < _CLOCKWORK
-        least = _TIMES_USUAL_MIN_OF_CLOCKS if clockwork else _TIMES_USUAL_MIN
-        if ratio < least:
+        least = _TIMES_USUAL_MIN_OF_CLOCKS
+        if not alike or dispersion >= _CLOCKWORK:
+            pace, least = _pace(key, total), _TIMES_USUAL_MIN
+        if dispersion > 1.5 or pace.ratio < least:
             return None
         largest = _largest(minutes)
         # One prompt is one loop even behind several addresses.
         if (largest.of_kind if alike else largest.of_slice) < _SAME_SLICE * total.requests:
             return None
-        score = 2.2 * math.log(ratio / least) + 2.0 * (1.5 - dispersion)
+        score = 2.2 * math.log(pace.ratio / least) + 2.0 * (1.5 - dispersion)
         score += _ALIKE_NATS if alike else _UNLIKE_NATS
         # A job that runs each night has a first night.
         score *= key.confidence * worth(total)
         return Finding(
             score=score,
-            since=key.now - 60.0 * _MINUTES,
+            since=key.now - 60.0 * pace.minutes,
             summary=(
-                f"{mean:.0f} requests in each of the last {_MINUTES} minutes "
-                f"({dollars(total.nanos)}), nearly all alike and {times(mean, usual)} the usual "
-                f"rate: a loop, by its regularity."
+                f"{pace.per_minute:.0f} requests in each of the last {pace.minutes} minutes "
+                f"({dollars(total.nanos)} in {_MINUTES}), nearly all alike and "
+                f"{times(pace.per_minute, pace.usual)} the usual rate: a loop, by its regularity."
             ),
             evidence={
-                "requests_per_minute": mean,
-                "usual_requests_per_minute": usual,
+                "minutes": pace.minutes,
+                "requests_per_minute": pace.per_minute,
+                "usual_requests_per_minute": pace.usual,
                 "dispersion": dispersion,
                 "share_of_one_kind": largest.of_kind / total.requests,
             },
         )
+
+
+class _Pace(NamedTuple):
+    """How fast the key goes, and how fast it usually does."""
+
+    ratio: float
+    per_minute: float
+    usual: float
+    minutes: int
+
+
+_NONE = _Pace(0.0, 0.0, 0.0, _MINUTES)
+
+
+def _pace(key: KeyView, total: Totals) -> _Pace:
+    per_minute = total.requests / _MINUTES
+    if per_minute < _PER_MINUTE_MIN:
+        return _NONE
+    records = key.history.volume.records
+    # Sessions at full speed are no loop on a key that has always had some.
+    usual = max(records.requests_1h / 120.0, _PEAK_SHARE * records.requests_5m / 5.0, _least(key))
+    return _Pace(per_minute / usual, per_minute, usual, _MINUTES)
+
+
+def _long_pace(key: KeyView) -> _Pace:
+    minutes = _last_minutes(key, _LONG_MINUTES)
+    if len(minutes) < _LONG_MINUTES:
+        return _NONE
+    per_minute = add_up(minutes).requests / _LONG_MINUTES
+    usual = max(key.history.volume.records.requests_1h / 60.0, _least(key))
+    return _Pace(per_minute / usual, per_minute, usual, _LONG_MINUTES)
+
+
+def _least(key: KeyView) -> float:
+    """Requests a minute that are usual at this hour, or for a key of which little is known."""
+    young = max(0.0, 1.0 - key.history.hours / _YOUNG_HOURS)
+    return max(key.expected[0] / 60.0, young * _YOUNG_PER_MINUTE, 0.5)
 
 
 class _Largest(NamedTuple):
@@ -108,18 +143,28 @@ class _Largest(NamedTuple):
     """The same at all addresses."""
 
 
-def _last_minutes(key: KeyView) -> list[MinuteWindow]:
+def _last_minutes(key: KeyView, length: int) -> list[MinuteWindow]:
     """Those with any request; the current one is not over yet."""
     windows = key.windows.minutes
-    numbers = range(key.minute - _MINUTES, key.minute)
+    numbers = range(key.minute - length, key.minute)
     return [window for number in numbers if (window := windows.get(number)) is not None]
 
 
+def _dispersion(minutes: list[MinuteWindow]) -> float:
+    """Variance of the counts per minute relative to their mean: 1 when they come at random."""
+    counts = [each.requests for each in minutes]
+    return pvariance(counts) / fmean(counts)
+
+
 def _unevenness(minutes: list[MinuteWindow]) -> float:
-    """Variation of the mean length of prompts between minutes, relative to the mean."""
+    """Variation of the lengths of prompts, relative to their mean.
+
+    By the means of minutes, which vary the less the more prompts there are in each.
+    """
     lengths = [each.input_tokens / each.requests for each in minutes if each.requests]
     mean = fmean(lengths)
-    return math.sqrt(pvariance(lengths)) / mean if mean else 0.0
+    each_minute = fmean([each.requests for each in minutes])
+    return math.sqrt(pvariance(lengths) * each_minute) / mean if mean else 0.0
 
 
 def _largest(minutes: list[MinuteWindow]) -> _Largest:

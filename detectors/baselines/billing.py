@@ -144,3 +144,15 @@ class Books(Struct, array_like=True, gc=False):
         for other in self.bills.values():
             if other is not bill and other.gap and other.start >= bill.end - SUMMED_SECONDS:
                 self.sum.add(other.gap)
+        self._settle_late(bill)
+
+    def _settle_late(self, bill: Bill) -> None:
+        """See a window together with the one before, if that was billed too little.
+
+        A request that began in one and ended in the other is billed where it ended.
+        """
+        before = next((each.gap for each in self.bills.values() if each.end == bill.start), None)
+        if bill.gap is None or before is None or before.tokens >= 0:
+            return
+        self.gap = msgspec.structs.replace(bill.gap)
+        self.gap.add(before)

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from detectors.baselines.slices import REFUSED, Place, Slice
+from detectors.baselines.slices import BLAMED, Place, Slice
 from detectors.baselines.totals import Totals
 
 NEWCOMERS_MAX = 16
@@ -54,7 +54,7 @@ class Newcomer(Struct, array_like=True, gc=False):
     """Requests from clients that the key is not known to use."""
     unknown_models: int = 0
     failures: int = 0
-    """Requests refused for who asked or what was asked for (401, 403, 404)."""
+    """Requests refused for who asked or what was asked for (4xx but 429)."""
     hostile: bool = False
     """A person said that it is a leak."""
     forbidden: bool = False
@@ -85,7 +85,7 @@ class Newcomer(Struct, array_like=True, gc=False):
         ):
             if value and value not in values and len(values) < LISTED_MAX:
                 values.append(value)
-        if what.outcome in REFUSED:
+        if what.outcome in BLAMED:
             self.failures += totals.requests
 
     def learn(self, hour: int) -> bool:

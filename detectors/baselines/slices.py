@@ -19,6 +19,8 @@ _OUTCOMES: Final[dict[int, Outcome]] = {
 }
 REFUSED: Final[frozenset[Outcome]] = frozenset(("auth", "missing", "revoked"))
 """Outcomes of requests that were not let in: nothing is learnt from them."""
+BLAMED: Final = REFUSED | {"invalid"}
+"""Outcomes that the client is to blame for; 429 and 5xx are the provider's weather."""
 _BROWSERS = re.compile(
     r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Dalvik|Dart/|ReactNative|Expo",
     re.IGNORECASE,

@@ -60,6 +60,9 @@ def by_the_hour(seen: int, *tokens: int) -> list[Message]:
 
 FIRES: dict[str, Example] = {
     "too little in each hour, but in six": lambda: by_the_hour(0, *[12_000] * 6),
+    "more than what the hour before was billed too little": lambda: by_the_hour(
+        200_000, 190_000, 400_000
+    ),
     "twice as dear, for the tokens that the gateway saw": lambda: billed(2.5 * SEEN_USD, SEEN),
     "a fifth more of both": lambda: billed(1.3 * SEEN_USD, round(1.3 * SEEN)),
     "forty dollars past the gateway": lambda: billed(40.0, 9_000_000),
@@ -71,6 +74,7 @@ QUIET: dict[str, Example] = {
     "what one hour is billed too much, the next is too little": lambda: by_the_hour(
         20_000, *[35_000, 5_000] * 4
     ),
+    "a long request is billed where it ended": lambda: by_the_hour(200_000, 80_000, 320_000),
     "a bill of cents": lambda: billed(0.02, 9_000),
     "dearer by a fifth, for the tokens that the gateway saw": lambda: billed(1.2 * SEEN_USD, SEEN),
     "a bill without costs, for the tokens that the gateway saw": lambda: billed(None, SEEN),

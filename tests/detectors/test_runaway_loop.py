@@ -1,5 +1,8 @@
 """Examples of `runaway_loop`: what it fires on, and near misses."""
 
+import random
+from collections.abc import Sequence
+
 import pytest
 
 from pipeline.message import Message
@@ -21,8 +24,15 @@ def by_turns(lengths: tuple[int, ...]) -> list[UsageEvent]:
     ]
 
 
-def working(per_minute: int, lengths: tuple[int, ...]) -> list[Message]:
-    """A key that is worked with at twelve a minute, now and then; then something by a clock."""
+def working(per_minute: int, lengths: Sequence[int], in_a_row: int | None = None) -> list[Message]:
+    """A key that is worked with at twelve a minute, now and then; then something by a clock.
+
+    Args:
+        per_minute: what the clock makes.
+        lengths: of its prompts, by turns …
+        in_a_row: … of so many requests, or of a minute.
+    """
+    in_a_row = in_a_row or per_minute
     honest = [
         event(workday(day, hour) + n * 5 + n % 7, cost_usd=0.02, input_tokens=300 + 37 * (n % 50))
         for day in range(HONEST_DAYS)
@@ -33,15 +43,35 @@ def working(per_minute: int, lengths: tuple[int, ...]) -> list[Message]:
         event(
             workday(HONEST_DAYS, 9) + n * 60 / per_minute,
             cost_usd=0.02,
-            input_tokens=lengths[n // per_minute % len(lengths)],
+            input_tokens=lengths[n // in_a_row % len(lengths)],
         )
         for n in range(40 * per_minute)
     ]
     return messages([*honest, *loop], 60)
 
 
+def sessions() -> list[UsageEvent]:
+    """Two quarters of an hour a day of fifty requests each, in gusts."""
+    return [
+        event(workday(day, hour) + n // 10 * 180 + n % 10, cost_usd=0.02, input_tokens=300 + 37 * n)
+        for day in range(HONEST_DAYS)
+        for hour in (9, 15)
+        for n in range(50)
+    ]
+
+
+def steadily(at: float, per_minute: int, minutes: int) -> list[UsageEvent]:
+    """One prompt, again and again."""
+    return [event(at + n * 60 / per_minute, cost_usd=0.02) for n in range(per_minute * minutes)]
+
+
+_RANDOM = random.Random(1)  # noqa: S311 - no secret
+VARIED = [round(900 * _RANDOM.lognormvariate(0.0, 0.3)) for _ in range(800)]
 FIRES: dict[str, Example] = {
     "one prompt by a clock, at the pace of people": lambda: working(13, (900,)),
+    "one prompt by a clock all through an hour, slower than people": lambda: messages(
+        [*sessions(), *steadily(workday(HONEST_DAYS, 2), 4, 90)], 60
+    ),
     "one prompt by way of several addresses": lambda: honest(by_turns((900,))),
     "thirty a minute, like a clock": lambda: honest(burst(NOW, 600, seconds=1200, cost_usd=0.02)),
     "a model without a price": lambda: honest(
@@ -49,6 +79,19 @@ FIRES: dict[str, Example] = {
     ),
 }
 QUIET: dict[str, Example] = {
+    "as many prompts as requests by a clock, though every minute's mean is alike": lambda: working(
+        20, VARIED, in_a_row=1
+    ),
+    "the same for a quarter of an hour": lambda: messages(
+        [*sessions(), *steadily(workday(HONEST_DAYS, 2), 4, 16)], 60
+    ),
+    "the same where that many an hour are usual": lambda: messages(
+        [
+            *(each for day in range(9) for each in steadily(workday(day, 2), 4, 60)),
+            *steadily(workday(9, 2), 4, 90),
+        ],
+        60,
+    ),
     "one prompt by a clock, at a pace that is nothing": lambda: working(6, (900,)),
     "many prompts by a clock, at the pace of people": lambda: working(13, (300, 900, 2000)),
     "many prompts by way of several addresses": lambda: honest(by_turns((300, 900, 2000))),
