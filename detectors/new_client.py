@@ -1,6 +1,7 @@
 """Use with a client (SDK, tool, user agent) that the key has never been used with."""
 
 import re
+from typing import NamedTuple
 
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
@@ -15,14 +16,17 @@ _MAJORITY = 0.5
 _POPULAR = re.compile(r"openai|anthropic|langchain|litellm|llama|vercel|ai-sdk|genai|mistral")
 _POPULAR_SHARE = 0.6
 """Everybody's libraries: what a new colleague brings along as well as a thief."""
+_OF_RELEASE = 0.35
+"""Share of the surprise at another version of the key's own client, from a stranger: whoever moves
+or travels brings the same machine along."""
 
 
 class NewClient(Detector):
-    """Surprise at the family of a user agent, mostly where a new source brings it."""
+    """Surprise at a user agent: at its family, or at its version where a new source brings it."""
 
     name = "new_client"
     question = "Does the key's owner use such a client?"
-    catches = "A thief with tools of their own: curl, another SDK, a chat front end."
+    catches = "A thief with tools of their own: curl, another SDK or version, a chat front end."
     misses = "A thief who copies the owner's user agent."
     advice = "Look at the client's name: does anybody in the team use it?"
     triggers = Trigger.NOVEL | Trigger.WATCHED
@@ -33,32 +37,63 @@ class NewClient(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         if not key.history.clients.hours:
             return None
-        strangers = [each for each in key.newcomers if _is_stranger(each)]
-        if strangers:
-            worst = max(strangers, key=lambda each: each.unknown_clients)
-            client = _unknown(key, worst.clients)
-            share, since = _FROM_NEWCOMER, worst.first
-        else:
-            client = _unknown(key, [what.client for what, _ in key.kinds_15m])
-            share = _FROM_OWN if key.history.prefixes.values else _FROM_UNKNOWN
-            since = key.now - 900.0
-        if not client:
+        found = _family(key) or _release(key)
+        if found is None or found.nats * key.confidence < 0.5:
             return None
-        if _POPULAR.search(client):
-            share *= _POPULAR_SHARE
-        score = key.history.client_surprise(client) * share * key.confidence
-        if score < 0.5:
-            return None
-        usual = sorted(key.history.clients.values)
         return Finding(
-            score=score,
-            since=since,
+            score=found.nats * key.confidence,
+            since=found.since,
             summary=(
-                f"Client {client} in the last {span(key.now - since)}, never seen in "
-                f"{key.history.clients.hours:.0f} active hours; usual: {', '.join(usual[:3])}."
+                f"Client {found.client} in the last {span(key.now - found.since)}, never seen in "
+                f"{key.history.clients.hours:.0f} active hours; usual: "
+                f"{', '.join(found.usual[:3])}."
             ),
-            evidence={"client": client, "usual_clients": usual[:8], "new_source": bool(strangers)},
+            evidence={
+                "client": found.client,
+                "usual_clients": found.usual[:8],
+                "new_source": found.by_stranger,
+            },
         )
+
+
+class _Found(NamedTuple):
+    """A client that is new, and those that are not."""
+
+    nats: float
+    client: str
+    since: float
+    usual: list[str]
+    by_stranger: bool
+
+
+def _family(key: KeyView) -> _Found | None:
+    strangers = [each for each in key.newcomers if _is_stranger(each)]
+    if strangers:
+        worst = max(strangers, key=lambda each: each.unknown_clients)
+        client = _unknown(key, worst.clients)
+        share, since = _FROM_NEWCOMER, worst.first
+    else:
+        client = _unknown(key, [what.client for what, _ in key.kinds_15m])
+        share = _FROM_OWN if key.history.prefixes.values else _FROM_UNKNOWN
+        since = key.now - 900.0
+    if not client:
+        return None
+    if _POPULAR.search(client):
+        share *= _POPULAR_SHARE
+    nats = key.history.client_surprise(client) * share
+    return _Found(nats, client, since, sorted(key.history.clients.values), bool(strangers))
+
+
+def _release(key: KeyView) -> _Found | None:
+    strangers = [each for each in key.newcomers if each.is_strange and each.has_other_releases]
+    if not strangers:
+        return None
+    history = key.history
+    new = [(history.release_surprise(what), what.release_name) for what, _ in key.kinds_15m]
+    nats, client = max(new, default=(0.0, ""))
+    since = min(each.first for each in strangers)
+    nats *= _OF_RELEASE * (1.0 - key.replaced)
+    return _Found(nats, client, since, sorted(history.releases.values), by_stranger=True)
 
 
 def _is_stranger(newcomer: Newcomer) -> bool:

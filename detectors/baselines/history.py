@@ -18,7 +18,7 @@ from detectors.baselines.newcomers import (
 from detectors.baselines.slices import REFUSED, Place, Slice
 from detectors.baselines.totals import Window
 from detectors.baselines.unrest import Unrest
-from detectors.baselines.volume import Volume, month_of
+from detectors.baselines.volume import Volume
 from detectors.baselines.windows import HourWindow
 from schemas.key_record import KeyRecord
 
@@ -28,7 +28,9 @@ OLD_DAYS = 2.5
 OLD_DAYS_HOURS = 3.0
 """A key that works an hour a day is no longer young after some days."""
 _PRIOR = {"country": 0.15, "network": 0.4, "prefix": 0.8, "client": 0.3, "model": 0.6, "kind": 0.15}
-"""Novelties that a key of an average fleet brings in its first active hours, by facet."""
+"""Novelties that a key of an average fleet brings in its first active hours, by facet …"""
+_PRIOR_RELEASE = 0.6
+"""… and versions of its clients."""
 _NETWORK_KNOWN = 2.5
 """Nats taken off when only the prefix is new: an intruder seldom shares the victim's network …"""
 _CLOUD_KNOWN = 1.0
@@ -87,6 +89,8 @@ class History(Struct, array_like=True, gc=False):
     """What its own days showed against its habits …"""
     visits: Unrest = field(default_factory=Unrest)
     """… and of strangers."""
+    releases: FacetTable = field(default_factory=FacetTable)
+    """Clients with their versions."""
 
     @property
     def learning(self) -> bool:
@@ -123,14 +127,6 @@ class History(Struct, array_like=True, gc=False):
         most = STRANGE_NATS if place.kind == "private" else SURPRISE_MAX
         return level, label, min(most, max(0.0, nats) + extra)
 
-    def enter_month(self, hour: int, nanos: int) -> None:
-        """Add a closed hour to the spend of its month; hours of past months are past."""
-        month = month_of(hour)
-        if month > self.month:
-            self.month, self.month_nanos = month, 0
-        if month == self.month:
-            self.month_nanos += nanos
-
     def is_novel(self, what: Slice, place: Place | None) -> bool:
         """Whether anything about a kind of request is worth a look."""
         return (
@@ -144,6 +140,13 @@ class History(Struct, array_like=True, gc=False):
     def client_surprise(self, client: str) -> float:
         """Nats of surprise at a client family."""
         return self.clients.surprise(client, _PRIOR["client"]) if client else 0.0
+
+    def release_surprise(self, what: Slice) -> float:
+        """Nats of surprise at a version of a client that the key is known to use."""
+        known = self.releases.hours >= YOUNG_HOURS and self.clients.knows(what.client)
+        if not what.release or not known:
+            return 0.0
+        return self.releases.surprise(what.release_name, _PRIOR_RELEASE)
 
     def is_usual_model(self, model: str) -> bool:
         """Whether a model was used in some hours already."""
@@ -191,6 +194,8 @@ class History(Struct, array_like=True, gc=False):
             newcomer.unknown_clients += requests
         if what.model and self.models.values and not self.models.knows(what.model):
             newcomer.unknown_models += requests
+        if self.release_surprise(what):
+            newcomer.unknown_releases += requests
 
     def learn(
         self,
@@ -226,6 +231,7 @@ class History(Struct, array_like=True, gc=False):
         if honest:
             self.clients.learn({what.client for what in honest if what.client}, hour)
             self.models.learn({what.model for what in honest if what.model}, hour)
+            self.releases.learn({what.release_name for what in honest if what.release}, hour)
         if any(what.exposed for what, _ in seen):
             self.exposed_hours += 1.0
 
@@ -277,12 +283,6 @@ class History(Struct, array_like=True, gc=False):
             if not newcomer.learn(hour):
                 strange.add(place.digest)
         return strange
-
-    def forget_newcomers(self, hour: int) -> None:
-        """Drop newcomers that have been silent for two weeks."""
-        limit = (hour - 14 * 24) * 3600.0
-        for label in [name for name, each in self.newcomers.items() if each.last < limit]:
-            del self.newcomers[label]
 
     def accept_newcomers(self, hour: int) -> None:
         """A person said that they are welcome."""

@@ -59,6 +59,8 @@ class Newcomer(Struct, array_like=True, gc=False):
     """A person said that it is a leak."""
     forbidden: bool = False
     """It is in a country that the owner of the key does not allow."""
+    unknown_releases: int = 0
+    """Requests from versions of the key's clients that it is not known to use."""
 
     @property
     def is_strange(self) -> bool:
@@ -68,7 +70,13 @@ class Newcomer(Struct, array_like=True, gc=False):
     @property
     def has_usual_tools(self) -> bool:
         """Whether it uses nothing but clients and models that the key is known to use."""
-        return not self.unknown_clients and not self.unknown_models
+        known = not self.unknown_clients and not self.unknown_models
+        return known and not self.has_other_releases
+
+    @property
+    def has_other_releases(self) -> bool:
+        """Whether its clients are mostly of other versions than the key's: another machine."""
+        return 2 * self.unknown_releases > self.totals.requests
 
     def observe(self, what: Slice, totals: Totals, minute: int, prefix: str) -> None:
         """Add some of its requests, made within one minute."""
@@ -140,6 +148,13 @@ def evict(newcomers: dict[str, Newcomer]) -> None:
     if len(newcomers) >= NEWCOMERS_MAX:
         least = min(newcomers, key=lambda name: _weight(newcomers[name]))
         del newcomers[least]
+
+
+def forget(newcomers: dict[str, Newcomer], hour: int) -> None:
+    """Drop those that have been silent for two weeks."""
+    limit = (hour - 14 * 24) * 3600.0
+    for label in [name for name, each in newcomers.items() if each.last < limit]:
+        del newcomers[label]
 
 
 def _weight(newcomer: Newcomer) -> tuple[bool, int, float]:

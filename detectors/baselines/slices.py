@@ -25,7 +25,9 @@ _BROWSERS = re.compile(
     r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Dalvik|Dart/|ReactNative|Expo",
     re.IGNORECASE,
 )
-_PRODUCT = re.compile(r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?")
+_PRODUCT = re.compile(
+    r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?(?:[ /]v?(\d[\w.+\-]{0,15}))?"
+)
 OVERFLOW: Final = "\t\t\t\t\t"
 """The slice of what was over the limit of slices in a minute."""
 
@@ -58,12 +60,19 @@ class Slice(Struct, frozen=True, gc=False):
     outcome: Outcome
     exposed: bool
     """From a browser or a mobile app: an Origin, or such a user agent."""
+    release: str = ""
+    """Version of the client; none of a browser, whose changes by itself."""
 
     @property
     def token(self) -> str:
         """A text that identifies the slice and gives it back (`slice_of`)."""
         fields = (self.ip, self.client, self.model, self.operation, self.outcome)
-        return "\t".join((*fields, "x" if self.exposed else ""))
+        return "\t".join((*fields, "x" if self.exposed else "", self.release))
+
+    @property
+    def release_name(self) -> str:
+        """The client with its version."""
+        return f"{self.client} {self.release}"
 
 
 def outcome_of(status: int, *, revoked: bool = False) -> Outcome:
@@ -76,16 +85,17 @@ def outcome_of(status: int, *, revoked: bool = False) -> Outcome:
 
 
 @lru_cache(maxsize=4096)
-def client_of(user_agent: str | None) -> str:
-    """Family of a user agent: its first product without the version."""
+def client_of(user_agent: str | None) -> tuple[str, str]:
+    """Family of a user agent, which is its first product, and that product's version."""
     if not user_agent:
-        return ""
+        return "", ""
     if _BROWSERS.search(user_agent[:512]):
-        return "browser"
+        return "browser", ""
     match = _PRODUCT.match(user_agent)
     if match is None:
-        return "other"
-    return "/".join(part for part in match.groups() if part).lower()
+        return "other", ""
+    product, language, release = match.groups()
+    return "/".join(filter(None, (product, language))).lower(), release or ""
 
 
 def slice_from(
@@ -99,7 +109,7 @@ def slice_from(
     revoked: bool = False,
 ) -> Slice:
     """The slice of a request."""
-    client = client_of(user_agent)
+    client, release = client_of(user_agent)
     return Slice(
         ip=ip,
         client=client,
@@ -107,14 +117,15 @@ def slice_from(
         operation=_clean(operation),
         outcome=outcome_of(status, revoked=revoked),
         exposed=has_origin or client == "browser",
+        release=release,
     )
 
 
 @lru_cache(maxsize=65536)
 def slice_of(token: str) -> Slice:
     """The slice that a token stands for."""
-    ip, client, model, operation, outcome, exposed = token.split("\t")
-    return Slice(ip, client, model, operation, outcome or "ok", exposed == "x")  # type: ignore[arg-type] # written by `token` alone
+    ip, client, model, operation, outcome, exposed, *release = token.split("\t")
+    return Slice(ip, client, model, operation, outcome or "ok", exposed == "x", *release)  # type: ignore[arg-type] # written by `token` alone
 
 
 def _clean(text: str | None) -> str:

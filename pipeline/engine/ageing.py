@@ -2,7 +2,10 @@
 
 from typing import Final
 
+from detectors.baselines.history import History
+from detectors.baselines.newcomers import forget
 from detectors.baselines.slices import slice_of
+from detectors.baselines.volume import month_of
 from detectors.baselines.windows import HourWindow, MinuteWindow
 from pipeline.engine.counting import MINUTES_KEPT
 from pipeline.engine.state import IDS_MINUTES, KeyState
@@ -144,7 +147,7 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
 
 
 def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None:
-    state.history.enter_month(hour, window.nanos)
+    _enter_month(state.history, hour, window.nanos)
     if state.history.books.bills or (state.record and state.record.provider_key_id):
         state.history.books.enter(hour, window)
     if not window.clean:
@@ -152,7 +155,16 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
     seen = [(slice_of(token), kinds.place(token)) for token in window.tokens]
     zone = state.record.timezone if state.record else None
     state.history.learn(hour, zone, seen, window)
-    state.history.forget_newcomers(hour)
+    forget(state.history.newcomers, hour)
+
+
+def _enter_month(history: History, hour: int, nanos: int) -> None:
+    """Add a closed hour to the spend of its month; hours of past months are past."""
+    month = month_of(hour)
+    if month > history.month:
+        history.month, history.month_nanos = month, 0
+    if month == history.month:
+        history.month_nanos += nanos
 
 
 def _set_usual(state: KeyState, hour: int) -> None:

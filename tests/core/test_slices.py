@@ -1,0 +1,29 @@
+"""What a user agent is taken for."""
+
+import pytest
+
+from detectors.baselines.slices import slice_from, slice_of
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "client", "release"),
+    [
+        ("OpenAI/Python 1.61.1", "openai/python", "1.61.1"),
+        ("langchain-openai/0.2.14 OpenAI/Python 1.54.3", "langchain-openai", "0.2.14"),
+        ("curl/8.5.0", "curl", "8.5.0"),
+        ("claude-cli/1.0.44 (external, cli)", "claude-cli", "1.0.44"),
+        ("Go-http-client/2.0", "go-http-client", "2.0"),
+        ("OpenAI/Python", "openai/python", ""),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari", "browser", ""),
+        ("(?)", "other", ""),
+        (None, "", ""),
+    ],
+)
+def test_the_client_and_its_version(user_agent: str | None, client: str, release: str) -> None:
+    what = slice_from("84.112.20.5", user_agent, "gpt-4o", "chat", 200, has_origin=False)
+    assert (what.client, what.release) == (client, release)
+    assert slice_of(what.token) == what
+
+
+def test_a_slice_of_a_state_that_an_earlier_version_stored() -> None:
+    assert slice_of("84.112.20.5\tcurl\tgpt-4o\tchat\tok\t").release == ""
