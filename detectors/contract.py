@@ -155,8 +155,13 @@ class KeyView:
         return self.windows.recent(self.minute, 15)
 
     @cached_property
-    def kinds_15m(self) -> list[tuple[Slice, Totals]]:
-        """The last fifteen minutes by kind of request."""
+    def kinds_15m(self) -> list[Slice]:
+        """The kinds of request in the last fifteen minutes."""
+        return [slice_of(token) for token in self.windows.recent_tokens(self.minute, 15)]
+
+    @cached_property
+    def sums_15m(self) -> list[tuple[Slice, Totals]]:
+        """The last fifteen minutes by kind of request, in the same order."""
         recent = self.windows.recent_slices(self.minute, 15)
         return [(slice_of(token), totals) for token, totals in recent.items()]
 
@@ -198,11 +203,12 @@ class KeyView:
         history = self.history
         if self.is_waking:
             return 0.0
-        volume, replaced = history.volume, 0.0
+        volume, regularity, replaced = history.volume, self.regularity, 0.0
         # Whoever comes and goes is silent often, and whoever moved does as much as before.
-        if history.own_last:
-            silence = self.regularity * volume.silence(history.own_last, self.now, self.zone)
-            replaced = min(1.0, silence / _SILENCE_NATS)
+        if history.own_last and regularity:
+            enough = _SILENCE_NATS / regularity
+            silence = volume.silence(history.own_last, self.now, self.zone, enough)
+            replaced = min(1.0, regularity * silence / _SILENCE_NATS)
         moved = max(volume.records.requests_5m, _MOVED_MIN) / max(1, self.foreign_5m.requests)
         first = int(min(each.first for each in newcomers) // 60)
         minutes = min(30, self.minute - first + 1)
@@ -218,7 +224,7 @@ class KeyView:
         """Share of the money of 15 minutes that went into models new to the key."""
         new = sum(
             totals.nanos
-            for what, totals in self.kinds_15m
+            for what, totals in self.sums_15m
             if what.model and not self.history.is_usual_model(what.model)
         )
         return new / max(1, self.last_15m.nanos)
@@ -231,7 +237,7 @@ class KeyView:
         if 2 * self.foreign_5m.requests > self.last_5m.requests:
             return False  # what strangers use is nobody's upgrade
         new = old = 0
-        for what, totals in self.kinds_15m:
+        for what, totals in self.sums_15m:
             if what.model and self.history.is_usual_model(what.model):
                 old += totals.requests
             elif what.model:

@@ -75,7 +75,7 @@ class _Storm(NamedTuple):
 def _of_key(key: KeyView) -> _Storm:
     if key.last_15m.errors < _REQUESTS_MIN:  # whoever is to blame
         return _Storm(0, 0, _SECONDS)
-    refused = sum(totals.requests for what, totals in key.kinds_15m if what.outcome in BLAMED)
+    refused = sum(totals.requests for what, totals in key.sums_15m if what.outcome in BLAMED)
     return _Storm(refused, key.last_15m.requests, _SECONDS)
 
 

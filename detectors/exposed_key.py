@@ -36,7 +36,7 @@ class ExposedKey(Detector):
         addresses = {what.ip for what in kinds if what.exposed}
         if not addresses:
             return None
-        recent = [(what, totals) for what, totals in key.kinds_15m if what.exposed]
+        recent = [(what, totals) for what, totals in key.sums_15m if what.exposed]
         requests = sum(totals.requests for _, totals in recent)
         addresses.update(what.ip for what, _ in recent)
         if not requests:

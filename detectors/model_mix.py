@@ -112,9 +112,10 @@ def _by_strangers(key: KeyView) -> _Tried:
 def _unusual(key: KeyView) -> dict[str, Totals]:
     """What was done with models that the key does not usually use, by model."""
     models: dict[str, Totals] = {}
-    for what, totals in key.kinds_15m:
-        name = what.model
-        if not name or what.outcome in REFUSED or key.history.is_usual_model(name):
-            continue
-        models.setdefault(name, Totals()).add(totals)
+    is_usual = key.history.is_usual_model
+    if all(is_usual(what.model) for what in key.kinds_15m if what.model):  # mostly
+        return models
+    for what, totals in key.sums_15m:
+        if what.model and what.outcome not in REFUSED and not is_usual(what.model):
+            models.setdefault(what.model, Totals()).add(totals)
     return models

@@ -73,7 +73,7 @@ def _family(key: KeyView) -> _Found | None:
         client = _unknown(key, worst.clients)
         share, since = _FROM_NEWCOMER, worst.first
     else:
-        client = _unknown(key, [what.client for what, _ in key.kinds_15m])
+        client = _unknown(key, [what.client for what in key.kinds_15m])
         share = _FROM_OWN if key.history.prefixes.values else _FROM_UNKNOWN
         since = key.now - 900.0
     if not client:
@@ -89,7 +89,7 @@ def _release(key: KeyView) -> _Found | None:
     if not strangers:
         return None
     history = key.history
-    new = [(history.release_surprise(what), what.release_name) for what, _ in key.kinds_15m]
+    new = [(history.release_surprise(what), what.release_name) for what in key.kinds_15m]
     nats, client = max(new, default=(0.0, ""))
     since = min(each.first for each in strangers)
     nats *= _OF_RELEASE * (1.0 - key.replaced)

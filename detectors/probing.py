@@ -1,6 +1,7 @@
 """Somebody finds out what the key can do, before using it."""
 
-from detectors.baselines.slices import REFUSED
+from detectors.baselines.history import History
+from detectors.baselines.slices import REFUSED, Slice
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
@@ -26,10 +27,12 @@ class Probing(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         if not key.history.hours:
             return None
+        if not any(_is_odd(what, key.history) for what in key.kinds_15m):
+            return None
         refused: set[str] = set()
         tried: set[str] = set()
         refusals = listings = 0
-        for what, totals in key.kinds_15m:
+        for what, totals in key.sums_15m:
             if what.operation in _LISTING:
                 listings += totals.requests
             if what.outcome in REFUSED:
@@ -58,3 +61,12 @@ class Probing(Detector):
                 "listings": listings,
             },
         )
+
+
+def _is_odd(what: Slice, history: History) -> bool:
+    """Whether such a request may be a part of looking around."""
+    return (
+        what.operation in _LISTING
+        or what.outcome in REFUSED
+        or (what.model != "" and not history.models.knows(what.model))
+    )

@@ -74,7 +74,9 @@ def _death(key: KeyView) -> tuple[str, float | None]:
 
 def _barred(key: KeyView) -> Finding | None:
     """What is said of a key that its gateway calls revoked, and the registry does not."""
-    tries = sum(totals.requests for what, totals in key.kinds_15m if what.outcome == "revoked")
+    if not key.last_15m.errors:  # mostly
+        return None
+    tries = sum(totals.requests for what, totals in key.sums_15m if what.outcome == "revoked")
     known = [each.hostile for each in key.newcomers]
     if not tries or (known and all(known)):  # that they are locked out is what was wanted
         return None
@@ -95,4 +97,4 @@ def _has_new_client(key: KeyView) -> bool:
     history = key.history
     if history.prefixes.values or not history.clients.values:
         return False
-    return any(what.client and not history.clients.knows(what.client) for what, _ in key.kinds_15m)
+    return any(what.client and not history.clients.knows(what.client) for what in key.kinds_15m)

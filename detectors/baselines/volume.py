@@ -146,13 +146,14 @@ class Volume(Struct, array_like=True, gc=False):
         values = [_get(self.active, place) for place in around]
         return max(values[0], 0.6 * max(values[1:]))
 
-    def silence(self, since: float, until: float, zone: str | None) -> float:
+    def silence(self, since: float, until: float, zone: str | None, enough: float) -> float:
         """Nats of surprise at no request at all in a time, by the share of days with some.
 
         Args:
             since: Unix seconds; at most `_SILENCE_HOURS_MAX` before `until` are looked at.
             until: Unix seconds.
             zone: the key's.
+            enough: nats at which it does not matter how many more there are.
         """
         last = int(until // 3600)
         first = max(int(since // 3600) + 1, last - _SILENCE_HOURS_MAX)
@@ -161,6 +162,8 @@ class Volume(Struct, array_like=True, gc=False):
         for hour in range(first, last + 1):
             part = until / 3600 - last if hour == last else 1.0
             nats -= part * math.log(1.0 - min(_ACTIVE_MAX, active[bin_of(hour, zone)]))
+            if nats >= enough:
+                break
         return nats
 
     def always_rests(self, hour: int, zone: str | None) -> bool:

@@ -70,6 +70,13 @@ class Windows(Struct, array_like=True, gc=False):
         """What newcomers did in the minutes that end with `minute`."""
         return add_up([window.foreign for window in self._last(minute, length)])
 
+    def recent_tokens(self, minute: int, length: int) -> list[str]:
+        """The slices of the minutes that end with `minute`, in the order in which they came."""
+        slices: dict[str, Totals] = {}
+        for window in self._last(minute, length):
+            slices.update(window.slices)
+        return list(slices)
+
     def recent_slices(self, minute: int, length: int) -> dict[str, Totals]:
         """The sums of the minutes that end with `minute`, by slice; nothing to be added to."""
         slices: dict[str, Totals] = {}
