@@ -30,11 +30,14 @@ class ErrorStorm(Detector):
     score_max = 3.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        known = key.history
-        usual = (known.failing * known.hours + 0.1) / (known.hours + 2.0)
-        storm = max(_of_key(key), _of_strangers(key), key=lambda each: each.share)
+        storms = [each for each in (_of_key(key), _of_strangers(key)) if each is not None]
+        if not storms:
+            return None
+        storm = max(storms, key=lambda each: each.share)
         if storm.share < _SHARE_MIN:
             return None
+        known = key.history
+        usual = (known.failing * known.hours + 0.1) / (known.hours + 2.0)
         score = 0.8 * math.log(storm.share / min(1.0, usual)) * key.confidence
         if score < 0.5:
             return None
@@ -67,23 +70,22 @@ class _Storm(NamedTuple):
 
     @property
     def share(self) -> float:
-        """Of the requests; none while they are few."""
-        least = _STRANGERS_MIN if self.strangers else _REQUESTS_MIN
-        return self.refused / self.requests if self.refused >= least else 0.0
+        """Of the requests."""
+        return self.refused / self.requests
 
 
-def _of_key(key: KeyView) -> _Storm:
+def _of_key(key: KeyView) -> _Storm | None:
     if key.last_15m.errors < _REQUESTS_MIN:  # whoever is to blame
-        return _Storm(0, 0, _SECONDS)
+        return None
     refused = sum(totals.requests for what, totals in key.sums_15m if what.outcome in BLAMED)
-    return _Storm(refused, key.last_15m.requests, _SECONDS)
+    return _Storm(refused, key.last_15m.requests, _SECONDS) if refused >= _REQUESTS_MIN else None
 
 
-def _of_strangers(key: KeyView) -> _Storm:
+def _of_strangers(key: KeyView) -> _Storm | None:
     strangers = [each for each in key.newcomers if each.is_strange]
-    return _Storm(
-        sum(each.failures for each in strangers),
-        sum(each.totals.requests for each in strangers),
-        max((key.now - each.first for each in strangers), default=0.0),
-        strangers=True,
-    )
+    refused = sum([each.failures for each in strangers])
+    if refused < _STRANGERS_MIN:
+        return None
+    requests = sum(each.totals.requests for each in strangers)
+    seconds = key.now - min(each.first for each in strangers)
+    return _Storm(refused, requests, seconds, strangers=True)
