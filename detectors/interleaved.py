@@ -3,7 +3,7 @@
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, span
 
-_EXEMPT = ("hosting", "cdn", "vpn", "tor", "private")
+_EXEMPT = ("hosting", "cdn", "vpn", "tor", "proxy", "private")
 _BOTH_MIN = 2
 _ALONE_NATS = 2.5
 _AMONG_OTHERS_NATS = 1.0

@@ -22,6 +22,7 @@ _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re
 """Where services move to. Thieves rent from cheaper hosts."""
 _SAME_TOOLS_MAX = 6.0
 """A place alone, without anything else that is strange, wakes nobody."""
+_KINDS = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor", "proxy": "company proxy"}
 _SPENT_FREE_NANOS = 2_000_000_000
 _SPENT_NATS = 0.6
 _SPENT_NATS_MAX = 2.5
@@ -94,7 +95,7 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:
     place = ", ".join(filter(None, (newcomer.country, network(newcomer.network))))
-    kind = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor"}.get(newcomer.kind, "")
+    kind = _KINDS.get(newcomer.kind, "")
     what = f" ({kind})" if kind not in {"", newcomer.network} else ""
     usual = sorted(key.history.countries.values)
     usual = usual or [network(each) for each in sorted(key.history.networks.values)]

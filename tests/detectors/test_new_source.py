@@ -52,9 +52,10 @@ def test_tor_is_no_place_to_move_to_even_with_the_owners_tools() -> None:
     assert tor >= max(each.score for each in beside)
 
 
-def test_an_address_from_within_is_hardly_strange() -> None:
-    """A proxy that was put before the gateway shows such; a thief comes from outside."""
-    found = findings("new_source", lambda: honest(burst(NOW, 40, client_ip="10.20.3.4")))
+@pytest.mark.parametrize("client_ip", ["10.20.3.4", "165.225.72.9"])
+def test_an_address_from_within_is_hardly_strange(client_ip: str) -> None:
+    """A proxy before the gateway, or of the whole company, shows such; a thief is outside."""
+    found = findings("new_source", lambda: honest(burst(NOW, 40, client_ip=client_ip)))
     assert max((each.score for each in found), default=0.0) <= STRANGE_NATS
 
 
@@ -63,7 +64,7 @@ def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
     listed = Source("52.95.110.1", "52.95.110.0/24", "US", None, "Amazon AWS", "hosting", 1)
     unlisted = Source("20.30.4.5", "20.30.4.0/24", "US", None, None, None, 2)
     abroad = Source("200.160.2.3", "200.160.2.0/24", "BR", None, None, None, 3)
-    what = slice_from("", "curl/8", "gpt-4o", "chat", 200, has_origin=False)
+    what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
     for hour in range(30):
         history.learn(HOUR_0 + hour, None, [(what, listed)], HourWindow(requests=9))
     assert history.surprise(unlisted)[0] == "network"

@@ -72,6 +72,8 @@ def test_garbage_is_no_source(garbage: str) -> None:
         ("104.16.0.1", "cdn", None),
         ("66.249.66.1", "hosting", "US"),
         ("185.220.101.1", "tor", "DE"),
+        ("165.225.72.9", "proxy", None),
+        ("163.116.130.4", "proxy", None),
         ("9.9.9.9", None, "US"),
     ],
 )
