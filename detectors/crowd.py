@@ -22,7 +22,7 @@ class Crowd(Detector):
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.3, "leaked": 0.6, "exposed": 0.8}
     about = "strangers"
-    score_max = 6.0
+    score_max = 8.0
 
     def judge(self, key: KeyView) -> Finding | None:
         if len(key.newcomers) < _NEWCOMERS_MIN:
