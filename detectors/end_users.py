@@ -3,14 +3,16 @@
 import math
 
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import times
+from detectors.words import counted, span, times
 
 _HOURS_MIN = 8
 """Hours with end users that must be known: a gateway that has begun to name them is no news."""
 _GROWTH_MIN = 3.0
 _USERS_MIN = 6
-_NEVER_NAMED = 2.0
-"""What a key whose own sources never name end users is taken to have, if strangers name some."""
+_FIRST_NAMES_MIN = 5
+"""Requests by strangers that name end users, where the key's own sources never name any."""
+_FIRST_NATS = 0.4
+_FIRST_USERS_NATS = 0.9
 _SAME_SOURCES = 0.4
 """Factor where only the key's own sources serve them: a launch brings users too."""
 
@@ -31,29 +33,26 @@ class EndUsers(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         users, level = key.this_hour.distinct_users, key.history.end_users
-        if users < _USERS_MIN or key.history.learning:
+        if not users or key.history.learning:
             return None
-        named = level.spread.n >= _HOURS_MIN
-        if not named and (level.spread.n or not _only_strangers(key)):
+        if not level.spread.n:
+            return _first_names(key, users)
+        if level.spread.n < _HOURS_MIN or users < _USERS_MIN:
             return None
-        record = level.record if named else _NEVER_NAMED
+        record = level.record
         growth = users / record
         if growth < _GROWTH_MIN:
             return None
         foreign = key.foreign_5m.requests > 0
         score = 1.8 * math.log(growth) * (1.0 if foreign else _SAME_SOURCES)
-        most = f"{times(users, record)} the most in an hour so far ({record:.0f})"
-        if not named:
-            score *= 1.0 - key.replaced
-            most = "where none was ever named before"
         if score < 0.5:
             return None
         return Finding(
             score=score,
             since=max(key.history.first_seen, key.hour * 3600.0),
             summary=(
-                f"{users} end users in this hour, {most}, {'some' if foreign else 'none'} of them "
-                "through new sources."
+                f"{users} end users in this hour, {times(users, record)} the most in an hour so "
+                f"far ({record:.0f}), {'some' if foreign else 'none'} of them through new sources."
             ),
             evidence={
                 "end_users_1h": users,
@@ -64,7 +63,22 @@ class EndUsers(Detector):
         )
 
 
-def _only_strangers(key: KeyView) -> bool:
-    """Whether end users were first named when strangers came: the key's own sources name none."""
-    hour = key.this_hour
-    return 2 * hour.foreign.requests > hour.requests
+def _first_names(key: KeyView, users: int) -> Finding | None:
+    """What is said when strangers name end users, and the key's own sources never did."""
+    requests = sum(each.first_names for each in key.newcomers)
+    if requests < _FIRST_NAMES_MIN:
+        return None
+    hours, since = key.history.hours, min(each.first for each in key.newcomers)
+    nats = _FIRST_NATS * math.log1p(hours) + _FIRST_USERS_NATS * math.log(max(1.0, users / 2))
+    score = nats * (1.0 - key.replaced) * key.confidence
+    if score < 0.5:
+        return None
+    return Finding(
+        score=score,
+        since=since,
+        summary=(
+            f"{counted(requests, 'request')} by new sources in {span(key.now - since)} name end "
+            f"users, {users} in this hour, where none was named in {hours:.0f} active hours."
+        ),
+        evidence={"end_users_1h": users, "requests": requests, "new_sources": True},
+    )

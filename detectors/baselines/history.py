@@ -12,6 +12,7 @@ from detectors.baselines.newcomers import (
     Newcomer,
     country_of,
     evict,
+    find,
     network_of,
     newcomer_from,
 )
@@ -123,8 +124,9 @@ class History(Struct, array_like=True, gc=False):
             level, label = "prefix", prefix
             known = _CLOUD_KNOWN if place.kind == "hosting" else _NETWORK_KNOWN
             nats = self.prefixes.surprise(prefix, _PRIOR["prefix"]) - known
-        # Strangers come from outside; addresses from within appear when a proxy is put in between.
-        most = STRANGE_NATS if place.kind == "private" else SURPRISE_MAX
+        # Strangers come from outside; addresses from within appear when a proxy is put in between,
+        # and those of a company's web gateway when its people are sent through it.
+        most = STRANGE_NATS if place.kind in {"private", "proxy"} else SURPRISE_MAX
         return level, label, min(most, max(0.0, nats) + extra)
 
     def is_novel(self, what: Slice, place: Place | None) -> bool:
@@ -157,21 +159,11 @@ class History(Struct, array_like=True, gc=False):
         """Nats of surprise at a model."""
         return self.models.surprise_of_new(_PRIOR["model"]) if model else 0.0
 
-    def newcomer_at(self, place: Place) -> Newcomer | None:
-        """The newcomer that a source belongs to."""
-        if not self.newcomers:
-            return None
-        for label in (country_of(place), network_of(place), place.prefix):
-            newcomer = self.newcomers.get(label) if label else None
-            if newcomer is not None:
-                return newcomer
-        return None
-
     def welcome(
         self, place: Place, minute: int, record: KeyRecord | None = None
     ) -> Newcomer | None:
         """The newcomer that a source is or becomes; None when it is the key's own."""
-        known = self.newcomer_at(place)
+        known = find(self.newcomers, place)
         if known is not None:
             return known
         if place.prefix in self.prefixes.values:
@@ -196,6 +188,8 @@ class History(Struct, array_like=True, gc=False):
             newcomer.unknown_models += requests
         if self.release_surprise(what):
             newcomer.unknown_releases += requests
+        if what.named and not self.end_users.spread.n:
+            newcomer.first_names += requests
 
     def learn(
         self,
@@ -210,16 +204,16 @@ class History(Struct, array_like=True, gc=False):
         doubtful hour only the volume is learnt, and that slowly.
         """
         if not total.doubtful:
-            self._learn_kinds(hour, seen)
+            self._learn_kinds(hour, seen, total.distinct_users)
         own, peak = (total, total.peak) if self.learning else total.own_part()
         self.volume.learn(hour, zone, own, peak, doubtful=total.doubtful)
         self._learn_shape(total)
-        if total.users:
-            self.end_users.learn(total.distinct_users)
         self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
         self.hours += 1.0
 
-    def _learn_kinds(self, hour: int, seen: Sequence[tuple[Slice, Place | None]]) -> None:
+    def _learn_kinds(
+        self, hour: int, seen: Sequence[tuple[Slice, Place | None]], users: int
+    ) -> None:
         # Many kinds of request come from few places.
         places = {place.digest: place for _, place in seen if place is not None}
         strange = self._learn_places(places.values(), hour)
@@ -234,6 +228,9 @@ class History(Struct, array_like=True, gc=False):
             self.releases.learn({what.release_name for what in honest if what.release}, hour)
         if any(what.exposed for what, _ in seen):
             self.exposed_hours += 1.0
+        # That strangers name end users is no habit of the key's.
+        if users and (self.end_users.spread.n or any(what.named for what in honest)):
+            self.end_users.learn(users)
 
     def _learn_shape(self, total: Window) -> None:
         if not total.requests:
@@ -277,7 +274,7 @@ class History(Struct, array_like=True, gc=False):
         """The digests of newcomers that are not the key's own yet, and have been here once more."""
         strange: set[int] = set()
         for place in places:
-            newcomer = self.newcomer_at(place)
+            newcomer = find(self.newcomers, place)
             if newcomer is None or (self.learning and not newcomer.forbidden):
                 continue
             if not newcomer.learn(hour):

@@ -61,6 +61,8 @@ class Newcomer(Struct, array_like=True, gc=False):
     """It is in a country that the owner of the key does not allow."""
     unknown_releases: int = 0
     """Requests from versions of the key's clients that it is not known to use."""
+    first_names: int = 0
+    """Requests that name an end user, of a key whose own sources never do."""
 
     @property
     def is_strange(self) -> bool:
@@ -121,6 +123,17 @@ def _around(prefix: str) -> str:
 def country_of(place: Place) -> str:
     """The country of a source; empty where addresses have fictional ones (hosting, CDN, VPN)."""
     return "" if place.kind else place.country or ""
+
+
+def find(newcomers: dict[str, Newcomer], place: Place) -> Newcomer | None:
+    """The newcomer that a source belongs to."""
+    if not newcomers:
+        return None
+    for label in (country_of(place), network_of(place), place.prefix):
+        newcomer = newcomers.get(label) if label else None
+        if newcomer is not None:
+            return newcomer
+    return None
 
 
 def newcomer_from(

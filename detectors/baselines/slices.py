@@ -60,14 +60,17 @@ class Slice(Struct, frozen=True, gc=False):
     outcome: Outcome
     exposed: bool
     """From a browser or a mobile app: an Origin, or such a user agent."""
+    named: bool = False
+    """An end user was named."""
     release: str = ""
     """Version of the client; none of a browser, whose changes by itself."""
 
     @property
     def token(self) -> str:
         """A text that identifies the slice and gives it back (`slice_of`)."""
+        flags = ("x" if self.exposed else "") + ("n" if self.named else "")
         fields = (self.ip, self.client, self.model, self.operation, self.outcome)
-        return "\t".join((*fields, "x" if self.exposed else "", self.release))
+        return "\t".join((*fields, flags, self.release))
 
     @property
     def release_name(self) -> str:
@@ -103,10 +106,10 @@ def slice_from(
     user_agent: str | None,
     model: str | None,
     operation: str | None,
-    status: int,
+    outcome: Outcome,
     *,
     has_origin: bool,
-    revoked: bool = False,
+    named: bool = False,
 ) -> Slice:
     """The slice of a request."""
     client, release = client_of(user_agent)
@@ -115,8 +118,9 @@ def slice_from(
         client=client,
         model=_clean(model),
         operation=_clean(operation),
-        outcome=outcome_of(status, revoked=revoked),
+        outcome=outcome,
         exposed=has_origin or client == "browser",
+        named=named,
         release=release,
     )
 
@@ -124,8 +128,9 @@ def slice_from(
 @lru_cache(maxsize=65536)
 def slice_of(token: str) -> Slice:
     """The slice that a token stands for."""
-    ip, client, model, operation, outcome, exposed, *release = token.split("\t")
-    return Slice(ip, client, model, operation, outcome or "ok", exposed == "x", *release)  # type: ignore[arg-type] # written by `token` alone
+    ip, client, model, operation, outcome, flags, *release = token.split("\t")
+    exposed, named = "x" in flags, "n" in flags
+    return Slice(ip, client, model, operation, outcome or "ok", exposed, named, *release)  # type: ignore[arg-type] # written by `token` alone
 
 
 def _clean(text: str | None) -> str:

@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from detectors.baselines.slices import slice_from, slice_of
+from detectors.baselines.slices import outcome_of, slice_from, slice_of
 from pipeline.enrich.sources import Locator, Source
 from schemas.usage_event import UsageEvent
 
 CACHE_MAX: Final = 131_072
 """Kinds remembered; beyond it everything is forgotten and looked up again."""
 
-_Seen = tuple[str | None, str | None, str | None, str | None, int, bool, bool, bool]
+_Seen = tuple[str | None, str | None, str | None, str | None, int, bool, bool, bool, bool]
 _REVOKED: Final = "revoked_key"
 """The `error_type` of a request that a gateway refused since its key is revoked."""
 
@@ -58,6 +58,7 @@ class Kinds:
             event.status,
             event.error_type == _REVOKED,
             event.origin is None,
+            event.end_user is None,
             nanos is not None,
         )
         kind = self._kinds.get(seen)
@@ -77,16 +78,26 @@ class Kinds:
         return place
 
     def _learn(self, seen: _Seen) -> Kind:
-        client_ip, user_agent, model, operation, status, revoked, without_origin, priced = seen
+        (
+            client_ip,
+            user_agent,
+            model,
+            operation,
+            status,
+            revoked,
+            without_origin,
+            nameless,
+            priced,
+        ) = seen
         source = None if client_ip is None else self._locator.locate(client_ip)
         what = slice_from(
             "" if source is None else source.ip,
             user_agent,
             model,
             operation,
-            status,
+            outcome_of(status, revoked=revoked),
             has_origin=not without_origin,
-            revoked=revoked,
+            named=not nameless,
         )
         if len(self._kinds) >= CACHE_MAX:
             self._kinds.clear()
@@ -100,6 +111,7 @@ class Kinds:
             status,
             revoked,
             without_origin,
+            nameless,
             priced,
         )
         kind = self._kinds[seen] = Kind(

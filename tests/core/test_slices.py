@@ -20,7 +20,7 @@ from detectors.baselines.slices import slice_from, slice_of
     ],
 )
 def test_the_client_and_its_version(user_agent: str | None, client: str, release: str) -> None:
-    what = slice_from("84.112.20.5", user_agent, "gpt-4o", "chat", 200, has_origin=False)
+    what = slice_from("84.112.20.5", user_agent, "gpt-4o", "chat", "ok", has_origin=False)
     assert (what.client, what.release) == (client, release)
     assert slice_of(what.token) == what
 
