@@ -28,8 +28,8 @@ _SAME_SLICE = 0.85
 _UNEVEN = 0.2
 """Prompts whose lengths vary by less than this, by the mean of each minute, are one prompt …"""
 _ALIKE_NATS = 4.0
-_UNLIKE_MAX = 4.0
-"""… and those of a batch that runs once more are not: that is for other detectors to say."""
+_UNLIKE_NATS = 0.7
+"""… and those of a batch that runs once more are not."""
 _YOUNG_PER_MINUTE = 20.0
 """What a key of no known hours may do; its own hours take that place."""
 _YOUNG_HOURS = 8.0
@@ -76,7 +76,7 @@ class RunawayLoop(Detector):
         if (largest.of_kind if alike else largest.of_slice) < _SAME_SLICE * total.requests:
             return None
         score = 2.2 * math.log(pace.ratio / least) + 2.0 * (1.5 - dispersion)
-        score = score + _ALIKE_NATS if alike else min(score, _UNLIKE_MAX)
+        score += _ALIKE_NATS if alike else _UNLIKE_NATS
         # A job that runs each night has a first night.
         score *= key.confidence * worth(total)
         return Finding(
