@@ -7,7 +7,7 @@ from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars, span
 
 _DAY_SECONDS = 86_400.0
-_OVER = 1.25
+_OVER = 1.5
 """A budget is well spent from here on …"""
 _BURN_FACTOR = 4.0
 """… and wakes somebody when the last hour went at so many times its pace, to so many budgets …"""

@@ -44,10 +44,10 @@ def test_only_real_money_beyond_a_budget_wakes_anybody() -> None:
     assert not page_worthy(lambda: honest(burst(NOW, 100, cost_usd=0.015), record=small))
 
 
-def test_a_quarter_beyond_a_budget_wakes_somebody_while_it_burns() -> None:
+def test_half_beyond_a_budget_wakes_somebody_while_it_burns() -> None:
     ten = KeyRecord(key_id=KEY, daily_budget_usd=10.0)
-    assert page_worthy(lambda: honest(burst(NOW, 133, cost_usd=0.1), record=ten))
-    assert not page_worthy(lambda: honest(burst(NOW, 122, cost_usd=0.1), record=ten))
+    assert page_worthy(lambda: honest(burst(NOW, 160, cost_usd=0.1), record=ten))
+    assert not page_worthy(lambda: honest(burst(NOW, 145, cost_usd=0.1), record=ten))
 
 
 def test_a_dollar_beyond_a_budget_is_a_ticket_and_little_more() -> None:
