@@ -58,7 +58,7 @@ class Kinds:
             event.status,
             event.error_type == _REVOKED,
             event.origin is None,
-            event.end_user is None,
+            not event.end_user,
             nanos is not None,
         )
         kind = self._kinds.get(seen)

@@ -46,6 +46,9 @@ QUIET: dict[str, Example] = {
     "a stranger's server that names somebody now and then": lambda: named(
         0, in_time(burst(NOW, 90, client_ip=ABROAD), users(4, client_ip=ABROAD))
     ),
+    "a stranger's server that leaves the name empty": lambda: named(
+        0, in_time(burst(NOW, 90, client_ip=ABROAD, end_user=""), users(2, client_ip=ABROAD))
+    ),
     "a stranger's server that names two, as the owner's does": lambda: named(
         2, [event(NOW + n * 10, client_ip=ABROAD, end_user=f"s-{n % 2}") for n in range(150)]
     ),
