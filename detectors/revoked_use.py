@@ -77,10 +77,10 @@ def _barred(key: KeyView) -> Finding | None:
     if not key.last_15m.errors:  # mostly
         return None
     tries = sum(totals.requests for what, totals in key.sums_15m if what.outcome == "revoked")
-    known = [each.hostile for each in key.newcomers]
-    if not tries or (known and all(known)):  # that they are locked out is what was wanted
+    hostile = [each.hostile for each in key.newcomers]
+    if not tries or (hostile and all(hostile)):  # that they are locked out is what was wanted
         return None
-    strangers = bool(known) or _has_new_client(key)
+    strangers = bool(hostile) or _has_new_client(key)
     return Finding(
         score=_BARRED_STRANGER_NATS if strangers else _BARRED_NATS,
         since=key.now,

@@ -79,12 +79,13 @@ class RunawayLoop(Detector):
         score += _ALIKE_NATS if alike else _UNLIKE_NATS
         # A job that runs each night has a first night.
         score *= key.confidence * worth(total)
+        same = "nearly all alike" if alike else "of one kind"
         return Finding(
             score=score,
             since=key.now - 60.0 * pace.minutes,
             summary=(
                 f"{pace.per_minute:.0f} requests in each of the last {pace.minutes} minutes "
-                f"({dollars(total.nanos)} in {_MINUTES}), nearly all alike and "
+                f"({dollars(total.nanos)} in {_MINUTES}), {same} and "
                 f"{times(pace.per_minute, pace.usual)} the usual rate: a loop, by its regularity."
             ),
             evidence={

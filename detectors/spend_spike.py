@@ -158,7 +158,7 @@ def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     usual = (key.expected[0] / 12, key.expected[1] / 12)
     by_requests = requests.evidence(_tried(now), usual[0], records.requests_5m, _FLOOR_REQUESTS)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
-    nats = _stranger(key, by_requests, by_money, now.requests)
+    nats = _stronger(key, by_requests, by_money, now.requests)
     return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
 
 
@@ -172,7 +172,7 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     if by_requests:
         many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    nats = _stranger(key, by_requests, by_money, now.requests)
+    nats = _stronger(key, by_requests, by_money, now.requests)
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
 
 
@@ -188,11 +188,12 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
     spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
     by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
     by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
-    nats = _stranger(key, by_requests, by_money, now.requests)
+    nats = _stronger(key, by_requests, by_money, now.requests)
     return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
 
 
-def _stranger(key: KeyView, by_requests: float, by_money: float, requests: int) -> float:
+def _stronger(key: KeyView, by_requests: float, by_money: float, requests: int) -> float:
+    """The nats of the two, money by what a request costs."""
     if by_money <= by_requests:
         return by_requests
     return max(by_requests, by_money * _by_price(key, requests))

@@ -63,7 +63,7 @@ class Slice(Struct, frozen=True, gc=False):
     named: bool = False
     """An end user was named."""
     release: str = ""
-    """Version of the client; none of a browser, whose changes by itself."""
+    """Version of the client; none of a browser, which is updated by itself."""
 
     @property
     def token(self) -> str:
