@@ -2,6 +2,7 @@
 
 import pytest
 
+from detectors.crowd import Crowd
 from schemas.usage_event import UsageEvent
 from tests.support.events import event, thief
 from tests.support.examples import NOW, Example, findings, honest
@@ -26,6 +27,16 @@ QUIET: dict[str, Example] = {
         [event(NOW + n * 30, client_ip=f"84.112.20.{n + 20}") for n in range(12)]
     ),
 }
+
+
+def most(addresses: tuple[str, ...]) -> float:
+    """What counts at most of what is said of such a crowd."""
+    found = findings("crowd", lambda: honest(crowd(addresses)))
+    return max(min(each.score, Crowd.score_max) for each in found)
+
+
+def test_a_crowd_counts_for_as_many_networks_as_it_comes_from() -> None:
+    assert most((*STRANGERS, "177.10.1.1", "49.36.1.1")) > most(STRANGERS) + 0.5
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

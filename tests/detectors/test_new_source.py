@@ -7,7 +7,7 @@ from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.slices import slice_from
 from detectors.baselines.windows import HourWindow
 from pipeline.enrich.sources import Source
-from tests.support.events import ABROAD, HOUR, burst, thief
+from tests.support.events import ABROAD, HOUR, OPENAI_CLIENT, burst, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 HOUR_0 = 500_000
@@ -57,6 +57,18 @@ def test_an_address_from_within_is_hardly_strange(client_ip: str) -> None:
     """A proxy before the gateway, or of the whole company, shows such; a thief is outside."""
     found = findings("new_source", lambda: honest(burst(NOW, 40, client_ip=client_ip)))
     assert max((each.score for each in found), default=0.0) <= STRANGE_NATS
+
+
+def beside_the_owner(user_agent: str) -> float:
+    """What is said at most of a stranger who works while the owner does."""
+    stranger = burst(NOW, 40, client_ip=ABROAD, user_agent=user_agent)
+    found = findings("new_source", lambda: honest(burst(NOW, 90), stranger))
+    return max(each.score for each in found)
+
+
+def test_another_version_of_the_owners_client_is_another_machine() -> None:
+    other = beside_the_owner("OpenAI/Python 1.61.1")
+    assert other > beside_the_owner(OPENAI_CLIENT) + 1.0
 
 
 def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:

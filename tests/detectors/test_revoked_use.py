@@ -4,9 +4,10 @@ from typing import Any, Final, Literal
 
 import pytest
 
+from detectors.revoked_use import RevokedUse
 from schemas.key_record import KeyRecord
 from tests.support.events import ABROAD, DAY, KEY, burst, run
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.examples import NOW, Example, findings, honest, listen
 
 
 def revoked(
@@ -74,3 +75,12 @@ def test_a_stranger_who_tries_a_dead_key_pages_and_its_owner_does_not() -> None:
     assert [each.severity for each in own] == ["ticket"]
     assert {each.cause for each in (*own, *stranger)} == {"revoked_use"}
     assert stranger[-1].severity == "page"
+
+
+def test_that_a_known_thief_is_locked_out_is_no_news() -> None:
+    log = honest(burst(NOW, 5, client_ip=ABROAD, **BARRED))
+    key = [each.key for each in listen(log) if each.detector == "revoked_use"][-1]
+    assert RevokedUse().judge(key) is not None
+    for stranger in key.newcomers:
+        stranger.hostile = True
+    assert RevokedUse().judge(key) is None
