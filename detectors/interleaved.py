@@ -3,7 +3,6 @@
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, span
 
-_EXEMPT = ("hosting", "cdn", "vpn", "tor", "proxy", "private")
 _BOTH_MIN = 2
 _ALONE_NATS = 2.5
 _AMONG_OTHERS_NATS = 1.0
@@ -14,7 +13,7 @@ class Interleaved(Detector):
     """A new country beside the key's own sources, within half an hour.
 
     Country geography is right far more often than cities are, so places are compared instead of
-    travel speeds; hosting, VPN and anycast addresses have fictional places and do not count.
+    travel speeds; hosting, VPN and anycast addresses have fictional places, so never a new country.
     """
 
     name = "interleaved"
@@ -28,9 +27,7 @@ class Interleaved(Detector):
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        far = [
-            each for each in key.newcomers if each.level == "country" and each.kind not in _EXEMPT
-        ]
+        far = [each for each in key.newcomers if each.level == "country"]
         if not far:
             return None
         newest = max(far, key=lambda each: each.totals.requests)
