@@ -12,7 +12,9 @@ _USERS_MIN = 6
 _FIRST_NAMES_MIN = 5
 """Requests by strangers that name end users, where the key's own sources never name any."""
 _FIRST_NATS = 0.4
+"""Nats for each factor e of hours in which the key named nobody …"""
 _FIRST_USERS_NATS = 0.9
+"""… and of end users beyond the second."""
 _SAME_SOURCES = 0.4
 """Factor where only the key's own sources serve them: a launch brings users too."""
 
