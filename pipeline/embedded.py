@@ -15,6 +15,7 @@ from pipeline.journal import Journal
 from pipeline.memory import MemoryBus
 from pipeline.message import Message
 from pipeline.notify.stage import NotifyStage
+from pipeline.packing import PACKED, pack
 from pipeline.reconcile.stage import ReconcileStage
 from pipeline.response.enforce import EnforceStage
 from pipeline.serve.app import build_app
@@ -22,19 +23,15 @@ from pipeline.serve.reading import StoreReader
 from pipeline.sink import SinkStage
 from pipeline.store import Store
 from schemas.topics import (
-    CONTENT_TYPE_HEADER,
     DEAD_LETTERS,
     GATEWAY_USE,
     INCIDENTS,
-    MESSAGE_BYTES_MAX,
     MOVED_HEADER,
-    NDJSON,
     SPEND_WINDOWS,
     USAGE_EVENTS,
     Topic,
 )
 
-PACKED: Final = {CONTENT_TYPE_HEADER: NDJSON}
 TICK_SECONDS: Final = 0.2
 
 
@@ -86,16 +83,8 @@ class BusLog:
 
     async def send_packed(self, events: list[tuple[str, bytes]]) -> None:
         """Append usage events, as few messages as their size allows."""
-        lines: list[bytes] = []
-        size = 0
-        for _, event in events:
-            if lines and size + len(event) > MESSAGE_BYTES_MAX:
-                await self._bus.publish(USAGE_EVENTS, b"\n".join(lines), headers=PACKED)
-                lines, size = [], 0
-            lines.append(event)
-            size += len(event) + 1
-        if lines:
-            await self._bus.publish(USAGE_EVENTS, b"\n".join(lines), headers=PACKED)
+        for _, lines in pack(events, partitions=1):
+            await self._bus.publish(USAGE_EVENTS, lines, headers=PACKED)
 
     async def send(self, topic: Topic, key: str | None, value: bytes) -> None:
         """Append one record."""

@@ -11,9 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline.message import Message
+from pipeline.packing import PACKED
 from pipeline.replay.lines import read_lines
 from pipeline.replay.order import (
     Line,
+    ReadTime,
     events_in_file_order,
     in_file_order,
     observation_time,
@@ -23,11 +25,10 @@ from schemas.codec import UNDECODABLE
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
-from schemas.topics import CONTENT_TYPE_HEADER, MESSAGE_BYTES_MAX, NDJSON, RECORD_HEADER
+from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER
 
 PACKED_LINES_MAX = 500
 _decode_key = msgspec.json.Decoder(KeyRecord).decode
-_PACKED = {CONTENT_TYPE_HEADER: NDJSON}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def in_its_line(letter: DeadLetter) -> DeadLetter:
     return replace(letter, offset=letter.offset + letter.index, index=0)
 
 
-def _controls(path: Path, record: str, time: Callable[[bytes], float | None]) -> Iterator[Control]:
+def _controls(path: Path, record: str, time: ReadTime) -> Iterator[Control]:
     for line in in_file_order(read_lines(path), time):
         yield _control(path, record, line)
 
@@ -160,7 +161,7 @@ class _Pack:
         if not self._lines:
             return
         first = self._last.number - len(self._lines) + 1
-        headers = _PACKED if len(self._lines) > 1 else {}
+        headers = PACKED if len(self._lines) > 1 else {}
         value = b"\n".join(self._lines)
         self._lines, self._bytes = [], 0
         yield Message(self._topic, 0, first, value, self._last.at, headers=headers)

@@ -33,54 +33,32 @@ class Line(NamedTuple):
     """False: the line claims a time too far ahead of `at`."""
 
 
-class _Event(msgspec.Struct, gc=False):
-    occurred_at: Time
+ReadTime = Callable[[bytes], float | None]
+"""The time in a line, in Unix seconds; None when it cannot be read."""
+_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-class _Observation(msgspec.Struct, gc=False):
-    observed_at: Time
+def _time_in(field: str) -> ReadTime:
+    decode = msgspec.json.Decoder(msgspec.defstruct("Timed", [(field, Time)], gc=False)).decode
+
+    def read(raw: bytes) -> float | None:
+        try:
+            at = epoch(getattr(decode(raw), field))
+        except UNDECODABLE:
+            return None
+        return at if 0.0 <= at <= _LATEST else None
+
+    return read
 
 
-class _Statement(msgspec.Struct, gc=False):
-    at: Time
+event_time = _time_in("occurred_at")
+observation_time = _time_in("observed_at")
+"""Of what a provider billed."""
+statement_time = _time_in("at")
+"""Of a verdict."""
 
 
-_decode_event = msgspec.json.Decoder(_Event).decode
-_decode_observation = msgspec.json.Decoder(_Observation).decode
-_decode_statement = msgspec.json.Decoder(_Statement).decode
-_TIMES = (0.0, datetime(9999, 12, 31, tzinfo=UTC).timestamp())
-
-
-def event_time(raw: bytes) -> float | None:
-    """`occurred_at` of an event in Unix seconds; None when it cannot be read."""
-    try:
-        return _sane(_decode_event(raw).occurred_at)
-    except UNDECODABLE:
-        return None
-
-
-def observation_time(raw: bytes) -> float | None:
-    """`observed_at` of a provider's record in Unix seconds; None when it cannot be read."""
-    try:
-        return _sane(_decode_observation(raw).observed_at)
-    except UNDECODABLE:
-        return None
-
-
-def statement_time(raw: bytes) -> float | None:
-    """`at` of a verdict in Unix seconds; None when it cannot be read."""
-    try:
-        return _sane(_decode_statement(raw).at)
-    except UNDECODABLE:
-        return None
-
-
-def _sane(time: datetime | float) -> float | None:
-    at = epoch(time)
-    return at if _TIMES[0] <= at <= _TIMES[1] else None
-
-
-def in_file_order(lines: Iterable[bytes], time: Callable[[bytes], float | None]) -> Iterator[Line]:
+def in_file_order(lines: Iterable[bytes], time: ReadTime) -> Iterator[Line]:
     """Lines of control records, each at the newest time of its file so far."""
     newest = 0.0
     for number, raw in enumerate(lines, 1):

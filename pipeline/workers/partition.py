@@ -19,7 +19,7 @@ from pipeline import metrics
 from pipeline.config import Config
 from pipeline.message import Message
 from pipeline.metrics import Metrics
-from pipeline.workers.producing import PACKED, pack
+from pipeline.packing import PACKED, pack
 from pipeline.workers.state_log import StateLog
 from schemas.dead_letter import DeadLetter
 from schemas.gateway_use import UseAnswer

@@ -24,8 +24,9 @@ from aiokafka import AIOKafkaProducer
 from pipeline.config import Kafka, Serve
 from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
+from pipeline.packing import PACKED
 from pipeline.workers.connection import topic_name
-from pipeline.workers.producing import PACKED, EventLog, encode_headers
+from pipeline.workers.producing import EventLog, encode_headers
 from schemas.codec import encode
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of

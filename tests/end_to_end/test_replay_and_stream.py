@@ -28,6 +28,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from pipeline.config import Config, Kafka
 from pipeline.message import Message
+from pipeline.packing import PACKED, pack
 from pipeline.replay.merge import Recording, merge
 from pipeline.simulate import FleetSettings, simulate
 from pipeline.workers.connection import (
@@ -36,7 +37,7 @@ from pipeline.workers.connection import (
     producer_settings,
     topic_name,
 )
-from pipeline.workers.producing import PACKED, Headers, encode_headers, pack
+from pipeline.workers.producing import Headers, encode_headers
 from schemas.codec import encode
 from schemas.fields import epoch
 from schemas.incident import Incident

@@ -1,16 +1,14 @@
-"""Packing keeps every event, its order and its partition; the log takes what is packed."""
+"""The log takes what is packed, and single records."""
 
 import asyncio
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from detectors.calibration import SHIPPED
 from pipeline.config import Kafka
 from pipeline.workers import producing
-from pipeline.workers.producing import EventLog, EventTooLargeError, pack
+from pipeline.workers.producing import EventLog
 from pipeline.workers.role import to_message
 from schemas.partition import partition_of
 from schemas.topics import (
@@ -22,27 +20,6 @@ from schemas.topics import (
 )
 from tests.support.events import rules
 from tests.support.kafka_log import read
-
-PARTITIONS = 4
-
-
-@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(1, 300_000)), max_size=40))
-def test_packed_messages_hold_all_events_in_order(sizes: list[tuple[str, int]]) -> None:
-    events = [
-        (key, f"{number}:{key}".encode().ljust(size, b"x"))
-        for number, (key, size) in enumerate(sizes)
-    ]
-    messages = list(pack(events, PARTITIONS))
-    assert all(len(value) <= MESSAGE_BYTES_MAX for _, value in messages)
-    for place in range(PARTITIONS):
-        lines = [line for at, value in messages if at == place for line in value.split(b"\n")]
-        assert lines == [line for key, line in events if partition_of(key, PARTITIONS) == place]
-
-
-def test_an_event_that_fits_nowhere_is_refused() -> None:
-    list(pack([("key", b"x" * MESSAGE_BYTES_MAX)], PARTITIONS))
-    with pytest.raises(EventTooLargeError):
-        list(pack([("key", b"x" * (MESSAGE_BYTES_MAX + 1))], PARTITIONS))
 
 
 @pytest.mark.kafka

@@ -9,10 +9,10 @@ import pytest
 from aiokafka import TopicPartition
 
 from pipeline.config import Config, Detection, Kafka
+from pipeline.packing import PACKED
 from pipeline.workers import detect
 from pipeline.workers.budget import DeadLetterBudgetExceededError
 from pipeline.workers.detect import DetectRole
-from pipeline.workers.producing import PACKED
 from pipeline.workers.state_log import CommitOffsets, Offsets
 from schemas.partition import partition_of
 from schemas.topics import USAGE_EVENTS, Topic

@@ -4,7 +4,8 @@ import pytest
 
 from pipeline.config import Kafka
 from pipeline.dead_letters import Place
-from pipeline.workers.producing import PACKED, EventLog, encode_headers
+from pipeline.packing import PACKED
+from pipeline.workers.producing import EventLog, encode_headers
 from pipeline.workers.source import read_lines
 from schemas.topics import USAGE_EVENTS
 
