@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 import structlog
 
 from pipeline import metrics
+from pipeline.accept import refusal
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.store.errors import StoreUnavailable
 from pipeline.store.rows import (
@@ -31,9 +32,6 @@ from pipeline.store.rows import (
 )
 from schemas import topics
 from schemas.codec import Refused, decode_control, decode_record
-from schemas.dead_letter import DeadLetter, pack_payload
-from schemas.fields import utc
-from schemas.redaction import scrub
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -179,7 +177,8 @@ class SinkStage:
         try:
             buffer.records.append(decode(message.value, body))
         except Refused as refused:
-            self._dead_letters.records.append(_refusal(message, refused))
+            # Straight into the store: the sink is the only reader of dead letters.
+            self._dead_letters.records.append(refusal(message, 0, message.value, refused))
 
     async def _drain(self, buffer: _Buffer[R]) -> None:
         # What is handled meanwhile waits for the next flush.
@@ -217,16 +216,3 @@ class SinkStage:
                     metrics.INSERT_SECONDS, table.name, value=self._now() - started
                 )
                 return
-
-
-def _refusal(message: Message, refused: Refused) -> DeadLetter:
-    # Straight into the store: the sink is the only reader of dead letters.
-    return DeadLetter(
-        topic=message.topic,
-        partition=message.partition,
-        offset=message.offset,
-        reason=refused.reason,
-        detail=refused.detail,
-        received_at=utc(message.appended_at),
-        payload=pack_payload(scrub(message.value)),
-    )

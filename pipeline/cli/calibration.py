@@ -206,10 +206,11 @@ def _write(path: Path, calibration: "Calibration") -> None:
 async def _publish(config: "Config", calibration: "Calibration") -> int:
     from aiokafka.errors import KafkaError
 
+    from pipeline.workers.connection import unreachable
     from pipeline.workers.producing import EventLog
 
     try:
         async with EventLog(config.kafka) as log:
             return await log.send_to_all(calibration)
     except KafkaError as error:
-        raise FailureError(f"kafka.brokers: {config.kafka.brokers}: {error}") from None
+        raise FailureError(unreachable(config.kafka, error)) from None

@@ -145,6 +145,7 @@ async def _put_back(config: "Config", rows: "list[Row]") -> int:
     from aiokafka.errors import KafkaError
 
     from pipeline.dead_letters import NotReadableError, place_of, to_event
+    from pipeline.workers.connection import unreachable
     from pipeline.workers.producing import EventLog
 
     try:
@@ -161,7 +162,7 @@ async def _put_back(config: "Config", rows: "list[Row]") -> int:
             async with EventLog(config.kafka) as log:
                 await log.send_packed(events)
     except (KafkaError, TimeoutError) as error:
-        raise FailureError(f"kafka.brokers: {config.kafka.brokers}: {error}") from None
+        raise FailureError(unreachable(config.kafka, error)) from None
     return len(events)
 
 

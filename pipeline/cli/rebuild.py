@@ -42,6 +42,7 @@ def rebuild(
     from aiokafka.errors import KafkaError
 
     from pipeline.store import Store
+    from pipeline.workers.connection import unreachable
     from pipeline.workers.rebuild import rebuild as run
     from pipeline.workers.topics_admin import check_topics
 
@@ -50,7 +51,7 @@ def rebuild(
         with Store.open(settings.store) if from_store else nullcontext() as store:
             rebuilt = asyncio.run(run(settings, at, store))
     except KafkaError as error:
-        raise FailureError(f"kafka.brokers: {settings.kafka.brokers}: {error}") from None
+        raise FailureError(unreachable(settings.kafka, error)) from None
     begin = datetime.fromtimestamp(rebuilt.since, UTC)
     if from_store:
         typer.echo(f"{rebuilt.events:,} events were folded from the store")

@@ -5,7 +5,7 @@ from importlib import metadata
 
 import typer
 
-app = typer.Typer(help="The shapes of the records.", no_args_is_help=False)
+app = typer.Typer()
 
 
 @app.command("export")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from pipeline.evaluate.report import AttackRow, Report
+from pipeline.printable import printable
 
 _ATTACKS = ("attack", "n", "recall", "median", "p90", "lost median", "lost total", "cause")
 
@@ -47,7 +48,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     What a terminal would obey is written out: some of it was named by others.
     """
-    lines = [[_printable(cell) for cell in line] for line in (head, *rows)]
+    lines = [[printable(cell) for cell in line] for line in (head, *rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     texts = [
         "  ".join(
@@ -81,10 +82,6 @@ def duration(seconds: float | None) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def _printable(text: str) -> str:
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def _attack(row: AttackRow) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pipeline.notify.clicks import ButtonAction
 from pipeline.notify.kit import LABELS, Card, actions, button, header, plain, revoke_button, section
 from pipeline.notify.page import Page, Phase, phase
 from pipeline.notify.states import COLOURS, OFFERS, state_sentence
-from pipeline.notify.text import dollars, flat, inert, moment
+from pipeline.notify.text import dollars, flat, inert, moment, short_id
 from schemas.fields import epoch
 from schemas.incident import Cause, Signal
 from schemas.key_record import KeyRecord
@@ -66,8 +66,7 @@ def key_name(page: Page, key_record: KeyRecord | None) -> str:
     """The key's alias, else its id, shortened when it is a hash."""
     if key_record is not None and key_record.alias:
         return key_record.alias
-    key_id = page.incident.key_id
-    return key_id[:19] + "…" if key_id.startswith("sha256:") else key_id
+    return short_id(page.incident.key_id)
 
 
 def page_card(page: Page, background: Background) -> Card:

@@ -8,7 +8,7 @@ from pipeline.notify.kit import LABELS, Card, actions, button, header, revoke_bu
 from pipeline.notify.page import Page, phase
 from pipeline.notify.states import COLOURS, OFFERS, state_sentence
 from pipeline.notify.storm import Fleet, Member
-from pipeline.notify.text import dollars, flat, inert, moment
+from pipeline.notify.text import dollars, flat, inert, moment, short_id
 
 WORST_MAX = 5
 """Keys in the message; the thread has more."""
@@ -41,14 +41,15 @@ def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:
     state = phase(page)
     sentence = state_sentence(page, state)
     title = f"{COLOURS[state].sign} {fleet_headline(fleet)}"
+    ranked = _by_damage(fleet)
     blocks = [
         header(title),
         section(_numbers(page, fleet)),
-        section("\n".join(["The worst:", *map(_line, _ranked(fleet)[:WORST_MAX])])),
+        section("\n".join(["The worst:", *(_line(each) for _, each in ranked[:WORST_MAX])])),
         section(
             ADVICE + (f"\n{inert(background.console_url, 300)}" if background.console_url else "")
         ),
-        *_revocations(fleet, background),
+        *_revocations(ranked, background),
         *_buttons(page),
     ]
     colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [section(sentence)]}
@@ -58,8 +59,8 @@ def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:
 
 def members_card(page: Page, fleet: Fleet) -> Card:
     """What the thread holds: the keys, the worst first."""
-    ranked = _ranked(fleet)
-    lines = [_line(each) for each in ranked[:THREAD_LINES_MAX]]
+    ranked = _by_damage(fleet)
+    lines = [_line(each) for _, each in ranked[:THREAD_LINES_MAX]]
     if len(ranked) > THREAD_LINES_MAX:
         lines.append(f"and {len(ranked) - THREAD_LINES_MAX} more: see the console")
     text = f"Keys, as of revision {fleet.revision}"
@@ -90,10 +91,6 @@ def _numbers(page: Page, fleet: Fleet) -> str:
     )
 
 
-def _ranked(fleet: Fleet) -> list[Member]:
-    return [member for _, member in _by_damage(fleet)]
-
-
 def _by_damage(fleet: Fleet) -> list[tuple[str, Member]]:
     return sorted(
         fleet.members.items(),
@@ -107,8 +104,7 @@ def _by_damage(fleet: Fleet) -> list[tuple[str, Member]]:
 
 
 def _name(member: Member) -> str:
-    key_id = member.key_id
-    return inert(key_id[:19] + "…" if key_id.startswith("sha256:") else key_id, 60)
+    return inert(short_id(member.key_id), 60)
 
 
 def _line(member: Member) -> str:
@@ -119,7 +115,7 @@ def _line(member: Member) -> str:
     )
 
 
-def _revocations(fleet: Fleet, background: Background) -> list[dict[str, Any]]:
+def _revocations(ranked: list[tuple[str, Member]], background: Background) -> list[dict[str, Any]]:
     """A button for each of the worst keys; pressed, it moves the key to a message of its own."""
     if background.not_revocable is not None:
         return []
@@ -128,7 +124,7 @@ def _revocations(fleet: Fleet, background: Background) -> list[dict[str, Any]]:
             [revoke_button(f"Revoke {_name(member)}", incident_id, member.key_id)],
             f"leakline-{number}",
         )
-        for number, (incident_id, member) in enumerate(_by_damage(fleet)[:WORST_MAX])
+        for number, (incident_id, member) in enumerate(ranked[:WORST_MAX])
         if member.open
     ]
 

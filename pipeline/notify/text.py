@@ -41,6 +41,11 @@ def _within(pieces: Iterable[str], length_max: int) -> str:
     return "".join(kept)
 
 
+def short_id(key_id: str) -> str:
+    """A key's id; of a hash only the beginning."""
+    return key_id[:19] + "…" if key_id.startswith("sha256:") else key_id
+
+
 def dollars(amount: float) -> str:
     """An amount of US dollars, to the cent below a thousand."""
     return f"${amount:,.2f}" if abs(amount) < 1000 else f"${amount:,.0f}"

@@ -76,7 +76,7 @@ class Join:
 
     def take(self, answer: UseAnswer) -> list[JoinedUsage]:
         """The bills that an answer was the last to be waited for, ready to be judged."""
-        window = answer.question_id.rpartition("/")[0]
+        window = window_of(answer.question_id)
         found = self.rounds.get(window)
         if found is None or found.question_id != answer.question_id:
             return []
@@ -144,6 +144,11 @@ def _joined(
 ) -> JoinedUsage:
     given = {name: getattr(bill, name) for name in ProviderUsage.__struct_fields__}
     return JoinedUsage(**given | {"key_id": key_id}, gateway=gateway)
+
+
+def window_of(question_id: str) -> str:
+    """The provider's key and window that a question is about: its place in `rounds`."""
+    return question_id.rpartition("/")[0]
 
 
 def _window(bill: ProviderUsage) -> str:

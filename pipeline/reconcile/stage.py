@@ -15,7 +15,7 @@ import structlog
 from pipeline.config import Config, ConfigError
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.reconcile.join import Join, Round, Routed
+from pipeline.reconcile.join import Join, Round, Routed, window_of
 from pipeline.replay.lines import ReplayError, read_lines
 from schemas.codec import Refused, decode_control, decode_record, encode
 from schemas.gateway_use import UseAnswer
@@ -144,21 +144,17 @@ class ReconcileStage:
     async def _send(
         self, routed: Iterable[Routed], journal: Journal, answer: UseAnswer | None = None
     ) -> None:
-        touched = {_window(answer.question_id)} if answer else set()
+        touched = {window_of(answer.question_id)} if answer else set()
         for each in routed:
             if isinstance(each, JoinedUsage):
                 header, key = {RECORD_HEADER: "provider-usage"}, each.key_id
             else:
                 header, key = {RECORD_HEADER: "gateway-use"}, each.key_ids[0]
-                touched.add(_window(each.question_id))
+                touched.add(window_of(each.question_id))
             await journal.publish(USAGE_EVENTS, each, key=key, headers=header)
         for window in touched:
             found = self._join.rounds.get(window)
             journal.put(_ROUND + window, None if found is None else msgspec.json.encode(found))
-
-
-def _window(question_id: str) -> str:
-    return question_id.rpartition("/")[0]
 
 
 def _registry(config: Config) -> list[KeyRecord]:

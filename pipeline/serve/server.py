@@ -3,11 +3,10 @@
 import asyncio
 import signal
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Final
 
 from aiohttp import web
-from aiokafka.errors import KafkaError
 
 from pipeline.config import Config, Slack
 from pipeline.logs import log_to_stderr
@@ -20,7 +19,7 @@ from pipeline.serve.ports import IncidentReader
 from pipeline.serve.reading import StoreReader
 from pipeline.store.client import Store
 from pipeline.store.errors import StoreError
-from pipeline.workers.connection import reach, unreachable
+from pipeline.workers.connection import UNREACHED, reach, unreachable
 from pipeline.workers.producing import EventLog
 
 REQUEST_SECONDS_MAX: Final = 3.0
@@ -60,7 +59,7 @@ async def _serve(config: Config) -> None:
             async with asyncio.timeout(START_SECONDS_MAX):
                 await reach(config.kafka)
                 await parts.enter_async_context(log)
-        except (KafkaError, OSError, TimeoutError, ValueError) as error:
+        except UNREACHED as error:
             raise _UnreachableError(unreachable(config.kafka, error)) from None
         counts = Metrics()
         store = _reader(config, parts)
@@ -99,15 +98,12 @@ def _reader(config: Config, parts: AsyncExitStack) -> IncidentReader | None:
 
 
 async def _answers(config: Config) -> bool:
-    """Whether one of the brokers takes connections."""
-    for broker in config.kafka.brokers.split(","):
-        host, _, port = broker.strip().rpartition(":")
-        with suppress(OSError, TimeoutError, ValueError):
-            async with asyncio.timeout(2):
-                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-            writer.close()
-            return True
-    return False
+    """Whether one of the brokers lets us in."""
+    try:
+        await reach(config.kafka)
+    except UNREACHED:
+        return False
+    return True
 
 
 def _address(server: asyncio.Server) -> str:

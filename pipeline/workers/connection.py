@@ -13,6 +13,8 @@ from schemas.topics import Topic
 PRODUCER_BATCH_BYTES = 512 * 1024
 """What a producer collects into one request to a partition."""
 REACH_SECONDS_MAX = 5.0
+UNREACHED = (KafkaError, OSError, TimeoutError, ValueError)
+"""What a client raises that is not let in, by how far it came."""
 REQUEST_BYTES_MAX = 1_000_000
 """A message and its overhead; brokers take 1 MiB by default."""
 
@@ -75,7 +77,7 @@ async def reach(kafka: Kafka) -> None:
         try:
             async with asyncio.timeout(REACH_SECONDS_MAX):
                 connection = await create_conn(host.strip("[]"), int(port), **settings)
-        except (KafkaError, OSError, TimeoutError, ValueError) as error:
+        except UNREACHED as error:
             refused = error
         else:
             connection.close()

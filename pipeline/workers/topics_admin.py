@@ -4,12 +4,17 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from aiokafka.errors import KafkaError as ClientError
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from pipeline.config import Config, Kafka
-from pipeline.workers.connection import client_settings, reach, topic_name, unreachable
+from pipeline.workers.connection import (
+    UNREACHED,
+    client_settings,
+    reach,
+    topic_name,
+    unreachable,
+)
 from schemas.topics import TOPICS, Topic
 
 CONNECT_MS_MAX = 5_000
@@ -65,7 +70,7 @@ def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
             bootstrap_timeout_ms=CONNECT_MS_MAX,
             request_timeout_ms=REQUEST_MS_MAX,
         )
-    except (ClientError, KafkaError, OSError, TimeoutError, ValueError) as error:
+    except (*UNREACHED, KafkaError) as error:
         raise BrokerError(unreachable(kafka, error)) from None
     try:
         yield admin
