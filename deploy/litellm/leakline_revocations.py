@@ -18,6 +18,7 @@ A proxy with a database needs none of this: leakline blocks its keys over the ad
 
 import hashlib
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -26,6 +27,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+log = logging.getLogger("leakline")
 
 REMEMBERED_SECONDS = 600
 BODY_BYTES_MAX = 64 * 1024
@@ -40,26 +43,40 @@ class JsonFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._stamp: tuple[int, int, int] | None = None
-        self._value: dict[str, Any] = {}
+        self._value: dict[str, Any] | None = None
         self.damaged = False
         """Whether there is a file that could not be read the last time."""
 
-    def value(self) -> dict[str, Any]:
-        """The object; empty while there is no file."""
+    def value(self) -> dict[str, Any] | None:
+        """The object; empty while there is no file, None while there is only a damaged one."""
         try:
-            found = self._path.stat()
-            stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
-            self.damaged = False
-            if stamp != self._stamp:
-                value = json.loads(self._path.read_text(encoding="utf-8"))
-                self.damaged = not isinstance(value, dict)
-                if not self.damaged:
-                    self._value, self._stamp = value, stamp
+            self._refresh()
         except FileNotFoundError:
-            self.damaged = False
-        except (OSError, ValueError):
-            self.damaged = True
-        return self._value
+            self._note(None)
+        except (OSError, ValueError) as error:
+            self._note(error)
+        else:
+            self._note(None)
+        return {} if self._value is None and not self.damaged else self._value
+
+    def _refresh(self) -> None:
+        found = self._path.stat()
+        stamp = (found.st_mtime_ns, found.st_ino, found.st_size)
+        if stamp == self._stamp:
+            return
+        value = json.loads(self._path.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ValueError("it holds no JSON object")  # noqa: TRY004  # as any other damage
+        self._value, self._stamp = value, stamp
+
+    def _note(self, error: Exception | None) -> None:
+        """Log what is wrong with the file, once."""
+        if error is not None and not self.damaged:
+            instead = "no key is accepted" if self._value is None else "its last good state counts"
+            log.error("%s cannot be read (%s): until it can, %s", self._path, error, instead)
+        elif error is None and self.damaged:
+            log.warning("%s can be read again", self._path)
+        self.damaged = error is not None
 
     def write(self, value: dict[str, Any]) -> None:
         """Replace the object so that a reader sees the old or the new one, never half of it."""
@@ -107,9 +124,10 @@ class Receiver:
     def _obey(
         self, kind: object, key_id: str, message_id: str, now: float
     ) -> tuple[int, dict[str, Any]]:
-        revoked = dict(self._revoked.value())
-        if self._revoked.damaged:  # to write it anew would let all earlier ones in again
+        known = self._revoked.value()
+        if known is None or self._revoked.damaged:  # a new file would let all earlier ones in
             return 503, {"error": "the file of revoked keys cannot be read"}
+        revoked = dict(known)
         if kind == "key.status":
             return 200, {"active": key_id not in revoked}
         if kind not in ("key.revoke", "key.restore"):
@@ -122,7 +140,7 @@ class Receiver:
                 revoked.pop(key_id, None)
             self._revoked.write(revoked)
             self._seen[message_id] = now
-        return 200, {"active": key_id not in self._revoked.value()}
+        return 200, {"active": key_id not in revoked}
 
 
 def serve(receiver: Receiver, host: str, port: int) -> ThreadingHTTPServer:
@@ -159,13 +177,21 @@ KEYS = JsonFile(Path(os.environ.get("LEAKLINE_KEYS_FILE", "keys.json")))
 
 
 async def custom_auth(request: object, api_key: str) -> object:
-    """Who a key belongs to; refuses unknown and revoked keys with 401."""
+    """Who a key belongs to.
+
+    Unknown and revoked keys are refused with 401; every key with 503 while nobody knows which
+    ones are revoked.
+    """
     from litellm.proxy._types import ProxyException, UserAPIKeyAuth  # noqa: PLC0415  # the receiver does not need it
 
     del request
     key_hash = hashlib.sha256(api_key.removeprefix("Bearer ").encode()).hexdigest()
-    about = KEYS.value().get(key_hash)
-    if key_hash in REVOKED.value():
+    about, revoked = (KEYS.value() or {}).get(key_hash), REVOKED.value()
+    if revoked is None:
+        raise ProxyException(
+            message="revoked keys cannot be read", type="auth_error", param="key", code=503
+        )
+    if key_hash in revoked:
         raise ProxyException(message="key revoked", type="auth_error", param="key", code=401)
     if not isinstance(about, dict):
         raise ProxyException(message="unknown key", type="auth_error", param="key", code=401)

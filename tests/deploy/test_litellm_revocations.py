@@ -197,6 +197,23 @@ def test_a_damaged_file_changes_nothing(module: ModuleType, tmp_path: Path) -> N
     assert not works(module)
 
 
+@pytest.mark.parametrize("content", ["", "{half", "[]", "\ud800".encode("utf-8", "surrogatepass")])
+def test_a_file_that_is_damaged_from_the_start_lets_nobody_in(
+    module: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str | bytes
+) -> None:
+    file = tmp_path / "revoked.json"
+    file.write_bytes(content.encode() if isinstance(content, str) else content)
+    for _ in range(2):
+        with pytest.raises(ProxyException, match="cannot be read") as refused:
+            asyncio.run(module.custom_auth(None, KEY))
+        assert refused.value.code == 503
+    (line,) = [each.getMessage() for each in caplog.records]  # said once
+    assert str(file) in line
+    assert "no key is accepted" in line
+    file.write_text("{}")
+    assert works(module)
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(max_size=200),
