@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.notify.clicks import ButtonAction
-from pipeline.notify.kit import LABELS, Card, actions, button, header, plain, revoke_button, section
+from pipeline.notify.kit import LABELS, Card, actions, button, plain, revoke_button, section
 from pipeline.notify.page import Page, Phase, phase
-from pipeline.notify.states import COLOURS, OFFERS, state_sentence
+from pipeline.notify.states import OFFERS, state_card
 from pipeline.notify.text import dollars, flat, inert, moment, short_id
 from schemas.fields import epoch
 from schemas.incident import Cause, Signal
@@ -72,20 +72,14 @@ def key_name(page: Page, key_record: KeyRecord | None) -> str:
 def page_card(page: Page, background: Background) -> Card:
     """The message of an incident in its present state."""
     state = phase(page)
-    title = headline(page, background.key_record)
-    sentence = state_sentence(page, state)
     blocks = [
-        header(f"{COLOURS[state].sign} {title}"),
         _facts(page, background.key_record),
-        section(_where(page)),
-        section(_reasons(page)),
+        *_reasons(page),
         section(f"What to do: {ADVICE[page.incident.cause]}"),
         _context(page, background, state),
         *_buttons(page, background, state),
     ]
-    colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [section(sentence)]}
-    text = f"{COLOURS[state].sign} {title}. {sentence}"
-    return Card(text, blocks, [colour], "leakline_incident", page.incident.incident_id)
+    return state_card(page, headline(page, background.key_record), blocks)
 
 
 def evidence_card(page: Page) -> Card:
@@ -133,20 +127,24 @@ def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
     return {"type": "section", "fields": fields}
 
 
-def _where(page: Page) -> str:
-    """Where requests come from compared with usual, in the words of the detectors that ask it."""
-    found = [
-        signal.summary
-        for signal in page.incident.signals
-        if any(word in signal.detector for word in SOURCE_WORDS)
-    ]
-    return "From where: " + (inert(found[0], 500) if found else "no source stands out")
+def _reasons(page: Page) -> list[dict[str, Any]]:
+    """Where requests come from compared with usual, then the strongest other reasons.
+
+    What is said of the source is not said again.
+    """
+    signals = page.incident.signals
+    source = next((each for each in signals if _is_about_source(each)), None)
+    where = "no source stands out" if source is None else inert(source.summary, 500)
+    others = [each for each in signals[:REASONS_MAX] if each is not source]
+    lines = [f"{n}. {inert(signal.summary, 500)}" for n, signal in enumerate(others, 1)]
+    if not signals:
+        lines = ["no reason was given"]
+    found = [section(f"From where: {where}")]
+    return [*found, section("\n".join(["Why:", *lines]))] if lines else found
 
 
-def _reasons(page: Page) -> str:
-    signals = page.incident.signals[:REASONS_MAX]
-    lines = [f"{n}. {inert(signal.summary, 500)}" for n, signal in enumerate(signals, 1)]
-    return "\n".join(["Why:", *(lines or ["no reason was given"])])
+def _is_about_source(signal: Signal) -> bool:
+    return any(word in signal.detector for word in SOURCE_WORDS)
 
 
 def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]:

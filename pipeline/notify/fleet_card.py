@@ -4,9 +4,9 @@ from typing import Any
 
 from detectors.words import network
 from pipeline.notify.blocks import Background
-from pipeline.notify.kit import LABELS, Card, actions, button, header, revoke_button, section
+from pipeline.notify.kit import LABELS, Card, actions, button, revoke_button, section
 from pipeline.notify.page import Page, phase
-from pipeline.notify.states import COLOURS, OFFERS, state_sentence
+from pipeline.notify.states import OFFERS, state_card
 from pipeline.notify.storm import Fleet, Member
 from pipeline.notify.text import dollars, flat, inert, moment, short_id
 
@@ -38,23 +38,17 @@ def fleet_headline(fleet: Fleet) -> str:
 
 def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:
     """The message of a notice in its present state."""
-    state = phase(page)
-    sentence = state_sentence(page, state)
-    title = f"{COLOURS[state].sign} {fleet_headline(fleet)}"
     ranked = _by_damage(fleet)
+    worst = [_line(each) for _, each in ranked[:WORST_MAX]]
+    console = f"\n{inert(background.console_url, 300)}" if background.console_url else ""
     blocks = [
-        header(title),
         section(_numbers(page, fleet)),
-        section("\n".join(["The worst:", *(_line(each) for _, each in ranked[:WORST_MAX])])),
-        section(
-            ADVICE + (f"\n{inert(background.console_url, 300)}" if background.console_url else "")
-        ),
+        section("\n".join(["The worst:", *worst])),
+        section(ADVICE + console),
         *_revocations(ranked, background),
         *_buttons(page),
     ]
-    colour = {"color": COLOURS[state].hex, "fallback": sentence, "blocks": [section(sentence)]}
-    text = f"{title}. {sentence}"
-    return Card(text, blocks, [colour], "leakline_incident", page.incident.incident_id)
+    return state_card(page, fleet_headline(fleet), blocks)
 
 
 def members_card(page: Page, fleet: Fleet) -> Card:

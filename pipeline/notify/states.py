@@ -1,9 +1,11 @@
 """The states of an incident as people see them: colour, sentence, and what is left to press."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from pipeline.notify.clicks import ButtonAction
-from pipeline.notify.page import Page, Phase, Taken, revocation
+from pipeline.notify.kit import Card, header, section
+from pipeline.notify.page import Page, Phase, Taken, phase, revocation
 from pipeline.notify.text import inert, moment
 from schemas.fields import epoch
 
@@ -19,10 +21,11 @@ class Colour:
 RED = Colour("#d00000", "🔴")
 ORANGE = Colour("#e8710a", "🟠")
 BLUE = Colour("#1d6fd8", "🔵")
+YELLOW = Colour("#e3b505", "🟡")
 GREEN = Colour("#2e8540", "🟢")
 GREY = Colour("#8a8a8a", "⚪")
 
-COLOURS: dict[Phase, Colour] = {
+_COLOURS: dict[Phase, Colour] = {
     "open": RED,
     "acknowledged": ORANGE,
     "snoozed": GREY,
@@ -46,6 +49,24 @@ OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
     "benign": ("revoke",),
     "resolved": (),
 }
+
+
+def state_card(page: Page, headline: str, blocks: list[dict[str, Any]]) -> Card:
+    """A message under its headline, with the sign, the colour and the sentence of its state."""
+    state = phase(page)
+    look, sentence = _colour(page, state), state_sentence(page, state)
+    title = f"{look.sign} {headline}"
+    bar = {"color": look.hex, "fallback": sentence, "blocks": [section(sentence)]}
+    text = f"{title}. {sentence}"
+    incident_id = page.incident.incident_id
+    return Card(text, [header(title), *blocks], [bar], "leakline_incident", incident_id)
+
+
+def _colour(page: Page, state: Phase) -> Colour:
+    """Red and orange are for what wakes people; a ticket that is open or taken is yellow."""
+    if page.incident.severity != "page" and state in {"open", "acknowledged"}:
+        return YELLOW
+    return _COLOURS[state]
 
 
 def state_sentence(page: Page, state: Phase) -> str:

@@ -51,15 +51,14 @@ def plan_stage(name: StageName, config: Config, counts: Metrics) -> StagePlan:
         return _sink(config, counts)
 
     def make() -> Stage:
-        return build_stage(name, config, counts)
+        return _stage(name, config, counts)
 
+    # made once for its mistakes: one that stands by would meet them only when it takes over
     return StagePlan(name, make().reads, _STATES[name], make)
 
 
-def build_stage(name: StageName, config: Config, counts: Metrics) -> Stage:
-    """A stage that has seen nothing yet."""
-    if name == "sink":
-        return _sink(config, counts).make()
+def _stage(name: StageName, config: Config, counts: Metrics) -> Stage:
+    """A stage that remembers, and has seen nothing yet."""
     if name == "notify":
         from pipeline.notify.stage import NotifyStage
 

@@ -37,17 +37,25 @@ async def test_a_page_says_what_since_when_how_much_from_where_and_why() -> None
             "Expected: $0.90",
             "$247.20 an hour",
             "From where: 212 requests from 198.51.100.0/24",
-            "2. $41.20 in 10 minutes",
+            "Why:\n1. $41.20 in 10 minutes",
             "What to do: if neither you nor the owner knows who this is, revoke",
             "Most likely leaked, else runaway",
         ):
             assert part in said
+        assert said.count("212 requests") == 1
         assert list(loop.page.buttons) == ["revoke", "acknowledge", "snooze", "not_a_leak"]
         assert "confirm" in loop.page.buttons["revoke"]
         assert {button["value"] for button in loop.page.buttons.values()} == {"inc_1"}
         (evidence,) = [each for each in loop.slack.messages if each.thread_ts is not None]
         assert evidence.thread_ts == loop.page.ts
         assert "python-requests/2.32" in "".join(texts(evidence.body["blocks"]))
+
+
+async def test_a_page_with_one_reason_says_it_once() -> None:
+    async with on_call() as loop:
+        await loop.tell(signals=[signal(detector="new_source", summary="From NL, never seen.")])
+        assert shown(loop).count("From NL, never seen.") == 1
+        assert "Why" not in shown(loop)
 
 
 async def test_a_page_about_use_past_the_gateway_does_not_call_it_free() -> None:
@@ -100,8 +108,18 @@ async def test_a_ticket_without_a_ticket_channel_is_not_posted() -> None:
 async def test_a_ticket_that_becomes_a_page_moves_to_the_pager() -> None:
     async with on_call() as loop:
         await loop.tell(severity="ticket")
+        assert loop.page.body["text"].startswith("🟡")
         await loop.tell(severity="page", revision=2)
         assert loop.page.channel == CHANNEL
+        assert loop.page.body["text"].startswith("🔴")
+
+
+async def test_a_ticket_that_somebody_took_is_no_louder_than_before() -> None:
+    async with on_call() as loop:
+        await loop.tell(severity="ticket")
+        before = loop.page.body["attachments"][0]["color"]
+        await loop.click("acknowledge")
+        assert loop.page.body["attachments"][0]["color"] == before
 
 
 async def test_revoke_ends_in_one_webhook_one_result_and_a_message_that_says_so() -> None:
