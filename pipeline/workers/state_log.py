@@ -8,7 +8,7 @@ switched off the order is the same (effects, then states, then offsets) and noth
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError
@@ -45,6 +45,21 @@ def _lost_transaction() -> Iterator[None]:
         yield
     except (IllegalOperation, AssertionError) as error:
         raise KafkaError(f"this writer can write no more: {error}") from error
+
+
+def _hear_out(writer: AIOKafkaProducer) -> None:
+    """Take note of the failures that a producer keeps for whoever waits for its transaction.
+
+    Nobody does once a writer is fenced, and Python would print each as never retrieved.
+    """
+    kept: list[asyncio.Future[object] | None] = []
+    with suppress(AttributeError):  # another release of aiokafka may keep them elsewhere
+        batches = writer._message_accumulator._batches.values()  # noqa: SLF001
+        kept = [each._drain_waiter for some in batches for each in some]  # noqa: SLF001
+        kept.append(writer._txn_manager.wait_for_transaction_end())  # noqa: SLF001
+    for future in kept:
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 class StateLog:
@@ -152,6 +167,7 @@ class StateLog:
             pass  # aiokafka asserts that a fenced producer does not abort
         finally:
             await writer.stop()
+            _hear_out(writer)
 
     async def _begin(self) -> None:
         if self._kafka.transactions:

@@ -1,6 +1,7 @@
 """The writer of a state partition: one at a time, all or nothing."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -57,6 +58,8 @@ async def send_on(log: StateLog) -> None:
 async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka, *, heard: bool) -> None:
     """Whether it learns that as it commits, or its producer heard it before."""
     kafka.require_transactions()
+    unheard: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told))
     zombie = new_log(topics)
     await zombie.open()
     await zombie.commit([("key", b"1")], offset(topics, 1))
@@ -75,6 +78,9 @@ async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka, *, h
     last = new_log(topics)
     assert await last.open() == [("key", b"2")]
     await last.close()
+    del zombie
+    gc.collect()
+    assert unheard == []
 
 
 async def test_without_transactions_offsets_come_last(topics: Kafka) -> None:
