@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -11,6 +11,7 @@ from pipeline.config import Config, Kafka
 from pipeline.workers.connection import (
     UNREACHED,
     client_settings,
+    group_name,
     reach,
     topic_name,
     unreachable,
@@ -43,6 +44,10 @@ def create_topics(config: Config) -> list[str]:
         names = [topic_name(kafka, topic) for topic in missing]
         if names:
             admin.wait_for_topics(names)
+        with suppress(KafkaError):
+            # a new broker begins to keep groups when it is asked for one; the first worker would
+            # be told to come again, and log an error
+            admin.describe_groups([group_name(kafka, "detect")])
         return names
 
 
