@@ -16,19 +16,23 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 MODULES = (
+    "detectors/[!_]*.py",
     "detectors/baselines/sketch.py",
     "pipeline/accept.py",
     "pipeline/engine/ageing.py",
     "pipeline/engine/counting.py",
     "pipeline/engine/judging.py",
     "pipeline/engine/key_fold.py",
+    "pipeline/engine/limits.py",
     "pipeline/engine/partition.py",
     "pipeline/engine/state.py",
     "pipeline/engine/states.py",
     "pipeline/engine/window_rows.py",
     "pipeline/enrich/kinds.py",
 )
-"""What every event passes, and what a key's minutes pass."""
+"""What every event passes, what a key's minutes pass, and what judges it: new detectors, too."""
+KEPT = "detectors/contract.py"
+"""What mypyc makes something else of: an abstract class."""
 _SETUP = """
 import sys
 from mypyc.build import mypycify
@@ -54,7 +58,11 @@ class Compile(BuildHookInterface):
         for package in ("schemas", "detectors", "pipeline"):
             shutil.copytree(Path(self.root, package), scratch / package)
         (scratch / "setup.py").write_text(_SETUP)
-        command = [sys.executable, "setup.py", "build_ext", "--build-lib", "out", *MODULES]
+        found = sorted(
+            path.relative_to(scratch).as_posix() for each in MODULES for path in scratch.glob(each)
+        )
+        found.remove(KEPT)
+        command = [sys.executable, "setup.py", "build_ext", "--build-lib", "out", *found]
         subprocess.run(command, cwd=scratch, check=True)  # noqa: S603 # fixed
         out = scratch / "out"
         for built in out.rglob("*__mypyc.*"), out.rglob("*.so"), out.rglob("*.pyd"):

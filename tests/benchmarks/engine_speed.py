@@ -77,6 +77,9 @@ def of_this_form(scale: float) -> Figures:
     for name, run in runs.items():
         figures[f"{name}_events_per_s"] = run.events_per_s
         figures[f"{name}_us_per_event"] = run.us_per_event
+    for name, mix in (("engine_compiled", busy), ("engine_compiled_sparse", sparse)):
+        blind = _run(mix, replace(rules, detectors=()))
+        figures[f"{name}_detectors_us_per_event"] = runs[name].us_per_event - blind.us_per_event
     return figures
 
 
