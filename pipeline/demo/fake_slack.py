@@ -37,7 +37,7 @@ class FakeSlack:
     """In answers 429."""
     now: Callable[[], float] = time.time
     webhook_keys: list[str | None] = field(default_factory=list)
-    """`Idempotency-Key` of each call of the fall-back webhook."""
+    """`Idempotency-Key` of each call of the fallback webhook."""
     webhook: list[dict[str, Any]] = field(default_factory=list)
     """What came to the incoming webhook, `/webhook`."""
     calls: list[str] = field(default_factory=list)

@@ -21,10 +21,10 @@ TITLES: dict[Cause, str] = {
     "leaked": "{key} looks leaked",
     "shared": "{key} looks shared with others",
     "exposed": "{key} is used from browsers or apps: it is exposed",
-    "runaway": "{key}: a client of its owner seems to run in a loop",
+    "runaway": "{key}: the owner's own client seems to be stuck in a loop",
     "off_gateway": "{key}: the provider bills use that no gateway saw",
     "revoked_use": "{key} is used although it was revoked",
-    "budget": "{key} uses up its budget",
+    "budget": "{key} is using up its budget",
     "hygiene": "{key} needs tidying up",
     "growth": "{key} grows faster than usual",
 }
@@ -33,12 +33,12 @@ ADVICE: dict[Cause, str] = {
     "shared": "ask the owner who else has the key; revoke it, and give each of them their own.",
     "exposed": "take the key out of the page or app, put a server between, then revoke it.",
     "runaway": "call the owner to stop the client; revoke if nobody answers and it gets expensive.",
-    "off_gateway": "rotate the provider's key: the gateway cannot block what does not pass it.",
-    "revoked_use": "where requests are still served, block the key at that gateway; where all are "
-    "refused nothing is lost: find out who still has the key.",
+    "off_gateway": "rotate the provider's key: the gateway cannot block what bypasses it.",
+    "revoked_use": "if requests are still served, block the key at that gateway; if all are "
+    "refused nothing is lost, but find out who still has the key.",
     "budget": "ask the owner; raise the budget if the use is wanted, throttle the key if not.",
-    "hygiene": "nothing tonight: ask the owner by day to put it right.",
-    "growth": "nothing tonight if the owner wants it: ask, and raise the budget.",
+    "hygiene": "nothing tonight: ask the owner tomorrow to tidy it up.",
+    "growth": "nothing tonight: ask the owner, and raise the budget if the growth is wanted.",
 }
 SOURCE_WORDS = ("source", "geo", "country", "travel", "network", "crowd", "browser")
 """In the names of the detectors that judge where requests come from."""
@@ -95,13 +95,13 @@ def evidence_card(page: Page) -> Card:
 
 
 def fallback_text(page: Page, key_record: KeyRecord | None) -> str:
-    """One paragraph for the fall-back webhook."""
+    """One paragraph for the fallback webhook."""
     incident = page.incident
     reasons = " ".join(flat(each.summary, 300) for each in incident.signals[:REASONS_MAX])
     return (
         f"{headline(page, key_record)}. {dollars(incident.spend_usd)} since"
         f" {moment(epoch(incident.opened_at))}, {dollars(incident.burn_usd_per_hour)} an hour."
-        f" {reasons} Slack's API cannot be reached: the buttons come when it can."
+        f" {reasons} Slack cannot be reached: the buttons follow when it can."
         f" Incident {flat(incident.incident_id, 128)}."
     )
 

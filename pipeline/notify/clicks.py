@@ -99,9 +99,9 @@ def judge_click(click: Click, page: Page | None, powers: Powers) -> Intent | Ref
 
 def _person(click: Click, slack: Slack) -> str | None:
     if slack.team_id is not None and click.team != slack.team_id:
-        return "Clicks from this workspace do not act."
+        return "Clicks from this workspace are not accepted."
     if click.user not in slack.allowed_users:
-        return "You are not on the list of people who may act here."
+        return "You are not on the list of people who may press these buttons."
     return None
 
 

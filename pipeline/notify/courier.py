@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 BACKOFF_SECONDS_MAX = 60.0
 FALLBACK_TIMEOUT_SECONDS = 5.0
-FALLBACK = "fall-back"
+FALLBACK = "fallback"
 """Rests like a channel; no channel has such an id."""
 
 
@@ -54,7 +54,7 @@ class Courier:
         messenger = self._messenger if reason.tells else None
         if messenger is not None and self._rested(channel):
             await self._attempt(messenger, page, channel, background, journal)
-        # an urgent incident is told by the fall-back where there is no channel, too
+        # an urgent incident is told by the fallback where there is no channel, too
         waits = (reason.tells or reason is Reason.NO_CHANNEL) and self._wants_fallback(page)
         if waits and self._rested(FALLBACK):
             await self._fall_back(page, background)
@@ -106,13 +106,13 @@ class Courier:
         self._rests[channel] = Pause(now, now + pause)
 
     def _wants_fallback(self, page: Page) -> bool:
-        """Whether somebody has to be told by the fall-back: urgent, and nobody was told."""
+        """Whether somebody has to be told by the fallback: urgent, and nobody was told."""
         urgent = page.incident.severity == "page" or bool(page.actions)
         told = page.fallback_sent or page.message.ts is not None or not page.dirty
         return self._slack.fallback_webhook is not None and urgent and not told
 
     async def _fall_back(self, page: Page, background: Background) -> None:
-        """Use the fall-back webhook, once per incident.
+        """Use the fallback webhook, once per incident.
 
         A crash just after it sends it again, which is better than silence, under the same
         `Idempotency-Key`: a receiver that knows the header tells it once.
@@ -134,14 +134,14 @@ class Courier:
             # the operator chose this address, and may well have it within his own network
             answer = await send(request, timeout_seconds=FALLBACK_TIMEOUT_SECONDS, allowed=None)
         except UnreachableError as error:
-            log.warning("fall-back webhook cannot be reached", why=str(error))
+            log.warning("fallback webhook cannot be reached", why=str(error))
             self._rest(FALLBACK, None)
             return
         page.fallback_sent = http_outcome(answer.status) == "delivered"
         if page.fallback_sent:
             self._counts.add(SLACK_MESSAGES, "fallback")
         else:
-            log.warning("fall-back webhook refuses", status=answer.status)
+            log.warning("fallback webhook refuses", status=answer.status)
             self._rest(FALLBACK, answer.retry_after_seconds)
 
 

@@ -23,9 +23,9 @@ TRAITS = {
     "alike": "show the same kind of evidence: {}",
 }
 ADVICE = (
-    "Was something changed for all of them (egress addresses, a gateway, an SDK, a provider's "
-    "outage)? Then Not a leak forgives these keys. If nobody knows of a change, a list of keys has "
-    "been stolen: revoke the worst ones (the next ones come up), and stop the source."
+    "Did something change for all of them (egress addresses, a gateway, an SDK, a provider's "
+    "outage)? Then press Not a leak. If nobody knows of a change, a list of keys was probably "
+    "stolen: revoke the worst first (the next ones move up), and find the source."
 )
 
 
@@ -64,10 +64,10 @@ def members_card(page: Page, fleet: Fleet) -> Card:
 
 
 def fleet_text(page: Page, fleet: Fleet) -> str:
-    """One paragraph for the fall-back webhook."""
+    """One paragraph for the fallback webhook."""
     return (
-        f"{fleet_headline(fleet)}. {_numbers(page, fleet)} Slack's API cannot be reached: the "
-        f"buttons come when it can. Notice {flat(page.incident.incident_id, 128)}."
+        f"{fleet_headline(fleet)}. {_numbers(page, fleet)} Slack cannot be reached: the "
+        f"buttons follow when it can. Notice {flat(page.incident.incident_id, 128)}."
     )
 
 
@@ -76,7 +76,7 @@ def _numbers(page: Page, fleet: Fleet) -> str:
     members = fleet.members.values()
     urgent = sum(each.severity == "page" for each in members)
     over = sum(not each.open for each in members)
-    beside = f" {len(fleet.beside)} more are told in other messages." if fleet.beside else ""
+    beside = f" {len(fleet.beside)} more have messages of their own." if fleet.beside else ""
     return (
         f"{len(fleet.members)} incidents in one message: {urgent} would page, "
         f"{len(fleet.members) - urgent} would be tickets, {over} are over.{beside} "

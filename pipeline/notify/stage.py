@@ -87,7 +87,7 @@ class NotifyStage:
     def from_config(
         cls, config: Config, now: Callable[[], float], counts: Metrics | None = None
     ) -> Self:
-        """The stage as configured; without a token, Slack's fall-back alone is used."""
+        """The stage as configured; without a token, the fallback webhook alone is used."""
         token = config.slack.token
         messenger = None if token is None else SlackMessenger(web_client(config.slack))
         return cls(config, messenger, Rulebook.read(config.response.policy), now, counts)

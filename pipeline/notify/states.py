@@ -94,13 +94,13 @@ def _progress(taken: Taken, state: Phase) -> str:
         return f"Will be revoked at {at} by {by}, unless somebody presses Snooze or Not a leak."
     result = taken.result
     if result is None:
-        return f"Revoking, asked for by {by}."
+        return f"Revoking, requested by {by}."
     at = moment(epoch(result.at))
     detail = inert(result.detail or result.status, 300)
     if state == "revoked" and result.status == "verified":
-        return f"Revoked and verified at {at}, asked for by {by}."
+        return f"Revoked and verified at {at}, requested by {by}."
     if state == "revoked":
-        return f"Revoked at {at}, asked for by {by}: {detail}."
+        return f"Revoked at {at}, requested by {by}: {detail}."
     return f"NOT revoked ({result.status}) at {at}: {detail}. The key may still work."
 
 
@@ -111,7 +111,7 @@ def _beside(taken: Taken | None) -> str:
     if taken.dry_run:
         return f" The policy would have revoked it ({taken.requested_by}); nothing was sent."
     if taken.result.status == "cancelled":
-        return " The planned revocation was held."
+        return " The planned revocation was called off."
     return ""
 
 

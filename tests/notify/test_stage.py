@@ -237,7 +237,7 @@ async def test_a_policy_that_acts_does_it_once_for_all_revisions() -> None:
         for revision in range(1, 5):
             await loop.tell(revision=revision)
         assert [each.status for each in loop.results] == ["verified"]
-        assert "asked for by the policy (at-once)" in shown(loop)
+        assert "requested by the policy (at-once)" in shown(loop)
 
 
 @pytest.mark.parametrize("button", ["not_a_leak", "snooze"])
@@ -250,7 +250,7 @@ async def test_a_planned_revocation_is_held_by_a_person(button: str) -> None:
         await loop.wait(600, step=10)
         assert [each.status for each in loop.results] == ["cancelled"]
         assert loop.gateway.received == []
-        assert "was held" in shown(loop)
+        assert "was called off" in shown(loop)
 
 
 async def test_a_planned_revocation_that_nobody_holds_happens_in_time() -> None:
@@ -382,7 +382,7 @@ async def test_a_fleet_that_moves_is_one_notice_with_its_keys_and_no_revoke() ->
         body = "\n".join(texts(notice.body["blocks"]))
         assert "40 keys use the same new addresses, 198.51.100.0/24" in body
         assert "36 incidents in one message: 36 would page" in body
-        assert "4 more are told in other messages" in body
+        assert "4 more have messages of their own" in body
         assert "spent so far $810.00" in body
         assert body.index("key-40: $40.00") < body.index("key-39: $39.00")
 
