@@ -4,12 +4,18 @@ All mistakes are reported at once, each naming its key. Secrets are `SecretStr` 
 """
 
 import tomllib
-from collections.abc import Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,8 +26,16 @@ Seconds = Annotated[float, Field(gt=0)]
 Network = IPv4Network | IPv6Network
 
 
+def _network(text: str) -> str:
+    ip_network(text)
+    return text
+
+
+NetworkText = Annotated[str, AfterValidator(_network)]
+
+
 class ConfigError(Exception):
-    """A configuration that cannot be used. Each line of the text names one key."""
+    """A configuration or a policy that cannot be used. Each line of the text names one key."""
 
 
 class Section(BaseModel):
@@ -94,19 +108,17 @@ class Store(Section):
 class Sources(Section):
     """Where requests come from."""
 
-    trusted_proxies: list[str] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8"]
+    trusted_proxies: list[NetworkText] = [
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "127.0.0.0/8",
+    ]
     """Networks of our own proxies, skipped from the right of a forwarded list."""
     country_mmdb: Path | None = None
     """A GeoLite2, DB-IP or IPinfo country or city file; the built-in registry data without it."""
     asn_mmdb: Path | None = None
     """The same with autonomous systems; only hosting providers are known without it."""
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        for text in value:
-            ip_network(text)
-        return value
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -170,15 +182,8 @@ class Gateway(Section):
     """An attempt that takes longer is given up, and made again."""
     attempts_max: Annotated[int, Field(ge=1, le=20)] = 6
     """After so many an action has failed."""
-    allowed_networks: list[str] = []
+    allowed_networks: list[NetworkText] = []
     """Private networks that this gateway may be in; public addresses need no entry."""
-
-    @field_validator("allowed_networks")
-    @classmethod
-    def _networks(cls, value: list[str]) -> list[str]:
-        for text in value:
-            ip_network(text)
-        return value
 
 
 class Response(Section):
@@ -253,14 +258,17 @@ class Config(BaseSettings):
             ConfigError: naming every key that is wrong, one a line.
         """
         try:
-            return cls(**_read_toml(path))
+            return cls(**(read_toml(path) if path is not None else {}))
         except ValidationError as error:
-            raise ConfigError(_lines(error)) from None
+            raise ConfigError(mistakes(error)) from None
 
 
-def _read_toml(path: Path | None) -> Mapping[str, Any]:
-    if path is None:
-        return {}
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file holds.
+
+    Raises:
+        ConfigError: it cannot be read, or is no TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -272,8 +280,10 @@ def _read_toml(path: Path | None) -> Mapping[str, Any]:
 _WORDS = {"extra_forbidden": "there is no such setting", "missing": "is needed"}
 
 
-def _lines(error: ValidationError) -> str:
-    return "\n".join(
-        f"{'.'.join(str(part) for part in item['loc'])}: {_WORDS.get(item['type'], item['msg'])}"
-        for item in error.errors(include_input=False, include_url=False)
+def mistakes(error: ValidationError) -> str:
+    """What is wrong with a file, a line for each of its keys."""
+    found = error.errors(include_input=False, include_url=False)
+    said = (
+        (".".join(map(str, each["loc"])), _WORDS.get(each["type"], each["msg"])) for each in found
     )
+    return "\n".join(": ".join(filter(None, parts)) for parts in said)

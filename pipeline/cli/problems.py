@@ -12,7 +12,7 @@ from schemas.redaction import scrub_text
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 DEBUG_VARIABLE = "LEAKLINE_DEBUG"
-_USAGE_ERRORS = {"ConfigError", "PolicyError", "QuestionError", "StoreOnlyReads"}
+_USAGE_ERRORS = {"ConfigError", "QuestionError", "StoreOnlyReads"}
 """Raised by other packages, which are not imported before a command needs them."""
 
 

@@ -5,12 +5,12 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.config import Config, Gateway
+from pipeline.config import Config, ConfigError, Gateway
 from pipeline.response.adapters import adapter
 from pipeline.response.decide import Automatic, Decision, History, decide
 from pipeline.response.egress import refusal
 from pipeline.response.gateway import networks
-from pipeline.response.policy import Policy, PolicyError, load_policy
+from pipeline.response.policy import Policy, load_policy
 from schemas.fields import epoch
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
@@ -66,7 +66,7 @@ def _address(url: str, gateway: Gateway) -> str | None:
 def _policy(path: Path | None) -> list[str]:
     try:
         load_policy(path)
-    except PolicyError as error:
+    except ConfigError as error:
         return [f"response.policy: {line}" for line in str(error).splitlines()]
     return []
 

@@ -3,25 +3,20 @@
 Without a policy nothing is revoked by machine. All mistakes in the file are reported at once.
 """
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import structlog
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.config import Section
+from pipeline.config import ConfigError, Section, mistakes, read_toml
 from schemas.incident import Cause, Severity
 
 log = structlog.get_logger(__name__)
 
 Step = Literal["notify", "ask", "revoke"]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class PolicyError(Exception):
-    """A policy that cannot be used. Each line of the text names one setting."""
 
 
 class Brakes(Section):
@@ -90,7 +85,7 @@ class Rulebook:
         """The policy in a file; one that cannot be read leaves everything to people."""
         try:
             return cls(load_policy(path))
-        except PolicyError as error:
+        except ConfigError as error:
             log.warning("policy cannot be read: nothing is revoked by machine", why=str(error))
             return cls(problem="it cannot be read, so nothing is revoked by machine")
 
@@ -99,24 +94,11 @@ def load_policy(path: Path | None) -> Policy | None:
     """The policy in a file; None without a file.
 
     Raises:
-        PolicyError: naming everything that is wrong, one a line.
+        ConfigError: naming everything that is wrong, one a line.
     """
     if path is None:
         return None
     try:
-        return Policy.model_validate(_read(path))
+        return Policy.model_validate(read_toml(path))
     except ValidationError as error:
-        lines = (
-            ": ".join(filter(None, (".".join(map(str, item["loc"])), item["msg"])))
-            for item in error.errors(include_input=False, include_url=False)
-        )
-        raise PolicyError("\n".join(lines)) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PolicyError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: is not TOML: {error}") from None
+        raise ConfigError(mistakes(error)) from None

@@ -64,7 +64,13 @@ def _string(node: ast.stmt | None) -> str:
 
 
 def _plain_type(kind: str) -> str:
-    names = {"Seconds": "seconds", "SecretStr": "secret", "Path": "path", "str": "text"}
+    names = {
+        "Seconds": "seconds",
+        "SecretStr": "secret",
+        "Path": "path",
+        "str": "text",
+        "NetworkText": "text",
+    }
     inner = re.sub(r"Annotated\[(.+?), Field\((.*)\)\]", r"\1", kind)
     literal = re.fullmatch(r"Literal\[(.+?)\](.*)", inner)
     if literal:

@@ -6,9 +6,10 @@ import pytest
 
 from detectors.calibration import SHIPPED
 from detectors.fusion import risk_of
+from pipeline.config import ConfigError
 from pipeline.response.check import try_policy
 from pipeline.response.decide import Automatic, Decision, History, decide
-from pipeline.response.policy import Brakes, Policy, PolicyError, Rule, Rulebook, load_policy
+from pipeline.response.policy import Brakes, Policy, Rule, Rulebook, load_policy
 from schemas.key_record import KeyRecord
 from tests.support.samples import AT, KEY_ID, incident, key_record
 
@@ -52,7 +53,7 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
         '[brakes]\nrevocations_per_hour_max = -1\n[[rules]]\nname = "a b"\nthen = "revoke"\n'
         'severity = ["panic"]\nrisk_min = 2\nsurprise = 1\n[[rules]]\nname = "c"\n'
     )
-    with pytest.raises(PolicyError) as caught:
+    with pytest.raises(ConfigError) as caught:
         load_policy(path)
     places = [line.split(":")[0] for line in str(caught.value).splitlines()]
     assert places == [
@@ -69,14 +70,14 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
 def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(text)
-    with pytest.raises(PolicyError):
+    with pytest.raises(ConfigError):
         load_policy(path)
     assert Rulebook.read(path).policy is None
     assert Rulebook.read(path).problem is not None
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PolicyError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load_policy(tmp_path / "none.toml")
 
 
