@@ -14,6 +14,7 @@ from pipeline.calibrate.fit import MOVE_SHARE_MAX, fit
 from pipeline.calibrate.render import render
 from pipeline.calibrate.tally import Tally, Watched
 from pipeline.message import Message
+from pipeline.printable import printable
 from pipeline.replay.run import Results
 from schemas.calibration import COHORTS_MAX, Calibration
 from schemas.key_record import KeyRecord
@@ -196,7 +197,7 @@ def test_the_report_has_a_line_for_each_cohort_and_nothing_that_a_terminal_obeys
     lines = {line.split()[0]: line.split() for line in text.splitlines() if line}
     for cohort in found.cohorts:
         name = cohort.fitted.environment
-        line = lines[name.replace("\x1b", "\\x1b")]
+        line = lines[printable(name)]
         assert line[1] == str(len(cohort.fitted.keys))
         assert line[3] == f"{found.calibration.cohorts[name]:g}"
         assert line[4:7] == [str(cohort.before.pages), "pages", str(cohort.after.pages)]
