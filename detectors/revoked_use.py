@@ -74,11 +74,11 @@ def _death(key: KeyView) -> tuple[str, float | None]:
 
 def _barred(key: KeyView) -> Finding | None:
     """What is said of a key that its gateway calls revoked, and the registry does not."""
-    if not key.last_15m.errors:  # mostly
-        return None
+    if not key.last_15m.errors or not any(what.outcome == "revoked" for what in key.kinds_15m):
+        return None  # mostly
     tries = sum(totals.requests for what, totals in key.sums_15m if what.outcome == "revoked")
     hostile = [each.hostile for each in key.newcomers]
-    if not tries or (hostile and all(hostile)):  # that they are locked out is what was wanted
+    if hostile and all(hostile):  # that they are locked out is what was wanted
         return None
     strangers = bool(hostile) or _has_new_client(key)
     return Finding(
