@@ -4,7 +4,6 @@ import asyncio
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
 from pipeline.roles import ROLES
 from pipeline.store import Store
 from pipeline.workers.connection import group_name
-from pipeline.workers.local_kafka import LocalKafka
+from pipeline.workers.local_kafka import LocalKafka, free_ports
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
 from schemas.codec import encode
@@ -71,7 +70,8 @@ async def run_streaming_demo(console: Console, folder: Path, brokers: str | None
                 partitions=4,
                 checkpoint_seconds=1.0,
             )
-            config = others.config(folder, _free_port(), kafka)
+            (port,) = free_ports(1)
+            config = others.config(folder, port, kafka)
             await _play(console, config, others)
 
 
@@ -235,10 +235,3 @@ def _stop(started: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 START_SECONDS_MAX = 60.0
@@ -103,7 +104,7 @@ class LocalKafka:
         self._root = Path(self._folder.name)
         self._properties = self._root / "server.properties"
         self._process: subprocess.Popen[bytes] | None = None
-        self.port, controller = _free_ports()
+        self.port, controller = free_ports(2)
         self.bootstrap = f"127.0.0.1:{self.port}"
         self._properties.write_text(
             (_PROPERTIES + more).format(
@@ -188,11 +189,13 @@ def _call(*command: str) -> None:
         raise BrokerUnavailableError(f"{Path(command[0]).name} failed: {said}")
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        two.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], two.getsockname()[1]
+def free_ports(count: int) -> list[int]:
+    """Different ports of the loopback that nobody listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def _listens(port: int) -> bool:

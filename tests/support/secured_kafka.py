@@ -9,10 +9,9 @@ from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUps
 from pydantic import SecretStr
 
 from pipeline.config import Kafka
-from pipeline.workers.local_kafka import BrokerUnavailableError, LocalKafka
+from pipeline.workers.local_kafka import BrokerUnavailableError, LocalKafka, free_ports
 from tests.support.certificates import Authority, Certificate
 from tests.support.kafka import CACHE, lacks
-from tests.support.ports import free_port
 
 USER, PASSWORD = "leakline", "correct-horse-battery"
 _PROPERTIES = """\
@@ -78,7 +77,7 @@ def secured_kafka(folder: Path) -> Iterator[SecuredKafka]:
     """Start one; the test ends, saying why, where Apache Kafka cannot be had."""
     authority = Authority(folder)
     server, client = authority.issue("server"), authority.issue("client")
-    secure, mutual = free_port(), free_port()
+    secure, mutual = free_ports(2)
     more = _PROPERTIES.format(
         secure=secure,
         mutual=mutual,
