@@ -12,7 +12,7 @@ from aiohttp import web
 from pipeline.config import Config
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.journal import Journal
-from pipeline.memory import MemoryBus
+from pipeline.memory_bus import MemoryBus
 from pipeline.message import Message
 from pipeline.notify.stage import NotifyStage
 from pipeline.packing import PACKED, pack

@@ -7,7 +7,7 @@ import pytest
 from pipeline.config import Config, Serve, Store
 from pipeline.embedded import BusLog, DetectStage, embedded
 from pipeline.engine import default_rules
-from pipeline.memory import MemoryBus
+from pipeline.memory_bus import MemoryBus
 from schemas.topics import DEAD_LETTERS, MESSAGE_BYTES_MAX, SPEND_WINDOWS, USAGE_EVENTS
 
 START = 1_767_225_600.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config, ConfigError
 from pipeline.embedded import BusLog, DetectStage
-from pipeline.memory import MemoryBus
+from pipeline.memory_bus import MemoryBus
 from pipeline.reconcile import stage
 from pipeline.reconcile.stage import SILENCE_SECONDS, ReconcileStage
 from pipeline.replay.run import replay

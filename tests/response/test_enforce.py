@@ -5,7 +5,7 @@ import structlog
 
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_gateway import Fault as GatewayFault
-from pipeline.memory import MemoryBus
+from pipeline.memory_bus import MemoryBus
 from pipeline.response.enforce import EnforceStage, backoff_seconds
 from pipeline.response.policy import Brakes, Policy
 from schemas.action import Action

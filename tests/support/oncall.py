@@ -14,7 +14,7 @@ from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.journal import Journal
-from pipeline.memory import MemoryBus
+from pipeline.memory_bus import MemoryBus
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.notify.signature import interaction_from_request
 from pipeline.notify.slack import SlackMessenger, web_client

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.journal import Journal, Stage
-from pipeline.memory import MemoryBus
+from pipeline.memory_bus import MemoryBus
 from pipeline.message import Message
 from schemas.topics import ACTIONS, INCIDENTS, Topic
 
