@@ -50,59 +50,61 @@ class Kafka(Section):
     brokers: str = "127.0.0.1:9092"
     """Comma-separated `host:port`."""
     topic_prefix: str = ""
-    """Put before every topic and group name, so that installations can share a broker."""
+    """Prefix of every topic and group name, so that installations can share a broker."""
     partitions: Annotated[int, Field(ge=1, le=1024)] = 8
     """Partitions of `usage-events`; fixed by `leakline init`."""
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     """Replicas of each partition: 3 in production."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    """Whether there is TLS, and whether we name ourselves by user and password (SASL)."""
+    """Encryption (SSL) and login by user and password (SASL)."""
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    """How the password is proved; PLAIN without it."""
+    """PLAIN unless set."""
     sasl_username: str | None = None
-    """Who we are to the broker."""
+    """User at the broker."""
     sasl_password: SecretStr | None = None
     """Better in the environment."""
     ssl_cafile: Path | None = None
-    """PEM of who signed the broker's certificate; the usual authorities without it."""
+    """PEM file of the authority behind the broker's certificate; the usual authorities unless
+    set."""
     ssl_certfile: Path | None = None
-    """PEM of our own certificate, where the broker asks for one."""
+    """PEM file of the client certificate, if the broker asks for one."""
     ssl_keyfile: Path | None = None
-    """PEM of its key."""
+    """PEM file of its key."""
     checkpoint_seconds: Seconds = 5.0
     """States of keys are written, and offsets committed, at least this often."""
     session_timeout_seconds: Seconds = 30.0
-    """A worker that gives no sign of life for so long loses its partitions to another."""
+    """A worker that shows no sign of life for this long loses its partitions to another."""
     transactions: bool = True
-    """Off only for brokers that have none: a worker that wakes after its partitions moved
-    is then not fenced, and a request that is sent again may be written twice."""
+    """Turn off only for brokers without transactions: then a worker that wakes after its
+    partitions moved is not fenced, and a request that is retried may be written twice."""
 
 
 class Store(Section):
     """ClickHouse: a server when `host` is set, else the embedded engine in `path`."""
 
     host: str | None = None
-    """A ClickHouse server; the embedded engine without it."""
+    """A ClickHouse server; the embedded engine is used unless set."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8123
-    """Of its HTTP interface; 8443 is usual with TLS."""
+    """Port of its HTTP interface; 8443 is usual with TLS."""
     username: str = "default"
-    """For the sink, one who may append; for the console, one who may read."""
+    """The sink needs a user that may insert, the console one that may read."""
     password: SecretStr = SecretStr("")
     """Better in the environment."""
     secure: bool = False
-    """TLS to the server."""
+    """Use TLS."""
     ssl_cafile: Path | None = None
-    """Who may have signed the server's certificate; the usual authorities without it."""
+    """PEM file of the authority behind the server's certificate; the usual authorities unless
+    set."""
     database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "leakline"
-    """Where the tables are; `leakline init` creates it."""
+    """The database of the tables; `leakline init` creates it."""
     path: Path = Path("leakline-data")
     """Folder of the embedded engine."""
     batch_rows_max: Annotated[int, Field(ge=1)] = 50_000
-    """Rows in one insert."""
+    """Most rows in one insert."""
     batch_seconds: Seconds = 1.0
-    """An insert waits no longer than this for more rows."""
+    """Longest wait of an insert for more rows."""
     timeout_seconds: Seconds = 30.0
-    """A query that takes longer is given up."""
+    """Queries are given up after this."""
 
 
 class Sources(Section):
@@ -114,11 +116,11 @@ class Sources(Section):
         "192.168.0.0/16",
         "127.0.0.0/8",
     ]
-    """Networks of our own proxies, skipped from the right of a forwarded list."""
+    """Networks of your own proxies, skipped from the right of a forwarded list of addresses."""
     country_mmdb: Path | None = None
-    """A GeoLite2, DB-IP or IPinfo country or city file; the built-in registry data without it."""
+    """A GeoLite2, DB-IP or IPinfo country or city file; built-in registry data unless set."""
     asn_mmdb: Path | None = None
-    """The same with autonomous systems; only hosting providers are known without it."""
+    """The same for autonomous systems; only hosting providers are known unless set."""
 
     @property
     def proxies(self) -> tuple[Network, ...]:
@@ -135,9 +137,9 @@ class Detection(Section):
     """An event ahead of its append time by more than this is a dead letter."""
     pages_per_1000_key_weeks: Annotated[float, Field(gt=0)] = 5.0
     """The page budget: how many false pages the team accepts. `leakline calibrate` sets the
-    thresholds by it."""
+    thresholds to keep it."""
     dead_letter_share_max: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """A worker stops when more than this share of the last 1,000 events were dead letters."""
+    """A worker stops when more than this share of its last 1,000 events were dead letters."""
 
 
 class Slack(Section):
@@ -146,30 +148,30 @@ class Slack(Section):
     token: SecretStr | None = None
     """Bot token with chat:write and channels:history."""
     app_token: SecretStr | None = None
-    """For Socket Mode; clicks arrive over HTTP without it."""
+    """For Socket Mode; clicks arrive over HTTP unless set."""
     signing_secret: SecretStr | None = None
-    """Slack signs its requests with it; clicks over HTTP need it."""
+    """Slack signs its requests with it; needed for clicks over HTTP."""
     channel: str = ""
-    """Id of the channel that is paged."""
+    """Id of the channel for pages."""
     ticket_channel: str = ""
-    """Id of the channel for tickets; none are posted without it."""
+    """Id of the channel for tickets; none are posted unless set."""
     allowed_users: list[str] = []
-    """Slack user ids whose clicks act."""
+    """Ids of the Slack users whose clicks are accepted."""
     team_id: str | None = None
-    """When set, clicks from other workspaces are refused."""
+    """If set, clicks from other workspaces are refused."""
     base_url: str = "https://slack.com/api/"
     """Slack's Web API, with a slash at the end."""
     fallback_webhook: SecretStr | None = None
     """Used when Slack's API cannot be reached."""
     console_url: str | None = None
-    """Base address of the console, linked from pages."""
+    """Base address of the console, for links in messages."""
 
 
 class Gateway(Section):
     """Somewhere that obeys revocations."""
 
     name: Annotated[str, Field(min_length=1)]
-    """As registry entries and `response.default_gateway` call it."""
+    """The name that registry entries and `response.default_gateway` use."""
     kind: Literal["webhook", "litellm"] = "webhook"
     """`webhook`: signed Standard Webhooks. `litellm`: the proxy's admin API."""
     url: str
@@ -177,11 +179,11 @@ class Gateway(Section):
     secret: SecretStr
     """`webhook`: `whsec_` and base64 of at least 24 bytes. `litellm`: an admin key."""
     probe_url: str | None = None
-    """`webhook`: asked after a revocation whether the key is dead."""
+    """`webhook`: asked after a revocation whether the key still works."""
     timeout_seconds: Seconds = 5.0
-    """An attempt that takes longer is given up, and made again."""
+    """An attempt that takes longer is given up and retried."""
     attempts_max: Annotated[int, Field(ge=1, le=20)] = 6
-    """After so many an action has failed."""
+    """After this many attempts an action has failed."""
     allowed_networks: list[NetworkText] = []
     """Private networks that this gateway may be in; public addresses need no entry."""
 
@@ -190,29 +192,29 @@ class Response(Section):
     """What may be done, and by whom."""
 
     policy: Path | None = None
-    """The policy file; without it nothing is revoked by machine."""
+    """The policy file; nothing is revoked automatically unless set."""
     default_gateway: str | None = None
-    """For keys whose registry entry names none."""
+    """The gateway of keys whose registry entry names none."""
     gateways: list[Gateway] = []
-    """As many as there are, each in a table of its own."""
+    """One table for each gateway."""
 
 
 class Serve(Section):
     """The HTTP server: intake, Slack's clicks, the console."""
 
     host: str = "127.0.0.1"
-    """The address to listen on: this machine alone, or 0.0.0.0 for all networks."""
+    """The address to listen on: 127.0.0.1 for this machine only, 0.0.0.0 for all networks."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8787
-    """0 takes a free one."""
+    """0 picks a free one."""
     tokens: dict[str, SecretStr] = {}
-    """Bearer token by source: `litellm = "…"`. Intake is refused without one. While one is
-    rotated, the old and the new stand there, separated by a comma."""
+    """Bearer token by source: `litellm = "…"`. The intake is closed without any. While rotating
+    one, give the old and the new, separated by a comma."""
     body_bytes_max: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
-    """Bytes of a request's body, also once it is decompressed."""
+    """Largest body of a request, before and after decompression."""
     requests_per_second_max: Annotated[float, Field(gt=0)] = 500.0
-    """Intake requests of one source; bursts of two seconds' worth are taken."""
+    """Intake requests of one source; bursts of two seconds' worth are accepted."""
     console_token: SecretStr | None = None
-    """The console needs it unless the server listens on loopback only."""
+    """The console asks for it; needed unless the server listens on loopback only."""
 
 
 class Config(BaseSettings):
@@ -232,10 +234,10 @@ class Config(BaseSettings):
     keys: Path | None = None
     """A key registry to load at start."""
     metrics_port: Annotated[int, Field(ge=1, le=65530)] | None = None
-    """Workers show their metrics at `/metrics`: `detect` on this port, and `sink`, `reconcile`,
-    `notify` and `enforce` on the four after it. Off without it."""
+    """Workers show their metrics at `/metrics`: `detect` on this port, `sink`, `reconcile`,
+    `notify` and `enforce` on the next four. Off unless set."""
     metrics_host: str = "127.0.0.1"
-    """The address that workers show their metrics on; anybody who reaches it may read them."""
+    """The address for the workers' metrics; anyone who can reach it may read them."""
 
     @classmethod
     def settings_customise_sources(
