@@ -43,17 +43,18 @@ INTAKE_REJECTED: Final = Metric(
     "leakline_intake_rejected_total",
     "counter",
     "Items that became dead letters at the intake, by format and reason.",
-    "`leakline dead-letters list` shows them; a new reason is mostly a gateway's new version.",
+    "`leakline dead-letters list` shows them; a new reason usually means that a gateway was"
+    " upgraded.",
     ("format", "reason"),
 )
 INTAKE_REFUSED: Final = Metric(
     "leakline_intake_refused_total",
     "counter",
-    "Requests that were turned away as a whole, by HTTP status; `connection`: closed at once, since"
-    " there are 512 connections already.",
-    "401: a gateway has an old token, or somebody guesses. 429 and 413: raise the limits or"
-    " shrink the gateway's batches. 503: see to the broker. `connection`: start"
-    " another server, or let gateways keep their connections.",
+    "Requests refused as a whole, by HTTP status; `connection`: closed at once, because there are"
+    " 512 connections already.",
+    "401: a gateway has an old token, or somebody is guessing. 429 and 413: raise the limits or"
+    " shrink the gateway's batches. 503: check the broker. `connection`: start another server, or"
+    " let gateways keep their connections open.",
     ("status",),
 )
 INTAKE_SECONDS: Final = Metric(
@@ -67,21 +68,21 @@ INTAKE_SECONDS: Final = Metric(
 INTAKE_UNAVAILABLE: Final = Metric(
     "leakline_intake_log_unavailable_total",
     "counter",
-    "Batches that the broker did not acknowledge; gateways were told to come again.",
-    "See to the broker: gateways buffer for minutes, not for hours.",
+    "Batches that the broker did not acknowledge; gateways were told to retry.",
+    "Check the broker: gateways buffer for minutes, not for hours.",
 )
 SLACK_CLICKS: Final = Metric(
     "leakline_slack_clicks_total",
     "counter",
     "Requests to the endpoint of Slack's interactions, by outcome.",
-    "`refused` that keeps growing: the signing secret is wrong, or somebody probes.",
+    "`refused` keeps growing: the signing secret is wrong, or somebody is probing.",
     ("outcome",),
 )
 CONSOLE_REQUESTS: Final = Metric(
     "leakline_console_requests_total",
     "counter",
-    "Pages of the console that were asked for, by HTTP status.",
-    "401 that keeps growing: somebody guesses the console's token.",
+    "Requests for pages of the console, by HTTP status.",
+    "401 keeps growing: somebody is guessing the console's token.",
     ("status",),
 )
 
@@ -90,7 +91,7 @@ EVENTS: Final = Metric(
     "counter",
     "Usage events by what became of them: folded, late, duplicate, moved, already_folded; and"
     " those that were folded unpriced or without a source (no_source).",
-    "`moved` that grows: a producer partitions otherwise than by murmur2 of the key id."
+    "`moved` grows: a producer does not partition by murmur2 of the key id."
     " `unpriced`: the catalogue lacks a model. `late`: a gateway buffers for longer than"
     " `detection.lateness_seconds`.",
     ("outcome",),
@@ -98,13 +99,13 @@ EVENTS: Final = Metric(
 LIMITS: Final = Metric(
     "leakline_limits_met_total",
     "counter",
-    "Stretches of five minutes at whose end a key stood at a limit of its state, by limit. Beyond"
-    " it `event_ids`: duplicates are not all recognised; `slices`: rare kinds of requests are"
+    "Periods of five minutes at whose end a key was at a limit of its state, by limit. Beyond the"
+    " limit, `event_ids`: not all duplicates are recognised; `slices`: rare kinds of requests are"
     " counted together; `sources`: distinct ones are estimated; `newcomers` and `facet_values`:"
     " those that did least are forgotten; `bill_lines`: further models of a bill are left out;"
-    " `revisions`: changes of an incident are not told any more.",
-    "`leakline explain` shows the key. `event_ids`, `slices` and `sources`: a key for too many"
-    " clients, give them keys of their own. `revisions`: answer the incident.",
+    " `revisions`: changes of an incident are not published any more.",
+    "`leakline explain` shows the key. `event_ids`, `slices` and `sources`: too many clients share"
+    " the key, give them keys of their own. `revisions`: answer the incident.",
     ("limit",),
 )
 DEAD_LETTERS: Final = Metric(
@@ -119,15 +120,15 @@ INCIDENTS: Final = Metric(
     "leakline_incident_revisions_total",
     "counter",
     "Revisions of incidents that detection published, by severity.",
-    "Many more pages than usual: look for what changed in the fleet before the keys.",
+    "Many more pages than usual: first look for a change in the whole fleet, then at single keys.",
     ("severity",),
 )
 CHECKPOINT_SECONDS: Final = Metric(
     "leakline_checkpoint_seconds",
     "histogram",
     "Seconds of a checkpoint: totals, states and offsets in one transaction of a partition.",
-    "Near `kafka.checkpoint_seconds`: fewer keys a partition, or a faster broker. The partition "
-    "waits for it, the worker's others do not.",
+    "Near `kafka.checkpoint_seconds`: too many keys in a partition, or a slow broker. Only the "
+    "partition itself waits for it.",
     (),
     (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
 )
@@ -154,7 +155,7 @@ RECORDS: Final = Metric(
 ROWS: Final = Metric(
     "leakline_rows_total",
     "counter",
-    "Rows that the store took, by table.",
+    "Rows that the store accepted, by table.",
     "When it falls behind the events, give the sink another worker.",
     ("table",),
 )
@@ -169,8 +170,8 @@ INSERT_SECONDS: Final = Metric(
 STORE_UNAVAILABLE: Final = Metric(
     "leakline_store_unavailable_total",
     "counter",
-    "Inserts that the store did not take, and that were tried again.",
-    "See to ClickHouse.",
+    "Inserts that the store did not accept, and that were retried.",
+    "Check ClickHouse.",
 )
 SLACK_MESSAGES: Final = Metric(
     "leakline_slack_messages_total",

@@ -37,7 +37,7 @@ def check_config(
         typer.echo(problem)
     if problems:
         raise typer.Exit(EXIT_FAILURE)
-    typer.echo("the configuration is right" + ("" if offline else ", and everything answers"))
+    typer.echo("the configuration is valid" + ("" if offline else ", and everything answers"))
 
 
 def _files(config: "Config") -> Iterator[str]:

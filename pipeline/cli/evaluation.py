@@ -78,7 +78,7 @@ def evaluate(
     events: Annotated[Path, typer.Option(**INPUT, help="What was replayed.")],
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Hold incidents against labels.
+    """Judge incidents by labels.
 
     Recall, precision, time to detect, dollars lost before the page, and false pages per 1,000
     key-weeks. An attack counts as detected by the first page on its key from its start to an hour
