@@ -10,9 +10,11 @@ from pipeline.store.rows import offset_of
 from schemas.usage_event import UsageEvent
 
 PAGE_ROWS: Final = 20_000
-_FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(UsageEvent))
+_NAMES: Final = tuple(field.name for field in msgspec.structs.fields(UsageEvent))
+FIELDS: Final = ", ".join(_NAMES)
+"""The columns that `event_of` takes, in their order."""
 _PAGE: Final = f"""
-SELECT {", ".join(_FIELDS)}, precedence FROM usage_events FINAL
+SELECT {FIELDS}, precedence FROM usage_events FINAL
 WHERE occurred_at >= fromUnixTimestamp64Micro({{since:Int64}})
   AND (precedence < {{precedence:UInt64}} OR (precedence = {{precedence:UInt64}}
        AND (key_id, event_id) > ({{key_id:String}}, {{event_id:String}})))
@@ -31,17 +33,18 @@ def stored_events(store: Store, since: float) -> Iterator[tuple[int, UsageEvent]
     while True:
         rows = store.query(_PAGE, last | {"since": round(since * 1e6)}).rows
         for row in rows:
-            yield offset_of(row[-1]), _event(row)
+            yield offset_of(row[-1]), event_of(row)
         if len(rows) < PAGE_ROWS:
             return
-        found = dict(zip((*_FIELDS, "precedence"), rows[-1], strict=True))
+        found = dict(zip((*_NAMES, "precedence"), rows[-1], strict=True))
         last = {name: found[name] for name in last}
 
 
-def _event(row: tuple[Any, ...]) -> UsageEvent:
+def event_of(row: tuple[Any, ...]) -> UsageEvent:
+    """The event in a row of `FIELDS`; further columns are left out."""
     given = {
         name: value
-        for name, value in zip(_FIELDS, row, strict=False)
+        for name, value in zip(_NAMES, row, strict=False)
         if value not in (None, "", [])  # how absent ones are stored
     }
     if "cost_usd" in given:
