@@ -37,7 +37,7 @@ demo: $(STAMP)  ## a simulated fleet with a leak in it, caught and revoked
 test: $(STAMP)  ## every test, on real parts
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(STAMP)  ## style, types and docs
+lint: $(STAMP)  ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
