@@ -16,6 +16,7 @@ from detectors.baselines.newcomers import (
     network_of,
     newcomer_from,
 )
+from detectors.baselines.shape import Shape
 from detectors.baselines.slices import REFUSED, Place, Slice
 from detectors.baselines.totals import Window
 from detectors.baselines.unrest import Unrest
@@ -92,6 +93,8 @@ class History(Struct, array_like=True, gc=False):
     """… and of strangers."""
     releases: FacetTable = field(default_factory=FacetTable)
     """Clients with their versions."""
+    shape: Shape = field(default_factory=Shape)
+    """Of samples of its own requests."""
 
     @property
     def learning(self) -> bool:
@@ -205,6 +208,7 @@ class History(Struct, array_like=True, gc=False):
         """
         if not total.doubtful:
             self._learn_kinds(hour, seen, total.distinct_users)
+            self.shape.learn(total.shape)
         own, peak = (total, total.peak) if self.learning else total.own_part()
         self.volume.learn(hour, zone, own, peak, doubtful=total.doubtful)
         self._learn_shape(total)

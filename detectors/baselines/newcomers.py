@@ -7,8 +7,9 @@ hide in the key's totals.
 
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from detectors.baselines.shape import Shape
 from detectors.baselines.slices import BLAMED, Place, Slice
 from detectors.baselines.totals import Totals
 
@@ -63,6 +64,8 @@ class Newcomer(Struct, array_like=True, gc=False):
     """Requests from versions of the key's clients that it is not known to use."""
     first_names: int = 0
     """Requests that name an end user, of a key whose own sources never do."""
+    shape: Shape = field(default_factory=Shape)
+    """Of samples of its requests."""
 
     @property
     def is_strange(self) -> bool:

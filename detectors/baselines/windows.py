@@ -2,6 +2,7 @@
 
 from msgspec import Struct, field
 
+from detectors.baselines.shape import Shape
 from detectors.baselines.sketch import distinct
 from detectors.baselines.totals import Totals, Window, add_up
 
@@ -30,6 +31,8 @@ class HourWindow(Window, array_like=True, gc=False):
     """Input tokens of the longest request, if longer than the key's record."""
     doubtful: bool = False
     """Not enough was held against the key for a page, but enough that strangers stay strangers."""
+    shape: Shape = field(default_factory=Shape)
+    """Of samples of the key's own requests."""
 
     @property
     def distinct_users(self) -> int:

@@ -109,6 +109,8 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     if len(pending.slices) >= SLICES_MAX:
         token = _crowded(use, len(pending.slices))
     tally = pending.slices.setdefault(token, Tally())
+    if use.input_tokens and not use.kind.failed:
+        tally.sample = use.input_tokens, use.output_tokens
     tokens = pending.hour.tokens
     history, what = state.history, slice_of(token)
     if token in tokens and (history.is_usual_model(what.model) or history.learning):
@@ -171,7 +173,7 @@ def flush(state: KeyState, kinds: Kinds) -> None:
         day = windows.days.get(minute // 1440)
         if day is None:
             day = windows.days[minute // 1440] = Window()
-        fresh = _flush_minute(state, kinds, minute, slices, window, hour)
+        fresh = _flush_minute(state, kinds, pending, slices, window)
         hour.add(fresh)
         day.add(fresh)
         if not all(map(hour.tokens.get, slices)):  # else both have seen where these come from
@@ -190,13 +192,12 @@ def flush(state: KeyState, kinds: Kinds) -> None:
 def _flush_minute(
     state: KeyState,
     kinds: Kinds,
-    minute: int,
+    pending: Pending,
     slices: dict[str, Totals],
     window: MinuteWindow,
-    hour: HourWindow,
 ) -> Totals:
     """Count slices in their minute, and for newcomers; their sum."""
-    history = state.history
+    history, minute, hour = state.history, pending.minute, pending.hour
     for token, totals in slices.items():
         place = kinds.place(token)
         if place is not None:
@@ -206,11 +207,19 @@ def _flush_minute(
             what = slice_of(token)
             newcomer.observe(what, totals, minute, place.prefix)
             history.compare(newcomer, what, totals.requests)
-        if newcomer is not None and newcomer.is_strange:
+        strange = newcomer is not None and newcomer.is_strange
+        if strange:
             window.foreign.add(totals)
             hour.foreign.add(totals)
         elif 60.0 * minute > history.own_last:
             history.own_last = 60.0 * minute
+        sample = pending.slices[token].sample
+        if sample is None:
+            continue
+        if newcomer is not None:
+            newcomer.shape.note(*sample)
+        if not strange:
+            hour.shape.note(*sample)
     fresh = _sum(slices)
     window.add(fresh)
     return fresh

@@ -13,7 +13,7 @@ from detectors.baselines.sketch import note
 from detectors.baselines.totals import Totals
 from detectors.baselines.windows import HourWindow, Windows
 from pipeline.accept import Use
-from pipeline.engine.stored import VERSION, Calm, OpenIncident, Stored, read, write
+from pipeline.engine.stored import VERSION, Calm, OpenIncident, Sampled, Stored, read, write
 from schemas.key_record import KeyRecord
 from schemas.spend_window import Granularity
 
@@ -25,7 +25,15 @@ Touched = set[tuple[Granularity, int]]
 class Tally:
     """What is counted of a slice in a minute."""
 
-    __slots__ = ("errors", "input_tokens", "nanos", "output_tokens", "requests", "unpriced")
+    __slots__ = (
+        "errors",
+        "input_tokens",
+        "nanos",
+        "output_tokens",
+        "requests",
+        "sample",
+        "unpriced",
+    )
 
     def __init__(self) -> None:
         self.requests = 0
@@ -34,6 +42,8 @@ class Tally:
         self.input_tokens = 0
         self.output_tokens = 0
         self.unpriced = 0
+        self.sample: tuple[int, int] | None = None
+        """Input and output tokens of one that was answered, where the gateway counts them."""
 
     def add(self, use: Use) -> None:
         """Count a request."""
@@ -55,6 +65,18 @@ class Tally:
             self.input_tokens,
             self.output_tokens,
             self.unpriced,
+        )
+
+    def sampled(self) -> Sampled:
+        """The same with its sample."""
+        return Sampled(
+            self.requests,
+            self.errors,
+            self.nanos,
+            self.input_tokens,
+            self.output_tokens,
+            self.unpriced,
+            *(self.sample or ()),
         )
 
 
@@ -174,7 +196,7 @@ def encode_state(state: KeyState) -> bytes:
             usual=(state.usual_requests, state.usual_nanos),
             gates=(state.gate_requests, state.gate_nanos),
             pending={
-                minute: {token: tally.totals() for token, tally in pending.slices.items()}
+                minute: {token: tally.sampled() for token, tally in pending.slices.items()}
                 for minute, pending in state.pending.items()
             },
             ids={group: ids for group, ids in state.ids.items() if ids},
@@ -221,7 +243,7 @@ def decode_state(raw: bytes) -> KeyState:
     return state
 
 
-def _tally(totals: Totals) -> Tally:
+def _tally(totals: Sampled) -> Tally:
     tally = Tally()
     tally.requests = totals.requests
     tally.errors = totals.errors
@@ -229,4 +251,6 @@ def _tally(totals: Totals) -> Tally:
     tally.input_tokens = totals.input_tokens
     tally.output_tokens = totals.output_tokens
     tally.unpriced = totals.unpriced
+    if totals.sample_input_tokens:
+        tally.sample = totals.sample_input_tokens, totals.sample_output_tokens
     return tally

@@ -58,6 +58,14 @@ class Calm(Struct, array_like=True, gc=False):
     """Of the strangers that people were told of."""
 
 
+class Sampled(Totals, array_like=True, gc=False):
+    """What is pending of a slice in a minute."""
+
+    sample_input_tokens: int = 0
+    """Of one of its requests; 0: there is no sample."""
+    sample_output_tokens: int = 0
+
+
 class Stored(Struct, array_like=True, gc=False):
     """Everything that is known of a key, its position in the log included."""
 
@@ -79,7 +87,7 @@ class Stored(Struct, array_like=True, gc=False):
     """The gates (requests, nano-dollars) of an ordinary minute in this hour."""
     gates: tuple[int, int] = (1, 0)
     """What a minute must reach for the key to be looked at."""
-    pending: dict[int, dict[str, Totals]] = {}
+    pending: dict[int, dict[str, Sampled]] = {}
     """Counted, by minute and slice, but not yet in the windows: the last five minutes at most."""
     ids: dict[int, list[int]] = {}
     """Hashes of the event ids within the lateness, by the first of some minutes."""

@@ -1,6 +1,7 @@
 """Examples of `end_users`: what it fires on, and near misses."""
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.baselines.history import History
 from detectors.baselines.slices import slice_from
@@ -14,9 +15,10 @@ from tests.support.examples import HONEST_DAYS, NOW, Example, findings
 
 def named(own: int = 3, extra: list[UsageEvent] | None = None) -> list[Message]:
     """An office whose gateway names a few end users, and what happens besides."""
-    honest = office(HONEST_DAYS)
-    for number, each in enumerate(honest):
-        each.end_user = f"own-{number % own}" if own else None
+    honest = [
+        replace(each, end_user=f"own-{number % own}" if own else None)
+        for number, each in enumerate(office(HONEST_DAYS))
+    ]
     return messages(in_time(honest, extra or []), 60)
 
 
