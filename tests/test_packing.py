@@ -1,3 +1,5 @@
+"""Packing keeps every event, its order and its partition."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -211,14 +211,13 @@ class History(Struct, array_like=True, gc=False):
             self.shape.learn(total.shape)
         own, peak = (total, total.peak) if self.learning else total.own_part()
         self.volume.learn(hour, zone, own, peak, doubtful=total.doubtful)
-        self._learn_shape(total)
+        self._learn_levels(total)
         self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
         self.hours += 1.0
 
     def _learn_kinds(
         self, hour: int, seen: Sequence[tuple[Slice, Place | None]], users: int
     ) -> None:
-        # Many kinds of request come from few places.
         places = {place.digest: place for _, place in seen if place is not None}
         strange = self._learn_places(places.values(), hour)
         honest = [
@@ -236,7 +235,7 @@ class History(Struct, array_like=True, gc=False):
         if users and (self.end_users.spread.n or any(what.named for what in honest)):
             self.end_users.learn(users)
 
-    def _learn_shape(self, total: Window) -> None:
+    def _learn_levels(self, total: Window) -> None:
         if not total.requests:
             return
         if total.input_tokens:
@@ -288,8 +287,7 @@ class History(Struct, array_like=True, gc=False):
     def accept_newcomers(self, hour: int) -> None:
         """A person said that they are welcome."""
         for newcomer in self.newcomers.values():
-            self.prefixes.admit(newcomer.prefix, hour)
-            for prefix in newcomer.prefixes:
+            for prefix in (newcomer.prefix, *newcomer.prefixes):
                 self.prefixes.admit(prefix, hour)
             self.networks.admit(newcomer.network, hour)
             if newcomer.level == "country":

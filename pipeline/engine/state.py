@@ -6,6 +6,7 @@ side in memory. `stored` is what becomes of them between uses.
 
 from typing import Final
 
+from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
 from detectors.baselines.history import History
@@ -69,15 +70,7 @@ class Tally:
 
     def sampled(self) -> Sampled:
         """The same with its sample."""
-        return Sampled(
-            self.requests,
-            self.errors,
-            self.nanos,
-            self.input_tokens,
-            self.output_tokens,
-            self.unpriced,
-            *(self.sample or ()),
-        )
+        return Sampled(*astuple(self.totals()), *(self.sample or ()))
 
 
 class Pending:
