@@ -32,7 +32,7 @@ class ExposedKey(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         if not key.history.hours:
             return None
-        kinds = [slice_of(token) for token in key.this_hour.tokens]
+        kinds = [slice_of(token) for token in key.windows.named(key.this_hour.slices)]
         addresses = {what.ip for what in kinds if what.exposed}
         if not addresses:
             return None

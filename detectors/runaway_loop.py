@@ -71,7 +71,7 @@ class RunawayLoop(Detector):
             pace, least = _pace(key, total), _TIMES_USUAL_MIN
         if dispersion > 1.5 or pace.ratio < least:
             return None
-        largest = _largest(minutes)
+        largest = _largest(key.windows.recent_slices(key.minute - 1, _MINUTES))
         # One prompt is one loop even behind several addresses.
         if (largest.of_kind if alike else largest.of_slice) < _SAME_SLICE * total.requests:
             return None
@@ -168,13 +168,11 @@ def _unevenness(minutes: list[MinuteWindow]) -> float:
     return math.sqrt(pvariance(lengths) * each_minute) / mean if mean else 0.0
 
 
-def _largest(minutes: list[MinuteWindow]) -> _Largest:
-    slices: dict[str, int] = {}
+def _largest(slices: dict[str, Totals]) -> _Largest:
     kinds: dict[tuple[str, str, str], int] = {}
-    for window in minutes:
-        for token, each in window.slices.items():
-            what = slice_of(token)
-            kind = (what.client, what.model, what.operation)
-            slices[token] = slices.get(token, 0) + each.requests
-            kinds[kind] = kinds.get(kind, 0) + each.requests
-    return _Largest(max(slices.values(), default=0), max(kinds.values(), default=0))
+    for token, each in slices.items():
+        what = slice_of(token)
+        kind = (what.client, what.model, what.operation)
+        kinds[kind] = kinds.get(kind, 0) + each.requests
+    of_slice = max([each.requests for each in slices.values()], default=0)
+    return _Largest(of_slice, max(kinds.values(), default=0))

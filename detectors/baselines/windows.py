@@ -1,5 +1,7 @@
 """The open windows of a key: what it is doing now."""
 
+from collections.abc import Iterable
+
 from msgspec import Struct, field
 
 from detectors.baselines.shape import Shape
@@ -10,16 +12,17 @@ from detectors.baselines.totals import Totals, Window, add_up
 class MinuteWindow(Window, array_like=True, gc=False):
     """A minute, by slice."""
 
-    slices: dict[str, Totals] = {}
-    foreign: Totals = field(default_factory=Totals)
-    """The part that came from newcomers."""
+    slices: dict[int, Totals] = {}
+    """By number: see `Windows.tokens`."""
+    foreign: Totals | None = None
+    """The part that came from newcomers, if any did."""
 
 
 class HourWindow(Window, array_like=True, gc=False):
     """An hour, with its slices and its largest five minutes."""
 
-    tokens: dict[str, int] = {}
-    """Requests by slice."""
+    slices: dict[int, int] = {}
+    """Requests, by the numbers of their slices."""
     peak: Totals = field(default_factory=Totals)
     clean: bool = True
     """Nothing was held against the key while it was open."""
@@ -59,6 +62,30 @@ class Windows(Struct, array_like=True, gc=False):
     days: dict[int, Window] = {}
     longs: dict[int, Totals] = {}
     """By minute: the requests that were far longer than the key's record."""
+    tokens: dict[str, int] = {}
+    """The slices of minutes, hours and what is pending, numbered in this order from 0, so that
+    their texts are not repeated for each minute."""
+
+    def named(self, numbers: Iterable[int]) -> list[str]:
+        """The slices that have these numbers."""
+        tokens = list(self.tokens)
+        return [tokens[number] for number in numbers]
+
+    def renumber(self) -> None:
+        """Forget slices that no window holds; nothing may be pending."""
+        minutes, hours = self.minutes.values(), self.hours.values()
+        held = set[int]().union(
+            *[each.slices for each in minutes], *[each.slices for each in hours]
+        )
+        if len(held) == len(self.tokens):
+            return
+        tokens = self.named(sorted(held))
+        self.tokens = {token: number for number, token in enumerate(tokens)}
+        new = {old: number for number, old in enumerate(sorted(held))}
+        for minute in minutes:
+            minute.slices = {new[old]: totals for old, totals in minute.slices.items()}
+        for hour in hours:
+            hour.slices = {new[old]: requests for old, requests in hour.slices.items()}
 
     def recent(self, minute: int, length: int) -> Totals:
         """The sum of the minutes that end with `minute`."""
@@ -71,23 +98,24 @@ class Windows(Struct, array_like=True, gc=False):
 
     def recent_foreign(self, minute: int, length: int) -> Totals:
         """What newcomers did in the minutes that end with `minute`."""
-        return add_up([window.foreign for window in self._last(minute, length)])
+        found = [window.foreign for window in self._last(minute, length)]
+        return add_up([each for each in found if each is not None])
 
     def recent_tokens(self, minute: int, length: int) -> list[str]:
         """The slices of the minutes that end with `minute`, in the order in which they came."""
-        slices: dict[str, Totals] = {}
+        slices: dict[int, Totals] = {}
         for window in self._last(minute, length):
             slices.update(window.slices)
-        return list(slices)
+        return self.named(slices)
 
     def recent_slices(self, minute: int, length: int) -> dict[str, Totals]:
         """The sums of the minutes that end with `minute`, by slice; nothing to be added to."""
-        slices: dict[str, Totals] = {}
+        slices: dict[int, Totals] = {}
         for window in self._last(minute, length):
-            for token, totals in window.slices.items():
-                known = slices.get(token)
-                slices[token] = totals if known is None else known.plus(totals)
-        return slices
+            for number, totals in window.slices.items():
+                known = slices.get(number)
+                slices[number] = totals if known is None else known.plus(totals)
+        return dict(zip(self.named(slices), slices.values(), strict=True))
 
     def _last(self, minute: int, length: int) -> list[MinuteWindow]:
         minutes = self.minutes

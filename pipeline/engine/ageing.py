@@ -7,7 +7,7 @@ from detectors.baselines.newcomers import forget
 from detectors.baselines.slices import slice_of
 from detectors.baselines.volume import month_of
 from detectors.baselines.windows import HourWindow, MinuteWindow
-from pipeline.engine.counting import MINUTES_KEPT
+from pipeline.engine.counting import MINUTES_KEPT, SLICES_MAX
 from pipeline.engine.state import IDS_MINUTES, KeyState
 from pipeline.enrich.kinds import Kinds
 from schemas.spend_window import SECONDS, Granularity
@@ -25,6 +25,8 @@ _SLICES_MINUTES = 16
 """Minutes, the current one included, of which the slices stay in the state …"""
 _SLICES_KEPT_MAX = 640
 """… if they are not more than so many; older minutes keep their totals only."""
+_TOKENS_MAX = 2 * SLICES_MAX
+"""With more slices than this it is not left until an hour ends to forget those of past minutes."""
 _SLIGHT = 10
 """A minute with less than a tenth of the hour's peak cannot raise it by much."""
 _RARE_ACTIVITY = 0.2
@@ -140,8 +142,11 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
         del windows.minutes[number]
     for number in [each for each in windows.longs if each <= minute - MINUTES_KEPT]:
         del windows.longs[number]
-    for number in [each for each in windows.hours if each <= last["1h"]]:
+    over = [each for each in windows.hours if each <= last["1h"]]
+    for number in over:
         _learn(state, number, windows.hours.pop(number), kinds)
+    if over or len(windows.tokens) > _TOKENS_MAX:
+        windows.renumber()
     for number in [each for each in windows.days if each <= last["1d"]]:
         state.history.volume.learn_day(windows.days.pop(number))
 
@@ -152,7 +157,8 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
         state.history.books.enter(hour, window)
     if not window.clean:
         return
-    seen = [(slice_of(token), kinds.place(token)) for token in window.tokens]
+    tokens = state.windows.named(window.slices)
+    seen = [(slice_of(token), kinds.place(token)) for token in tokens]
     zone = state.record.timezone if state.record else None
     state.history.learn(hour, zone, seen, window)
     forget(state.history.newcomers, hour)

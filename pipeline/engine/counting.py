@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window, add_up
-from detectors.baselines.windows import HourWindow, MinuteWindow
+from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
 from detectors.contract import Trigger
 from pipeline.accept import Use
 from pipeline.engine.state import KeyState, Pending, Tally
@@ -106,17 +106,21 @@ def _pending_of(state: KeyState, minute: int) -> Pending:
 def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     """The tally of a slice that is new in its minute, and what its novelty triggers."""
     token, minute = use.kind.token, pending.minute
+    tally: Tally | None = None
     if len(pending.slices) >= SLICES_MAX:
         token = _crowded(use, len(pending.slices))
-    tally = pending.slices.setdefault(token, Tally())
+        tally = pending.slices.get(token)
+    if tally is None:
+        numbers = state.windows.tokens
+        tally = pending.slices[token] = Tally(numbers.setdefault(token, len(numbers)))
     if use.input_tokens and not use.kind.failed:
         tally.sample = use.input_tokens, use.output_tokens
-    tokens = pending.hour.tokens
+    known, number = pending.hour.slices, tally.number
     history, what = state.history, slice_of(token)
-    if token in tokens and (history.is_usual_model(what.model) or history.learning):
+    if number in known and (history.is_usual_model(what.model) or history.learning):
         return tally, Trigger.NONE
-    if len(tokens) < SLICES_MAX:
-        tokens.setdefault(token, 0)
+    if len(known) < SLICES_MAX:
+        known.setdefault(number, 0)
     if state.novel_minute == minute or not history.is_novel(what, use.kind.source):
         return tally, Trigger.NONE
     state.novel_minute = minute
@@ -176,12 +180,14 @@ def flush(state: KeyState, kinds: Kinds) -> None:
         fresh = _flush_minute(state, kinds, pending, slices, window)
         hour.add(fresh)
         day.add(fresh)
-        if not all(map(hour.tokens.get, slices)):  # else both have seen where these come from
+        tallies = pending.slices
+        if not all(hour.slices.get(each.number) for each in tallies.values()):
+            # Else both have seen where these come from.
             for digest in window.sources:
                 hour.note_source(digest)
                 day.note_source(digest)
-        for token, totals in slices.items():
-            _keep(window, hour, token, totals)
+        for token, tally in tallies.items():
+            _keep(windows, window, hour, tally.number, slices[token])
         if state.incident is not None:
             state.incident.spend_nanos += fresh.nanos
         touched.update((("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)))
@@ -209,6 +215,8 @@ def _flush_minute(
             history.compare(newcomer, what, totals.requests)
         strange = newcomer is not None and newcomer.is_strange
         if strange:
+            if window.foreign is None:
+                window.foreign = Totals()
             window.foreign.add(totals)
             hour.foreign.add(totals)
         elif 60.0 * minute > history.own_last:
@@ -231,17 +239,23 @@ def _sum(slices: dict[str, Totals]) -> Totals:
     return add_up(slices.values())
 
 
-def _keep(minute: MinuteWindow, hour: HourWindow, token: str, totals: Totals) -> None:
-    known = minute.slices.get(token)
+def _keep(
+    windows: Windows, minute: MinuteWindow, hour: HourWindow, number: int, totals: Totals
+) -> None:
+    known = minute.slices.get(number)
     if known is not None:
         known.add(totals)
     elif len(minute.slices) < SLICES_MAX:
-        minute.slices[token] = totals
+        minute.slices[number] = totals
     else:
-        minute.slices.setdefault(OVERFLOW, Totals()).add(totals)
-    if token not in hour.tokens and len(hour.tokens) >= SLICES_MAX:
-        token = OVERFLOW
-    hour.tokens[token] = hour.tokens.get(token, 0) + totals.requests
+        minute.slices.setdefault(_overflow(windows), Totals()).add(totals)
+    if number not in hour.slices and len(hour.slices) >= SLICES_MAX:
+        number = _overflow(windows)
+    hour.slices[number] = hour.slices.get(number, 0) + totals.requests
+
+
+def _overflow(windows: Windows) -> int:
+    return windows.tokens.setdefault(OVERFLOW, len(windows.tokens))
 
 
 def count_late(state: KeyState, use: Use) -> None:

@@ -27,7 +27,7 @@ def limits_met(state: KeyState) -> list[str]:
         met.append("event_ids")
     hour = state.windows.hours.get(state.minute // 60)
     if hour is not None:
-        if len(hour.tokens) >= SLICES_MAX:
+        if len(hour.slices) >= SLICES_MAX:
             met.append("slices")
         if len(hour.sources) >= SOURCES_MAX:
             met.append("sources")

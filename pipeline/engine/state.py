@@ -4,6 +4,7 @@ These are plain classes and no records, so that compiled ahead of time their num
 side in memory. `stored` is what becomes of them between uses.
 """
 
+from sys import intern
 from typing import Final
 
 from msgspec.structs import astuple
@@ -30,13 +31,16 @@ class Tally:
         "errors",
         "input_tokens",
         "nanos",
+        "number",
         "output_tokens",
         "requests",
         "sample",
         "unpriced",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        """Of the slice, among those of the key's windows."""
         self.requests = 0
         self.errors = 0
         self.nanos = 0
@@ -189,7 +193,7 @@ def encode_state(state: KeyState) -> bytes:
             usual=(state.usual_requests, state.usual_nanos),
             gates=(state.gate_requests, state.gate_nanos),
             pending={
-                minute: {token: tally.sampled() for token, tally in pending.slices.items()}
+                minute: {tally.number: tally.sampled() for tally in pending.slices.values()}
                 for minute, pending in state.pending.items()
             },
             ids={group: ids for group, ids in state.ids.items() if ids},
@@ -226,18 +230,21 @@ def decode_state(raw: bytes) -> KeyState:
     state.ids = stored.ids
     state.known = set().union(*stored.ids.values())
     state.windows = stored.windows
+    # One object for each text in it: of many copies few would lie in the caches.
+    tokens = [intern(token) for token in stored.windows.tokens]
+    state.windows.tokens = {token: number for number, token in enumerate(tokens)}
     for minute, slices in stored.pending.items():
         pending = state.begin(minute)
-        for token, totals in slices.items():
-            pending.slices[token] = _tally(totals)
+        for number, totals in slices.items():
+            pending.slices[tokens[number]] = _tally(number, totals)
     state.history = stored.history
     state.incident = stored.incident
     state.calm = stored.calm
     return state
 
 
-def _tally(totals: Sampled) -> Tally:
-    tally = Tally()
+def _tally(number: int, totals: Sampled) -> Tally:
+    tally = Tally(number)
     tally.requests = totals.requests
     tally.errors = totals.errors
     tally.nanos = totals.nanos

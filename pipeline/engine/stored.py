@@ -1,16 +1,18 @@
 """What is kept of a key: a compact, versioned record (in use it is a `state.KeyState`)."""
 
+from typing import Any
+
 import msgspec
 from msgspec import Struct, field
 
 from detectors.baselines.history import History
 from detectors.baselines.totals import Totals
-from detectors.baselines.windows import Windows
+from detectors.baselines.windows import MinuteWindow, Windows
 from schemas.codec import UNDECODABLE
 from schemas.incident import Cause, Severity, Signal
 from schemas.key_record import KeyRecord
 
-VERSION = 1
+VERSION = 2
 
 
 class OpenIncident(Struct, array_like=True, gc=False):
@@ -87,8 +89,9 @@ class Stored(Struct, array_like=True, gc=False):
     """The gates (requests, nano-dollars) of an ordinary minute in this hour."""
     gates: tuple[int, int] = (1, 0)
     """What a minute must reach for the key to be looked at."""
-    pending: dict[int, dict[str, Sampled]] = {}
-    """Counted, by minute and slice, but not yet in the windows: the last five minutes at most."""
+    pending: dict[int, dict[int, Sampled]] = {}
+    """Counted, by minute and number of the slice, but not yet in the windows: the last five
+    minutes at most."""
     ids: dict[int, list[int]] = {}
     """Hashes of the event ids within the lateness, by the first of some minutes."""
     windows: Windows = field(default_factory=Windows)
@@ -114,6 +117,12 @@ class _Version(Struct, array_like=True):
 
 
 _VERSION = msgspec.msgpack.Decoder(_Version)
+_PENDING, _WINDOWS = map(Stored.__struct_fields__.index, ("pending", "windows"))
+_TOKENS = Windows.__struct_fields__.index("tokens")
+_SLICES = MinuteWindow.__struct_fields__.index("slices")
+"""The same place in minutes and in hours."""
+_MISSHAPEN = (*UNDECODABLE, LookupError, TypeError, ValueError, AttributeError)
+"""What comes of reading something else as a state of version 1."""
 
 
 class UnknownStateError(Exception):
@@ -134,15 +143,17 @@ def read(raw: bytes) -> Stored:
     Raises:
         UnknownStateError: it is none, or one of another version.
     """
-    check_state(raw)
+    version = check_state(raw)
     try:
+        if version == 1:
+            return msgspec.convert(_numbered(msgspec.msgpack.decode(raw)), Stored)
         return _DECODER.decode(raw)
-    except UNDECODABLE as error:
+    except _MISSHAPEN as error:
         raise UnknownStateError(f"a stored state cannot be read: {error}") from None
 
 
-def check_state(raw: bytes) -> None:
-    """Make sure that a stored state is one of this release, in a fifth of the time of reading it.
+def check_state(raw: bytes) -> int:
+    """The version of a stored state, if this release can read it, in a fifth of the time of that.
 
     Raises:
         UnknownStateError: it is none, or one of another version.
@@ -151,10 +162,29 @@ def check_state(raw: bytes) -> None:
         version = _VERSION.decode(raw).version
     except UNDECODABLE as error:
         raise UnknownStateError(f"a stored state cannot be read: {error}") from None
-    if version != VERSION:
+    if not 1 <= version <= VERSION:
         raise UnknownStateError(
-            f"a stored state has version {version}; this release reads version {VERSION}"
+            f"a stored state has version {version}; this release reads up to version {VERSION}"
         )
+    return version
+
+
+def _numbered(fields: list[Any]) -> list[Any]:
+    """A state of version 1, which repeated the texts of slices for each minute and hour."""
+    pending, windows = fields[_PENDING], fields[_WINDOWS]
+    minutes, hours = windows[:2]
+    tokens: dict[str, int] = {}
+    for window in (*hours.values(), *minutes.values()):
+        window[_SLICES] = _by_number(window[_SLICES], tokens)
+    for minute, slices in pending.items():
+        pending[minute] = _by_number(slices, tokens)
+    windows += [{}] * (_TOKENS - len(windows))
+    windows.append(tokens)
+    return [VERSION, *fields[1:]]
+
+
+def _by_number(slices: dict[str, Any], tokens: dict[str, int]) -> dict[int, Any]:
+    return {tokens.setdefault(token, len(tokens)): each for token, each in slices.items()}
 
 
 def _clamped(value: object) -> object:

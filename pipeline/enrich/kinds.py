@@ -1,5 +1,6 @@
 """Which kind of request an event is, remembered, since there are few kinds and many events."""
 
+from sys import intern
 from typing import Final
 
 from detectors.baselines.slices import outcome_of, slice_from, slice_of
@@ -115,7 +116,7 @@ class Kinds:
             priced,
         )
         kind = self._kinds[seen] = Kind(
-            what.token,
+            intern(what.token),
             source,
             failed=status >= 400,
             lost=source is None and client_ip is not None,

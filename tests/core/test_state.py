@@ -82,7 +82,22 @@ def test_stored_states_wait_as_they_are_until_they_are_asked_for() -> None:
     assert states.find("nobody") is None
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x00", b"{}", b"\x93\x01\x02", b"\xff" * 40, b"\x91\xa1x"])
+def test_slices_of_version_1_are_numbered() -> None:
+    old = msgspec.msgpack.decode((DATA / "state-v1.msgpack").read_bytes())
+    (*_, (minutes, hours, _), _, _, _, _, _) = old
+    state = decode_state((DATA / "state-v1.msgpack").read_bytes())
+    windows = state.windows
+    for olds, news in ((minutes, windows.minutes), (hours, windows.hours)):
+        assert {number: list(each[7]) for number, each in olds.items()} == {
+            number: windows.named(each.slices) for number, each in news.items()
+        }
+    assert decode_state(encode_state(state)).windows == windows
+
+
+MISSHAPEN = [b"", b"\x00", b"{}", b"\x92\x00\x02", b"\x93\x01\x02\x03", b"\xff" * 40, b"\x91\xa1x"]
+
+
+@pytest.mark.parametrize("raw", [*MISSHAPEN, msgspec.msgpack.encode([1, *[[[], []]] * 18])])
 def test_what_is_no_state_is_refused(raw: bytes) -> None:
     with pytest.raises(UnknownStateError):
         decode_state(raw)
