@@ -29,6 +29,8 @@ LONG_FACTOR: Final = 1.5
 """Requests so much longer than the longest so far are counted apart."""
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
+_SAMPLE_MINUTES: Final = 3
+"""Of the key's own requests no more are sampled than one in so many minutes of an hour."""
 _STEP_NANOS_MIN: Final = 10_000_000
 """A cent: no gate opens for less than that more."""
 
@@ -226,7 +228,7 @@ def _flush_minute(
             continue
         if newcomer is not None:
             newcomer.shape.note(*sample)
-        if not strange:
+        if not strange and _SAMPLE_MINUTES * hour.shape.samples <= minute % 60:
             hour.shape.note(*sample)
     fresh = _sum(slices)
     window.add(fresh)

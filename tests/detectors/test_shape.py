@@ -5,7 +5,7 @@ import math
 import pytest
 
 from detectors.baselines.shape import Shape
-from tests.support.events import ABROAD, KEY, burst, in_time, messages, office, run
+from tests.support.events import ABROAD, KEY, burst, event, in_time, messages, office, run
 from tests.support.examples import HONEST_DAYS, NOW
 
 
@@ -57,3 +57,15 @@ def test_what_strangers_send_is_not_the_keys_own() -> None:
     assert state.windows.hours[int(NOW // 3600)].shape.usual[0] == pytest.approx(900)
     (newcomer,) = state.history.newcomers.values()
     assert newcomer.shape.usual[0] == pytest.approx(50_000)
+
+
+def test_a_busy_key_pays_for_few_samples_of_its_own() -> None:
+    own = [event(NOW + 20.0 * number) for number in range(180)]
+    stranger = [event(NOW + 20.0 * number, client_ip=ABROAD) for number in range(180)]
+    fold = run(messages(in_time(office(HONEST_DAYS), own, stranger), 60)).fold
+    state = fold.state_of(KEY)
+    assert state is not None
+    (newcomer,) = state.history.newcomers.values()
+    hour = state.windows.hours[int(NOW // 3600)]
+    assert 15 <= hour.shape.samples <= 20
+    assert newcomer.shape.samples > 50
