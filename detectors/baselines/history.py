@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from detectors.baselines.billing import Books
 from detectors.baselines.facets import FacetTable
-from detectors.baselines.level import LEVEL_DECAY, Level
+from detectors.baselines.level import Level, raised
 from detectors.baselines.newcomers import (
     STRANGE_NATS,
     Newcomer,
@@ -18,7 +18,6 @@ from detectors.baselines.newcomers import (
 )
 from detectors.baselines.shape import Shape
 from detectors.baselines.slices import REFUSED, Place, Slice
-from detectors.baselines.totals import Window
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import Volume
 from detectors.baselines.windows import HourWindow
@@ -208,11 +207,10 @@ class History(Struct, array_like=True, gc=False):
         """
         if not total.doubtful:
             self._learn_kinds(hour, seen, total.distinct_users)
+            self._learn_levels(total)
             self.shape.learn(total.shape)
         own, peak = (total, total.peak) if self.learning else total.own_part()
         self.volume.learn(hour, zone, own, peak, doubtful=total.doubtful)
-        self._learn_levels(total)
-        self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
         self.hours += 1.0
 
     def _learn_kinds(
@@ -235,7 +233,8 @@ class History(Struct, array_like=True, gc=False):
         if users and (self.end_users.spread.n or any(what.named for what in honest)):
             self.end_users.learn(users)
 
-    def _learn_levels(self, total: Window) -> None:
+    def _learn_levels(self, total: HourWindow) -> None:
+        self.longest = raised(self.longest, float(total.longest), self.hours)
         if not total.requests:
             return
         if total.input_tokens:

@@ -8,11 +8,27 @@ from river import stats
 
 _SPREAD_MEMORY: Final = 300.0
 """Active hours that the spread looks back."""
-LEVEL_DECAY: Final = 0.999
+_DECAY: Final = 0.999
 """Per active hour: a record is half forgotten after 700 of them."""
+_GROWTH: Final = 1.5
+"""What a record may grow by in an hour, once …"""
+_KNOWN_HOURS: Final = 12.0
+"""… so many hours are known."""
 _LEVEL_HOURS_MIN: Final = 6
 SPREAD_FLOOR: Final = 0.35
 """Least standard deviation of log volume: nobody is as regular as a short history looks."""
+
+
+def raised(record: float, value: float, hours: float) -> float:
+    """A record after one more active hour: the first hour of bulk does not make the next usual.
+
+    Args:
+        record: the most so far; 0 when nothing is known.
+        value: of the hour.
+        hours: active hours known.
+    """
+    most = record * _GROWTH if record and hours >= _KNOWN_HOURS else math.inf
+    return max(record * _DECAY, min(value, most))
 
 
 class Spread(Struct, array_like=True, gc=False):
@@ -47,7 +63,7 @@ class Level(Struct, array_like=True, gc=False):
         """Take in one positive value."""
         self.spread.learn(math.log(value))
         # A float, always: an int would come back from storage as another text.
-        self.record = max(self.record * LEVEL_DECAY, float(value))
+        self.record = raised(self.record, float(value), self.spread.n)
 
     @property
     def usual(self) -> float:

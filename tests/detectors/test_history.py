@@ -1,0 +1,54 @@
+"""What an hour teaches of a key, and what it does not."""
+
+import pytest
+
+from detectors.baselines.history import History
+from detectors.baselines.level import Level
+from detectors.baselines.windows import HourWindow
+
+
+def hour(tokens: int, *, doubtful: bool = False) -> HourWindow:
+    """Ten requests of so many input tokens each."""
+    return HourWindow(
+        requests=10, input_tokens=10 * tokens, nanos=10**9, longest=tokens, doubtful=doubtful
+    )
+
+
+def working(hours: int) -> History:
+    """A key whose prompts have a thousand tokens."""
+    history = History(first_seen=3600.0 * 400_000)
+    for number in range(hours):
+        history.learn(400_000 + number, None, [], hour(1000))
+    return history
+
+
+def test_an_hour_in_doubt_teaches_nothing_but_volume() -> None:
+    history = working(20)
+    history.learn(400_020, None, [], hour(50_000, doubtful=True))
+    assert history.longest == pytest.approx(1000, rel=0.05)
+    assert history.prompt.record == pytest.approx(1000, rel=0.05)
+    assert history.prompt.usual == pytest.approx(1000)
+    assert history.volume.last == 400_020
+
+
+def test_one_hour_of_long_prompts_does_not_make_the_next_usual() -> None:
+    history = working(20)
+    history.learn(400_020, None, [], hour(50_000))
+    assert history.longest == pytest.approx(1500, rel=0.05)
+    assert history.prompt.record == pytest.approx(1500, rel=0.05)
+    for number in range(12):
+        history.learn(400_021 + number, None, [], hour(50_000))
+    assert history.longest == pytest.approx(50_000)
+    assert history.prompt.record == pytest.approx(50_000)
+
+
+def test_a_young_key_learns_its_longest_prompts_at_once() -> None:
+    history = working(5)
+    history.learn(400_005, None, [], hour(50_000))
+    assert history.longest == history.prompt.record == 50_000
+
+
+def test_a_level_starts_with_its_first_value() -> None:
+    level = Level()
+    level.learn(7)
+    assert level.record == 7.0
