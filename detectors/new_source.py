@@ -3,6 +3,7 @@
 import math
 import re
 
+from detectors.baselines.likeness import is_alike
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, dollars, network, span
@@ -20,6 +21,8 @@ _SAME_TOOLS_CLOUD_NATS = 4.5
 service that moves, or a further region of it."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
 """Where services move to. Thieves rent from cheaper hosts."""
+_SAME_WORK_NATS = 1.0
+"""Taken off for one who sends such requests as the owner does, in the owner's manner."""
 _SAME_TOOLS_MAX = 6.0
 """A place alone, without anything else that is strange, wakes nobody."""
 _KINDS = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor", "proxy": "company proxy"}
@@ -86,6 +89,8 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
         moves = _BIG_CLOUDS.search(newcomer.network) is not None and not key.is_waking
         nats -= _SAME_TOOLS_CLOUD_NATS if moves else _SAME_TOOLS_NATS
         nats = min(nats, _SAME_TOOLS_MAX)
+    if is_alike(key.history.shape, newcomer.shape):
+        nats -= _SAME_WORK_NATS
     if newcomer.totals.nanos > _SPENT_FREE_NANOS:
         spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
         nats += min(_SPENT_NATS_MAX, _SPENT_NATS * spent)

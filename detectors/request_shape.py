@@ -1,29 +1,26 @@
-"""New sources whose prompts or answers are not as long as the key's own: other work."""
+"""New sources whose requests are not like the key's own: other work."""
 
 import math
 
+from detectors.baselines.likeness import Manner, manners, of_lengths
 from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.shape import Shape
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
-_OWN_MIN = 60.0
-"""Samples of the key's own requests that must be known."""
-_KIN = 0.3**2
-"""Variance of another honest user's mean, in that of the key's own single requests …"""
-_STRANGER = 1.5**2
-"""… and of the mean of somebody with work of their own."""
 _LEAST = 2.0
 """Log-likelihood ratio from which it is evidence …"""
 _NATS = 1.8
 """… of so many nats for each factor e: the requests of one user are no independent samples."""
+_ODD_NATS = 0.5
+"""A manner that says so much is told."""
 
 
 class RequestShape(Detector):
-    """Lengths of a newcomer's prompts and answers against those of the key's own requests.
+    """A newcomer's requests against the key's own: how long they are, and how they are asked.
 
-    A likelihood ratio of their log means, both normal: a stranger's differ more than those of
-    another honest user of the key.
+    Likelihood ratios of a stranger against another honest user of the key, whose lengths differ
+    less, and who streams, repeats prompts and names end users as the owner does.
     """
 
     name = "request_shape"
@@ -39,14 +36,14 @@ class RequestShape(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         own = key.history.shape
         newcomers = [each for each in key.newcomers if each.shape.samples]
-        if not newcomers or own.samples < _OWN_MIN or key.history.learning:
+        if not newcomers or key.history.learning:
             return None
-        scores = [_score(own, each) for each in newcomers]
-        nats = max(scores)
+        found = [_compare(own, each) for each in newcomers]
+        nats, odd = max(found, key=lambda each: each[0])
         score = nats * key.confidence
         if score < 0.5:
             return None
-        worst = newcomers[scores.index(nats)]
+        worst = newcomers[found.index((nats, odd))]
         samples, (prompt, answer) = round(worst.shape.samples), worst.shape.usual
         usual_prompt, usual_answer = own.usual
         return Finding(
@@ -55,7 +52,7 @@ class RequestShape(Detector):
             summary=(
                 f"A new source sends {prompt:,.0f} tokens and gets {answer:,.0f} (geometric means "
                 f"of {counted(samples, 'sample')}); the key's own requests usually have "
-                f"{usual_prompt:,.0f} and {usual_answer:,.0f}."
+                f"{usual_prompt:,.0f} and {usual_answer:,.0f}{_told(odd)}."
             ),
             evidence={
                 "samples": samples,
@@ -67,11 +64,17 @@ class RequestShape(Detector):
         )
 
 
-def _score(own: Shape, newcomer: Newcomer) -> float:
-    samples = newcomer.shape.samples
-    kin, stranger = _KIN + 1.0 / samples, _STRANGER + 1.0 / samples
-    ratio = sum(
-        0.5 * (math.log(kin / stranger) + offset * offset * (1.0 / kin - 1.0 / stranger))
-        for offset in own.offsets(newcomer.shape)
+def _compare(own: Shape, newcomer: Newcomer) -> tuple[float, list[Manner]]:
+    """Nats for a stranger, and the manners that speak for one."""
+    ratio = of_lengths(own, newcomer.shape)
+    lengths = _NATS * math.log(ratio / _LEAST) if ratio > _LEAST else 0.0
+    asked = manners(own.manners, newcomer.shape.manners)
+    odd = [each for each in asked if each.nats >= _ODD_NATS]
+    return lengths + max(0.0, sum([each.nats for each in asked])), odd
+
+
+def _told(odd: list[Manner]) -> str:
+    return "".join(
+        f"; {each.requests} of its {each.told} {each.name}, {each.usual:.0%} of the key's own"
+        for each in odd
     )
-    return _NATS * math.log(ratio / _LEAST) if ratio > _LEAST else 0.0

@@ -116,7 +116,7 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         numbers = state.windows.tokens
         tally = pending.slices[token] = Tally(numbers.setdefault(token, len(numbers)))
     if use.input_tokens and not use.kind.failed:
-        tally.sample = use.input_tokens, use.output_tokens
+        tally.sample = use.input_tokens, use.output_tokens, use.kind.manner
     known, number = pending.hour.slices, tally.number
     history, what = state.history, slice_of(token)
     if number in known and (history.is_usual_model(what.model) or history.learning):

@@ -47,8 +47,8 @@ class Tally:
         self.input_tokens = 0
         self.output_tokens = 0
         self.unpriced = 0
-        self.sample: tuple[int, int] | None = None
-        """Input and output tokens of one that was answered, where the gateway counts them."""
+        self.sample: tuple[int, int, int] | None = None
+        """Input and output tokens and manner of one that was answered, where the gateway counts."""
 
     def add(self, use: Use) -> None:
         """Count a request."""
@@ -252,5 +252,9 @@ def _tally(number: int, totals: Sampled) -> Tally:
     tally.output_tokens = totals.output_tokens
     tally.unpriced = totals.unpriced
     if totals.sample_input_tokens:
-        tally.sample = totals.sample_input_tokens, totals.sample_output_tokens
+        tally.sample = (
+            totals.sample_input_tokens,
+            totals.sample_output_tokens,
+            totals.sample_manner,
+        )
     return tally

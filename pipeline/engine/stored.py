@@ -66,6 +66,7 @@ class Sampled(Totals, array_like=True, gc=False):
     sample_input_tokens: int = 0
     """Of one of its requests; 0: there is no sample."""
     sample_output_tokens: int = 0
+    sample_manner: int = 0
 
 
 class Stored(Struct, array_like=True, gc=False):

@@ -3,6 +3,7 @@
 from sys import intern
 from typing import Final
 
+from detectors.baselines.shape import manner_of
 from detectors.baselines.slices import outcome_of, slice_from, slice_of
 from pipeline.enrich.sources import Locator, Source
 from schemas.usage_event import UsageEvent
@@ -10,7 +11,19 @@ from schemas.usage_event import UsageEvent
 CACHE_MAX: Final = 131_072
 """Kinds remembered; beyond it everything is forgotten and looked up again."""
 
-_Seen = tuple[str | None, str | None, str | None, str | None, int, bool, bool, bool, bool]
+_Seen = tuple[
+    str | None,
+    str | None,
+    str | None,
+    str | None,
+    int,
+    bool,
+    bool,
+    bool,
+    bool,
+    bool | None,
+    bool,
+]
 _REVOKED: Final = "revoked_key"
 """The `error_type` of a request that a gateway refused since its key is revoked."""
 
@@ -18,10 +31,17 @@ _REVOKED: Final = "revoked_key"
 class Kind:
     """What requests of a kind have in common."""
 
-    __slots__ = ("failed", "lost", "priced", "source", "token")
+    __slots__ = ("failed", "lost", "manner", "priced", "source", "token")
 
     def __init__(
-        self, token: str, source: Source | None, *, failed: bool, lost: bool, priced: bool
+        self,
+        token: str,
+        source: Source | None,
+        *,
+        failed: bool,
+        lost: bool,
+        priced: bool,
+        manner: int = 0,
     ) -> None:
         self.token = token
         """Names the slice (`detectors.baselines.slices`)."""
@@ -32,6 +52,8 @@ class Kind:
         """They had an address that says nothing."""
         self.priced = priced
         """It is known what they cost."""
+        self.manner = manner
+        """How they ask (`detectors.baselines.shape`)."""
 
 
 class Kinds:
@@ -61,6 +83,8 @@ class Kinds:
             event.origin is None,
             not event.end_user,
             nanos is not None,
+            event.stream,
+            event.cached_input_tokens > 0,
         )
         kind = self._kinds.get(seen)
         return self._learn(seen) if kind is None else kind
@@ -89,6 +113,8 @@ class Kinds:
             without_origin,
             nameless,
             priced,
+            streamed,
+            cached,
         ) = seen
         source = None if client_ip is None else self._locator.locate(client_ip)
         what = slice_from(
@@ -114,6 +140,8 @@ class Kinds:
             without_origin,
             nameless,
             priced,
+            streamed,
+            cached,
         )
         kind = self._kinds[seen] = Kind(
             intern(what.token),
@@ -121,5 +149,6 @@ class Kinds:
             failed=status >= 400,
             lost=source is None and client_ip is not None,
             priced=priced,
+            manner=manner_of(streamed=streamed, cached=cached, named=not nameless),
         )
         return kind

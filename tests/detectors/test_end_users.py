@@ -36,7 +36,7 @@ FIRES: dict[str, Example] = {
         0, [event(NOW + n * 10, client_ip=ABROAD, end_user=f"s-{n % 2}") for n in range(150)]
     ),
     "a stranger's server names a few": lambda: named(
-        0, in_time(burst(NOW, 6, seconds=1500.0), users(8, client_ip=ABROAD))
+        0, in_time(burst(NOW, 6, seconds=1500.0), users(8, seconds=300.0, client_ip=ABROAD))
     ),
     "a crowd through a stranger's server": lambda: named(3, users(120, client_ip=ABROAD)),
     "a crowd through the owner's server": lambda: named(3, users(120)),

@@ -59,16 +59,20 @@ def test_an_address_from_within_is_hardly_strange(client_ip: str) -> None:
     assert max((each.score for each in found), default=0.0) <= STRANGE_NATS
 
 
-def beside_the_owner(user_agent: str) -> float:
-    """What is said at most of a stranger who works while the owner does."""
-    stranger = burst(NOW, 40, client_ip=ABROAD, user_agent=user_agent)
-    found = findings("new_source", lambda: honest(burst(NOW, 90), stranger))
-    return max(each.score for each in found)
+def beside_the_owner(user_agent: str = OPENAI_CLIENT, cached: int = 0) -> float:
+    """What is said in the end of a stranger who works while the owner does."""
+    stranger = burst(NOW, 40, client_ip=ABROAD, user_agent=user_agent, cached_input_tokens=cached)
+    return findings("new_source", lambda: honest(burst(NOW, 90), stranger))[-1].score
 
 
 def test_another_version_of_the_owners_client_is_another_machine() -> None:
     other = beside_the_owner("OpenAI/Python 1.61.1")
     assert other > beside_the_owner(OPENAI_CLIENT) + 1.0
+
+
+def test_who_does_the_owners_work_is_less_strange() -> None:
+    kin = beside_the_owner()
+    assert beside_the_owner(cached=500) == pytest.approx(kin + 1.0)
 
 
 def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:

@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from pipeline.message import Message
 from schemas.usage_event import UsageEvent
-from tests.support.events import ABROAD, HOUR, event, messages
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import ABROAD, HOUR, event, messages, office
+from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest
+
+SERVICE: dict[str, object] = {"stream": True, "cached_input_tokens": 300, "end_user": "anna"}
 
 
 def others(prompt: float, answer: float, requests: int = 40, **changes: object) -> list[UsageEvent]:
@@ -37,6 +40,13 @@ def seldom(hours: int) -> list[Message]:
     return messages([*own, *others(60, 900, client_ip=ABROAD)], 60)
 
 
+def asked(own: dict[str, object], other: dict[str, object], requests: int = 12) -> list[Message]:
+    """An office that asks in one manner, and a stranger with the same work who asks in another."""
+    office_days = [replace(each, **own) for each in office(HONEST_DAYS)]
+    stranger = others(670, 110, requests, client_ip=ABROAD, **other)
+    return messages([*office_days, *stranger], 60)
+
+
 FIRES: dict[str, Example] = {
     "a stranger with the owner's tools and far longer answers": lambda: work(
         900, 900, client_ip=ABROAD
@@ -44,16 +54,29 @@ FIRES: dict[str, Example] = {
     "a stranger with far shorter prompts": lambda: work(60, 120, client_ip=ABROAD),
     "a stranger on a key that is known by a hundred requests": lambda: seldom(100),
     "a stranger with prompts three times as long": lambda: work(2500, 110, client_ip=ABROAD),
+    "a stranger who has the answers streamed": lambda: asked({"stream": False}, {"stream": True}),
+    "a stranger whose prompts the provider never saw": lambda: asked(
+        {"cached_input_tokens": 500}, {}
+    ),
+    "a stranger who names no end users": lambda: asked({"end_user": "anna"}, {}),
 }
 QUIET: dict[str, Example] = {
     "a stranger who does what the owner does": lambda: work(800, 100, client_ip=ABROAD),
     "a stranger's first request": lambda: work(1800, 120, 1, client_ip=ABROAD),
     "a stranger on a key that is known by fifty requests": lambda: seldom(50),
+    "a stranger who asks as the owner does": lambda: asked(SERVICE, SERVICE),
+    "a stranger of whom the gateway does not say it": lambda: asked({"stream": False}, {}),
+    "an owner of whom the gateway does not say it": lambda: asked({}, {"stream": True}),
     "other work of the key's own source": lambda: work(60, 900),
     "a stranger whose requests are all refused": lambda: work(
         60, 900, client_ip=ABROAD, status=401
     ),
 }
+
+
+def test_it_tells_what_is_odd_about_how_a_stranger_asks() -> None:
+    last = findings("request_shape", FIRES["a stranger who has the answers streamed"])[-1]
+    assert last.summary.endswith("; 12 of its 12 are streamed, 0% of the key's own.")
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

@@ -1,0 +1,87 @@
+"""Does somebody do the work of a key's owner? Log-likelihood ratios of a stranger against kin."""
+
+import math
+from typing import Final, NamedTuple
+
+from detectors.baselines.shape import Manners, Shape
+
+_OWN_MIN: Final = 60.0
+"""Samples of the key's own requests that must be known."""
+_KIN: Final = 0.3**2
+"""Variance of another honest user's mean length, in that of the key's own single requests …"""
+_STRANGER: Final = 1.5**2
+"""… and of the mean of somebody with work of their own."""
+_FAITHFUL: Final = 20.0
+"""As if so many requests of anybody who does the owner's work were known beforehand."""
+_STRANGER_ALIKE: Final = 0.6
+"""Share of strangers who ask in the owner's manner by chance …"""
+_KIN_OTHERWISE: Final = 0.05
+"""… and of honest newcomers who do not …"""
+_UNCACHED: Final = 0.1
+"""… and of those whose prompts are cached otherwise: whoever asks seldom finds nothing there."""
+_ALIKE_SAMPLES: Final = 5.0
+_ALIKE_NATS: Final = -0.3
+
+
+class Manner(NamedTuple):
+    """How many of somebody's requests are asked in a way, and what that says."""
+
+    name: str
+    nats: float
+    """For a stranger; 0 while little is known."""
+    requests: int
+    told: int
+    """Of so many."""
+    usual: float
+    """Share of the key's own requests."""
+
+
+def of_lengths(own: Shape, other: Shape) -> float:
+    """By the means of the logarithms of lengths, all normal. Nats; 0 while little is known."""
+    if own.samples < _OWN_MIN or not other.samples:
+        return 0.0
+    kin, stranger = _KIN + 1.0 / other.samples, _STRANGER + 1.0 / other.samples
+    return sum(
+        0.5 * (math.log(kin / stranger) + offset * offset * (1.0 / kin - 1.0 / stranger))
+        for offset in own.offsets(other)
+    )
+
+
+def manners(own: Manners, other: Manners) -> list[Manner]:
+    """By how requests are asked: streamed, with a cached prompt, in an end user's name."""
+    streamed = (own.streamed, own.told_streamed, other.streamed, other.told_streamed)
+    return [
+        _manner("are streamed", *streamed, _KIN_OTHERWISE),
+        _manner("have cached prompts", own.cached, own.told, other.cached, other.told, _UNCACHED),
+        _manner("name end users", own.named, own.told, other.named, other.told, _KIN_OTHERWISE),
+    ]
+
+
+def is_alike(own: Shape, other: Shape) -> bool:
+    """Whether lengths and manners speak for somebody who does the owner's work."""
+    return (
+        other.samples >= _ALIKE_SAMPLES
+        and of_lengths(own, other) < 0.0
+        and sum(each.nats for each in manners(own.manners, other.manners)) < _ALIKE_NATS
+    )
+
+
+def _manner(  # two pairs of counts
+    name: str, own: int, own_told: int, other: int, other_told: int, otherwise: float
+) -> Manner:
+    if own_told < _OWN_MIN or not other_told:
+        return Manner(name, 0.0, other, other_told, 0.0)
+    share = (own + 0.5) / (own_told + 1.0)
+    yes, no = _FAITHFUL * share, _FAITHFUL * (1.0 - share)
+    rest = other_told - other
+    # Beta-binomial likelihoods: as the owner asks, beside any share being equally likely.
+    alike = math.exp(
+        _log_beta(other + yes, rest + no) - _log_beta(yes, no) - _log_beta(other + 1.0, rest + 1.0)
+    )
+    stranger = _STRANGER_ALIKE * alike + 1.0 - _STRANGER_ALIKE
+    nats = math.log(stranger / ((1.0 - otherwise) * alike + otherwise))
+    return Manner(name, nats, other, other_told, own / own_told)
+
+
+def _log_beta(first: float, second: float) -> float:
+    return math.lgamma(first) + math.lgamma(second) - math.lgamma(first + second)
