@@ -1,10 +1,11 @@
 """Events a second on one core, from packed bytes to incidents, and what a key's state weighs."""
 
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 
+import msgspec
 import numpy as np
 
 from pipeline.config import Config
@@ -19,11 +20,18 @@ from tests.benchmarks.load import BUSY, SPARSE, Load, load, pack
 from tests.benchmarks.naive import Naive
 
 KEYS = 10_000
-EVENTS = {BUSY: 600_000, SPARSE: 300_000}
-EVENTS_PER_KEY = 10
+EVENTS = {BUSY: 400_000, SPARSE: 200_000}
+DETECTORS_SHARE = 0.4
+"""Of the events, to tell what detectors cost: taking turns needs fewer of them."""
+EVENTS_PER_KEY = 4
+"""Some ten minutes of a sparse key."""
+CURVE_RUNS = 5
+"""Of a thousand keys, which have too few events for one measurement."""
 NAIVE_EVENTS = 15_000
 GROUP_MESSAGES = 20
 """Folded together, some four mebibytes: what a worker that is behind gets from a fetch."""
+KEYS_PER_MESSAGE = KEYS // GROUP_MESSAGES
+Group = list[Message]
 CHECKPOINT_GROUPS = 5
 """A checkpoint each 50,000 events: every five seconds at 10,000 events a second."""
 
@@ -32,14 +40,14 @@ def measure(options: Options) -> Figures:
     """Engine and naive pipeline in one run, on the same events."""
     rules = default_rules(Config())
     collect_seldom()
-    busy, sparse = (
+    busy, sparse = loads = [
         load(mix, KEYS, round(count * options.scale), rules) for mix, count in EVENTS.items()
-    )
+    ]
     plain = _run(busy, rules)
     saved = _run(busy, rules, CHECKPOINT_GROUPS)
     seldom = _run(sparse, rules)
     naive = _naive_events_per_s(busy.rows[: round(NAIVE_EVENTS * options.scale)])
-    forms = _compiled(options, plain, saved, seldom)
+    forms = _compiled(loads, plain, saved, seldom)
     return {
         "engine_events_per_s": plain.events_per_s,
         "engine_events_per_cpu_s": plain.events / plain.watch.cpu_seconds,
@@ -58,15 +66,19 @@ def measure(options: Options) -> Figures:
         **forms,
         **_weights(seldom.fold, "state_bytes_per_key"),
         **_weights(plain.fold, "busy_state_bytes_per_key"),
-        **_curve(rules, options),
+        **_curve(sparse, rules, options),
     }
 
 
-def of_this_form(scale: float) -> Figures:
-    """The engine on the busy and the sparse fleet, as CPU microseconds and events a second."""
+def of_this_form(loads: str) -> Figures:
+    """The engine on the busy and the sparse fleet, as CPU microseconds and events a second.
+
+    Args:
+        loads: the file that holds both.
+    """
     rules = default_rules(Config())
     collect_seldom()
-    busy, sparse = (load(mix, KEYS, round(count * scale), rules) for mix, count in EVENTS.items())
+    busy, sparse = msgspec.msgpack.decode(Path(loads).read_bytes(), type=list[Load])
     runs = {
         "engine_compiled": _run(busy, rules),
         "engine_compiled_with_checkpoints": _run(busy, rules, CHECKPOINT_GROUPS),
@@ -81,9 +93,12 @@ def of_this_form(scale: float) -> Figures:
     return figures
 
 
-def _compiled(options: Options, *pure: "Run") -> Figures:
+def _compiled(loads: list[Load], *pure: "Run") -> Figures:
     """The same with the core compiled, beside what pure Python took in this run."""
-    figures = compiled("tests.benchmarks.engine_speed", scale=options.scale)
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(msgspec.msgpack.encode(loads))
+        file.flush()
+        figures = compiled("tests.benchmarks.engine_speed", loads=file.name)
     rows = [
         (what, f"{run.us_per_event:.1f} µs", f"{us:.1f} µs", f"{run.us_per_event / us:.2f}")
         for what, run, us in zip(
@@ -123,27 +138,27 @@ def _run(known: Load, rules: Rules, checkpoint_groups: int | None = None) -> Run
     return _timed(*_ready(known, rules), checkpoint_groups)
 
 
-def _ready(known: Load, rules: Rules) -> tuple[PartitionFold, list[Message]]:
+def _ready(
+    known: Load, rules: Rules, group_messages: int = GROUP_MESSAGES
+) -> tuple[PartitionFold, list[Group]]:
     """A fold that a quarter of the log has warmed up, and the rest of it."""
     fold, messages = known.fold(rules), pack(known.rows)
     warm = len(messages) // 4
-    for group in _groups(messages[:warm]):
+    for group in _groups(messages[:warm], group_messages):
         fold.fold(*group)
     fold.checkpoint()
     gather()  # as a worker has done soon after its start
-    return fold, messages[warm:]
+    return fold, _groups(messages[warm:], group_messages)
 
 
-def _timed(
-    fold: PartitionFold, messages: list[Message], checkpoint_groups: int | None = None
-) -> Run:
+def _timed(fold: PartitionFold, groups: list[Group], checkpoint_groups: int | None = None) -> Run:
     incidents = 0
     with timed() as watch:
-        for number, group in enumerate(_groups(messages), start=1):
+        for number, group in enumerate(groups, start=1):
             incidents += len(fold.fold(*group).incidents)
             if checkpoint_groups and number % checkpoint_groups == 0:
                 fold.checkpoint()
-    return Run(fold, _count(messages), incidents, watch)
+    return Run(fold, _count(groups), incidents, watch)
 
 
 def _detectors_us(known: Load, rules: Rules) -> float:
@@ -152,6 +167,7 @@ def _detectors_us(known: Load, rules: Rules) -> float:
     Where the states of a fold lie in memory can cost as much as detectors do, so either fold is
     made first once.
     """
+    known = replace(known, rows=known.rows[: round(DETECTORS_SHARE * len(known.rows))])
     blind = replace(rules, detectors=())
     return (_difference_us(known, rules, blind) - _difference_us(known, blind, rules)) / 2
 
@@ -159,22 +175,21 @@ def _detectors_us(known: Load, rules: Rules) -> float:
 def _difference_us(known: Load, rules: Rules, others: Rules) -> float:
     """By how much an event costs more by some rules than by others, group by group in turns."""
     folds = [_ready(known, each) for each in (rules, others)]
-    messages, spent = folds[0][1], [0.0, 0.0]
-    for number, group in enumerate(_groups(messages)):
+    groups, spent = folds[0][1], [0.0, 0.0]
+    for number, group in enumerate(groups):
         for turn in (number % 2, 1 - number % 2):
             with timed() as watch:
                 folds[turn][0].fold(*group)
             spent[turn] += watch.cpu_seconds
-    return (spent[0] - spent[1]) / _count(messages) * 1e6
+    return (spent[0] - spent[1]) / _count(groups) * 1e6
 
 
-def _count(messages: list[Message]) -> int:
-    return sum(message.value.count(b"\n") + 1 for message in messages)
+def _count(groups: list[Group]) -> int:
+    return sum(message.value.count(b"\n") + 1 for group in groups for message in group)
 
 
-def _groups(messages: list[Message]) -> Iterator[list[Message]]:
-    for first in range(0, len(messages), GROUP_MESSAGES):
-        yield messages[first : first + GROUP_MESSAGES]
+def _groups(messages: list[Message], length: int) -> list[Group]:
+    return [messages[first : first + length] for first in range(0, len(messages), length)]
 
 
 def _weights(fold: PartitionFold, name: str) -> Figures:
@@ -198,15 +213,31 @@ def _naive_events_per_s(rows: list[bytes]) -> float:
     return len(rows) / watch.seconds
 
 
-def _curve(rules: Rules, options: Options) -> Figures:
-    """Cost per event with more and more keys, each with some ten events."""
+def _curve(sparse: Load, rules: Rules, options: Options) -> Figures:
+    """Cost per event with more and more keys, each with some events in the same stretch of time.
+
+    As many events are folded together as come in the same time, so that a key has as many of them:
+    else more keys would mean fewer events for each fetch of a key's state from memory.
+    """
     figures: Figures = {}
     shown: list[tuple[str, str, str]] = []
-    for keys in (1_000, 10_000, 100_000, *([1_000_000] if options.million else [])):
-        count = round(max(100_000, keys * EVENTS_PER_KEY) * options.scale)
-        # Of a million keys, the rows and the messages made of them need not lie there together.
-        run = _timed(*_ready(load(SPARSE, keys, count, rules), rules))
-        figures[f"engine_us_per_event_{keys}_keys"] = run.us_per_event
-        shown.append((f"{len(run.fold):,}", f"{run.events:,}", f"{run.us_per_event:.1f} µs"))
+    for keys in (1_000, KEYS, 100_000, *([1_000_000] if options.million else [])):
+        count = round(keys * EVENTS_PER_KEY * options.scale)
+        loads = [_of_keys(keys, count, sparse, rules)] * max(1, CURVE_RUNS * 1_000 // keys)
+        runs = []
+        while loads:
+            # Of a million keys, the rows and the messages made of them need not lie there together.
+            runs.append(_timed(*_ready(loads.pop(), rules, keys // KEYS_PER_MESSAGE)))
+        us = fmean([run.us_per_event for run in runs])
+        figures[f"engine_us_per_event_{keys}_keys"] = us
+        events = sum([run.events for run in runs])
+        shown.append((f"{len(runs[0].fold):,}", f"{events:,}", f"{us:.1f} µs"))
     say(table(("keys known", "events", "CPU per event"), shown))
     return figures
+
+
+def _of_keys(keys: int, count: int, sparse: Load, rules: Rules) -> Load:
+    """A sparse load of so many keys and events."""
+    if keys == KEYS:
+        return replace(sparse, rows=sparse.rows[:count])
+    return load(SPARSE, keys, count, rules)
