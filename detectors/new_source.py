@@ -8,8 +8,6 @@ from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, dollars, network, span
 
-_WEIGHTS = (0.0, 0.6, 0.85, 1.0)
-"""Share of the surprise that counts after so many requests: one may be a stray."""
 _SAME_COUNTRY_NATS = 1.5
 """Taken off for another line in a country that is the key's own: a colleague, a new office."""
 _REPLACED_NATS = 4.0
@@ -21,7 +19,7 @@ _SAME_TOOLS_CLOUD_NATS = 4.5
 service that moves, or a further region of it."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
 """Where services move to. Thieves rent from cheaper hosts."""
-_SAME_WORK_NATS = 1.0
+_SAME_WORK_NATS = 1.5
 """Taken off for one who sends such requests as the owner does, in the owner's manner."""
 _SAME_TOOLS_MAX = 6.0
 """A place alone, without anything else that is strange, wakes nobody."""
@@ -94,8 +92,7 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     if newcomer.totals.nanos > _SPENT_FREE_NANOS:
         spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
         nats += min(_SPENT_NATS_MAX, _SPENT_NATS * spent)
-    weight = _WEIGHTS[min(newcomer.totals.requests, len(_WEIGHTS) - 1)]
-    return nats * weight + (_HOSTILE_NATS if newcomer.hostile else 0.0)
+    return nats * newcomer.sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:

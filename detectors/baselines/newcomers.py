@@ -5,6 +5,7 @@ until then its traffic is kept apart, so that an intruder is seen by what it doe
 hide in the key's totals.
 """
 
+import math
 from functools import lru_cache
 
 from msgspec import Struct, field
@@ -21,6 +22,8 @@ GRADUATE_AGE_HOURS = 24
 """… if it came at least this many hours ago."""
 STRANGE_NATS = 2.0
 """Surprise from which a newcomer's traffic is kept apart from the key's own."""
+STRAY_REQUESTS = 5
+"""From so many on, a newcomer is no stray: somebody who tries a service's key at home, say."""
 LISTED_MAX = 8
 """Clients and models remembered per newcomer."""
 
@@ -66,6 +69,11 @@ class Newcomer(Struct, array_like=True, gc=False):
     """Requests that name an end user, of a key whose own sources never do."""
     shape: Shape = field(default_factory=Shape)
     """Of samples of its requests."""
+
+    @property
+    def sure(self) -> float:
+        """Share of its strangeness that counts: a request or two may be strays."""
+        return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
 
     @property
     def is_strange(self) -> bool:

@@ -7,7 +7,7 @@ from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.slices import slice_from
 from detectors.baselines.windows import HourWindow
 from pipeline.enrich.sources import Source
-from tests.support.events import ABROAD, HOUR, OPENAI_CLIENT, burst, thief
+from tests.support.events import ABROAD, HOUR, OPENAI_CLIENT, burst, run, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 HOUR_0 = 500_000
@@ -36,7 +36,7 @@ def test_it_keeps_quiet(example: Example) -> None:
 def test_tor_is_no_place_to_move_to_even_with_the_owners_tools() -> None:
     """While the owner is silent, another line abroad may be the owner, who travels."""
     tor, abroad = (
-        max(each.score for each in findings("new_source", moved))
+        max((each.score for each in findings("new_source", moved)), default=0.0)
         for moved in (
             lambda: honest(burst(NOW + 4 * HOUR, 30, client_ip="185.220.101.4")),
             lambda: honest(burst(NOW + 4 * HOUR, 30, client_ip=ABROAD)),
@@ -59,6 +59,13 @@ def test_an_address_from_within_is_hardly_strange(client_ip: str) -> None:
     assert max((each.score for each in found), default=0.0) <= STRANGE_NATS
 
 
+@pytest.mark.parametrize(("requests", "paged"), [(1, False), (12, True)])
+def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
+    """A developer at home tries the service's key; who goes on is none."""
+    tried = burst(NOW, requests, client_ip=ABROAD, user_agent="curl/8.9")
+    assert bool(run(honest(burst(NOW, 30), tried)).pages()) is paged
+
+
 def beside_the_owner(user_agent: str = OPENAI_CLIENT, cached: int = 0) -> float:
     """What is said in the end of a stranger who works while the owner does."""
     stranger = burst(NOW, 40, client_ip=ABROAD, user_agent=user_agent, cached_input_tokens=cached)
@@ -72,7 +79,7 @@ def test_another_version_of_the_owners_client_is_another_machine() -> None:
 
 def test_who_does_the_owners_work_is_less_strange() -> None:
     kin = beside_the_owner()
-    assert beside_the_owner(cached=500) == pytest.approx(kin + 1.0)
+    assert beside_the_owner(cached=500) == pytest.approx(kin + 1.5)
 
 
 def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
