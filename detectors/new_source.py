@@ -9,7 +9,8 @@ from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, dollars, network, span
 
 _SAME_COUNTRY_NATS = 1.5
-"""Taken off for another line in a country that is the key's own: a colleague, a new office."""
+"""Taken off for another line in a country that is the key's own, or that its owner lists: a
+colleague, a new office."""
 _REPLACED_NATS = 4.0
 """Taken off when the newcomer took the place of the key's own sources: travel, migration."""
 _HOSTILE_NATS = 4.0
@@ -80,7 +81,7 @@ class NewSource(Detector):
 
 def _score(key: KeyView, newcomer: Newcomer) -> float:
     nats = newcomer.nats
-    if newcomer.level == "network" and key.history.countries.knows(newcomer.country):
+    if newcomer.level == "network" and _is_home(key, newcomer.country):
         nats -= _SAME_COUNTRY_NATS
     if newcomer.has_usual_tools and newcomer.kind != "tor":
         # A key that was forgotten does not move to another region.
@@ -93,6 +94,11 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
         spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
         nats += min(_SPENT_NATS_MAX, _SPENT_NATS * spent)
     return nats * newcomer.sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
+
+
+def _is_home(key: KeyView, country: str) -> bool:
+    allowed = key.record is not None and key.record.allows(country)
+    return allowed or key.history.countries.knows(country)
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:

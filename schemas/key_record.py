@@ -42,7 +42,10 @@ class KeyRecord(Struct, omit_defaults=True, kw_only=True):
             if time is not None:
                 setattr(self, name, utc(time))
 
+    def allows(self, country: str) -> bool:
+        """Whether the owner lists this country."""
+        return country in {each.upper() for each in self.allowed_countries or ()}
+
     def forbids(self, country: str) -> bool:
         """Whether the owner allows some countries, and not this one; empty: nobody knows it."""
-        allowed = {each.upper() for each in self.allowed_countries or ()}
-        return bool(allowed and country) and country not in allowed
+        return bool(self.allowed_countries and country) and not self.allows(country)

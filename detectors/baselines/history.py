@@ -107,7 +107,7 @@ class History(Struct, array_like=True, gc=False):
         """Days from the first event to the last hour learnt."""
         return self.volume.last / 24 - self.first_seen / 86400
 
-    def surprise(self, place: Place) -> tuple[str, str, float]:
+    def surprise(self, place: Place, record: KeyRecord | None = None) -> tuple[str, str, float]:
         """What is new about a source: (level, label, nats). Level is empty when nothing is."""
         prefix = place.prefix
         if self.hours == 0 or self.prefixes.knows(prefix):
@@ -116,7 +116,8 @@ class History(Struct, array_like=True, gc=False):
         kind = place.kind or "isp"
         extra = _KIND_NATS.get(kind, 0.0) if not self.kinds.knows(kind) else 0.0
         extra += 0.5 * self.kinds.surprise(kind, _PRIOR["kind"])
-        if country and not self.countries.knows(country):
+        expected = record is not None and record.allows(country)
+        if country and not expected and not self.countries.knows(country):
             level, label = "country", country
             nats = self.countries.surprise(country, _PRIOR["country"])
         elif not self.networks.knows(network):
@@ -170,7 +171,7 @@ class History(Struct, array_like=True, gc=False):
             return known
         if place.prefix in self.prefixes.values:
             return None
-        level, label, nats = self.surprise(place)
+        level, label, nats = self.surprise(place, record)
         forbidden = record is not None and record.forbids(country_of(place))
         if forbidden and not level:  # of a key of which nothing else is known
             level, label, nats = "country", country_of(place), STRANGE_NATS

@@ -7,7 +7,8 @@ from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.slices import slice_from
 from detectors.baselines.windows import HourWindow
 from pipeline.enrich.sources import Source
-from tests.support.events import ABROAD, HOUR, OPENAI_CLIENT, burst, run, thief
+from schemas.key_record import KeyRecord
+from tests.support.events import ABROAD, HOUR, KEY, OPENAI_CLIENT, burst, run, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 HOUR_0 = 500_000
@@ -57,6 +58,20 @@ def test_an_address_from_within_is_hardly_strange(client_ip: str) -> None:
     """A proxy before the gateway, or of the whole company, shows such; a thief is outside."""
     found = findings("new_source", lambda: honest(burst(NOW, 40, client_ip=client_ip)))
     assert max((each.score for each in found), default=0.0) <= STRANGE_NATS
+
+
+def test_a_country_that_the_owner_lists_is_no_new_country() -> None:
+    stranger = burst(NOW, 20, client_ip=ABROAD)
+    known, listed = (
+        honest(burst(NOW, 30), stranger, record=KeyRecord(key_id=KEY, allowed_countries=countries))
+        for countries in (None, ["at", "br"])
+    )
+    abroad, expected = findings("new_source", lambda: known), findings("new_source", lambda: listed)
+    assert "a country never seen" in abroad[-1].summary
+    assert "a network never seen" in expected[-1].summary
+    assert expected[-1].score < abroad[-1].score - 1.0
+    assert findings("interleaved", lambda: known)
+    assert not findings("interleaved", lambda: listed)
 
 
 @pytest.mark.parametrize(("requests", "paged"), [(1, False), (12, True)])
