@@ -187,20 +187,28 @@ class _Delivery:
             self._page.evidence.given_up = True
 
     async def _leave(self, card: Card) -> None:
-        """Remove the message from the channel that an incident moves out of."""
+        """Remove message and evidence from the channel that an incident moves out of."""
         page = self._page
-        if page.message.ts is None and page.message.intended_at is not None:
-            page.message.ts = await self._find(page.message, card, None)
-        if page.message.ts is not None:
-            await self._messenger.remove(page.channel, page.message.ts)
+        thread_ts = await self._locate(page.message, card, None)
+        if thread_ts is not None:
+            # First what hangs below: Slack keeps the replies of a message that is gone.
+            reply_ts = await self._locate(page.evidence, _evidence(page), thread_ts)
+            if reply_ts is not None:
+                await self._messenger.remove(page.channel, reply_ts)
+            await self._messenger.remove(page.channel, thread_ts)
         page.message, page.evidence = Slot(), Slot()
+
+    async def _locate(self, slot: Slot, card: Card, thread_ts: str | None) -> str | None:
+        """Where a message is, if it was posted."""
+        if slot.ts is None and slot.intended_at is not None:
+            slot.ts = await self._find(slot, card, thread_ts)
+        return slot.ts
 
     async def _show(self, slot: Slot, card: Card, thread_ts: str | None) -> None:
         if slot.given_up:
             return
-        if slot.ts is None and slot.intended_at is not None:
-            slot.ts = await self._find(slot, card, thread_ts)
-        if slot.ts is not None and slot.digest == card.digest:
+        posted = await self._locate(slot, card, thread_ts)
+        if posted is not None and slot.digest == card.digest:
             return
         try:
             await self._put(slot, card, thread_ts)

@@ -112,6 +112,8 @@ async def test_a_ticket_that_becomes_a_page_moves_to_the_pager() -> None:
         await loop.tell(severity="page", revision=2)
         assert loop.page.channel == CHANNEL
         assert loop.page.body["text"].startswith("🔴")
+        threads = [each.channel for each in loop.slack.messages if "thread_ts" in each.body]
+        assert threads == [CHANNEL], "the evidence moves along"
 
 
 async def test_a_ticket_that_somebody_took_is_no_louder_than_before() -> None:
