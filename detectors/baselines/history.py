@@ -6,7 +6,7 @@ from msgspec import Struct, field
 
 from detectors.baselines.billing import Books
 from detectors.baselines.facets import FacetTable
-from detectors.baselines.level import Level, raised
+from detectors.baselines.level import LEVEL_DECAY, Level
 from detectors.baselines.newcomers import (
     STRANGE_NATS,
     Newcomer,
@@ -235,7 +235,7 @@ class History(Struct, array_like=True, gc=False):
             self.end_users.learn(users)
 
     def _learn_levels(self, total: HourWindow) -> None:
-        self.longest = raised(self.longest, float(total.longest), self.hours)
+        self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
         if not total.requests:
             return
         if total.input_tokens:

@@ -8,7 +8,7 @@ from river import stats
 
 _SPREAD_MEMORY: Final = 300.0
 """Active hours that the spread looks back."""
-_DECAY: Final = 0.999
+LEVEL_DECAY: Final = 0.999
 """Per active hour: a record is half forgotten after 700 of them."""
 _GROWTH: Final = 1.5
 """What a record may grow by in an hour, once …"""
@@ -19,7 +19,7 @@ SPREAD_FLOOR: Final = 0.35
 """Least standard deviation of log volume: nobody is as regular as a short history looks."""
 
 
-def raised(record: float, value: float, hours: float) -> float:
+def _raised(record: float, value: float, hours: float) -> float:
     """A record after one more active hour: the first hour of bulk does not make the next usual.
 
     Args:
@@ -28,7 +28,7 @@ def raised(record: float, value: float, hours: float) -> float:
         hours: active hours known.
     """
     most = record * _GROWTH if record and hours >= _KNOWN_HOURS else math.inf
-    return max(record * _DECAY, min(value, most))
+    return max(record * LEVEL_DECAY, min(value, most))
 
 
 class Spread(Struct, array_like=True, gc=False):
@@ -63,7 +63,7 @@ class Level(Struct, array_like=True, gc=False):
         """Take in one positive value."""
         self.spread.learn(math.log(value))
         # A float, always: an int would come back from storage as another text.
-        self.record = raised(self.record, float(value), self.spread.n)
+        self.record = _raised(self.record, float(value), self.spread.n)
 
     @property
     def usual(self) -> float:
