@@ -10,25 +10,20 @@ _SPREAD_MEMORY: Final = 300.0
 """Active hours that the spread looks back."""
 LEVEL_DECAY: Final = 0.999
 """Per active hour: a record is half forgotten after 700 of them."""
-_GROWTH: Final = 1.5
-"""What a record may grow by in an hour, once …"""
-_KNOWN_HOURS: Final = 12.0
-"""… so many hours are known."""
+GROWTH: Final = 1.5
+"""Factor by which a record may grow in an hour, once …"""
+KNOWN_HOURS: Final = 12.0
+"""… so many are known: the first hour of bulk does not make the next one usual."""
 _LEVEL_HOURS_MIN: Final = 6
 SPREAD_FLOOR: Final = 0.35
 """Least standard deviation of log volume: nobody is as regular as a short history looks."""
 
 
-def _raised(record: float, value: float, hours: float) -> float:
-    """A record after one more active hour: the first hour of bulk does not make the next usual.
-
-    Args:
-        record: the most so far; 0 when nothing is known.
-        value: of the hour.
-        hours: active hours known.
-    """
-    most = record * _GROWTH if record and hours >= _KNOWN_HOURS else math.inf
-    return max(record * LEVEL_DECAY, min(value, most))
+def raised(record: float, decay: float, value: float, growth: float) -> float:
+    """A record, if there is one yet, after one more value."""
+    # A float, always: an int would come back from storage as another text.
+    value_max = record * growth if record else math.inf
+    return max(record * decay, min(float(value), value_max))
 
 
 class Spread(Struct, array_like=True, gc=False):
@@ -62,8 +57,8 @@ class Level(Struct, array_like=True, gc=False):
     def learn(self, value: float) -> None:
         """Take in one positive value."""
         self.spread.learn(math.log(value))
-        # A float, always: an int would come back from storage as another text.
-        self.record = _raised(self.record, float(value), self.spread.n)
+        growth = GROWTH if self.spread.n >= KNOWN_HOURS else math.inf
+        self.record = raised(self.record, LEVEL_DECAY, value, growth)
 
     @property
     def usual(self) -> float:

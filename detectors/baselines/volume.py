@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct, field
 
-from detectors.baselines.level import Spread
+from detectors.baselines.level import GROWTH, KNOWN_HOURS, Spread, raised
 from detectors.baselines.totals import Totals
 
 BINS: Final = 48
@@ -31,13 +31,10 @@ _GAP_HOURS_MAX: Final = 24 * 14
 _SILENCE_HOURS_MAX: Final = 72
 _ACTIVE_MAX: Final = 0.9
 """No hour is so sure to be active that its silence says more than this."""
-_KNOWN_HOURS: Final = 12.0
 _CLIP: Final = 2.0
-"""Once so many hours are known, an hour counts for at most two records …"""
-_GROWTH: Final = 1.5
-"""… and raises a record by at most a half …"""
+"""Once enough hours are known, an hour counts for at most two records."""
 _GROWTH_IN_DOUBT: Final = 1.2
-"""… or by a fifth, when the hour may not have been honest."""
+"""Factor by which it may raise a record when it may not have been honest."""
 _DRIFT_SLACK: Final = 0.75
 """Standard deviations an hour that growth may take without being counted."""
 _DRIFT_MAX: Final = 40.0
@@ -90,21 +87,15 @@ class Records(Struct, array_like=True, gc=False):
         """
         decay = 0.5 ** (max(0, hour - self.hour) / _RECORD_HALF_LIFE_HOURS) if self.hour else 1.0
         self.hour = max(self.hour, hour)
-        self.requests_5m = _raised(self.requests_5m, decay, peak.requests, growth)
-        self.nanos_5m = _raised(self.nanos_5m, decay, peak.nanos, growth)
-        self.requests_1h = _raised(self.requests_1h, decay, total.requests, growth)
-        self.nanos_1h = _raised(self.nanos_1h, decay, total.nanos, growth)
+        self.requests_5m = raised(self.requests_5m, decay, peak.requests, growth)
+        self.nanos_5m = raised(self.nanos_5m, decay, peak.nanos, growth)
+        self.requests_1h = raised(self.requests_1h, decay, total.requests, growth)
+        self.nanos_1h = raised(self.nanos_1h, decay, total.nanos, growth)
 
     def learn_day(self, total: Totals, growth: float) -> None:
         """Take in a closed UTC day."""
-        self.requests_1d = _raised(self.requests_1d, _DAY_DECAY, total.requests, growth)
-        self.nanos_1d = _raised(self.nanos_1d, _DAY_DECAY, total.nanos, growth)
-
-
-def _raised(record: float, decay: float, value: int, growth: float) -> float:
-    # A float, always: an int would come back from storage as another text.
-    value_max = record * growth if record else math.inf
-    return max(record * decay, min(float(value), value_max))
+        self.requests_1d = raised(self.requests_1d, _DAY_DECAY, total.requests, growth)
+        self.nanos_1d = raised(self.nanos_1d, _DAY_DECAY, total.nanos, growth)
 
 
 class Volume(Struct, array_like=True, gc=False):
@@ -217,20 +208,20 @@ class Volume(Struct, array_like=True, gc=False):
             )
             self.spread.learn(residual)
             self.spread_nanos.learn(math.log1p(total.nanos / 1e6) - math.log1p(nanos / 1e6))
-        known = self.spread.n >= _KNOWN_HOURS
+        known = self.spread.n >= KNOWN_HOURS
         records = self.records
         self._fold(
             [index],
             min(total.requests, int(_CLIP * records.requests_1h)) if known else total.requests,
             min(total.nanos, int(_CLIP * records.nanos_1h)) if known else total.nanos,
         )
-        growth = _GROWTH_IN_DOUBT if doubtful else _GROWTH
+        growth = _GROWTH_IN_DOUBT if doubtful else GROWTH
         records.learn(hour, peak, total, growth if known else math.inf)
         self.last = max(self.last, hour)
 
     def learn_day(self, total: Totals) -> None:
         """Take in a closed UTC day."""
-        self.records.learn_day(total, _GROWTH if self.spread.n >= _KNOWN_HOURS else math.inf)
+        self.records.learn_day(total, GROWTH if self.spread.n >= KNOWN_HOURS else math.inf)
 
     def _fold(self, indices: Sequence[int], requests: int, nanos: int) -> None:
         if not indices:
