@@ -43,6 +43,7 @@ class Use:
 
     __slots__ = (
         "at",
+        "cached",
         "digest",
         "index",
         "input_tokens",
@@ -64,6 +65,7 @@ class Use:
         user: str | None,
         message: Message,
         index: int,
+        cached: bool,  # noqa: FBT001
     ) -> None:
         self.at = at
         """`occurred_at` in Unix seconds."""
@@ -79,6 +81,8 @@ class Use:
         """What brought it …"""
         self.index = index
         """… in which line."""
+        self.cached = cached
+        """Whether the provider had a part of the prompt cached."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -159,6 +163,7 @@ class Acceptor:
                 event.end_user,
                 message,
                 index,
+                event.cached_input_tokens > 0,
             )
             uses.append(use)
             key_ids.append(event.key_id)

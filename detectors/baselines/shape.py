@@ -68,7 +68,7 @@ class Manners(Struct, array_like=True, gc=False):
 
 
 class Shape(Struct, array_like=True, gc=False):
-    """Moments of the logarithms of input and output tokens, over single requests.
+    """Moments of the logarithms of input and output tokens, and manners, over single requests.
 
     Means of minutes would not do: they differ the less the more requests a minute has, and who
     asks seldom would look odd beside who asks often.
@@ -83,6 +83,7 @@ class Shape(Struct, array_like=True, gc=False):
     """… and the same of output tokens."""
     answer_squares: float = 0.0
     manners: Manners = field(default_factory=Manners)
+    """How they were asked."""
 
     def note(self, input_tokens: int, output_tokens: int, manner: int = 0) -> None:
         """Take in one request."""

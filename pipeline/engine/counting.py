@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from detectors.baselines.shape import manner_of
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window, add_up
@@ -116,7 +117,8 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         numbers = state.windows.tokens
         tally = pending.slices[token] = Tally(numbers.setdefault(token, len(numbers)))
     if use.input_tokens and not use.kind.failed:
-        tally.sample = use.input_tokens, use.output_tokens, use.kind.manner
+        manner = manner_of(streamed=use.kind.streamed, cached=use.cached, named=bool(use.user))
+        tally.sample = use.input_tokens, use.output_tokens, manner
     known, number = pending.hour.slices, tally.number
     history, what = state.history, slice_of(token)
     if number in known and (history.is_usual_model(what.model) or history.learning):

@@ -3,7 +3,6 @@
 from sys import intern
 from typing import Final
 
-from detectors.baselines.shape import manner_of
 from detectors.baselines.slices import outcome_of, slice_from, slice_of
 from pipeline.enrich.sources import Locator, Source
 from schemas.usage_event import UsageEvent
@@ -22,7 +21,6 @@ _Seen = tuple[
     bool,
     bool,
     bool | None,
-    bool,
 ]
 _REVOKED: Final = "revoked_key"
 """The `error_type` of a request that a gateway refused since its key is revoked."""
@@ -31,7 +29,7 @@ _REVOKED: Final = "revoked_key"
 class Kind:
     """What requests of a kind have in common."""
 
-    __slots__ = ("failed", "lost", "manner", "priced", "source", "token")
+    __slots__ = ("failed", "lost", "priced", "source", "streamed", "token")
 
     def __init__(
         self,
@@ -41,7 +39,7 @@ class Kind:
         failed: bool,
         lost: bool,
         priced: bool,
-        manner: int = 0,
+        streamed: bool | None = None,
     ) -> None:
         self.token = token
         """Names the slice (`detectors.baselines.slices`)."""
@@ -52,8 +50,8 @@ class Kind:
         """They had an address that says nothing."""
         self.priced = priced
         """It is known what they cost."""
-        self.manner = manner
-        """How they ask (`detectors.baselines.shape`)."""
+        self.streamed = streamed
+        """Whether their answers come in pieces; None where the gateway does not say."""
 
 
 class Kinds:
@@ -84,7 +82,6 @@ class Kinds:
             not event.end_user,
             nanos is not None,
             event.stream,
-            event.cached_input_tokens > 0,
         )
         kind = self._kinds.get(seen)
         return self._learn(seen) if kind is None else kind
@@ -114,7 +111,6 @@ class Kinds:
             nameless,
             priced,
             streamed,
-            cached,
         ) = seen
         source = None if client_ip is None else self._locator.locate(client_ip)
         what = slice_from(
@@ -135,13 +131,7 @@ class Kinds:
             one(user_agent, user_agent),
             one(model, model),
             one(operation, operation),
-            status,
-            revoked,
-            without_origin,
-            nameless,
-            priced,
-            streamed,
-            cached,
+            *seen[4:],
         )
         kind = self._kinds[seen] = Kind(
             intern(what.token),
@@ -149,6 +139,6 @@ class Kinds:
             failed=status >= 400,
             lost=source is None and client_ip is not None,
             priced=priced,
-            manner=manner_of(streamed=streamed, cached=cached, named=not nameless),
+            streamed=streamed,
         )
         return kind
