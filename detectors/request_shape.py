@@ -38,12 +38,11 @@ class RequestShape(Detector):
         newcomers = [each for each in key.newcomers if each.shape.samples]
         if not newcomers or key.history.learning:
             return None
-        found = [_compare(own, each) for each in newcomers]
-        nats, odd = max(found, key=lambda each: each[0])
+        found = [(*_compare(own, each), each) for each in newcomers]
+        nats, odd, worst = max(found, key=lambda each: each[0])
         score = nats * key.confidence
         if score < 0.5:
             return None
-        worst = newcomers[found.index((nats, odd))]
         samples, (prompt, answer) = round(worst.shape.samples), worst.shape.usual
         usual_prompt, usual_answer = own.usual
         return Finding(

@@ -1,6 +1,7 @@
 """Does somebody do the work of a key's owner? Log-likelihood ratios of a stranger against kin."""
 
 import math
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from detectors.baselines.shape import Manners, Shape
@@ -49,11 +50,16 @@ def of_lengths(own: Shape, other: Shape) -> float:
 
 def manners(own: Manners, other: Manners) -> list[Manner]:
     """By how requests are asked: streamed, with a cached prompt, in an end user's name."""
-    streamed = (own.streamed, own.told_streamed, other.streamed, other.told_streamed)
     return [
-        _manner("are streamed", *streamed, _KIN_OTHERWISE),
-        _manner("have cached prompts", own.cached, own.told, other.cached, other.told, _UNCACHED),
-        _manner("name end users", own.named, own.told, other.named, other.told, _KIN_OTHERWISE),
+        _manner(
+            "are streamed",
+            (own.streamed, own.told_streamed),
+            (other.streamed, other.told_streamed),
+        ),
+        _manner(
+            "have cached prompts", (own.cached, own.told), (other.cached, other.told), _UNCACHED
+        ),
+        _manner("name end users", (own.named, own.told), (other.named, other.told)),
     ]
 
 
@@ -66,11 +72,18 @@ def is_alike(own: Shape, other: Shape) -> bool:
     )
 
 
-def _manner(  # two pairs of counts
-    name: str, own: int, own_told: int, other: int, other_told: int, otherwise: float
+def _manner(
+    name: str, of_own: tuple[int, int], of_other: tuple[int, int], otherwise: float = _KIN_OTHERWISE
 ) -> Manner:
+    (own, own_told), (other, other_told) = of_own, of_other
     if own_told < _OWN_MIN or not other_told:
         return Manner(name, 0.0, other, other_told, 0.0)
+    nats = _of_shares(own, own_told, other, other_told, otherwise)
+    return Manner(name, nats, other, other_told, own / own_told)
+
+
+@lru_cache(maxsize=65536)  # a key is looked at more often than its samples change
+def _of_shares(own: int, own_told: int, other: int, other_told: int, otherwise: float) -> float:
     share = (own + 0.5) / (own_told + 1.0)
     yes, no = _FAITHFUL * share, _FAITHFUL * (1.0 - share)
     rest = other_told - other
@@ -79,8 +92,7 @@ def _manner(  # two pairs of counts
         _log_beta(other + yes, rest + no) - _log_beta(yes, no) - _log_beta(other + 1.0, rest + 1.0)
     )
     stranger = _STRANGER_ALIKE * alike + 1.0 - _STRANGER_ALIKE
-    nats = math.log(stranger / ((1.0 - otherwise) * alike + otherwise))
-    return Manner(name, nats, other, other_told, own / own_told)
+    return math.log(stranger / ((1.0 - otherwise) * alike + otherwise))
 
 
 def _log_beta(first: float, second: float) -> float:
