@@ -19,9 +19,14 @@ _SAME_TOOLS_CLOUD_NATS = 4.5
 """Taken off for a newcomer with the owner's clients and models, above all one in a big cloud: a
 service that moves, or a further region of it."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
-"""Where services move to. Thieves rent from cheaper hosts."""
+"""Where services move to. Thieves rent from cheaper hosts …"""
+_NO_HOSTS = re.compile(r"github|cogent|hurricane|level ?3|lumen|zayo", re.IGNORECASE)
+"""… and nobody rents from these: builds run there, or offices are connected by them."""
+_RENTED_NATS = 1.0
+"""Added for a rented machine at a host that is new to the key."""
 _SAME_WORK_NATS = 1.5
-"""Taken off for one who sends such requests as the owner does, in the owner's manner."""
+"""Taken off for one who sends such requests as the owner does, in the owner's manner. Neither this
+nor the same tools help a rented machine: who copied the key can copy the program."""
 _SAME_TOOLS_MAX = 6.0
 """A place alone, without anything else that is strange, wakes nobody."""
 _KINDS = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor", "proxy": "company proxy"}
@@ -80,20 +85,33 @@ class NewSource(Detector):
 
 
 def _score(key: KeyView, newcomer: Newcomer) -> float:
-    nats = newcomer.nats
-    if newcomer.level == "network" and _is_home(key, newcomer.country):
+    nats, rented = newcomer.nats, _is_rented(newcomer)
+    if rented:
+        nats += _RENTED_NATS
+    elif newcomer.level == "network" and _is_home(key, newcomer.country):
         nats -= _SAME_COUNTRY_NATS
     if newcomer.has_usual_tools and newcomer.kind != "tor":
-        # A key that was forgotten does not move to another region.
-        moves = _BIG_CLOUDS.search(newcomer.network) is not None and not key.is_waking
-        nats -= _SAME_TOOLS_CLOUD_NATS if moves else _SAME_TOOLS_NATS
-        nats = min(nats, _SAME_TOOLS_MAX)
-    if is_alike(key.history.shape, newcomer.shape):
+        nats = min(nats if rented else nats - _same_tools(key, newcomer), _SAME_TOOLS_MAX)
+    if not rented and is_alike(key.history.shape, newcomer.shape):
         nats -= _SAME_WORK_NATS
     if newcomer.totals.nanos > _SPENT_FREE_NANOS:
         spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
         nats += min(_SPENT_NATS_MAX, _SPENT_NATS * spent)
-    return nats * newcomer.sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
+    # Who tries a service's key once does so at home.
+    sure = 1.0 if rented or newcomer.kind == "tor" else newcomer.sure
+    return nats * sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
+
+
+def _same_tools(key: KeyView, newcomer: Newcomer) -> float:
+    # A key that was forgotten does not move to another region.
+    moves = _BIG_CLOUDS.search(newcomer.network) is not None and not key.is_waking
+    return _SAME_TOOLS_CLOUD_NATS if moves else _SAME_TOOLS_NATS
+
+
+def _is_rented(newcomer: Newcomer) -> bool:
+    host = newcomer.kind == "hosting" and newcomer.level == "network"
+    known = _BIG_CLOUDS.search(newcomer.network) or _NO_HOSTS.search(newcomer.network)
+    return host and known is None
 
 
 def _is_home(key: KeyView, country: str) -> bool:

@@ -3,13 +3,15 @@
 import pytest
 
 from detectors.baselines.history import History
+from detectors.baselines.likeness import is_alike
 from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.slices import slice_from
 from detectors.baselines.windows import HourWindow
+from detectors.new_source import NewSource
 from pipeline.enrich.sources import Source
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, HOUR, KEY, OPENAI_CLIENT, burst, run, thief
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import ABROAD, CLOUD, HOUR, KEY, OPENAI_CLIENT, burst, run, thief
+from tests.support.examples import NOW, Example, findings, honest, listen
 
 HOUR_0 = 500_000
 """Hours since 1970."""
@@ -32,6 +34,33 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("new_source", example)
+
+
+def test_a_rented_machine_is_no_place_to_move_to_whatever_it_does() -> None:
+    """Who copied the key can copy the program; a big cloud may be the owner's next region."""
+
+    def scores(client_ip: str) -> list[float]:
+        other = burst(NOW, 30, client_ip=client_ip)
+        found = findings("new_source", lambda: honest(burst(NOW, 60), other))
+        return [each.score for each in found] or [0.0]
+
+    rented = scores("95.216.33.5")  # Hetzner
+    assert rented[0] == max(rented) > 5.0
+    assert max(scores(CLOUD)) < 4.0
+    for another in ("140.82.113.4", "38.104.10.9"):  # GitHub, Cogent
+        assert scores(another)[0] < 3.0
+
+
+def test_a_rented_machine_is_one_nat_stranger_though_it_does_the_owners_work() -> None:
+    log = honest(burst(NOW, 60), burst(NOW, 30, client_ip="95.216.33.5"))
+    key = [each.key for each in listen(log) if each.detector == "new_source"][-1]
+    (newcomer,) = key.newcomers
+    assert newcomer.has_usual_tools
+    assert is_alike(key.history.shape, newcomer.shape)
+    newcomer.nats = 3.0
+    found = NewSource().judge(key)
+    assert found is not None
+    assert found.score == pytest.approx(4.0 * key.confidence)
 
 
 def test_tor_is_no_place_to_move_to_even_with_the_owners_tools() -> None:
