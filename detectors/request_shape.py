@@ -38,7 +38,8 @@ class RequestShape(Detector):
         newcomers = [each for each in key.newcomers if each.shape.samples]
         if not newcomers or key.history.learning:
             return None
-        found = [(*_compare(own, each), each) for each in newcomers]
+        thread = key.windows.thread
+        found = [(*_compare(own, each, thread), each) for each in newcomers]
         nats, odd, worst = max(found, key=lambda each: each[0])
         score = nats * key.confidence
         if score < 0.5:
@@ -63,9 +64,11 @@ class RequestShape(Detector):
         )
 
 
-def _compare(own: Shape, newcomer: Newcomer) -> tuple[float, list[Manner]]:
+def _compare(own: Shape, newcomer: Newcomer, thread: int) -> tuple[float, list[Manner]]:
     """Nats for a stranger, and the manners that speak for one."""
-    ratio = of_lengths(own, newcomer.shape)
+    # Another machine of the owner's takes part in a long conversation, and sends all of it.
+    takes_part = not newcomer.is_strange and newcomer.shape.usual[0] <= thread
+    ratio = 0.0 if takes_part else of_lengths(own, newcomer.shape)
     lengths = _NATS * math.log(ratio / _LEAST) if ratio > _LEAST else 0.0
     asked = manners(own.manners, newcomer.shape.manners)
     odd = [each for each in asked if each.nats >= _ODD_NATS]

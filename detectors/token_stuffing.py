@@ -82,9 +82,9 @@ class _Found(NamedTuple):
 def _on_average(key: KeyView, now: Totals, factor: float, name: str, since: float) -> _Found | None:
     """All requests of some time against the means of hours."""
     prompt = key.history.prompt
-    most = prompt.record * factor
-    if now.requests < _REQUESTS_MIN or not most:
+    if now.requests < _REQUESTS_MIN or not prompt.record:
         return None
+    most = max(prompt.record * factor, float(key.windows.thread))
     length = max(1.0, now.input_tokens / now.requests)
     if length / most <= 1.0:
         return None

@@ -43,7 +43,7 @@ class Use:
 
     __slots__ = (
         "at",
-        "cached",
+        "cached_tokens",
         "digest",
         "index",
         "input_tokens",
@@ -65,7 +65,7 @@ class Use:
         user: str | None,
         message: Message,
         index: int,
-        cached: bool,  # noqa: FBT001
+        cached_tokens: int,
     ) -> None:
         self.at = at
         """`occurred_at` in Unix seconds."""
@@ -81,8 +81,8 @@ class Use:
         """What brought it …"""
         self.index = index
         """… in which line."""
-        self.cached = cached
-        """Whether the provider had a part of the prompt cached."""
+        self.cached_tokens = cached_tokens
+        """Of the prompt, those that the provider had cached."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -163,7 +163,7 @@ class Acceptor:
                 event.end_user,
                 message,
                 index,
-                event.cached_input_tokens > 0,
+                event.cached_input_tokens,
             )
             uses.append(use)
             key_ids.append(event.key_id)

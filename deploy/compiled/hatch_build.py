@@ -24,6 +24,7 @@ MODULES = (
     "pipeline/engine/judging.py",
     "pipeline/engine/key_fold.py",
     "pipeline/engine/limits.py",
+    "pipeline/engine/long_prompts.py",
     "pipeline/engine/partition.py",
     "pipeline/engine/state.py",
     "pipeline/engine/states.py",

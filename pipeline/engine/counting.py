@@ -16,6 +16,7 @@ from detectors.baselines.totals import Totals, Window, add_up
 from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
 from detectors.contract import Trigger
 from pipeline.accept import Use
+from pipeline.engine.long_prompts import note_long
 from pipeline.engine.state import KeyState, Pending, Tally
 from pipeline.enrich.kinds import Kinds
 
@@ -26,8 +27,6 @@ SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
 IDS_MAX: Final = 32_768
 """Event ids remembered per key: beyond it duplicates are not recognised."""
-LONG_FACTOR: Final = 1.5
-"""Requests so much longer than the longest so far are counted apart."""
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
 _SAMPLE_MINUTES: Final = 3
@@ -87,7 +86,7 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
         requests += 1
         nanos += use.nanos
         if use.input_tokens > long_over:
-            if _note_long(state, pending, use):
+            if note_long(state, pending, use):
                 fired |= Trigger.VOLUME
             long_over = state.long_over
         if requests >= gate_requests or nanos >= gate_nanos:
@@ -117,7 +116,9 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         numbers = state.windows.tokens
         tally = pending.slices[token] = Tally(numbers.setdefault(token, len(numbers)))
     if use.input_tokens and not use.kind.failed:
-        manner = manner_of(streamed=use.kind.streamed, cached=use.cached, named=bool(use.user))
+        manner = manner_of(
+            streamed=use.kind.streamed, cached=use.cached_tokens > 0, named=bool(use.user)
+        )
         tally.sample = use.input_tokens, use.output_tokens, manner
     known, number = pending.hour.slices, tally.number
     history, what = state.history, slice_of(token)
@@ -129,19 +130,6 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         return tally, Trigger.NONE
     state.novel_minute = minute
     return tally, Trigger.NOVEL
-
-
-def _note_long(state: KeyState, pending: Pending, use: Use) -> bool:
-    """Note a request longer than the record; True when it is worth a look."""
-    hour = pending.hour
-    hour.longest = max(hour.longest, use.input_tokens)
-    record = state.history.longest
-    if not record or use.input_tokens < LONG_FACTOR * record:
-        state.long_over = use.input_tokens
-        return False
-    longs = state.windows.longs.setdefault(pending.minute, Totals())
-    longs.add(Totals(1, 0, use.nanos, use.input_tokens, use.output_tokens))
-    return longs.requests & (longs.requests - 1) == 0
 
 
 def _crowded(use: Use, slices: int) -> str:

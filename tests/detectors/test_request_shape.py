@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from detectors.baselines.newcomers import STRANGE_NATS
+from detectors.request_shape import RequestShape
 from pipeline.message import Message
 from schemas.usage_event import UsageEvent
 from tests.support.events import ABROAD, HOUR, event, messages, office
-from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest
+from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest, listen
 
 SERVICE: dict[str, object] = {"stream": True, "cached_input_tokens": 300, "end_user": "anna"}
 
@@ -77,6 +79,18 @@ QUIET: dict[str, Example] = {
 def test_it_tells_what_is_odd_about_how_a_stranger_asks() -> None:
     last = findings("request_shape", FIRES["a stranger who has the answers streamed"])[-1]
     assert last.summary.endswith("; 12 of its 12 are streamed, 0% of the key's own.")
+
+
+def test_another_machine_of_the_owners_takes_part_in_a_long_conversation() -> None:
+    log = work(2500, 110, client_ip=ABROAD)
+    key = [each.key for each in listen(log) if each.detector == "request_shape"][-1]
+    key.windows.thread = 100_000
+    assert RequestShape().judge(key) is not None, "a stranger does not"
+    for newcomer in key.newcomers:
+        newcomer.nats = STRANGE_NATS - 0.1
+    assert RequestShape().judge(key) is None
+    key.windows.thread = 0
+    assert RequestShape().judge(key) is not None
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

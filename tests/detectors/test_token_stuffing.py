@@ -2,13 +2,58 @@
 
 import pytest
 
-from tests.support.events import burst, workday
+from pipeline.message import Message
+from tests.support.events import (
+    ABROAD,
+    DAY,
+    KEY,
+    MINUTE,
+    START,
+    burst,
+    event,
+    messages,
+    run,
+    workday,
+)
 from tests.support.examples import NOW, Example, findings, honest
 
+
+def conversation(
+    cached: float = 0.9, step: float = 1.15, every: int = 1, later: int = 0, **changes: object
+) -> list[Message]:
+    """An agent at work for an hour and a half: each prompt holds the last one, and more.
+
+    Args:
+        cached: share of the prompts that the provider knows …
+        every: … of every so many requests.
+        step: by which they grow.
+        later: prompts of the next day, all of them long.
+        changes: to the events.
+    """
+    lengths = [round(900 * step ** min(number, 40)) for number in range(90)]
+    agent = [
+        event(
+            NOW + number * MINUTE,
+            input_tokens=length,
+            cached_input_tokens=0 if number % every else round(cached * length),
+            cost_usd=length / 1e6,
+            **changes,
+        )
+        for number, length in enumerate(lengths)
+    ]
+    return honest(agent, burst(NOW + DAY, later, input_tokens=100_000, cost_usd=0.3))
+
+
 FIRES: dict[str, Example] = {
+    "prompts that grow, of which the provider knows little": lambda: conversation(0.1),
+    "prompts that grow too fast": lambda: conversation(step=9.0),
+    "as long prompts at once, when the conversation is over": lambda: conversation(later=20),
+    "a conversation of a stranger's": lambda: conversation(client_ip=ABROAD),
     "prompts as long as books": lambda: honest(burst(NOW, 20, input_tokens=180_000, cost_usd=0.45)),
 }
 QUIET: dict[str, Example] = {
+    "a conversation that goes on": conversation,
+    "one that the provider forgets now and then": lambda: conversation(every=3),
     "prompts as usual": lambda: honest(burst(NOW, 60)),
     "somewhat longer": lambda: honest(burst(NOW, 20, input_tokens=1_500)),
     "one book": lambda: honest(burst(NOW, 1, input_tokens=180_000, cost_usd=0.45)),
@@ -23,6 +68,12 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("token_stuffing", example)
+
+
+def test_no_conversation_has_begun_while_the_provider_knows_nothing() -> None:
+    (state,) = [run(messages(burst(START, 20))).fold.state_of(KEY)]
+    assert state is not None
+    assert state.windows.thread == 0
 
 
 def test_prompts_without_a_price_are_not_taken_for_free() -> None:

@@ -71,7 +71,7 @@ def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = 
         user=None,
         message=Message("usage-events", 0, 0, b"", 0.0),
         index=0,
-        cached=False,
+        cached_tokens=0,
     )
     return event, use
 
