@@ -30,7 +30,7 @@ class Dormant(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         history = key.history
-        if not key.is_waking or history.learning:
+        if not key.is_waking:
             return None
         longer = math.log(history.slept / max(history.longest_sleep, _PAUSE_SECONDS))
         score = 0.0

@@ -21,6 +21,8 @@ _SETTLED_HOURS: Final = 24.0
 _UNSETTLED: Final = 0.25
 """Taken off a key of no hours, and less and less up to so many: its second place, its third tool
 and its first long job are still to come."""
+_IDLE_DAY_HOURS: Final = 1.0
+"""Active hours that a day of sleep counts for."""
 _MOVED_MIN: Final = 10.0
 """Requests in five minutes that anybody who moved may make."""
 _EXPECTED_MIN: Final = 3.0
@@ -86,10 +88,14 @@ class KeyView:
     @property
     def confidence(self) -> float:
         """Factor on evidence from a history that is still short."""
-        history = self.history
-        known = min(1.0, history.hours / _CONFIDENT_HOURS, history.days / _CONFIDENT_DAYS)
+        hours, days = self.history.hours, self.history.days
+        # That it lay idle is known, too, of a key that somebody else wakes.
+        if self.is_waking and (self.newcomers or not hours):
+            idle = self.history.slept / 86_400.0
+            hours, days = hours + _IDLE_DAY_HOURS * idle, days + idle
+        known = min(1.0, hours / _CONFIDENT_HOURS, days / _CONFIDENT_DAYS)
         young = _YOUNG_CONFIDENCE + (1.0 - _YOUNG_CONFIDENCE) * max(0.0, known)
-        return young * (1.0 - _UNSETTLED * max(0.0, 1.0 - history.hours / _SETTLED_HOURS))
+        return young * (1.0 - _UNSETTLED * max(0.0, 1.0 - hours / _SETTLED_HOURS))
 
     def weight(self, about: Subject) -> float:
         """Factor on evidence against a key of this nature: 1 where nothing is known of it.

@@ -102,7 +102,8 @@ class KeyFold:
             return Trigger.NONE
         state.clock = use.at
         if not previous:
-            previous = state.history.first_seen = state.clock
+            state.history.first_seen = state.clock
+            previous = state.laid_by or state.clock
         fired = Trigger.NONE
         if is_closing_time(state.minute, minute):
             flush(state, self._kinds)

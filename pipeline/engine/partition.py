@@ -29,6 +29,8 @@ from schemas.spend_window import SpendWindow
 from schemas.topics import MOVED_HEADER
 from schemas.verdict import Verdict
 
+_OLD_SECONDS: Final = 14 * 86_400.0
+"""A key that was created so long before the registry told of it is no new one."""
 _MISPLACED: Final = Refused("misplaced_twice", "the record is not in the partition of its key")
 Runs = dict[str, list[Use]]
 """What waits to be folded, by key, in the order of the log."""
@@ -237,6 +239,7 @@ class PartitionFold:
         self._note_change(state, key_id)
         if isinstance(control, KeyRecord):
             state.record = control
+            _lay_by(state, control, message.appended_at)
         elif isinstance(control, Verdict):
             flush(state, self._kinds)
             effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
@@ -253,6 +256,14 @@ class PartitionFold:
         now = max(state.clock, epoch(usage.observed_at))
         revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
+
+
+def _lay_by(state: KeyState, record: KeyRecord, now: float) -> None:
+    """Note since when a key is known, if it was old by then: its first use may be a thief's."""
+    if state.clock or state.laid_by or record.created_at is None:
+        return
+    if now - epoch(record.created_at) >= _OLD_SECONDS:
+        state.laid_by = now
 
 
 def _key_of(control: KeyRecord | Verdict | JoinedUsage) -> str:

@@ -118,6 +118,7 @@ class KeyState:
         "incident",
         "incidents",
         "known",
+        "laid_by",
         "long_over",
         "minute",
         "nanos",
@@ -147,6 +148,7 @@ class KeyState:
         self.usual_requests = 1
         self.usual_nanos = 0
         self.long_over = 0
+        self.laid_by = 0.0
         self.novel_minute = 0
         self.hot = False
         self.incidents = 0
@@ -204,6 +206,7 @@ def encode_state(state: KeyState) -> bytes:
             incidents=state.incidents,
             calm=state.calm,
             long_over=state.long_over,
+            laid_by=state.laid_by,
         )
     )
 
@@ -224,6 +227,7 @@ def decode_state(raw: bytes) -> KeyState:
     state.gate_requests, state.gate_nanos = stored.gates
     state.usual_requests, state.usual_nanos = stored.usual
     state.long_over = stored.long_over
+    state.laid_by = stored.laid_by
     state.novel_minute = stored.novel_minute
     state.hot = stored.hot
     state.incidents = stored.incidents

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
@@ -69,14 +70,17 @@ def merge(
     Raises:
         ReplayError: a file cannot be read.
     """
+    events = events_in_file_order(read_lines(recording.events, progress), now)
+    first = next(events, None)
     streams: list[Iterable[Line | Control]] = []
     if recording.keys:
-        streams.append(_registry(recording.keys))
+        streams.append(_registry(recording.keys, first.at if first else 0.0))
     if recording.provider_usage:
         streams.append(_controls(recording.provider_usage, "provider-usage", observation_time))
     if recording.verdicts:
         streams.append(_controls(recording.verdicts, "verdict", statement_time))
-    streams.append(events_in_file_order(read_lines(recording.events, progress), now))
+    if first:
+        streams.append(chain([first], events))
     merged = heapq.merge(*streams, key=itemgetter(0))
     return _packed(recording.events.name, merged, packed_lines_max)
 
@@ -91,11 +95,12 @@ def _controls(path: Path, record: str, time: ReadTime) -> Iterator[Control]:
         yield _control(path, record, line)
 
 
-def _registry(path: Path) -> Iterator[Control]:
+def _registry(path: Path, first: float) -> Iterator[Control]:
+    """Entries before everything else, taken by the log when it began, and their changes."""
     changes: list[Control] = []
     for number, raw in enumerate(read_lines(path), 1):
         entry, changed_at = _before_its_change(raw)
-        yield _control(path, "key", Line(0.0, number, entry))
+        yield _control(path, "key", Line(0.0, number, entry), first)
         if changed_at is not None:
             changes.append(_control(path, "key", Line(changed_at, number, raw)))
     yield from sorted(changes, key=itemgetter(0))
@@ -113,9 +118,10 @@ def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
     return msgspec.json.encode(before), epoch(entry.status_changed_at)
 
 
-def _control(path: Path, record: str, line: Line) -> Control:
+def _control(path: Path, record: str, line: Line, appended_at: float | None = None) -> Control:
+    at = line.at if appended_at is None else appended_at
     headers = {RECORD_HEADER: record}
-    return Control(line.at, Message(path.name, 0, line.number, line.raw, line.at, headers=headers))
+    return Control(line.at, Message(path.name, 0, line.number, line.raw, at, headers=headers))
 
 
 def _packed(topic: str, items: Iterable[Line | Control], lines_max: int) -> Iterator[Message]:

@@ -38,6 +38,13 @@ def golden() -> bytes:
     return state
 
 
+def test_an_old_key_waits_for_its_first_use_in_the_store_too() -> None:
+    record = KeyRecord(key_id=KEY, created_at=START - 90 * 86_400.0)
+    stored = run([control("key", record, at=START)]).states[KEY]
+    assert stored is not None
+    assert decode_state(stored).laid_by == START
+
+
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name)
 def test_a_state_of_an_earlier_release_goes_on(path: Path) -> None:
     fold = PartitionFold(rules())

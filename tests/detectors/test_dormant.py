@@ -2,15 +2,42 @@
 
 import pytest
 
-from tests.support.events import DAY, burst, messages, office
-from tests.support.examples import NOW, Example, findings, honest
+from pipeline.message import Message
+from schemas.key_record import KeyRecord
+from tests.support.events import ABROAD, DAY, HOME, KEY, START, burst, control, messages, office
+from tests.support.examples import NOW, Example, findings, honest, listen
+
+
+def first_use(created: float, after: float, *again: float) -> list[Message]:
+    """A key that the registry told of on the first day, and that is first used so long after.
+
+    Args:
+        created: days before the registry told of it.
+        after: in days.
+        again: days on which the registry tells of it once more.
+    """
+    record = KeyRecord(key_id=KEY, created_at=START - created * DAY)
+    told = [control("key", record, at=START + day * DAY) for day in (0, *again)]
+    return [*told, *messages(burst(START + after * DAY, 20))]
+
+
+def tried_once(after: float, client_ip: str = HOME[0]) -> list[Message]:
+    """A key that was tried for an hour, and is used again so many days after."""
+    return messages([*burst(START, 10), *burst(START + after * DAY, 20, client_ip=client_ip)])
+
 
 FIRES: dict[str, Example] = {
     "two months of silence": lambda: honest(burst(NOW + 60 * DAY, 20)),
+    "an old key that nobody used for twelve days": lambda: first_use(100, 12),
+    "one that the registry tells of again": lambda: first_use(100, 12, 11),
+    "a key that was tried two weeks ago": lambda: tried_once(14),
 }
 QUIET: dict[str, Example] = {
     "a weekend": lambda: messages(office(21)),
     "a night": lambda: honest(burst(NOW, 20)),
+    "a new key that nobody used for twelve days": lambda: first_use(1, 12),
+    "an old key at once": lambda: first_use(100, 1),
+    "a key that was tried on the day before": lambda: tried_once(1),
 }
 
 
@@ -22,3 +49,13 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("dormant", example)
+
+
+def test_a_key_that_a_stranger_wakes_is_no_young_one() -> None:
+    own, woken, young = (
+        listen(tried_once(days, client_ip))[-1].key.confidence
+        for days, client_ip in ((14, HOME[0]), (14, ABROAD), (1, ABROAD))
+    )
+    assert own < 0.5
+    assert young < 0.5
+    assert woken > 0.8

@@ -77,6 +77,16 @@ def test_a_key_is_active_until_its_status_changes(recording: Recording) -> None:
     assert change.appended_at == START + 15
 
 
+def test_the_log_took_the_registry_when_it_began(recording: Recording) -> None:
+    messages = [m for m in merge(recording, NOW) if m.record == "key"]
+    assert [m.appended_at for m in messages] == [START, START, START, START + 15]
+
+
+def test_a_registry_without_events_is_a_log(recording: Recording, tmp_path: Path) -> None:
+    empty = _write(tmp_path / "none.jsonl", [])
+    assert len(list(merge(Recording(empty, keys=recording.keys), NOW))) == 4
+
+
 def test_a_status_without_a_time_holds_from_the_start(tmp_path: Path) -> None:
     keys = _write(tmp_path / "keys.jsonl", [{"key_id": "k", "status": "revoked"}])
     events = _write(tmp_path / "events.jsonl", [_event(0)])
