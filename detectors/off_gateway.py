@@ -63,7 +63,9 @@ def _nats(gap: Gap) -> float:
     by_tokens = _evidence(gap.tokens, gap.tokens + gap.gateway_tokens, _TOKENS_MIN, _TOLERANCE)
     if not gap.priced:
         return by_tokens
-    return max(_by_money(gap), by_tokens if gap.nanos >= 0 else 0.0)
+    # Where the money agrees, the tokens that differ were cached, and cost next to nothing.
+    agrees = gap.nanos < _TOLERANCE * (gap.nanos + gap.gateway_nanos)
+    return max(_by_money(gap), 0.0 if agrees else by_tokens)
 
 
 def _by_money(gap: Gap) -> float:

@@ -75,6 +75,9 @@ QUIET: dict[str, Example] = {
         20_000, *[35_000, 5_000] * 4
     ),
     "a long request is billed where it ended": lambda: by_the_hour(200_000, 80_000, 320_000),
+    "a third more tokens, which were cached and cost nothing": lambda: billed(
+        1.02 * SEEN_USD, round(1.33 * SEEN)
+    ),
     "a bill of cents": lambda: billed(0.02, 9_000),
     "dearer by a fifth, for the tokens that the gateway saw": lambda: billed(1.2 * SEEN_USD, SEEN),
     "a bill without costs, for the tokens that the gateway saw": lambda: billed(None, SEEN),
