@@ -33,7 +33,7 @@ class RevokedUse(Detector):
         if after is not None and after < _GRACE_SECONDS:
             return None
         now = key.last_15m
-        strangers = bool(key.newcomers) or _has_new_client(key)
+        strangers = _any_stranger(key) or _has_new_client(key)
         score = 12.0 if status == "revoked" or strangers else 6.0
         straggling = after is None or after < _STRAGGLER_HOURS * 3600
         if status != "revoked" and not strangers and straggling:
@@ -55,6 +55,11 @@ class RevokedUse(Detector):
                 "new_source": strangers,
             },
         )
+
+
+def _any_stranger(key: KeyView) -> bool:
+    """Another address of the key's own network is its owner's forgotten job."""
+    return any(each.is_strange for each in key.newcomers)
 
 
 def _death(key: KeyView) -> tuple[str, float | None]:

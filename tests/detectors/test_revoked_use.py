@@ -4,6 +4,7 @@ from typing import Any, Final, Literal
 
 import pytest
 
+from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.revoked_use import RevokedUse
 from schemas.key_record import KeyRecord
 from tests.support.events import ABROAD, DAY, KEY, burst, run
@@ -75,6 +76,15 @@ def test_a_stranger_who_tries_a_dead_key_pages_and_its_owner_does_not() -> None:
     assert [each.severity for each in own] == ["ticket"]
     assert {each.cause for each in (*own, *stranger)} == {"revoked_use"}
     assert stranger[-1].severity == "page"
+
+
+def test_a_forgotten_job_may_run_at_another_address_of_the_owners() -> None:
+    log = honest(burst(NOW, 5, client_ip=ABROAD), record=revoked(NOW - DAY, "rotated"))
+    key = [each.key for each in listen(log) if each.detector == "revoked_use"][-1]
+    assert RevokedUse().judge(key) is not None
+    for newcomer in key.newcomers:
+        newcomer.nats = STRANGE_NATS - 0.1
+    assert RevokedUse().judge(key) is None
 
 
 def test_that_a_known_thief_is_locked_out_is_no_news() -> None:
