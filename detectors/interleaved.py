@@ -39,8 +39,9 @@ class Interleaved(Detector):
             return None
         usual = key.history.countries.values or key.history.networks.values
         home = ", ".join(sorted(usual)[:3])
+        nats = _ALONE_NATS if len(usual) <= 1 else _AMONG_OTHERS_NATS
         return Finding(
-            score=(_ALONE_NATS if len(usual) <= 1 else _AMONG_OTHERS_NATS) * key.confidence,
+            score=nats * newest.sure * key.confidence,
             since=newest.first,
             summary=(
                 f"Used from {newest.country} for {span(key.now - newest.first)} while "

@@ -44,6 +44,11 @@ def test_it_says_no_more_of_the_owner_than_since_the_other_came() -> None:
     assert own != ("30", "minutes")
 
 
+def test_a_request_or_two_may_be_strays() -> None:
+    found = findings("interleaved", FIRES["Brazil while the office works"])
+    assert found[0].score < 0.8 * found[-1].score
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("interleaved", example)
