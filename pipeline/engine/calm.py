@@ -21,7 +21,9 @@ UNANSWERED_MEMORY_SECONDS: Final = 14 * 86400.0
 CALM_MARGIN_NATS: Final = 4.0
 """How much stronger than what was forgiven new evidence must be."""
 _NOISY_PAGES: Final = 2
-"""A key that paged so often without an answer needs more than another name for it."""
+"""A key that paged so often without an answer needs more than another name for it …"""
+_FACTS: Final = frozenset[Cause]({"off_gateway", "revoked_use"})
+"""… unless that is a bill, or the word of the registry: they are no matter of opinion."""
 
 
 def is_forgiven(
@@ -42,9 +44,12 @@ def is_forgiven(
     """
     if calm is None or now >= calm.until:
         return False
+    news = calm.cause is not None and is_other(conclusion.cause, calm.cause)
+    if news and conclusion.cause in _FACTS:
+        return False
     if calm.cause is not None and calm.pages < _NOISY_PAGES:
         # Nobody has answered: another cause is news, and so is the first page.
-        if is_other(conclusion.cause, calm.cause):
+        if news:
             return False
         if calm.nats < calibration.page_nats <= conclusion.nats:
             return False

@@ -2,9 +2,13 @@
 
 from dataclasses import replace
 
+import pytest
+
+from detectors.calibration import SHIPPED
 from detectors.contract import Detector, Finding, KeyView
+from detectors.fusion import Conclusion
 from pipeline.engine import PartitionFold
-from pipeline.engine.calm import UNANSWERED_CALM_SECONDS, unanswered
+from pipeline.engine.calm import UNANSWERED_CALM_SECONDS, is_forgiven, unanswered
 from pipeline.engine.stored import Calm, OpenIncident
 from schemas.fields import epoch
 from schemas.incident import Cause, Severity
@@ -122,6 +126,13 @@ def test_a_word_of_a_person_outlasts_what_ended_by_itself() -> None:
     word = Calm(until=7 * DAY, nats=6.0)
     after = unanswered(word, ended("ticket", 11.0), DAY)
     assert (after.until, after.nats, after.cause) == (7 * DAY, 11.0, None)
+
+
+@pytest.mark.parametrize(("cause", "told"), [("off_gateway", True), ("leaked", False)])
+def test_a_noisy_key_is_heard_when_its_provider_bills_more(cause: Cause, *, told: bool) -> None:
+    calm = Calm(until=2.0, nats=9.0, cause="runaway", pages=2)
+    found = Conclusion(nats=8.0, cause=cause, runner_up=None)
+    assert is_forgiven(calm, found, (), 1.0, SHIPPED) is not told
 
 
 def test_only_pages_lengthen_a_silence() -> None:
