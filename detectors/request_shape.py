@@ -6,7 +6,6 @@ from detectors.baselines.likeness import Manner, manners, of_lengths
 from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.shape import Shape
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import counted
 
 _LEAST = 2.0
 """Log-likelihood ratio from which it is evidence …"""
@@ -50,8 +49,8 @@ class RequestShape(Detector):
             score=score,
             since=worst.first,
             summary=(
-                f"A new source sends {prompt:,.0f} tokens and gets {answer:,.0f} (geometric means "
-                f"of {counted(samples, 'sample')}); the key's own requests usually have "
+                f"A new source sends {prompt:,.0f} tokens and gets {answer:,.0f} "
+                f"({_of(samples)}); the key's own requests usually have "
                 f"{usual_prompt:,.0f} and {usual_answer:,.0f}{_told(odd)}."
             ),
             evidence={
@@ -75,8 +74,17 @@ def _compare(own: Shape, newcomer: Newcomer, thread: int) -> tuple[float, list[M
     return lengths + max(0.0, sum([each.nats for each in asked])), odd
 
 
+def _of(samples: int) -> str:
+    return "in one request" if samples == 1 else f"geometric means of {samples:,} samples"
+
+
 def _told(odd: list[Manner]) -> str:
     return "".join(
-        f"; {each.requests} of its {each.told} {each.name}, {each.usual:.0%} of the key's own"
-        for each in odd
+        f"; {_share(each)} {each.name}, {each.usual:.0%} of the key's own" for each in odd
     )
+
+
+def _share(manner: Manner) -> str:
+    if manner.requests in {0, manner.told}:
+        return "all" if manner.requests else "none"
+    return f"{manner.requests} of {manner.told}"

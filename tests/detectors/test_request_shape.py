@@ -78,7 +78,7 @@ QUIET: dict[str, Example] = {
 
 def test_it_tells_what_is_odd_about_how_a_stranger_asks() -> None:
     last = findings("request_shape", FIRES["a stranger who has the answers streamed"])[-1]
-    assert last.summary.endswith("; 12 of its 12 are streamed, 0% of the key's own.")
+    assert last.summary.endswith("; all are streamed, 0% of the key's own.")
 
 
 def test_another_machine_of_the_owners_takes_part_in_a_long_conversation() -> None:
