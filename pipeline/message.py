@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas.topics import RECORD_HEADER
+from schemas.topics import RECORD_HEADER, TOLD_HEADER
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +25,9 @@ class Message:
     def record(self) -> str:
         """`usage`, or the kind of control record."""
         return self.headers.get(RECORD_HEADER, "usage")
+
+    @property
+    def told_at(self) -> int:
+        """Unix seconds at which the registry told of a key; 0 when that is not known."""
+        told = self.headers.get(TOLD_HEADER, "")
+        return int(told) if told.isdecimal() else 0

@@ -17,6 +17,8 @@ from schemas.verdict import Verdict
 RECORD_HEADER: Final = "leakline-record"
 """Header of a control record on `usage-events`: `provider-usage`, `key`, `verdict`,
 `calibration`, `gateway-use` (a question); none, or `usage`, means events."""
+TOLD_HEADER: Final = "leakline-told-at"
+"""Header of a registry entry: when the registry told of the key, in whole Unix seconds."""
 CONTENT_TYPE_HEADER: Final = "content-type"
 NDJSON: Final = "application/x-ndjson"
 """Content type of a packed message: one event a line."""

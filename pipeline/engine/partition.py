@@ -239,7 +239,7 @@ class PartitionFold:
         self._note_change(state, key_id)
         if isinstance(control, KeyRecord):
             state.record = control
-            _lay_by(state, control, message.appended_at)
+            _lay_by(state, control, message.told_at)
         elif isinstance(control, Verdict):
             flush(state, self._kinds)
             effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
@@ -258,12 +258,12 @@ class PartitionFold:
         effects.incidents.extend(revisions)
 
 
-def _lay_by(state: KeyState, record: KeyRecord, now: float) -> None:
+def _lay_by(state: KeyState, record: KeyRecord, told_at: int) -> None:
     """Note since when a key is known, if it was old by then: its first use may be a thief's."""
     if state.clock or state.laid_by or record.created_at is None:
         return
-    if now - epoch(record.created_at) >= _OLD_SECONDS:
-        state.laid_by = now
+    if told_at - epoch(record.created_at) >= _OLD_SECONDS:
+        state.laid_by = float(told_at)
 
 
 def _key_of(control: KeyRecord | Verdict | JoinedUsage) -> str:

@@ -26,6 +26,7 @@ from schemas.topics import (
     KEYS,
     PROVIDER_USAGE,
     RECORD_HEADER,
+    TOLD_HEADER,
     USAGE_EVENTS,
     Topic,
 )
@@ -124,7 +125,7 @@ class ReconcileStage:
         self._registered_at = self._now()
         self._join.register(record)
         journal.put(_KEY + record.key_id, raw)
-        header = {RECORD_HEADER: "key"}
+        header = {RECORD_HEADER: "key", TOLD_HEADER: f"{message.appended_at:.0f}"}
         await journal.publish(USAGE_EVENTS, raw, key=record.key_id, headers=header)
 
     def _bill(self, message: Message, journal: Journal) -> None:

@@ -1,7 +1,7 @@
 """Several files as one log by time: what the engine would have read from the topic."""
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from operator import itemgetter
@@ -26,7 +26,7 @@ from schemas.codec import UNDECODABLE
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
-from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER
+from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER, TOLD_HEADER
 
 PACKED_LINES_MAX = 500
 _decode_key = msgspec.json.Decoder(KeyRecord).decode
@@ -96,11 +96,12 @@ def _controls(path: Path, record: str, time: ReadTime) -> Iterator[Control]:
 
 
 def _registry(path: Path, first: float) -> Iterator[Control]:
-    """Entries before everything else, taken by the log when it began, and their changes."""
+    """Entries before everything else, as told when the log began, and their changes."""
+    told = {TOLD_HEADER: f"{first:.0f}"}
     changes: list[Control] = []
     for number, raw in enumerate(read_lines(path), 1):
         entry, changed_at = _before_its_change(raw)
-        yield _control(path, "key", Line(0.0, number, entry), first)
+        yield _control(path, "key", Line(0.0, number, entry), told)
         if changed_at is not None:
             changes.append(_control(path, "key", Line(changed_at, number, raw)))
     yield from sorted(changes, key=itemgetter(0))
@@ -118,10 +119,9 @@ def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
     return msgspec.json.encode(before), epoch(entry.status_changed_at)
 
 
-def _control(path: Path, record: str, line: Line, appended_at: float | None = None) -> Control:
-    at = line.at if appended_at is None else appended_at
-    headers = {RECORD_HEADER: record}
-    return Control(line.at, Message(path.name, 0, line.number, line.raw, at, headers=headers))
+def _control(path: Path, record: str, line: Line, more: Mapping[str, str] | None = None) -> Control:
+    headers = {RECORD_HEADER: record, **(more or {})}
+    return Control(line.at, Message(path.name, 0, line.number, line.raw, line.at, headers=headers))
 
 
 def _packed(topic: str, items: Iterable[Line | Control], lines_max: int) -> Iterator[Message]:

@@ -19,6 +19,7 @@ from tests.support.events import (
     messages,
     office,
     packed,
+    registered,
     rules,
     run,
     thief,
@@ -40,7 +41,7 @@ def golden() -> bytes:
 
 def test_an_old_key_waits_for_its_first_use_in_the_store_too() -> None:
     record = KeyRecord(key_id=KEY, created_at=START - 90 * 86_400.0)
-    stored = run([control("key", record, at=START)]).states[KEY]
+    stored = run([registered(record, START)]).states[KEY]
     assert stored is not None
     assert decode_state(stored).laid_by == START
 

@@ -1,11 +1,30 @@
 """Examples of `dormant`: what it fires on, and near misses."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.message import Message
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, DAY, HOME, KEY, START, burst, control, messages, office
+from schemas.topics import TOLD_HEADER
+from tests.support.events import (
+    ABROAD,
+    DAY,
+    HOME,
+    KEY,
+    START,
+    burst,
+    control,
+    messages,
+    office,
+    registered,
+)
 from tests.support.examples import NOW, Example, findings, honest, listen
+
+
+def old_key(created: float = 100) -> KeyRecord:
+    """Created so many days before the registry told of it."""
+    return KeyRecord(key_id=KEY, created_at=START - created * DAY)
 
 
 def first_use(created: float, after: float, *again: float) -> list[Message]:
@@ -16,8 +35,7 @@ def first_use(created: float, after: float, *again: float) -> list[Message]:
         after: in days.
         again: days on which the registry tells of it once more.
     """
-    record = KeyRecord(key_id=KEY, created_at=START - created * DAY)
-    told = [control("key", record, at=START + day * DAY) for day in (0, *again)]
+    told = [registered(old_key(created), START + day * DAY) for day in (0, *again)]
     return [*told, *messages(burst(START + after * DAY, 20))]
 
 
@@ -36,6 +54,10 @@ QUIET: dict[str, Example] = {
     "a weekend": lambda: messages(office(21)),
     "a night": lambda: honest(burst(NOW, 20)),
     "a new key that nobody used for twelve days": lambda: first_use(1, 12),
+    "an old key, when the registry did not say since when": lambda: [
+        control("key", old_key()),
+        *messages(burst(START + 12 * DAY, 20)),
+    ],
     "an old key at once": lambda: first_use(100, 1),
     "a key that was tried on the day before": lambda: tried_once(1),
 }
@@ -59,3 +81,9 @@ def test_a_key_that_a_stranger_wakes_is_no_young_one() -> None:
     assert own < 0.5
     assert young < 0.5
     assert woken > 0.8
+
+
+def test_a_time_that_is_none_is_not_known() -> None:
+    (told,) = (m for m in first_use(100, 12) if m.record == "key")
+    assert told.told_at == START
+    assert replace(told, headers={**told.headers, TOLD_HEADER: "soon"}).told_at == 0

@@ -45,7 +45,6 @@ from schemas.spend_window import SpendWindow
 from schemas.topics import (
     DETECT_STATE,
     INCIDENTS,
-    RECORD_HEADER,
     SPEND_WINDOWS,
     USAGE_EVENTS,
     Topic,
@@ -258,7 +257,7 @@ def _records(message: Message, partitions: int) -> Iterator[tuple[int, bytes, He
     """A message of a replay as records: (partition, value, headers)."""
     lines = message.value.splitlines()
     keyed = [(json.loads(line)["key_id"], line) for line in lines]
-    headers = PACKED if message.record == "usage" else {RECORD_HEADER: message.record}
+    headers = PACKED if message.record == "usage" else message.headers
     for place, value in pack(keyed, partitions):
         yield place, value, headers
 

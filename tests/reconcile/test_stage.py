@@ -23,7 +23,6 @@ from schemas.topics import (
     INCIDENTS,
     KEYS,
     PROVIDER_USAGE,
-    RECORD_HEADER,
     USAGE_EVENTS,
     Topic,
 )
@@ -116,11 +115,9 @@ async def test_a_registry_entry_and_its_change_reach_the_log_once_each() -> None
         await bus.run_until_quiet()
     await bus.publish(KEYS, b"", key="a")
     await bus.run_until_quiet()
-    told = [
-        msgspec.json.decode(m.value, type=KeyRecord)
-        for m in bus.topics[USAGE_EVENTS.name]
-        if m.headers == {RECORD_HEADER: "key"} and m.key == b"a"
-    ]
+    entries = [m for m in bus.topics[USAGE_EVENTS.name] if m.record == "key" and m.key == b"a"]
+    told = [msgspec.json.decode(m.value, type=KeyRecord) for m in entries]
+    assert all(m.told_at == round(clock()) for m in entries)
     assert [each.status for each in told] == ["active", "revoked", "active", "active"]
     assert told[-1] == KeyRecord(key_id="a")
 

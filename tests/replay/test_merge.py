@@ -77,9 +77,9 @@ def test_a_key_is_active_until_its_status_changes(recording: Recording) -> None:
     assert change.appended_at == START + 15
 
 
-def test_the_log_took_the_registry_when_it_began(recording: Recording) -> None:
+def test_the_registry_tells_of_its_keys_when_the_log_begins(recording: Recording) -> None:
     messages = [m for m in merge(recording, NOW) if m.record == "key"]
-    assert [m.appended_at for m in messages] == [START, START, START, START + 15]
+    assert [m.told_at for m in messages] == [START, START, START, 0]
 
 
 def test_a_registry_without_events_is_a_log(recording: Recording, tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from schemas.codec import encode
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.incident import Incident
+from schemas.key_record import KeyRecord
 from schemas.spend_window import SpendWindow
-from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, RECORD_HEADER
+from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, RECORD_HEADER, TOLD_HEADER
 from schemas.usage_event import UsageEvent
 
 START = 1_789_948_800.0
@@ -85,6 +86,12 @@ def single(
 def control(kind: str, record: msgspec.Struct, offset: int = 0, at: float = START) -> Message:
     """A control record."""
     return Message("usage-events", 0, offset, encode(record), at, headers={RECORD_HEADER: kind})
+
+
+def registered(record: KeyRecord, at: float) -> Message:
+    """A registry entry, told at a time in Unix seconds."""
+    headers = {RECORD_HEADER: "key", TOLD_HEADER: f"{at:.0f}"}
+    return Message("usage-events", 0, 0, encode(record), at, headers=headers)
 
 
 def messages(events: Sequence[UsageEvent], size: int = 50) -> list[Message]:
