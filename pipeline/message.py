@@ -1,9 +1,13 @@
 """A record of the log, whichever log it came from."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from schemas.topics import RECORD_HEADER, TOLD_HEADER
+
+_SECONDS = re.compile("[0-9]{1,12}")
+"""Anybody who may write to the log chooses a header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +34,4 @@ class Message:
     def told_at(self) -> int:
         """Unix seconds at which the registry told of a key; 0 when that is not known."""
         told = self.headers.get(TOLD_HEADER, "")
-        return int(told) if told.isdecimal() else 0
+        return int(told) if _SECONDS.fullmatch(told) else 0

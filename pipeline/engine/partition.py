@@ -263,7 +263,7 @@ def _lay_by(state: KeyState, record: KeyRecord, told_at: int) -> None:
     if state.clock or state.laid_by or record.created_at is None:
         return
     if told_at - epoch(record.created_at) >= _OLD_SECONDS:
-        state.laid_by = float(told_at)
+        state.laid_by = told_at
 
 
 def _key_of(control: KeyRecord | Verdict | JoinedUsage) -> str:

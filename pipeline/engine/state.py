@@ -148,7 +148,7 @@ class KeyState:
         self.usual_requests = 1
         self.usual_nanos = 0
         self.long_over = 0
-        self.laid_by = 0.0
+        self.laid_by = 0
         self.novel_minute = 0
         self.hot = False
         self.incidents = 0

@@ -104,7 +104,7 @@ class Stored(Struct, array_like=True, gc=False):
     calm: Calm | None = None
     long_over: int = 0
     """Requests with more input tokens than this are looked at one by one."""
-    laid_by: float = 0.0
+    laid_by: int = 0
     """Unix seconds at which the registry told of an old key that nobody had used yet; 0: it was."""
 
 

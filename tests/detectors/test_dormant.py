@@ -83,7 +83,8 @@ def test_a_key_that_a_stranger_wakes_is_no_young_one() -> None:
     assert woken > 0.8
 
 
-def test_a_time_that_is_none_is_not_known() -> None:
+@pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "9" * 400, "9" * 5000])
+def test_a_time_that_is_none_is_not_known(text: str) -> None:
     (told,) = (m for m in first_use(100, 12) if m.record == "key")
     assert told.told_at == START
-    assert replace(told, headers={**told.headers, TOLD_HEADER: "soon"}).told_at == 0
+    assert replace(told, headers={**told.headers, TOLD_HEADER: text}).told_at == 0
