@@ -109,9 +109,9 @@ def _same_tools(key: KeyView, newcomer: Newcomer) -> float:
 
 
 def _is_rented(newcomer: Newcomer) -> bool:
-    host = newcomer.kind == "hosting" and newcomer.level == "network"
-    known = _BIG_CLOUDS.search(newcomer.network) or _NO_HOSTS.search(newcomer.network)
-    return host and known is None
+    if newcomer.kind != "hosting" or newcomer.level != "network":
+        return False
+    return not (_BIG_CLOUDS.search(newcomer.network) or _NO_HOSTS.search(newcomer.network))
 
 
 def _is_home(key: KeyView, country: str) -> bool:

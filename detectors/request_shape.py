@@ -37,8 +37,8 @@ class RequestShape(Detector):
         newcomers = [each for each in key.newcomers if each.shape.samples]
         if not newcomers or key.history.learning:
             return None
-        thread = key.windows.thread
-        found = [(*_compare(own, each, thread), each) for each in newcomers]
+        conversation = key.windows.conversation
+        found = [(*_compare(own, each, conversation), each) for each in newcomers]
         nats, odd, worst = max(found, key=lambda each: each[0])
         score = nats * key.confidence
         if score < 0.5:
@@ -63,10 +63,10 @@ class RequestShape(Detector):
         )
 
 
-def _compare(own: Shape, newcomer: Newcomer, thread: int) -> tuple[float, list[Manner]]:
+def _compare(own: Shape, newcomer: Newcomer, conversation: int) -> tuple[float, list[Manner]]:
     """Nats for a stranger, and the manners that speak for one."""
     # Another machine of the owner's takes part in a long conversation, and sends all of it.
-    takes_part = not newcomer.is_strange and newcomer.shape.usual[0] <= thread
+    takes_part = not newcomer.is_strange and newcomer.shape.usual[0] <= conversation
     ratio = 0.0 if takes_part else of_lengths(own, newcomer.shape)
     lengths = _NATS * math.log(ratio / _LEAST) if ratio > _LEAST else 0.0
     asked = manners(own.manners, newcomer.shape.manners)

@@ -84,7 +84,7 @@ def _on_average(key: KeyView, now: Totals, factor: float, name: str, since: floa
     prompt = key.history.prompt
     if now.requests < _REQUESTS_MIN or not prompt.record:
         return None
-    most = max(prompt.record * factor, float(key.windows.thread))
+    most = max(prompt.record * factor, float(key.windows.conversation))
     length = max(1.0, now.input_tokens / now.requests)
     if length / most <= 1.0:
         return None

@@ -65,7 +65,7 @@ class Windows(Struct, array_like=True, gc=False):
     tokens: dict[str, int] = {}
     """The slices of minutes, hours and what is pending, numbered in this order from 0, so that
     their texts are not repeated for each minute."""
-    thread: int = 0
+    conversation: int = 0
     """Input tokens of the longest request so far of a conversation that goes on, if it is longer
     than the key's record."""
 

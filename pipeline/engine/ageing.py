@@ -8,7 +8,7 @@ from detectors.baselines.slices import slice_of
 from detectors.baselines.volume import month_of
 from detectors.baselines.windows import HourWindow, MinuteWindow
 from pipeline.engine.counting import MINUTES_KEPT, SLICES_MAX
-from pipeline.engine.long_prompts import goes_on
+from pipeline.engine.long_prompts import enter_hour
 from pipeline.engine.state import IDS_MINUTES, KeyState
 from pipeline.enrich.kinds import Kinds
 from schemas.spend_window import SECONDS, Granularity
@@ -176,7 +176,7 @@ def _enter_month(history: History, hour: int, nanos: int) -> None:
 
 def _set_usual(state: KeyState, hour: int) -> None:
     history = state.history
-    state.long_over = max(int(history.longest), goes_on(state.windows, hour))
+    enter_hour(state, hour)
     records = history.volume.records
     if history.learning:
         state.usual_requests, state.usual_nanos = _YOUNG_GATE_REQUESTS, _YOUNG_GATE_NANOS

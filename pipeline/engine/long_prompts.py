@@ -9,7 +9,6 @@ from typing import Final
 
 from detectors.baselines.newcomers import find
 from detectors.baselines.totals import Totals
-from detectors.baselines.windows import Windows
 from pipeline.accept import Use
 from pipeline.engine.state import KeyState, Pending
 
@@ -27,7 +26,7 @@ def note_long(state: KeyState, pending: Pending, use: Use) -> bool:
     hour, record = pending.hour, state.history.longest
     hour.longest = max(hour.longest, use.input_tokens)
     if _continues(state, use):
-        state.long_over = state.windows.thread = use.input_tokens
+        state.long_over = state.windows.conversation = use.input_tokens
         return False
     if not record or use.input_tokens < _LONG_FACTOR * record:
         state.long_over = use.input_tokens
@@ -37,12 +36,13 @@ def note_long(state: KeyState, pending: Pending, use: Use) -> bool:
     return longs.requests & (longs.requests - 1) == 0
 
 
-def goes_on(windows: Windows, hour: int) -> int:
-    """The length of a conversation that goes on into an hour; 0: there is none."""
+def enter_hour(state: KeyState, hour: int) -> None:
+    """Let a conversation go on into an hour, or end; what is longer is long from there on."""
+    windows = state.windows
     last = windows.hours.get(hour - 1)
-    if last is None or _OVER_FACTOR * last.input_tokens < windows.thread * last.requests:
-        windows.thread = 0
-    return windows.thread
+    if last is None or _OVER_FACTOR * last.input_tokens < windows.conversation * last.requests:
+        windows.conversation = 0
+    state.long_over = max(int(state.history.longest), windows.conversation)
 
 
 def _continues(state: KeyState, use: Use) -> bool:
@@ -51,7 +51,7 @@ def _continues(state: KeyState, use: Use) -> bool:
     The provider mostly has what was said before cached: so it shows that one has begun.
     """
     before, source = state.long_over, use.kind.source
-    begun = 0 < before == state.windows.thread
+    begun = 0 < before == state.windows.conversation
     if not begun and 2 * use.cached_tokens < use.input_tokens:
         return False
     if use.input_tokens > _NEXT_FACTOR * before + _NEXT_TOKENS:

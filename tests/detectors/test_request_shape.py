@@ -84,12 +84,12 @@ def test_it_tells_what_is_odd_about_how_a_stranger_asks() -> None:
 def test_another_machine_of_the_owners_takes_part_in_a_long_conversation() -> None:
     log = work(2500, 110, client_ip=ABROAD)
     key = [each.key for each in listen(log) if each.detector == "request_shape"][-1]
-    key.windows.thread = 100_000
+    key.windows.conversation = 100_000
     assert RequestShape().judge(key) is not None, "a stranger does not"
     for newcomer in key.newcomers:
         newcomer.nats = STRANGE_NATS - 0.1
     assert RequestShape().judge(key) is None
-    key.windows.thread = 0
+    key.windows.conversation = 0
     assert RequestShape().judge(key) is not None
 
 

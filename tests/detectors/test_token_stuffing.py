@@ -71,9 +71,9 @@ def test_it_keeps_quiet(example: Example) -> None:
 
 
 def test_no_conversation_has_begun_while_the_provider_knows_nothing() -> None:
-    (state,) = [run(messages(burst(START, 20))).fold.state_of(KEY)]
+    state = run(messages(burst(START, 20))).fold.state_of(KEY)
     assert state is not None
-    assert state.windows.thread == 0
+    assert state.windows.conversation == 0
 
 
 def test_prompts_without_a_price_are_not_taken_for_free() -> None:
