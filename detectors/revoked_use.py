@@ -85,7 +85,7 @@ def _barred(key: KeyView) -> Finding | None:
     hostile = [each.hostile for each in key.newcomers]
     if hostile and all(hostile):  # that they are locked out is what was wanted
         return None
-    strangers = bool(hostile) or _has_new_client(key)
+    strangers = _any_stranger(key) or _has_new_client(key)
     return Finding(
         score=_BARRED_STRANGER_NATS if strangers else _BARRED_NATS,
         since=key.now,

@@ -78,13 +78,24 @@ def test_a_stranger_who_tries_a_dead_key_pages_and_its_owner_does_not() -> None:
     assert stranger[-1].severity == "page"
 
 
-def test_a_forgotten_job_may_run_at_another_address_of_the_owners() -> None:
-    log = honest(burst(NOW, 5, client_ip=ABROAD), record=revoked(NOW - DAY, "rotated"))
-    key = [each.key for each in listen(log) if each.detector == "revoked_use"][-1]
-    assert RevokedUse().judge(key) is not None
+@pytest.mark.parametrize(
+    ("log", "own_nats"),
+    [
+        (lambda: honest(burst(NOW, 5, client_ip=ABROAD), record=revoked(NOW - DAY, "rotated")), 0),
+        (lambda: honest(burst(NOW, 5, client_ip=ABROAD, **BARRED)), 3),
+    ],
+    ids=["rotated", "refused by the gateway"],
+)
+def test_a_forgotten_job_may_run_at_another_address_of_the_owners(
+    log: Example, own_nats: float
+) -> None:
+    key = [each.key for each in listen(log()) if each.detector == "revoked_use"][-1]
+    strangers = RevokedUse().judge(key)
     for newcomer in key.newcomers:
         newcomer.nats = STRANGE_NATS - 0.1
-    assert RevokedUse().judge(key) is None
+    own = RevokedUse().judge(key)
+    assert strangers is not None
+    assert (own.score if own else 0) <= own_nats < strangers.score
 
 
 def test_that_a_known_thief_is_locked_out_is_no_news() -> None:
