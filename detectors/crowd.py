@@ -9,6 +9,8 @@ from detectors.words import counted
 _NEWCOMERS_MIN = 2
 _MOVED_MAX = 3
 """Networks to which one service, or one traveller, may have moved."""
+_ROAMING_SHARE = 0.4
+"""What a network at home counts where the owner's tools are used: a telephone changes them."""
 
 
 class Crowd(Detector):
@@ -34,7 +36,9 @@ class Crowd(Detector):
         hour = key.this_hour
         usual = max(1.0, key.history.crowd.record)
         growth = math.log(max(1.0, hour.distinct_sources / usual))
-        score = (1.2 * (len(places) - 1) + growth) * key.confidence
+        strange = {each.network for each in newcomers if not _is_roaming(key, each)}
+        many = len(strange) + _ROAMING_SHARE * len(places - strange)
+        score = (1.2 * (many - 1.0) + growth) * key.confidence
         if len(places) <= _MOVED_MAX:
             score *= 1.0 - key.replaced
         if score < 0.5:
@@ -54,6 +58,12 @@ class Crowd(Detector):
                 "countries": sorted({each.country for each in newcomers if each.country})[:8],
             },
         )
+
+
+def _is_roaming(key: KeyView, newcomer: Newcomer) -> bool:
+    """Whether it may be the owner's telephone, which has another address each time."""
+    at_home = newcomer.kind == "isp" and key.is_home(newcomer.country)
+    return at_home and newcomer.has_usual_tools
 
 
 def _is_ours(newcomer: Newcomer) -> bool:

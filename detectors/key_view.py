@@ -153,6 +153,11 @@ class KeyView:
             self._regularity = self.history.volume.regularity
         return self._regularity
 
+    def is_home(self, country: str) -> bool:
+        """Whether it is a country that the key is used from, or that its owner lists."""
+        allowed = self.record is not None and self.record.allows(country)
+        return allowed or self.history.countries.knows(country)
+
     @property
     def is_waking(self) -> bool:
         """Whether the key woke from a long sleep lately: it neither moves nor travels."""

@@ -88,7 +88,7 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     nats, rented = newcomer.nats, _is_rented(newcomer)
     if rented:
         nats += _RENTED_NATS
-    elif newcomer.level == "network" and _is_home(key, newcomer.country):
+    elif newcomer.level == "network" and key.is_home(newcomer.country):
         nats -= _SAME_COUNTRY_NATS
     if newcomer.has_usual_tools and newcomer.kind != "tor":
         nats = min(nats if rented else nats - _same_tools(key, newcomer), _SAME_TOOLS_MAX)
@@ -112,11 +112,6 @@ def _is_rented(newcomer: Newcomer) -> bool:
     if newcomer.kind != "hosting" or newcomer.level != "network":
         return False
     return not (_BIG_CLOUDS.search(newcomer.network) or _NO_HOSTS.search(newcomer.network))
-
-
-def _is_home(key: KeyView, country: str) -> bool:
-    allowed = key.record is not None and key.record.allows(country)
-    return allowed or key.history.countries.knows(country)
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:

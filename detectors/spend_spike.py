@@ -182,7 +182,9 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
     records = volume.records
     if not records.requests_1d:
         return _Spike(0.0, "1d", now, (0.0, 0.0), (0.0, 0.0))
-    usual = volume.expected_day(key.hour, key.zone)
+    # Of a first Saturday, say, all that is known is what it has been so far itself.
+    expected = volume.expected_day(key.hour, key.zone)
+    usual = (min(expected[0], records.requests_1d), min(expected[1], records.nanos_1d))
     # What was much this morning is not told all day: it has to go on as it was.
     tried = min(_tried(now), 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
     spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
