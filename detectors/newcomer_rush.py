@@ -19,6 +19,7 @@ _STAY_SHARE = 0.35
 _STAY_NATS = 1.3
 _STAY_SURE = 3.0
 _STAY_MORE = 0.4
+"""Share of what is beyond so many nats: a new colleague may do much, but not seventy times all."""
 _STAY_HOURS_MIN = 8.0
 """… but who comes for an hour in the morning does not work all day: stays count as so long."""
 _LEAST_NATS = 0.5

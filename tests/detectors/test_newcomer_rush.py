@@ -43,6 +43,15 @@ def test_no_more_than_in_the_owners_rare_sessions_is_hardly_a_rush() -> None:
     assert max(each.score for each in found) < 2.0
 
 
+def test_the_more_a_guest_takes_the_more_it_says() -> None:
+    def most(count: int) -> float:
+        owner = burst(NOW, 60, seconds=5 * HOUR)
+        found = findings("newcomer_rush", lambda: honest(owner, slowly(count)))
+        return max(each.score for each in found)
+
+    assert most(1_200) > most(200) + 0.5
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("newcomer_rush", example)
