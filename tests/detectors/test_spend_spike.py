@@ -32,6 +32,22 @@ def test_what_was_much_in_the_morning_is_not_told_all_day() -> None:
     assert max(each.since for each in found) < workday(TODAY, 10)
 
 
+def test_a_saturday_that_grows_is_compared_with_other_days_not_with_itself() -> None:
+    week = [
+        each
+        for day in range(4)
+        for hour in (9, 11, 14, 16)
+        for each in burst(workday(day, hour), 17, seconds=HOUR, cost_usd=0.01)
+    ]
+    saturday = [
+        each
+        for hour, count in enumerate((40, 80, 160, 300, 300, 300), start=4)
+        for each in burst(workday(5, hour), count, seconds=HOUR, cost_usd=0.01)
+    ]
+    found = findings("spend_spike", lambda: messages([*week, *saturday], 20))
+    assert any("in this day, where 68.0 and $0.68 are usual" in each.summary for each in found)
+
+
 def test_a_record_is_beaten_by_as_much_as_hours_differ() -> None:
     def beaten(sizes: tuple[int, ...]) -> float:
         sessions = [
