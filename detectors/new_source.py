@@ -27,6 +27,9 @@ _RENTED_NATS = 1.0
 _SAME_WORK_NATS = 1.5
 """Taken off for one who sends such requests as the owner does, in the owner's manner. Neither this
 nor the same tools help a rented machine: who copied the key can copy the program."""
+_AGAIN_REQUESTS = 12
+_TIRELESS_HOURS = 14.0
+"""… nor one abroad who again and again does the work of a key that hardly rests."""
 _SAME_TOOLS_MAX = 6.0
 """A place alone, without anything else that is strange, wakes nobody."""
 _KINDS = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor", "proxy": "company proxy"}
@@ -92,7 +95,8 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
         nats -= _SAME_COUNTRY_NATS
     if newcomer.has_usual_tools and newcomer.kind != "tor":
         nats = min(nats if rented else nats - _same_tools(key, newcomer), _SAME_TOOLS_MAX)
-    if not rented and is_alike(key.history.shape, newcomer.shape):
+    copied = rented or _is_copy(key, newcomer)
+    if not copied and is_alike(key.history.shape, newcomer.shape):
         nats -= _SAME_WORK_NATS
     if newcomer.totals.nanos > _SPENT_FREE_NANOS:
         spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
@@ -100,6 +104,13 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     # Who tries a service's key once does so at home.
     sure = 1.0 if rented or newcomer.kind == "tor" else newcomer.sure
     return nats * sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
+
+
+def _is_copy(key: KeyView, newcomer: Newcomer) -> bool:
+    """Whether a program that never rests runs abroad, too: no colleague, and nobody travels."""
+    if newcomer.level != "country" or newcomer.totals.requests < _AGAIN_REQUESTS:
+        return False
+    return key.history.volume.hours_a_day >= _TIRELESS_HOURS
 
 
 def _same_tools(key: KeyView, newcomer: Newcomer) -> float:

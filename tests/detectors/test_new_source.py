@@ -10,8 +10,20 @@ from detectors.baselines.windows import HourWindow
 from detectors.new_source import NewSource
 from pipeline.enrich.sources import Source
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, CLOUD, HOUR, KEY, OPENAI_CLIENT, burst, run, thief
-from tests.support.examples import NOW, Example, findings, honest, listen
+from tests.support.events import (
+    ABROAD,
+    CLOUD,
+    HOUR,
+    KEY,
+    OPENAI_CLIENT,
+    burst,
+    in_time,
+    messages,
+    run,
+    thief,
+    workday,
+)
+from tests.support.examples import NOW, TODAY, Example, findings, honest, listen
 
 HOUR_0 = 500_000
 """Hours since 1970."""
@@ -124,6 +136,22 @@ def test_another_version_of_the_owners_client_is_another_machine() -> None:
 def test_who_does_the_owners_work_is_less_strange() -> None:
     kin = beside_the_owner()
     assert beside_the_owner(cached=500) == pytest.approx(kin + 1.5)
+
+
+def test_who_does_again_and_again_abroad_what_a_tireless_program_does_has_copied_it() -> None:
+    def last(hours: range, count: int) -> float:
+        owner = [
+            each
+            for day in range(TODAY + 1)
+            for hour in hours
+            for each in burst(workday(day, hour), 12, seconds=HOUR)
+        ]
+        log = in_time(owner, burst(NOW, count, seconds=HOUR, client_ip=ABROAD))
+        return findings("new_source", lambda: messages(log, 12))[-1].score
+
+    kin = last(range(24), 10)
+    assert last(range(24), 14) == pytest.approx(kin + 1.5)
+    assert last(range(7, 17), 14) < kin, "a colleague, of a key that rests"
 
 
 def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
