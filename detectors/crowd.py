@@ -19,7 +19,7 @@ class Crowd(Detector):
     name = "crowd"
     question = "Do more people use the key than usual?"
     catches = "A key posted on a forum or sold on: strangers from many networks."
-    misses = "A proxy that shows one address for all of them."
+    misses = "A proxy that shows one address for all; guests at home who use the owner's tools."
     advice = "Revoke and give out separate keys; nobody can tell the strangers apart."
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.3, "leaked": 0.6, "exposed": 0.8}
