@@ -19,7 +19,7 @@ _STAY_SHARE = 0.35
 _STAY_NATS = 1.3
 _STAY_SURE = 3.0
 _STAY_MORE = 0.4
-"""Share of what is beyond so many nats: a new colleague may do much, but not seventy times all."""
+"""Share that counts of what is beyond so many nats: a new colleague may do much, too."""
 _STAY_HOURS_MIN = 8.0
 """… but who comes for an hour in the morning does not work all day: stays count as so long."""
 _LEAST_NATS = 0.5
@@ -124,5 +124,5 @@ def _since_they_came(key: KeyView) -> _Rush:
     by_requests = requests / max(usual[0], _FEW_REQUESTS)
     by_money = max(nanos, 1) / max(usual[1], _NANOS_MIN / 2)
     nats = _STAY_NATS * math.log(max(by_requests, by_money) / _STAY_SHARE)
-    nats = min(nats, _STAY_SURE + _STAY_MORE * max(0.0, nats - _STAY_SURE))
+    nats = min(nats, _STAY_SURE + _STAY_MORE * (nats - _STAY_SURE))
     return _Rush(nats, seconds, requests, nanos, usual, days * 86400.0)
