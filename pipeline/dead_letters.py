@@ -117,7 +117,7 @@ def is_left_in_the_log(row: Row) -> bool:
     return (
         not row["payload"]
         and row["reason"] != "empty_message"
-        and row["topic"] == (USAGE_EVENTS.name)
+        and row["topic"] == USAGE_EVENTS.name
     )
 
 

@@ -31,12 +31,12 @@ class Rebuild(Struct, frozen=True):
 class Bookkeeping:
     """The records, and which of them changed since the last checkpoint."""
 
-    def __init__(self, calibration: Calibration, epoch: int) -> None:
+    def __init__(self, calibration: Calibration) -> None:
         self.calibration = calibration
         self.position = -1
         """Offset of the last message folded: what is no key's own, such as moved events and dead
         letters, must not come twice either."""
-        self.rebuild = Rebuild(epoch)
+        self.rebuild = Rebuild()
         self._mark()
 
     def restore(self, key: str, value: bytes) -> bool:

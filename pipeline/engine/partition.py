@@ -71,7 +71,7 @@ class PartitionFold:
         self._kinds = rules.kinds
         self._partition = partition
         self._partitions = partitions
-        self._books = Bookkeeping(rules.calibration, rules.epoch)
+        self._books = Bookkeeping(rules.calibration)
         self._keys = KeyFold(rules, self._books)
         self._states = States(rules.in_use_max)
         self._changed: list[str] = []

@@ -29,21 +29,18 @@ class Rules:
     detectors: Sequence[Detector]
     calibration: Calibration = SHIPPED
     lateness_seconds: float = 300.0
-    epoch: int = 0
-    """Rebuild epoch: totals of a later one win."""
     in_use_max: int = IN_USE_MAX
     """States of a partition that are kept ready; the others are kept as bytes."""
     witness: Witness | None = None
     """Overhears what the detectors say, and changes nothing: a calibration counts it."""
 
 
-def default_rules(config: Config | None = None, *, epoch: int = 0) -> Rules:
+def default_rules(config: Config) -> Rules:
     """The rules of a configuration, with every detector that there is.
 
     Raises:
         ConfigError: a geography file cannot be read.
     """
-    config = config or Config.load()
     sources = config.sources
     kinds = Kinds(Locator(sources.proxies, sources.country_mmdb, sources.asn_mmdb))
     detection = config.detection
@@ -52,5 +49,4 @@ def default_rules(config: Config | None = None, *, epoch: int = 0) -> Rules:
         kinds=kinds,
         detectors=all_detectors(),
         lateness_seconds=detection.lateness_seconds,
-        epoch=epoch,
     )

@@ -8,7 +8,6 @@ import msgspec
 
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate.evaluation import evaluate
-from pipeline.evaluate.exposure import Price
 from pipeline.evaluate.report import Report
 from pipeline.replay.lines import read_lines
 from schemas.codec import UNDECODABLE
@@ -29,16 +28,14 @@ def evaluate_files(
     labels: Path,
     events: Path,
     *,
-    price: Price | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
-    """Judge a replay's incidents.
+    """Judge a replay's incidents; events that state no cost are priced by the catalogue.
 
     Args:
         incidents: what `leakline replay` wrote.
         labels: the truth.
         events: what was replayed; read once, in bounded memory.
-        price: of events that state no cost; the catalogue's when absent.
         progress: told how many bytes of the events have been read.
 
     Raises:
@@ -49,7 +46,7 @@ def evaluate_files(
         read_records(incidents, Incident),
         list(read_records(labels, Label)),
         read_events(events, progress),
-        price or Pricer().price,
+        Pricer().price,
     )
 
 

@@ -31,7 +31,6 @@ def build_app(
     log: EventLog,
     store: IncidentReader | None = None,
     *,
-    clicks: Click | None = None,
     ready: Ready | None = None,
     counts: Metrics | None = None,
     now: Callable[[], float] = time.time,
@@ -40,16 +39,15 @@ def build_app(
 
     Args:
         config: of which `serve` and Slack's signing secret are used.
-        log: where events go, and clicks unless `clicks` takes them.
+        log: where events and clicks go.
         store: what the console shows; it says that there is nothing without one.
-        clicks: takes clicks instead of the log.
         ready: asked by `/readyz`; always ready without one.
         counts: the metrics that `/metrics` shows.
         now: Unix seconds.
     """
     serve, counts = config.serve, counts or Metrics()
     guard = ConsoleGuard(serve.console_token, serve.host)
-    interactions = Interactions(config.slack.signing_secret, clicks or click_sink(log), counts, now)
+    interactions = Interactions(config.slack.signing_secret, click_sink(log), counts, now)
     app = web.Application(
         client_max_size=serve.body_bytes_max,
         handler_args={

@@ -108,10 +108,10 @@ def homes(country: str) -> tuple[Network, ...]:
     return tuple(n for n in HOMES if n.country == country)
 
 
-def neighbourhood(rng: np.random.Generator, network: Network, bits: int = 20) -> Prefix:
+def neighbourhood(rng: np.random.Generator, network: Network) -> Prefix:
     """A small part of a network, as one customer or one region would get: a /20 (IPv6: /48)."""
     prefix = network.prefixes[int(rng.integers(len(network.prefixes)))]
-    length = max(prefix.prefixlen, bits if prefix.version == 4 else 48)
+    length = max(prefix.prefixlen, 20 if prefix.version == 4 else 48)
     steps = 1 << min(length - prefix.prefixlen, 30)
     size = 1 << (prefix.max_prefixlen - length)
     return ip_network((int(prefix.network_address) + int(rng.integers(steps)) * size, length))
@@ -126,7 +126,7 @@ def address(rng: np.random.Generator, prefix: Prefix) -> str:
     return str(type(prefix.network_address)(host))
 
 
-def addresses(rng: np.random.Generator, network: Network, count: int, bits: int = 20) -> list[str]:
+def addresses(rng: np.random.Generator, network: Network, count: int) -> list[str]:
     """Addresses of one customer of a network."""
-    place = neighbourhood(rng, network, bits)
+    place = neighbourhood(rng, network)
     return [address(rng, place) for _ in range(count)]

@@ -49,10 +49,9 @@ class Question:
     sql: str
 
 
-def list_questions(folder: Path | None = None) -> list[Question]:
+def list_questions() -> list[Question]:
     """Every question, by name."""
-    folder = folder or sql_folder() / "questions"
-    return [_parse(path) for path in sorted(folder.glob("*.sql"))]
+    return [_parse(path) for path in sorted((sql_folder() / "questions").glob("*.sql"))]
 
 
 def find_question(name: str) -> Question:

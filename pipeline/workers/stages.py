@@ -58,14 +58,6 @@ class Buffering(Protocol):
         """Make everything handled so far safe."""
 
 
-@runtime_checkable
-class Closing(Protocol):
-    """A stage that holds connections."""
-
-    async def close(self) -> None:
-        """Let go of them."""
-
-
 class Tenure:
     """The time in which the partitions of a stage are ours.
 
@@ -106,8 +98,6 @@ class Tenure:
             call.cancel()
         async with self._lock:
             await self._journal.close()
-            if isinstance(self._stage, Closing):
-                await self._stage.close()
 
     async def _call(self, work: Coroutine[None, None, None]) -> None:
         # a task of its own, so that `end` can cancel it without cancelling who waits for it

@@ -1,7 +1,7 @@
 """Topics at the broker: created by `leakline init`, checked before the workers start."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from kafka.admin import KafkaAdminClient
@@ -37,7 +37,7 @@ def create_topics(config: Config) -> list[str]:
     kafka = config.kafka
     with _admin(kafka) as admin:
         existing = _partitions(admin)
-        _check_partitions(kafka, existing, TOPICS)
+        _check_partitions(kafka, existing)
         missing = [topic for topic in TOPICS if topic_name(kafka, topic) not in existing]
         for topic in missing:
             _create(admin, kafka, topic)
@@ -51,19 +51,19 @@ def create_topics(config: Config) -> list[str]:
         return names
 
 
-def check_topics(config: Config, topics: Sequence[Topic] = TOPICS) -> None:
-    """Make sure that topics are there as configured.
+def check_topics(config: Config) -> None:
+    """Make sure that the topics are there as configured.
 
     Raises:
         BrokerError: naming every topic that is not.
     """
     with _admin(config.kafka) as admin:
         existing = _partitions(admin)
-    names = [topic_name(config.kafka, topic) for topic in topics]
+    names = [topic_name(config.kafka, topic) for topic in TOPICS]
     missing = [name for name in names if name not in existing]
     if missing:
         raise BrokerError(f"missing topics (run `leakline init`): {', '.join(missing)}")
-    _check_partitions(config.kafka, existing, topics)
+    _check_partitions(config.kafka, existing)
 
 
 @contextmanager
@@ -89,10 +89,10 @@ def _partitions(admin: KafkaAdminClient) -> dict[str, int]:
     return {found["name"]: len(found["partitions"]) for found in admin.describe_topics()}
 
 
-def _check_partitions(kafka: Kafka, existing: dict[str, int], topics: Sequence[Topic]) -> None:
+def _check_partitions(kafka: Kafka, existing: dict[str, int]) -> None:
     wrong = [
         f"{name} has {existing[name]} partitions, not {wanted}"
-        for topic in topics
+        for topic in TOPICS
         if (name := topic_name(kafka, topic)) in existing
         and existing[name] != (wanted := topic.partitions or kafka.partitions)
     ]

@@ -18,9 +18,9 @@ class RiverTrees:
 
     name = "River HalfSpaceTrees"
 
-    def __init__(self, seed: int = 42) -> None:
+    def __init__(self) -> None:
         self._windows = Windows()
-        trees = anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=250, seed=seed)
+        trees = anomaly.HalfSpaceTrees(n_trees=10, height=8, window_size=250, seed=42)
         scaled = compose.Pipeline(preprocessing.MinMaxScaler(), trees)
         # River has no types here.
         self._model: Any = partial(anomaly.QuantileFilter, scaled, QUANTILE)()
