@@ -1,4 +1,4 @@
-"""From a click to an intent, or to a refusal with its reason. Pure.
+"""What a click asks for, and why it does nothing when it may not. Pure.
 
 Slack's signature says that a request comes from Slack, not that its sender may act: that is
 decided here, by user and workspace. Of a button's value only the incident's id is believed.
@@ -33,17 +33,9 @@ class Click:
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
-    """What a person wants and may do."""
-
-    click: Click
-
-
-@dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a click does nothing."""
 
-    click: Click | None
     reason: str
     answered: bool = True
     """Whether the person is told; a repetition gets no second answer."""
@@ -84,17 +76,17 @@ def _click(payload: dict[str, Any], action: dict[str, str]) -> Click:
     )
 
 
-def judge_click(click: Click, page: Page | None, powers: Powers) -> Intent | Refusal:
-    """Whether a click acts."""
-    refused = _person(click, powers.slack)
-    if refused is None and page is None:
-        refused = "This incident is no longer known."
-    if refused is not None or page is None:
-        return Refusal(click, refused or "")
+def judge_click(click: Click, page: Page | None, powers: Powers) -> Refusal | None:
+    """Why a click does nothing, or None: it acts."""
+    reason = _person(click, powers.slack)
+    if reason is not None:
+        return Refusal(reason)
+    if page is None:
+        return Refusal("This incident is no longer known.")
     if click.click_id in page.clicks:
-        return Refusal(click, "This click has acted already.", answered=False)
-    refused = _revocation(click, page, powers) if click.button == "revoke" else _saying(click, page)
-    return Intent(click) if refused is None else Refusal(click, refused)
+        return Refusal("This click has acted already.", answered=False)
+    reason = _revocation(click, page, powers) if click.button == "revoke" else _saying(click, page)
+    return None if reason is None else Refusal(reason)
 
 
 def _person(click: Click, slack: Slack) -> str | None:

@@ -1,7 +1,7 @@
 """Whether a request comes from Slack, and what is kept of it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -16,6 +16,10 @@ _KEPT: dict[str, tuple[str, ...]] = {
 }
 _ACTION_FIELDS = ("action_id", "block_id", "value", "action_ts", "type")
 ACTIONS_MAX = 10
+
+ClickSink = Callable[[str, bytes], Awaitable[None]]
+"""Appends (incident id, what is kept of the interaction, as JSON) to `slack-clicks`; returns when
+it is durable."""
 
 
 class _At(Clock):

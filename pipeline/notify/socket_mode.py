@@ -3,8 +3,6 @@
 A click is acknowledged to Slack once it is in the log; until then Slack sends it again.
 """
 
-from collections.abc import Awaitable, Callable
-
 import msgspec
 import structlog
 from pydantic import SecretStr
@@ -15,18 +13,15 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from pipeline.notify.clicks import read_click
-from pipeline.notify.signature import interaction
+from pipeline.notify.signature import ClickSink, interaction
 
 log = structlog.get_logger(__name__)
-
-Sink = Callable[[str, bytes], Awaitable[None]]
-"""Appends (incident id, the interaction as JSON) to `slack-clicks`; returns when it is durable."""
 
 
 class SocketModeListener:
     """Feeds clicks from a web socket into the log."""
 
-    def __init__(self, app_token: SecretStr, client: AsyncWebClient, sink: Sink) -> None:
+    def __init__(self, app_token: SecretStr, client: AsyncWebClient, sink: ClickSink) -> None:
         self._sink = sink
         self._client = SocketModeClient(
             app_token=app_token.get_secret_value(), web_client=client, logger=client.logger

@@ -15,14 +15,7 @@ from pipeline.message import Message
 from pipeline.metrics import Metrics
 from pipeline.notify import page as pages
 from pipeline.notify.authority import Authority
-from pipeline.notify.clicks import (
-    SNOOZE_SECONDS,
-    Click,
-    Intent,
-    Refusal,
-    judge_click,
-    read_click,
-)
+from pipeline.notify.clicks import SNOOZE_SECONDS, Click, judge_click, read_click
 from pipeline.notify.courier import Courier
 from pipeline.notify.decide import decide_revision
 from pipeline.notify.gathering import Gathering, about_each
@@ -94,13 +87,13 @@ class NotifyStage:
 
     async def handle(self, message: Message, journal: Journal) -> None:
         """Take a revision, an outcome, a click, a verdict from elsewhere or a key's entry."""
-        if message.topic.endswith(KEYS.name):
+        if message.topic == KEYS.name:
             remember_key(message, journal)
-        elif message.topic.endswith(CLICKS.name):
+        elif message.topic == CLICKS.name:
             await self._take_click(message, journal)
-        elif message.topic.endswith(VERDICTS.name):
+        elif message.topic == VERDICTS.name:
             await self._take_verdict(message, journal)
-        elif message.topic.endswith(ACTION_RESULTS.name):
+        elif message.topic == ACTION_RESULTS.name:
             await self._take_result(message, journal)
         else:
             await self._take_incident(message, journal)
@@ -161,13 +154,13 @@ class NotifyStage:
         if click is None:
             return
         page = pages.load(click.incident_id, journal)
-        match judge_click(click, page, self._authority.powers(page, journal)):
-            case Refusal(reason=reason, answered=answered):
-                log.info("click refused", button=click.button, user=click.user, why=reason)
-                if answered:
-                    await self._courier.whisper(click.channel, click.user, reason)
-            case Intent() if page is not None:
-                await self._act(click, page, journal)
+        refusal = judge_click(click, page, self._authority.powers(page, journal))
+        if refusal is not None:
+            log.info("click refused", button=click.button, user=click.user, why=refusal.reason)
+            if refusal.answered:
+                await self._courier.whisper(click.channel, click.user, refusal.reason)
+        elif page is not None:
+            await self._act(click, page, journal)
 
     async def _act(self, click: Click, page: Page, journal: Journal) -> None:
         """Publish what a person said, and the action that he asked for."""

@@ -78,9 +78,9 @@ class ReconcileStage:
         """Take a message in; bills leave at a tick."""
         self._remember(journal)
         try:
-            if message.topic.endswith(KEYS.name):
+            if message.topic == KEYS.name:
                 await self._entry(message, journal)
-            elif message.topic.endswith(GATEWAY_USE.name):
+            elif message.topic == GATEWAY_USE.name:
                 await self._answer(decode_record(message.value, UseAnswer), journal)
             else:
                 self._bill(message, journal)

@@ -9,11 +9,12 @@ from aiohttp import web
 
 from pipeline.config import Config
 from pipeline.metrics import Metrics
+from pipeline.notify.signature import ClickSink
 from pipeline.serve.console import Console
 from pipeline.serve.guard import ConsoleGuard
 from pipeline.serve.intake import LOG_SECONDS_MAX, Intake
 from pipeline.serve.ports import EventLog, IncidentReader
-from pipeline.serve.slack import Click, Interactions
+from pipeline.serve.slack import Interactions
 from pipeline.serve.style import HEADERS
 from schemas.topics import CLICKS
 
@@ -67,14 +68,14 @@ def build_app(
     return app
 
 
-def click_sink(log: EventLog) -> Click:
-    """Appends clicks to the log."""
+def click_sink(log: EventLog) -> ClickSink:
+    """What appends clicks to the log."""
 
-    async def click(incident_id: str, interaction: bytes) -> None:
+    async def append(incident_id: str, interaction: bytes) -> None:
         async with asyncio.timeout(LOG_SECONDS_MAX):
             await log.send(CLICKS, incident_id, interaction)
 
-    return click
+    return append
 
 
 async def _healthz(request: web.Request) -> web.Response:

@@ -3,7 +3,7 @@
 Nobody judges here who clicked: that is done where the click is read from the log.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -14,11 +14,12 @@ from pydantic import SecretStr
 from pipeline import metrics
 from pipeline.intake.lenient import text
 from pipeline.metrics import Metrics
-from pipeline.notify.signature import interaction_from_request, verify_slack_signature
+from pipeline.notify.signature import (
+    ClickSink,
+    interaction_from_request,
+    verify_slack_signature,
+)
 from pipeline.serve.bodies import read_body, refusal, unavailable
-
-Click = Callable[[str, bytes], Awaitable[None]]
-"""Takes (incident id, the interaction as JSON); returns when it is durable."""
 
 BODY_BYTES_MAX: Final = 256 * 1024
 
@@ -27,10 +28,10 @@ class Interactions:
     """The endpoint that Slack sends interactions to."""
 
     def __init__(
-        self, secret: SecretStr | None, click: Click, counts: Metrics, now: Callable[[], float]
+        self, secret: SecretStr | None, sink: ClickSink, counts: Metrics, now: Callable[[], float]
     ) -> None:
         self._secret = secret.get_secret_value() if secret else ""
-        self._click = click
+        self._sink = sink
         self._counts = counts
         self._now = now
 
@@ -42,19 +43,19 @@ class Interactions:
         if not verify_slack_signature(body, request.headers, self._secret, self._now()):
             self._counts.add(metrics.SLACK_CLICKS, "refused")
             raise refusal(web.HTTPUnauthorized, "the signature is wrong")
-        click = read_click(body)
+        click = click_in(body)
         if click is None:
             self._counts.add(metrics.SLACK_CLICKS, "ignored")
             return web.Response()
         try:
-            await self._click(*click)
+            await self._sink(*click)
         except (KafkaError, OSError, TimeoutError):
             raise unavailable("the log cannot be reached") from None
         self._counts.add(metrics.SLACK_CLICKS, "taken")
         return web.Response()
 
 
-def read_click(body: bytes) -> tuple[str, bytes] | None:
+def click_in(body: bytes) -> tuple[str, bytes] | None:
     """(incident id, interaction as JSON) of a form, or None when it is no click on a button."""
     try:
         kept = interaction_from_request(body)

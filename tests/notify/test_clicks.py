@@ -6,7 +6,7 @@ import pytest
 from pipeline.config import Slack
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.demo.slack_conversations import SlackMessage
-from pipeline.notify.clicks import Click, Intent, Powers, Refusal, judge_click, read_click
+from pipeline.notify.clicks import Click, Powers, judge_click, read_click
 from pipeline.notify.page import Page, acted, action_id, judged, phase, requested, revised
 from tests.support.samples import action, action_result, incident, verdict
 
@@ -30,7 +30,7 @@ def page() -> Page:
 
 
 def test_an_allowed_person_acts() -> None:
-    assert isinstance(judge_click(click(), page(), powers()), Intent)
+    assert judge_click(click(), page(), powers()) is None
 
 
 def test_reasons_of_refusals() -> None:
@@ -52,7 +52,7 @@ def test_reasons_of_refusals() -> None:
     ]
     for pressed, known, may, reason in cases:
         refusal = judge_click(pressed, known, may)
-        assert isinstance(refusal, Refusal)
+        assert refusal is not None
         assert reason in refusal.reason
 
 

@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.serve.slack import BODY_BYTES_MAX, read_click
+from pipeline.serve.slack import BODY_BYTES_MAX, click_in
 from tests.support.serving import Client, Clock, MemoryLog, app_of, serving
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -142,4 +142,4 @@ async def test_without_a_signing_secret_there_is_no_endpoint(log: MemoryLog) -> 
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(form))
 def test_any_body_is_a_click_or_none(body: bytes) -> None:
-    assert read_click(body) is None
+    assert click_in(body) is None
