@@ -50,13 +50,11 @@ class EnforceStage:
     def __init__(
         self,
         gateways: Mapping[str, Adapter],
-        attempts_max: Mapping[str, int],
         policy: Policy | None,
         now: Callable[[], float],
         default_gateway: str | None = None,
     ) -> None:
         self._gateways = gateways
-        self._attempts_max = attempts_max
         self._policy = policy
         self._now = now
         self._default_gateway = default_gateway
@@ -74,7 +72,6 @@ class EnforceStage:
         """
         return cls(
             adapters(config.response.gateways),
-            {gateway.name: gateway.attempts_max for gateway in config.response.gateways},
             Rulebook.read(config.response.policy).policy,
             now,
             config.response.default_gateway,
@@ -82,9 +79,9 @@ class EnforceStage:
 
     async def handle(self, message: Message, journal: Journal) -> None:
         """Take an action, a key's entry or a verdict."""
-        if message.topic.endswith(KEYS.name):
+        if message.topic == KEYS.name:
             remember_key(message, journal)
-        elif message.topic.endswith(VERDICTS.name):
+        elif message.topic == VERDICTS.name:
             self._take_verdict(message, journal)
         else:
             await self._take_action(message, journal)
@@ -149,22 +146,19 @@ class EnforceStage:
         stop = gate(entry, circumstances, now)
         if stop is not None and (entry.due(now) or stop.status == "cancelled"):
             await self._finish(entry, stop, journal)
-        elif adapter is not None and name is not None and entry.due(now):
-            await self._try(entry, adapter, name, journal, now)
+        elif adapter is not None and entry.due(now):
+            await self._try(entry, adapter, journal, now)
 
-    async def _try(
-        self, entry: Entry, adapter: Adapter, name: str, journal: Journal, now: float
-    ) -> None:
+    async def _try(self, entry: Entry, adapter: Adapter, journal: Journal, now: float) -> None:
         if not entry.delivered:
-            if name in self._pauses and not self._pauses[name].over(now):
+            pause = self._pauses.get(adapter.name)
+            if pause is not None and not pause.over(now):
                 return
-            await self._send(entry, adapter, name, journal, now)
+            await self._send(entry, adapter, journal, now)
         if entry.delivered:
             await self._probe(entry, adapter, journal)
 
-    async def _send(
-        self, entry: Entry, adapter: Adapter, name: str, journal: Journal, now: float
-    ) -> None:
+    async def _send(self, entry: Entry, adapter: Adapter, journal: Journal, now: float) -> None:
         """One attempt, its intent durable before it."""
         entry.attempts += 1
         if by_policy(entry.action):
@@ -179,15 +173,13 @@ class EnforceStage:
         elif sent.outcome == "refused":
             await self._finish(entry, Stop("failed", sent.detail), journal)
         else:
-            self._pauses[name] = Pause(now, now + GATEWAY_PAUSE_SECONDS)
-            await self._retry(entry, sent, adapter, name, journal)
+            self._pauses[adapter.name] = Pause(now, now + GATEWAY_PAUSE_SECONDS)
+            await self._retry(entry, sent, adapter, journal)
 
-    async def _retry(
-        self, entry: Entry, sent: Sent, adapter: Adapter, name: str, journal: Journal
-    ) -> None:
+    async def _retry(self, entry: Entry, sent: Sent, adapter: Adapter, journal: Journal) -> None:
         """Leave the next attempt to `tick`; after the last one only a probe can tell."""
         entry.failures += 1
-        if entry.failures < self._attempts_max.get(name, 1):
+        if entry.failures < adapter.attempts_max:
             pause = max(backoff_seconds(entry.failures), sent.retry_after_seconds or 0.0)
             entry.pause(self._now(), pause)
             ledger.save(entry, journal)

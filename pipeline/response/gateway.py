@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pipeline.config import Gateway, Network
 from pipeline.response.http import Answer, ForbiddenAddressError, UnreachableError
-from pipeline.response.http_outcomes import Verdict, http_outcome
+from pipeline.response.http_outcomes import Delivery, http_outcome
 from schemas.action import Action
 
 
@@ -15,7 +15,7 @@ from schemas.action import Action
 class Sent:
     """What came of one attempt."""
 
-    outcome: Verdict
+    outcome: Delivery
     detail: str
     http_status: int | None = None
     retry_after_seconds: float | None = None
@@ -23,6 +23,10 @@ class Sent:
 
 class Adapter(Protocol):
     """Speaks to one gateway. Every call may be repeated with the same action."""
+
+    name: str
+    attempts_max: int
+    """Attempts until an action has failed."""
 
     def objection(self, action: Action) -> str | None:
         """Why this gateway can never do the action, or None."""

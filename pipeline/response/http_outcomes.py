@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-Verdict = Literal["delivered", "retry", "refused"]
+Delivery = Literal["delivered", "retry", "refused"]
 
 RETRIED = frozenset({408, 425, 429, *range(500, 600)} - {501, 505})
 """The same request may succeed later. 501 and 505 will not change by waiting."""
 
 
-def http_outcome(status: int) -> Verdict:
+def http_outcome(status: int) -> Delivery:
     """Whether a request was taken, is worth repeating, or never will be taken.
 
     A redirect is a refusal: it would lead to an address that nobody checked.

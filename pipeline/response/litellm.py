@@ -17,6 +17,7 @@ class LiteLLMGateway:
     """Calls the proxy's key management with an admin key. Both calls may be repeated."""
 
     def __init__(self, gateway: Gateway) -> None:
+        self.name, self.attempts_max = gateway.name, gateway.attempts_max
         self._gateway = gateway
         self._base = gateway.url.rstrip("/")
         self._allowed = networks(gateway)

@@ -44,6 +44,7 @@ class WebhookGateway:
     """Sends `key.revoke` and its like, and asks `key.status` when there is a probe address."""
 
     def __init__(self, gateway: Gateway) -> None:
+        self.name, self.attempts_max = gateway.name, gateway.attempts_max
         self._gateway = gateway
         self._signer = Webhook(signing_key(gateway))
         self._allowed = networks(gateway)

@@ -167,6 +167,9 @@ class SimSlack:
 class SimGateway:
     """An adapter to a gateway that acts once for an id."""
 
+    name = "edge"
+    attempts_max = 20
+
     def __init__(self, mishaps: Mishaps) -> None:
         self._mishaps = mishaps
         self.effective: Counter[str] = Counter()

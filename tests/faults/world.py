@@ -392,7 +392,7 @@ class World(Misfortune):
         return ReconcileStage(PARTITIONS, [], self.now)
 
     def _enforce(self) -> EnforceStage:
-        return EnforceStage({"edge": self.gateway}, {"edge": 20}, self.policy, self.now, "edge")
+        return EnforceStage({"edge": self.gateway}, self.policy, self.now, "edge")
 
 
 @contextmanager

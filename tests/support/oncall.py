@@ -125,7 +125,6 @@ class OnCall:
     def make_enforce(self) -> EnforceStage:
         return EnforceStage(
             adapters(self.config.response.gateways),
-            {each.name: each.attempts_max for each in self.config.response.gateways},
             self.policy,
             self.clock,
             self.config.response.default_gateway,
