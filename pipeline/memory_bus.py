@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from pipeline.journal import Journal, Stage
 from pipeline.message import Message
-from schemas.topics import TOPICS, Topic
+from pipeline.packing import PACKED, pack
+from schemas.topics import TOPICS, USAGE_EVENTS, Topic
 
 Fault = Callable[[str], None]
 """Called with `publish`, `commit` (before it) and `committed` (after it); raises to crash there."""
@@ -198,3 +199,19 @@ class MemoryBus:
                 seat.journal.settle()
                 self._fault("committed")
         return busy
+
+
+class BusLog:
+    """The log as producers see it: what intake and tools write to."""
+
+    def __init__(self, bus: MemoryBus) -> None:
+        self._bus = bus
+
+    async def send_packed(self, events: list[tuple[str, bytes]]) -> None:
+        """Append usage events, as few messages as their size allows."""
+        for _, lines in pack(events, partitions=1):
+            await self._bus.publish(USAGE_EVENTS, lines, headers=PACKED)
+
+    async def send(self, topic: Topic, key: str | None, value: bytes) -> None:
+        """Append one record."""
+        await self._bus.publish(topic, value, key)

@@ -5,9 +5,10 @@ import aiohttp
 import pytest
 
 from pipeline.config import Config, Serve, Store
-from pipeline.embedded import BusLog, DetectStage, embedded
+from pipeline.embedded import embedded
 from pipeline.engine import default_rules
-from pipeline.memory_bus import MemoryBus
+from pipeline.engine.stage import DetectStage
+from pipeline.memory_bus import BusLog, MemoryBus
 from schemas.topics import DEAD_LETTERS, MESSAGE_BYTES_MAX, SPEND_WINDOWS, USAGE_EVENTS
 
 START = 1_767_225_600.0

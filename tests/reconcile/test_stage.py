@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config import Config, ConfigError
-from pipeline.embedded import BusLog, DetectStage
-from pipeline.memory_bus import MemoryBus
+from pipeline.engine.stage import DetectStage
+from pipeline.memory_bus import BusLog, MemoryBus
 from pipeline.reconcile import stage
 from pipeline.reconcile.stage import SILENCE_SECONDS, ReconcileStage
 from pipeline.replay.run import replay
