@@ -169,8 +169,8 @@ async def _put_back(config: "Config", rows: "list[Row]") -> int:
 async def _lines(config: "Config", rows: "list[Row]") -> "dict[Place, bytes]":
     """What was refused, by place: from the store, or from the log where it was too large."""
     from pipeline.dead_letters import is_left_in_the_log, payload_of, place_of
-    from pipeline.workers.source import read_lines
+    from pipeline.workers.log_lines import lines_at
 
     found = {place_of(row): payload_of(row) for row in rows if not is_left_in_the_log(row)}
     large = [place_of(row) for row in rows if is_left_in_the_log(row)]
-    return found | (await read_lines(config.kafka, large) if large else {})
+    return found | (await lines_at(config.kafka, large) if large else {})

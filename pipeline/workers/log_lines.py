@@ -15,7 +15,7 @@ from pipeline.workers.role import to_message
 FETCH_SECONDS_MAX: Final = 10.0
 
 
-async def read_lines(kafka: Kafka, places: Iterable[Place]) -> dict[Place, bytes]:
+async def lines_at(kafka: Kafka, places: Iterable[Place]) -> dict[Place, bytes]:
     """The lines that are still in the log; the others are left out.
 
     Raises:
@@ -24,13 +24,13 @@ async def read_lines(kafka: Kafka, places: Iterable[Place]) -> dict[Place, bytes
     found: dict[Place, bytes] = {}
     async with AIOKafkaConsumer(**client_settings(kafka), enable_auto_commit=False) as consumer:
         for place in places:
-            line = await _read_line(consumer, kafka, place)
+            line = await _line_at(consumer, kafka, place)
             if line is not None:
                 found[place] = line
     return found
 
 
-async def _read_line(consumer: AIOKafkaConsumer, kafka: Kafka, place: Place) -> bytes | None:
+async def _line_at(consumer: AIOKafkaConsumer, kafka: Kafka, place: Place) -> bytes | None:
     where = TopicPartition(kafka.topic_prefix + place.topic, place.partition)
     consumer.assign([where])
     first = (await consumer.beginning_offsets([where]))[where]

@@ -5,8 +5,8 @@ import pytest
 from pipeline.config import Kafka
 from pipeline.dead_letters import Place
 from pipeline.packing import PACKED
+from pipeline.workers.log_lines import lines_at
 from pipeline.workers.producing import EventLog, encode_headers
-from pipeline.workers.source import read_lines
 from schemas.topics import USAGE_EVENTS
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -25,5 +25,5 @@ async def test_lines_of_packed_and_single_messages(topics: Kafka) -> None:
         Place(USAGE_EVENTS.name, 1, offset, index)
         for offset, index in ((0, 1), (1, 0), (2, 0), (0, 9))
     )
-    found = await read_lines(topics, [packed, single, gone, beyond])
+    found = await lines_at(topics, [packed, single, gone, beyond])
     assert found == {packed: LARGE, single: LARGE + b"\n"}
