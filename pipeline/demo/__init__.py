@@ -1,1 +1,1 @@
-"""Stand-ins for Slack and a gateway, for the demo and the tests alone."""
+"""The demo, and stand-ins for Slack and a gateway, which the tests use as well."""
