@@ -47,23 +47,26 @@ SUCCESSORS = {
     "text-embedding-3-small": "text-embedding-3-large",
 }
 
+Span = tuple[float, float]
+"""When a change begins and ends, in Unix seconds."""
 
-def launch(tenant: Tenant, at: float) -> Episode:
+
+def launch(tenant: Tenant, at: float) -> Span:
     """A product launch: three to eight times the requests for a day or three."""
     factor = float(tenant.rng.uniform(3, 8))
     return _during(tenant, at, tenant.rng.uniform(1, 3), lambda p: replace(p, scale=factor))
 
 
-def migration(tenant: Tenant, at: float) -> Episode:
+def migration(tenant: Tenant, at: float) -> Span:
     """The service moves to another cloud region; for an hour both are used."""
     new = gateways(tenant.rng, int(tenant.rng.integers(1, 5)))
     both = Mixed((tenant.habit.egress, new), (1, 1))
     tenant.owner.change(at, at + HOUR, lambda p: replace(p, egress=both))
     tenant.owner.change(at + HOUR, tenant.end, lambda p: replace(p, egress=new))
-    return Episode("migration", at, at + DAY)
+    return at, at + DAY
 
 
-def model_upgrade(tenant: Tenant, at: float) -> Episode:
+def model_upgrade(tenant: Tenant, at: float) -> Span:
     """The owner moves to newer models, often dearer ones."""
 
     def upgrade(phase: Phase) -> Phase:
@@ -71,37 +74,37 @@ def model_upgrade(tenant: Tenant, at: float) -> Episode:
         return replace(phase, workload=replace(phase.workload, models=models))
 
     tenant.owner.change(at, tenant.end, upgrade)
-    return Episode("model_upgrade", at, at + DAY)
+    return at, at + DAY
 
 
-def travel(tenant: Tenant, at: float) -> Episode:
+def travel(tenant: Tenant, at: float) -> Span:
     """Somebody works from another country for some days: hotels, mobile lines."""
     away = pick(tenant.rng, [n for n in nets.HOMES if n.country != tenant.country])
     there = Rotating((away,), DAY, width=1, near=False)
     return _during(tenant, at, tenant.rng.uniform(2, 5), lambda p: replace(p, egress=there))
 
 
-def rerun(tenant: Tenant, at: float) -> Episode:
+def rerun(tenant: Tenant, at: float) -> Span:
     """A batch is run once more, by day."""
     requests = tenant.habit.rhythm.per_day * float(tenant.rng.uniform(0.7, 1.3))
     hours = log_uniform(tenant.rng, 0.5, 3)
     tenant.join(at, at + hours * HOUR, per_hour=requests / hours, texture=Sessions(40, 2, 0.8))
-    return Episode("rerun", at, at + hours * HOUR)
+    return at, at + hours * HOUR
 
 
-def lull(tenant: Tenant, at: float) -> Episode:
+def lull(tenant: Tenant, at: float) -> Span:
     """Holidays: hardly anything for a day or two, then back to normal."""
     return _during(tenant, at, tenant.rng.uniform(1, 2.5), lambda p: replace(p, scale=0.06))
 
 
-def growth(tenant: Tenant, at: float) -> Episode:
+def growth(tenant: Tenant, at: float) -> Span:
     """Usage grows by a tenth to a third of its size each day."""
     pace = float(tenant.rng.uniform(0.1, 0.35))
     tenant.owner.change(at, tenant.end, lambda p: replace(p, growth_per_day=pace))
-    return Episode("growth", at, tenant.end)
+    return at, tenant.end
 
 
-def retry_storm(tenant: Tenant, at: float) -> Episode:
+def retry_storm(tenant: Tenant, at: float) -> Span:
     """The provider refuses for half an hour, and the client tries again and again."""
 
     def storm(phase: Phase) -> Phase:
@@ -112,7 +115,7 @@ def retry_storm(tenant: Tenant, at: float) -> Episode:
     return _during(tenant, at, minutes * 60 / DAY, storm)
 
 
-def colleague(tenant: Tenant, at: float) -> Episode:
+def colleague(tenant: Tenant, at: float) -> Span:
     """Somebody new uses the key as well, from a line of their own."""
     line = pick(tenant.rng, nets.homes(tenant.country))
     tenant.join(
@@ -124,10 +127,10 @@ def colleague(tenant: Tenant, at: float) -> Episode:
         egress=Rotating((line,), 5 * DAY),
         client=Client((clients.agent(tenant.rng, clients.PEOPLE),)),
     )
-    return Episode("colleague", at, at + 2 * DAY)
+    return at, at + 2 * DAY
 
 
-def sdk_upgrade(tenant: Tenant, at: float) -> Episode:
+def sdk_upgrade(tenant: Tenant, at: float) -> Span:
     """A new version of the client."""
 
     def upgrade(phase: Phase) -> Phase:
@@ -135,10 +138,10 @@ def sdk_upgrade(tenant: Tenant, at: float) -> Episode:
         return replace(phase, client=replace(phase.client, agents=newer))
 
     tenant.owner.change(at, tenant.end, upgrade)
-    return Episode("sdk_upgrade", at, at + DAY)
+    return at, at + DAY
 
 
-def weekend_work(tenant: Tenant, at: float) -> Episode:
+def weekend_work(tenant: Tenant, at: float) -> Span:
     """A deadline: the weekend is worked through."""
     local = at + float(local_offsets(np.array([at]), tenant.zone)[0])
     to_saturday = (2 - local // DAY) % 7
@@ -149,10 +152,10 @@ def weekend_work(tenant: Tenant, at: float) -> Episode:
         return replace(phase, rhythm=replace(phase.rhythm, week=week))
 
     tenant.owner.change(start, start + 1.6 * DAY, work)
-    return Episode("weekend_work", start, start + 1.6 * DAY)
+    return start, start + 1.6 * DAY
 
 
-def longer_prompts(tenant: Tenant, at: float) -> Episode:
+def longer_prompts(tenant: Tenant, at: float) -> Span:
     """A new feature sends more context with each request."""
     factor = float(tenant.rng.uniform(1.8, 4))
 
@@ -161,22 +164,20 @@ def longer_prompts(tenant: Tenant, at: float) -> Episode:
         return replace(phase, workload=longer)
 
     tenant.owner.change(at, tenant.end, lengthen)
-    return Episode("longer_prompts", at, at + DAY)
+    return at, at + DAY
 
 
-def _during(
-    tenant: Tenant, at: float, days: float, apply: Callable[[Phase], Phase], kind: str = ""
-) -> Episode:
+def _during(tenant: Tenant, at: float, days: float, apply: Callable[[Phase], Phase]) -> Span:
     end = min(at + days * DAY, tenant.end)
     tenant.owner.change(at, end, apply)
-    return Episode(kind, at, end)
+    return at, end
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A benign change and the archetypes that it can happen to."""
 
-    apply: Callable[[Tenant, float], Episode]
+    apply: Callable[[Tenant, float], Span]
     suits: frozenset[str]
 
     @property
@@ -186,7 +187,7 @@ class Change:
 
     def happen(self, tenant: Tenant, at: float) -> None:
         """Change the tenant, and note the episode."""
-        tenant.episodes.append(replace(self.apply(tenant, at), kind=self.kind))
+        tenant.episodes.append(Episode(self.kind, *self.apply(tenant, at)))
 
 
 CHANGES = (
