@@ -41,8 +41,6 @@ class Rows:
     """An answer."""
 
     names: tuple[str, ...]
-    types: tuple[str, ...]
-    """ClickHouse type names."""
     rows: list[tuple[Any, ...]]
 
     def dicts(self) -> list[dict[str, Any]]:
@@ -180,8 +178,7 @@ class Store:
         if not answer.names and _SELECTION.match(sql):
             # The embedded engine does not name the columns of no rows.
             described = self._ask(reader, f"DESCRIBE TABLE ({sql}\n)", params, settings)
-            names, types = zip(*[row[:2] for row in described.rows], strict=True)
-            answer = Rows(names, types, [])
+            answer = Rows(tuple(row[0] for row in described.rows), [])
         return answer
 
     def export(self, sql: str, form: str, params: Mapping[str, Any] | None = None) -> bytes:
@@ -217,8 +214,7 @@ class Store:
         with _translated():
             answer = client.query(sql, parameters=dict(params or {}), settings=settings)
             names = tuple(str(name) for name in answer.column_names)
-            types = tuple(str(kind.name) for kind in answer.column_types)
-            return Rows(names, types, [tuple(row) for row in answer.result_rows])
+            return Rows(names, [tuple(row) for row in answer.result_rows])
 
     def _column_types(self, table: str) -> dict[str, ClickHouseType]:
         known = self._types.get(table)

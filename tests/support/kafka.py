@@ -46,8 +46,6 @@ class Broker:
         self.name = name
         self.bootstrap = bootstrap
         self.has_transactions = has_transactions
-        self.has_compaction = has_transactions
-        """The brokers that lack one lack both."""
         self._process = process
 
     def require_transactions(self) -> None:
