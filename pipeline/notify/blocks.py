@@ -40,8 +40,8 @@ ADVICE: dict[Cause, str] = {
     "hygiene": "nothing tonight: ask the owner tomorrow to tidy it up.",
     "growth": "nothing tonight: ask the owner, and raise the budget if the growth is wanted.",
 }
-SOURCE_WORDS = ("source", "geo", "country", "travel", "network", "crowd", "browser")
-"""In the names of the detectors that judge where requests come from."""
+ABOUT_SOURCES = frozenset({"crowd", "forbidden_country", "new_source"})
+"""The detectors that judge where requests come from."""
 REASONS_MAX = 3
 EVIDENCE_SIGNALS_MAX = 8
 
@@ -133,7 +133,7 @@ def _reasons(page: Page) -> list[dict[str, Any]]:
     What is said of the source is not said again.
     """
     signals = page.incident.signals
-    source = next((each for each in signals if _is_about_source(each)), None)
+    source = next((each for each in signals if each.detector in ABOUT_SOURCES), None)
     where = "no source stands out" if source is None else inert(source.summary, 500)
     others = [each for each in signals[:REASONS_MAX] if each is not source]
     lines = [f"{n}. {inert(signal.summary, 500)}" for n, signal in enumerate(others, 1)]
@@ -141,10 +141,6 @@ def _reasons(page: Page) -> list[dict[str, Any]]:
         lines = ["no reason was given"]
     found = [section(f"From where: {where}")]
     return [*found, section("\n".join(["Why:", *lines]))] if lines else found
-
-
-def _is_about_source(signal: Signal) -> bool:
-    return any(word in signal.detector for word in SOURCE_WORDS)
 
 
 def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]:
