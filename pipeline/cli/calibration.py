@@ -4,7 +4,6 @@ import asyncio
 import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,6 +19,7 @@ from pipeline.cli.options import (
     StoreDir,
     keep_apart,
     load_config,
+    read_calibration,
 )
 from pipeline.cli.problems import FailureError, UsageError
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.config import Config
-    from pipeline.engine import Rules
     from pipeline.replay.merge import Recording
     from schemas.calibration import Calibration
 
@@ -89,37 +88,6 @@ def calibrate(
         check_topics(settings)
         count = asyncio.run(_publish(settings, found))
         typer.echo(f"{found.version}: published to {count} partitions")
-
-
-def read_calibration(path: Path) -> "Calibration":
-    """A calibration in a file.
-
-    Raises:
-        UsageError: it is none.
-    """
-    import msgspec
-
-    from schemas.calibration import Calibration
-    from schemas.codec import UNDECODABLE
-
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Calibration)
-    except (*UNDECODABLE, OSError) as error:
-        raise UsageError(f"{path}: is no calibration: {error}") from None
-
-
-def rules_for(config: "Config", calibration: Path | None) -> "Rules":
-    """The rules of a configuration, with the calibration in a file instead of the shipped one.
-
-    Raises:
-        UsageError: the file holds none.
-    """
-    from pipeline.engine import default_rules
-
-    rules = default_rules(config)
-    if calibration is None:
-        return rules
-    return replace(rules, calibration=read_calibration(calibration))
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.calibration import rules_for
 from pipeline.cli.options import (
     INPUT,
     CalibrationFile,
@@ -18,6 +17,7 @@ from pipeline.cli.options import (
     StoreDir,
     VerdictsFile,
     load_config,
+    rules_for,
 )
 from pipeline.cli.problems import FailureError
 from pipeline.printable import printable

@@ -1,6 +1,7 @@
 """Options that several commands share, and the configuration they lead to."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -10,6 +11,8 @@ from pipeline.cli.problems import UsageError
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.engine import Rules
+    from schemas.calibration import Calibration
 
 CONFIG_VARIABLE = "LEAKLINE_CONFIG"
 STDIO = Path("-")
@@ -100,3 +103,34 @@ def load_config(path: Path | None, store: Path | None = None) -> "Config":
         return config
     embedded = config.store.model_copy(update={"path": store, "host": None})
     return config.model_copy(update={"store": embedded})
+
+
+def read_calibration(path: Path) -> "Calibration":
+    """A calibration in a file.
+
+    Raises:
+        UsageError: it is none.
+    """
+    import msgspec
+
+    from schemas.calibration import Calibration
+    from schemas.codec import UNDECODABLE
+
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Calibration)
+    except (*UNDECODABLE, OSError) as error:
+        raise UsageError(f"{path}: is no calibration: {error}") from None
+
+
+def rules_for(config: "Config", calibration: Path | None) -> "Rules":
+    """The rules of a configuration, with the calibration in a file instead of the shipped one.
+
+    Raises:
+        UsageError: the file holds none.
+    """
+    from pipeline.engine import default_rules
+
+    rules = default_rules(config)
+    if calibration is None:
+        return rules
+    return replace(rules, calibration=read_calibration(calibration))

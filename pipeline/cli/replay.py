@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.calibration import rules_for
 from pipeline.cli.options import (
     INPUT,
     OUTPUT,
@@ -23,6 +22,7 @@ from pipeline.cli.options import (
     VerdictsFile,
     keep_apart,
     load_config,
+    rules_for,
 )
 from pipeline.cli.problems import UsageError
 from pipeline.cli.progress import reading
