@@ -11,7 +11,7 @@ import structlog
 
 from pipeline.config import Slack
 from pipeline.journal import Journal
-from pipeline.metrics import SLACK_MESSAGES, WORKER_METRICS, Metrics
+from pipeline.metrics import SLACK_MESSAGES, Metrics
 from pipeline.notify.blocks import Background, evidence_card, fallback_text, page_card
 from pipeline.notify.decide import Reason, channel_for, decide_page
 from pipeline.notify.fleet_card import fleet_card, fleet_text, members_card
@@ -38,9 +38,9 @@ class Courier:
         messenger: Messenger | None,
         slack: Slack,
         now: Callable[[], float],
-        counts: Metrics | None = None,
+        counts: Metrics,
     ) -> None:
-        self._counts = counts or Metrics(WORKER_METRICS)
+        self._counts = counts
         self._messenger = messenger
         self._slack = slack
         self._now = now

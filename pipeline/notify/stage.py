@@ -12,7 +12,7 @@ import structlog
 from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.metrics import Metrics
+from pipeline.metrics import REQUESTED, WORKER_METRICS, Metrics
 from pipeline.notify import page as pages
 from pipeline.notify.authority import Authority
 from pipeline.notify.clicks import SNOOZE_SECONDS, Click, judge_click, read_click
@@ -23,6 +23,7 @@ from pipeline.notify.page import Page
 from pipeline.notify.slack import Messenger, SlackMessenger, web_client
 from pipeline.records import read_record
 from pipeline.response.decide import decide
+from pipeline.response.gate import by_policy
 from pipeline.response.ledger import count_automatic, history
 from pipeline.response.policy import Rulebook
 from pipeline.response.registry import key_record, remember_key
@@ -70,7 +71,8 @@ class NotifyStage:
         self._rules = rulebook
         self._authority = Authority(config, rulebook)
         self._now = now
-        self._courier = Courier(messenger, config.slack, now, counts)
+        self._counts = counts or Metrics(WORKER_METRICS)
+        self._courier = Courier(messenger, config.slack, now, self._counts)
         self._gathering = Gathering(config.slack)
         self._dirty: set[str] | None = None
         self._snoozed: dict[str, float] = {}
@@ -222,9 +224,10 @@ class NotifyStage:
             dry_run=dry_run,
         )
         pages.requested(page, action)
-        if by.startswith("policy:") and not dry_run:
+        if by_policy(action) and not dry_run:
             count_automatic(action, journal, now)
         await journal.publish(ACTIONS, action, key=action.key_id)
+        self._counts.add(REQUESTED, action.kind, "policy" if by_policy(action) else "person")
 
     async def _say(self, page: Page, journal: Journal) -> None:
         """Remember a page, and bring the message that tells of it in line with it."""

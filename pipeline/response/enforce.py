@@ -12,6 +12,7 @@ import structlog
 from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.metrics import OUTCOMES, WORKER_METRICS, Metrics
 from pipeline.pause import Pause
 from pipeline.records import read_record
 from pipeline.response import ledger
@@ -53,18 +54,22 @@ class EnforceStage:
         policy: Policy | None,
         now: Callable[[], float],
         default_gateway: str | None = None,
+        counts: Metrics | None = None,
     ) -> None:
         self._gateways = gateways
         self._policy = policy
         self._now = now
         self._default_gateway = default_gateway
+        self._counts = counts or Metrics(WORKER_METRICS)
         self._open: set[str] | None = None
         self._pauses: dict[str, Pause] = {}
         """By gateway."""
         self._swept_at = 0.0
 
     @classmethod
-    def from_config(cls, config: Config, now: Callable[[], float]) -> Self:
+    def from_config(
+        cls, config: Config, now: Callable[[], float], counts: Metrics | None = None
+    ) -> Self:
         """The stage as configured; with a policy that cannot be read, machines do nothing.
 
         Raises:
@@ -75,6 +80,7 @@ class EnforceStage:
             Rulebook.read(config.response.policy).policy,
             now,
             config.response.default_gateway,
+            counts,
         )
 
     async def handle(self, message: Message, journal: Journal) -> None:
@@ -231,6 +237,7 @@ class EnforceStage:
     async def _publish(self, entry: Entry, result: ActionResult, journal: Journal) -> None:
         """Tell the outcome: once; without transactions perhaps again after a crash, unchanged."""
         await journal.publish(ACTION_RESULTS, result, key=result.action_id)
+        self._counts.add(OUTCOMES, result.status)
         entry.published = True
         ledger.save(entry, journal)
         self._unfinished(journal).discard(result.action_id)

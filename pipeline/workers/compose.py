@@ -69,7 +69,7 @@ def _stage(name: StageName, config: Config, counts: Metrics) -> Stage:
         return ReconcileStage.from_config(config, time.time)
     from pipeline.response.enforce import EnforceStage
 
-    return EnforceStage.from_config(config, time.time)
+    return EnforceStage.from_config(config, time.time, counts)
 
 
 def _detect(config: Config, counts: Metrics) -> Role:

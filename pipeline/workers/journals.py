@@ -6,20 +6,14 @@ import msgspec
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from pipeline import metrics
-from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.workers.state_log import CommitOffsets, StateLog
-from schemas.action import Action, ActionResult
 from schemas.topics import Topic
 
 
 class StateJournal:
     """The journal of a stage that remembers: a transaction at each commit."""
 
-    def __init__(
-        self, log: StateLog, states: dict[str, bytes], counts: Metrics | None = None
-    ) -> None:
-        self._counts = counts or Metrics(WORKER_METRICS)
+    def __init__(self, log: StateLog, states: dict[str, bytes]) -> None:
         self._log = log
         self._states = states
         self._changed: dict[str, bytes | None] = {}
@@ -42,11 +36,6 @@ class StateJournal:
         """Send a record in the open transaction."""
         self._published = True
         await self._log.send(topic, _body(value), key=key, headers=headers)
-        if isinstance(value, Action):
-            by = "policy" if value.requested_by.startswith("policy:") else "person"
-            self._counts.add(metrics.REQUESTED, value.kind, by)
-        elif isinstance(value, ActionResult):
-            self._counts.add(metrics.OUTCOMES, value.status)
 
     def get(self, key: str) -> bytes | None:
         """What is remembered under a key."""

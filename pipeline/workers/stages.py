@@ -215,7 +215,7 @@ class StageRole:
             return Tenure(self._plan.make(), AckJournal(commit), self._counts)
         log = StateLog(self._kafka, self.name, self._plan.state, 0, commit)
         states = dict(await log.open())
-        return Tenure(self._plan.make(), StateJournal(log, states, self._counts), self._counts)
+        return Tenure(self._plan.make(), StateJournal(log, states), self._counts)
 
     async def _keep_ticking(self, host: Host) -> None:
         try:

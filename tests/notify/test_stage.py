@@ -274,6 +274,19 @@ async def test_a_person_need_not_wait_for_the_policys_delay() -> None:
         assert list(loop.gateway.effective.values()) == [1]
 
 
+async def test_actions_are_counted_by_who_asked_and_what_came_of_them() -> None:
+    async with on_call(UNLESS_HELD) as loop:
+        await loop.tell()
+        await loop.click("revoke")
+        counted = loop.counts.render().decode()
+        for line in (
+            'leakline_actions_requested_total{by="policy",kind="revoke"} 1.0',
+            'leakline_actions_requested_total{by="person",kind="revoke"} 1.0',
+            'leakline_action_outcomes_total{status="verified"} 1.0',
+        ):
+            assert line in counted
+
+
 async def test_after_a_failure_a_person_can_try_again() -> None:
     async with on_call() as loop:
         await loop.tell()

@@ -128,6 +128,7 @@ class OnCall:
             self.policy,
             self.clock,
             self.config.response.default_gateway,
+            self.counts,
         )
 
     def restart(self) -> None:

@@ -11,12 +11,10 @@ from detectors.baselines.totals import SOURCES_MAX
 from pipeline.config import Config, ConfigError
 from pipeline.engine import PartitionFold
 from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
-from pipeline.workers.journals import StateJournal
 from pipeline.workers.partition import Partition
 from pipeline.workers.run import start_role
 from pipeline.workers.state_log import Offsets
-from schemas.action import Action, ActionResult
-from schemas.topics import ACTION_RESULTS, ACTIONS, DETECT_STATE
+from schemas.topics import DETECT_STATE
 from tests.support.events import START, event, packed, rules
 from tests.support.silent_log import SilentLog, State
 
@@ -78,28 +76,6 @@ async def test_detect_counts_the_limits_that_keys_stand_at() -> None:
     await partition.fold(packed([*crowd, event(START + 300, event_id="later")], offset=0))
     await partition.checkpoint(1.0)
     assert shown(counts)['leakline_limits_met_total{limit="sources"}'] == 1
-
-
-async def test_actions_are_counted_by_who_asked_and_what_came_of_them() -> None:
-    counts = Metrics(WORKER_METRICS)
-    journal = StateJournal(KeptLog(), {}, counts)
-    for number, by in enumerate(("policy:at-once", "slack:U1", "console:U2")):
-        action = Action(
-            action_id=str(number),
-            incident_id="i",
-            key_id="k",
-            kind="revoke",
-            gateway="g",
-            requested_by=by,
-            requested_at=START,
-        )
-        await journal.publish(ACTIONS, action)
-    result = ActionResult(action_id="0", attempt=1, status="failed", at=START)
-    await journal.publish(ACTION_RESULTS, result)
-    found = shown(counts)
-    assert found['leakline_actions_requested_total{by="policy",kind="revoke"}'] == 1
-    assert found['leakline_actions_requested_total{by="person",kind="revoke"}'] == 2
-    assert found['leakline_action_outcomes_total{status="failed"}'] == 1
 
 
 async def test_a_worker_shows_its_metrics_over_http() -> None:
