@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.config import Kafka
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.workers.connection import client_settings, group_name
 from pipeline.workers.journals import AckJournal
 from pipeline.workers.producing import EventLog
 from pipeline.workers.stages import MissingTopicError, StagePlan, StageRole, Tenure
@@ -37,6 +39,18 @@ async def numbered(topics: Kafka, total: int, *workers: WorkerProcess) -> list[d
     return await bodies(topics, ACTIONS, committed=True)
 
 
+async def is_joined_by(topics: Kafka, count: int) -> bool:
+    """Whether so many workers have joined, and know what is theirs."""
+    admin = AIOKafkaAdminClient(**client_settings(topics))
+    await admin.start()
+    try:
+        (answer,) = await admin.describe_consumer_groups([group_name(topics, "notify")])
+    finally:
+        await admin.close()
+    state, joined = answer.groups[0][2], answer.groups[0][5]
+    return state == "Stable" and len(joined) == count
+
+
 @pytest.mark.kafka
 @pytest.mark.timeout(120)
 async def test_crashes_between_commit_points_lose_and_double_nothing(
@@ -61,7 +75,7 @@ async def test_one_worker_is_active_and_the_other_takes_over(topics: Kafka) -> N
         await send(topics, 2)
         first = await numbered(topics, 2 * len(READS), one, other)
         # whoever is active after both have joined: a batch is never shared
-        await asyncio.sleep(2)
+        await eventually(lambda: is_joined_by(topics, 2), one, other)
         await send(topics, 3)
         second = await numbered(topics, 5 * len(READS), one, other)
         active = {action["by"] for action in second[len(first) :]}
