@@ -1,5 +1,6 @@
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,11 +14,13 @@ from pipeline.message import Message
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.sink import SinkStage
 from pipeline.store import Store, StoreRefused, StoreUnavailable
+from pipeline.store.rows import Table
 from schemas import topics
 from schemas.redaction import public_key_id
 from tests.store.records import AT_SECONDS, RECORDS, WINDOW, message, packed, usage
 from tests.support.clickhouse_front import Front
 
+SECONDS_MAX = 30.0
 JOURNAL: Journal = None  # type: ignore[assignment]  # the sink publishes and remembers nothing
 
 
@@ -51,7 +54,7 @@ def acceptor() -> Acceptor:
 
 @pytest.fixture
 def make(acceptor: Acceptor, waits: Waits) -> Callable[..., SinkStage]:
-    def make(store: Store, **more: Any) -> SinkStage:  # noqa: ANN401 - the options of a sink
+    def make(store: Any, **more: Any) -> SinkStage:  # noqa: ANN401 - the options of a sink
         return SinkStage(store, acceptor, now=waits.now, sleep=waits.sleep, **more)
 
     return make
@@ -253,35 +256,49 @@ async def test_a_refusal_ends_the_sink_at_once(
     assert sink.pending == 1
 
 
+class Held:
+    """A store whose inserts begin, and wait until they may go on."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.begun = threading.Event()
+        self.free = threading.Event()
+
+    def insert(self, table: Table[Any], records: Sequence[Any]) -> None:
+        self.begun.set()
+        self.free.wait(SECONDS_MAX)
+        self._store.insert(table, records)
+
+
 async def test_what_is_handled_while_the_store_is_slow_is_not_lost(
-    front: Front, faulty_store: Store, make: Make
+    store: Store, make: Make
 ) -> None:
-    sink = make(faulty_store)
+    held = Held(store)
+    sink = make(held)
     await sink.handle(packed([usage(1)]), JOURNAL)
-    front.fail("delay", seconds=0.2)
     writing = asyncio.create_task(sink.flush())
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(held.begun.wait, SECONDS_MAX)
     await sink.handle(packed([usage(2)], 1), JOURNAL)
+    held.free.set()
     await writing
     assert sink.pending == 1
     await sink.flush()
-    assert total(faulty_store)[0] == 2
+    assert total(store)[0] == 2
 
 
-async def test_a_cancelled_flush_can_be_made_good(
-    front: Front, faulty_store: Store, make: Make
-) -> None:
-    sink = make(faulty_store)
+async def test_a_cancelled_flush_can_be_made_good(store: Store, make: Make) -> None:
+    held = Held(store)
+    sink = make(held)
     await sink.handle(packed([usage(1)]), JOURNAL)
-    front.fail("delay", seconds=0.2)
     writing = asyncio.create_task(sink.flush())
-    await asyncio.sleep(0.05)
+    await asyncio.to_thread(held.begun.wait, SECONDS_MAX)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
     assert sink.pending == 1
+    held.free.set()
     await sink.flush()
-    assert total(faulty_store)[0] == 1
+    assert total(store)[0] == 1
 
 
 async def test_what_is_discarded_is_not_written(store: Store, make: Make) -> None:
