@@ -170,11 +170,12 @@ def test_hostile_texts_stay_texts() -> None:
     """What a client writes about itself must not break a sentence out of its line."""
     hostile = "<!channel>\n*x* =cmd() " + "A" * 500
     strangers = thief(NOW, 60, user_agent=hostile, model=hostile, operation=hostile)
-    for each in listen(honest(strangers)):
-        if each.finding is not None:
-            assert "\n" not in each.finding.summary
-            assert len(each.finding.summary) < SUMMARY_LENGTH_MAX
-            assert len(json.dumps(each.finding.evidence)) <= 4_000
+    findings = [each.finding for each in listen(honest(strangers)) if each.finding is not None]
+    assert findings
+    for finding in findings:
+        assert "\n" not in finding.summary
+        assert len(finding.summary) < SUMMARY_LENGTH_MAX
+        assert len(json.dumps(finding.evidence)) <= 4_000
 
 
 def test_evidence_does_not_change_after_it_was_told() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas import redaction
 from schemas.redaction import MARK, may_hold_secret, public_key_id, scrub, scrub_text
 
 SECRETS = {
@@ -49,10 +50,18 @@ def test_what_only_resembles_a_secret_stays(text: str) -> None:
     assert scrub_text(text) == text
 
 
-@given(st.binary(max_size=300))
-def test_the_cheap_test_never_hides_a_secret(raw: bytes) -> None:
-    if not may_hold_secret(raw):
-        assert scrub(raw) == raw
+@pytest.mark.parametrize("length", [0, 2 * redaction._LONG])
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+def test_the_cheap_test_sees_each_secret(secret: str, length: int) -> None:
+    assert may_hold_secret(b"." * length + secret.encode())
+
+
+@pytest.mark.parametrize("length", [0, 2 * redaction._LONG])
+@given(st.binary(max_size=50), st.from_regex(redaction._SECRET), st.binary(max_size=50))
+def test_the_cheap_test_never_hides_a_secret(
+    length: int, before: bytes, secret: bytes, after: bytes
+) -> None:
+    assert may_hold_secret(before + b"." * length + secret + after)
 
 
 @pytest.mark.parametrize("name", ["openai", "anthropic", "google", "aws", "groq", "xai"])

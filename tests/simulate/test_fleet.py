@@ -109,6 +109,7 @@ def test_off_gateway_use_shows_in_the_providers_figures_alone() -> None:
         for usage in day.provider_usage:
             billed[usage.key_id] += usage.requests or 0
         labels += day.labels
+    assert labels
     for label in labels:
         assert billed[label.key_id] > used[label.key_id]
         assert label.visible_at is not None
