@@ -24,7 +24,7 @@ _COUNTS: Final = "SELECT reason, count() FROM v_dead_letters GROUP BY reason ORD
 _DROP: Final = """
 DELETE FROM dead_letters
 WHERE topic = {topic:String} AND `partition` = {partition:UInt32}
-  AND offset = {offset:UInt64} AND `index` = {index:UInt32}
+  AND offset = {offset:UInt64} AND `index` = {index:UInt32} AND reason = {reason:String}
 """
 
 
@@ -129,8 +129,7 @@ def drop(store: Store, rows: Iterable[Row]) -> int:
     """
     dropped = 0
     for row in rows:
-        place = place_of(row)
-        store.change(_DROP, _parameters(place))
+        store.change(_DROP, _parameters(place_of(row)) | {"reason": row["reason"]})
         dropped += 1
     return dropped
 

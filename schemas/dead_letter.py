@@ -38,7 +38,7 @@ class DeadLetter(Struct, kw_only=True):
     """The topic, or the file of a replay."""
     partition: int = 0
     offset: int
-    """Offset in the partition, or line in the file (from 1)."""
+    """Offset in the partition, line in the file (from 1), or the intake's microseconds."""
     index: int = 0
     """Place within a packed message."""
     reason: Reason

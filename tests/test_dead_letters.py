@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from pipeline import dead_letters as letters
@@ -61,6 +62,13 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 def test_what_was_dropped_is_gone_and_the_rest_stays(filled: Store) -> None:
     assert letters.drop(filled, letters.find(filled, "misplaced_twice")) == 2
     assert places(letters.find(filled)) == ["usage-events/3/2/1"]
+
+
+def test_what_stood_at_the_same_place_of_an_earlier_topic_is_not_dropped(store: Store) -> None:
+    earlier = msgspec.structs.replace(letter(2), received_at=AT)
+    store.insert(DEAD_LETTERS, [letter(2, b"{", "not_json"), earlier])
+    assert letters.drop(store, letters.find(store, "not_json")) == 1
+    assert letters.counts(store) == [("misplaced_twice", 1)]
 
 
 def test_what_can_be_read_goes_back_and_the_rest_says_why() -> None:

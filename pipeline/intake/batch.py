@@ -101,11 +101,15 @@ def _lines(body: bytes) -> list[bytes]:
 def dead_letters(
     batch: Batch, source: str, fields: frozenset[str], received_at: float
 ) -> list[DeadLetter]:
-    """A dead letter of each refusal, with no more of the item than the named fields."""
+    """A dead letter of each refusal, with no more of the item than the named fields.
+
+    A body has no place in a log: the time at which it came stands for one, so that one dead letter
+    is not taken for another.
+    """
     return [
         DeadLetter(
             topic=f"intake:{source}",
-            offset=0,
+            offset=round(received_at * 1e6),
             index=item.index,
             reason=item.refused.reason,
             detail=item.refused.detail,

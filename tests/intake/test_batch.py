@@ -77,6 +77,16 @@ def test_a_dead_letter_keeps_known_fields_only() -> None:
     assert (letter.topic, letter.reason, letter.index) == ("intake:events", "negative_number", 0)
 
 
+def test_dead_letters_of_two_bodies_have_two_places() -> None:
+    found = parse(b"{", native.convert)
+    letters = [
+        letter
+        for at in (1_790_000_000.0, 1_790_000_000.001)
+        for letter in dead_letters(found, "events", native.FIELDS, at)
+    ]
+    assert [letter.offset for letter in letters] == [1_790_000_000_000_000, 1_790_000_000_001_000]
+
+
 def test_what_nobody_can_read_is_not_kept() -> None:
     found = parse(b'{"prompt": "hello', native.convert)
     (letter,) = dead_letters(found, "events", native.FIELDS, 1_790_000_000.0)
