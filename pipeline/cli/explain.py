@@ -124,20 +124,13 @@ def _from_store(store: "Store", key_id: str) -> Iterator[str]:
         " FROM v_usage_events WHERE key_id = {key_id:String}",
         {"key_id": key_id},
     ).rows[0]
-    ids = store.query(
-        "SELECT incident_id FROM v_incidents WHERE key_id = {key_id:String} ORDER BY opened_at",
-        {"key_id": key_id},
-    ).rows
-    if not seen[0] and not ids:
+    revisions = StoreReader(store).revisions(key_id)
+    if not seen[0] and not revisions:
         raise FailureError(f"{key_id}: the store holds nothing of this key")
-    yield (
-        f"{key_id}: {seen[0]:,} events, ${seen[1] or 0:,.2f}, "
-        f"{_at(seen[2].timestamp())} to {_at(seen[3].timestamp())}"
-    )
-    reader = StoreReader(store)
-    incidents = [found for row in ids if (found := reader.incident(row[0])) is not None]
-    yield from _story(incidents)
-    if not any(incident.severity == "page" for incident in incidents):
+    span = f", {_at(seen[2].timestamp())} to {_at(seen[3].timestamp())}" if seen[0] else ""
+    yield f"{key_id}: {seen[0]:,} events, ${seen[1] or 0:,.2f}{span}"
+    yield from _story(revisions)
+    if not any(revision.severity == "page" for revision in revisions):
         yield "It did not page. `--events` shows what each detector said and how close it came."
 
 

@@ -18,6 +18,10 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _LIST: Final = "SELECT * FROM v_incidents ORDER BY opened_at DESC, incident_id LIMIT {limit:UInt32}"
 _ONE: Final = "SELECT * FROM v_incidents WHERE incident_id = {incident_id:String}"
+_REVISIONS: Final = """
+SELECT * FROM v_incident_revisions WHERE key_id = {key_id:String}
+ORDER BY detected_at, incident_id, revision
+"""
 _SPEND: Final = """
 SELECT toUnixTimestamp(window_start), toFloat64(spend_usd) FROM v_spend_windows
 WHERE key_id = {key_id:String} AND granularity = '1m'
@@ -49,6 +53,10 @@ class StoreReader:
     def incident(self, incident_id: str) -> Incident | None:
         """The latest revision of one."""
         return next(iter(self._records(Incident, _ONE, incident_id=incident_id)), None)
+
+    def revisions(self, key_id: str) -> list[Incident]:
+        """Every revision of the incidents of a key, as they came."""
+        return self._records(Incident, _REVISIONS, key_id=key_id)
 
     def spend(self, key_id: str, start: float, end: float) -> list[tuple[float, float]]:
         """(start of the minute in Unix seconds, dollars), in order."""

@@ -5,8 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config import Store as StoreConfig
+from pipeline.store import Store
 from pipeline.store.questions import find_question
+from pipeline.store.rows import INCIDENTS
 from tests.cli.conftest import Leakline
+from tests.support.samples import AT, KEY_ID, incident
 
 LINES = [
     {"event_id": f"e{n}", "occurred_at": 1_767_225_600 + n, "key_id": f"k{n % 2}", "cost_usd": 1}
@@ -134,3 +138,18 @@ def test_a_key_is_explained_from_the_store(leakline: Leakline, folder: Path) -> 
     assert outcome.code == 0
     assert outcome.out.startswith("k0: 3 events, $3.00, 2026-01-01 00:00:00Z")
     assert leakline("explain", "k9", "--store", folder).code == 1
+
+
+def test_a_page_that_is_over_by_now_is_explained_from_the_store(
+    leakline: Leakline, tmp_path: Path
+) -> None:
+    over = incident(revision=2, status="resolved", severity="info", detected_at=AT + 86_400)
+    with Store.open(StoreConfig(path=tmp_path / "store")) as store:
+        store.migrate()
+        store.insert(INCIDENTS, [incident(), over])
+    outcome = leakline("explain", KEY_ID, "--store", tmp_path / "store")
+    first, told, *_ = outcome.out.splitlines()
+    assert first == f"{KEY_ID}: 0 events, $0.00"
+    assert "revision 1: open page, leaked" in told
+    assert "revision 2: resolved info" in outcome.out
+    assert "It did not page" not in outcome.out
