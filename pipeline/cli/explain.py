@@ -74,12 +74,9 @@ def explain(
 
 
 def _from_replay(found: "Explanation") -> Iterator[str]:
-    if found.first_at is None or found.last_at is None:
+    if found.first_at is None and not found.heard:
         raise FailureError(f"{found.key_id}: the events hold nothing of this key")
-    yield (
-        f"{found.key_id}: {found.events:,} events, ${found.spend_usd:,.2f}, "
-        f"{_at(found.first_at)} to {_at(found.last_at)}"
-    )
+    yield _seen(found.key_id, found.events, found.spend_usd, found.first_at, found.last_at)
     yield from _story(found.revisions)
     if not found.paged:
         yield _shortfall(found)
@@ -127,11 +124,17 @@ def _from_store(store: "Store", key_id: str) -> Iterator[str]:
     revisions = StoreReader(store).revisions(key_id)
     if not seen[0] and not revisions:
         raise FailureError(f"{key_id}: the store holds nothing of this key")
-    span = f", {_at(seen[2].timestamp())} to {_at(seen[3].timestamp())}" if seen[0] else ""
-    yield f"{key_id}: {seen[0]:,} events, ${seen[1] or 0:,.2f}{span}"
+    span = [at.timestamp() for at in seen[2:]] if seen[0] else [None, None]
+    yield _seen(key_id, seen[0], seen[1] or 0.0, *span)
     yield from _story(revisions)
     if not any(revision.severity == "page" for revision in revisions):
         yield "It did not page. `--events` shows what each detector said and how close it came."
+
+
+def _seen(key_id: str, events: int, usd: float, first: float | None, last: float | None) -> str:
+    """What was used; nothing is known by time of a provider's key that only bills name."""
+    span = "" if first is None or last is None else f", {_at(first)} to {_at(last)}"
+    return f"{key_id}: {events:,} events, ${usd:,.2f}{span}"
 
 
 def _at(seconds: float) -> str:

@@ -49,6 +49,20 @@ def test_every_key_can_be_explained(leakline: Leakline, fleet: dict[str, Path]) 
         assert "It did not page" in outcome.out or " page, " in outcome.out
 
 
+def test_a_provider_key_that_only_a_bill_names_can_be_explained(
+    leakline: Leakline, tmp_path: Path
+) -> None:
+    at, events, bills = 1_767_225_600, tmp_path / "events.jsonl", tmp_path / "bills.jsonl"
+    events.write_text(json.dumps({"event_id": "e", "occurred_at": at, "key_id": "another"}))
+    bill = {"provider": "openai", "provider_key_id": "p", "cost_usd": 300, "input_tokens": 10**7}
+    times = {"window_start": at, "window_end": at + 3600, "observed_at": at + 7200}
+    bills.write_text(json.dumps(bill | times))
+    outcome = leakline("explain", "p", "--events", events, "--provider-usage", bills)
+    first, told, *_ = outcome.out.splitlines()
+    assert (outcome.code, first) == (0, "p: 0 events, $0.00")
+    assert "open page, off_gateway" in told
+
+
 def test_a_policy_is_rehearsed(leakline: Leakline, fleet: dict[str, Path], tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text('[[rules]]\nname = "all"\nthen = "ask"\n')
