@@ -173,7 +173,8 @@ def _explain_fields(value: dict[str, Any], message: str) -> Refused:
         return Refused("missing_field", f"{missing.group(1) if missing else name} is missing")
     if name == "occurred_at":
         return Refused("bad_time", "occurred_at is neither RFC 3339 with an offset nor a number")
-    if "JSON is malformed" in message:  # what Python's decoder forgives: half a surrogate pair
+    if "JSON is malformed" in message or "truncated" in message:
+        # Half a surrogate pair, also at the very end: Python's decoder forgives it.
         return Refused("not_json", "the message is not JSON")
     said = _QUOTED.sub("", message.partition(" - at ")[0])
     return Refused(_reason_of(message), f"{name}: {said}" if name else said)

@@ -33,6 +33,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "not JSON": (b"{nope", "not_json"),
     "cut off": (line()[:-5], "not_json"),
     "half a surrogate pair": (line().replace(b'"e"', b'"\\ud800"'), "not_json"),
+    "half a surrogate pair at the end": (line()[:-1] + b',"team":"\\ud800"}', "not_json"),
     "not UTF-8": (line().replace(b'"e"', b'"\xff\xfe"'), "not_utf8"),
     "an array": (b"[1, 2]", "not_an_object"),
     "a number": (b"7", "not_an_object"),
