@@ -6,17 +6,18 @@ entry; the scores themselves are made online, one value at a time.
 """
 
 import csv
-import importlib
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from detectors.series import score_series
 
 Floats = npt.NDArray[np.float64]
 Scorer = Callable[[Sequence[float], Sequence[float]], Sequence[float]]
@@ -214,23 +215,8 @@ def windowed_gaussian(times: Sequence[float], values: Sequence[float]) -> list[f
     return scores
 
 
-def silent(times: Sequence[float], values: Sequence[float]) -> list[float]:
-    """The detector that never says anything: scores 0 by definition."""
-    del times
-    return [0.5] * len(values)
-
-
-def detectors() -> dict[str, Scorer]:
-    """Ours, where it is there, and the baseline."""
-    found: dict[str, Scorer] = {"windowed Gaussian": windowed_gaussian}
-    try:
-        module = importlib.import_module("detectors.series")
-    except ModuleNotFoundError:
-        return found
-    return {"leakline": cast("Scorer", module.score_series), **found}
-
-
-def measure(folder: Path) -> dict[str, dict[str, float]]:
-    """Figures by detector and profile."""
-    series = load(folder)
-    return {name: benchmark(series, scorer) for name, scorer in detectors().items()}
+DETECTORS: Mapping[str, Scorer] = {
+    "leakline": score_series,
+    "windowed Gaussian": windowed_gaussian,
+}
+"""Ours, and the baseline."""

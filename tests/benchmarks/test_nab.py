@@ -15,7 +15,6 @@ from tests.benchmarks.nab import (
     load,
     probation,
     scaled_sigmoid,
-    silent,
     windowed_gaussian,
 )
 
@@ -53,7 +52,7 @@ def test_an_alarm_at_the_left_edge_of_the_only_window_is_perfect() -> None:
 
 def test_silence_scores_nothing() -> None:
     # One score for all rows: alarms everywhere would cost more than the hit earns.
-    assert benchmark([series(100, (50, 59))], silent)["standard"] == 0.0
+    assert figures(100, [(50, 59)])["standard"] == 0.0
 
 
 def test_a_late_hit_earns_less_and_only_the_earliest_counts() -> None:
