@@ -23,7 +23,12 @@ COST: Final = "leakline.cost.usd"
 FIELDS: Final = frozenset({"traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"})
 """What is kept of a refused span: attributes may hold prompts."""
 
-_MARKS: Final = ("gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.system")
+_MARKS: Final = (
+    "gen_ai.operation.name",
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "gen_ai.request.model",  # all that OpenRouter sends of these
+)
 _ERRORS: Final = (2, "2", "STATUS_CODE_ERROR")
 
 Attributes = Mapping[str, object]

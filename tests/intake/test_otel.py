@@ -79,6 +79,13 @@ def test_names_of_before_and_the_key_of_the_resource() -> None:
     assert found.key_id.startswith("sha256:")
 
 
+def test_a_span_that_names_nothing_but_the_model_is_a_call() -> None:
+    """As OpenRouter sends them."""
+    own = {"gen_ai.request.model": "openai/gpt-4", "gen_ai.usage.prompt_tokens": 100}
+    (found,) = otel.parse(request(own, {"leakline.key.hash": "k"})).events
+    assert (found.model, found.input_tokens) == ("openai/gpt-4", 100)
+
+
 def test_other_spans_are_passed_over() -> None:
     found = otel.parse(request({"http.request.method": "GET", "leakline.key.hash": "k"}))
     assert not found.events
