@@ -10,13 +10,13 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate.evaluation import evaluate
 from pipeline.evaluate.report import Report
 from pipeline.replay.lines import read_lines
-from schemas.codec import UNDECODABLE
+from schemas.codec import UNDECODABLE, redacted
 from schemas.incident import Incident
 from schemas.label import Label
 from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
 
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 class EvaluationError(Exception):
@@ -51,7 +51,7 @@ def evaluate_files(
 
 
 def read_records(path: Path, kind: type[T]) -> Iterator[T]:
-    """The records of a file.
+    """The records of a file; a raw key in one stands for its hash, as it does in the engine.
 
     Raises:
         EvaluationError: a line is none.
@@ -61,7 +61,7 @@ def read_records(path: Path, kind: type[T]) -> Iterator[T]:
         if not line.strip():
             continue
         try:
-            yield decode(line)
+            yield redacted(decode(line))
         except UNDECODABLE as error:
             raise EvaluationError(f"{path}:{number}: {error}") from None
 

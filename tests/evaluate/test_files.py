@@ -9,7 +9,9 @@ import zstandard
 
 from pipeline.evaluate import EvaluationError, evaluate_files
 from schemas.label import Label
+from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
+from tests.support.samples import AT, incident
 
 
 def test_compressed_files_and_broken_events(tmp_path: Path) -> None:
@@ -37,3 +39,17 @@ def test_a_broken_label_is_named(tmp_path: Path) -> None:
     path.write_text('\n{"label_id": "x"}\n')
     with pytest.raises(EvaluationError, match=r"labels\.jsonl:2: .*key_id"):
         evaluate_files(empty, path, empty)
+
+
+def test_a_label_may_name_the_raw_key(tmp_path: Path) -> None:
+    """The engine knows it by its hash, and so do incidents."""
+    raw = "sk-planted-0123456789"
+    incidents, labels, empty = (tmp_path / name for name in ("incidents", "labels", "empty"))
+    empty.touch()
+    paged = incident(key_id=public_key_id(raw))
+    incidents.write_bytes(msgspec.json.encode(paged))
+    label = Label(
+        label_id="l", key_id=raw, kind="theft", malicious=True, started_at=AT - 60, ended_at=AT
+    )
+    labels.write_bytes(msgspec.json.encode(label))
+    assert evaluate_files(incidents, labels, empty).overall.detected == 1
