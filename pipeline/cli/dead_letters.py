@@ -80,8 +80,9 @@ def retry(
 ) -> None:
     """Put events back on the log, those that can be read by now.
 
-    An event that was folded already is recognised by its id. What still cannot be read stays. A
-    payload too large to be kept is read again from where it stood in the log, while that is there.
+    An event that was folded already is recognised by its id, if it comes again soon. So drop what
+    was put back: the store keeps dead letters until somebody does. A payload too large to be kept
+    is read again from where it stood in the log, while that is there.
 
     Examples:
 
