@@ -90,6 +90,7 @@ def evaluate(
     from pipeline.evaluate import evaluate_files, render
     from schemas.codec import encode
 
+    keep_apart((incidents, labels, events))
     with reading(events, "evaluating") as (read, _):
         report = evaluate_files(incidents, labels, events, progress=read)
     typer.echo(encode(report).decode() if json else render(report))

@@ -16,6 +16,7 @@ from pipeline.cli.options import (
     ProviderUsageFile,
     StoreDir,
     VerdictsFile,
+    keep_apart,
     load_config,
     rules_for,
 )
@@ -54,6 +55,7 @@ def explain(
     - `leakline explain team-a-ci --events events.jsonl --keys keys.jsonl`
     - `leakline explain team-a-ci --store ./leakline-data`
     """
+    keep_apart((events, provider_usage, keys, verdicts, calibration))
     settings, key_id = load_config(config, store), public_key_id(key_id)
     if events is None:
         from pipeline.store import Store

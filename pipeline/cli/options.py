@@ -75,13 +75,16 @@ OUTPUT: _FileOptions = {"dir_okay": False, "metavar": "FILE"}
 """A file to write; - is standard output."""
 
 
-def keep_apart(read: Iterable[Path | None], written: Iterable[Path | None]) -> None:
+def keep_apart(read: Iterable[Path | None], written: Iterable[Path | None] = ()) -> None:
     """See to it that nothing which is read, or written already, is written over.
 
     Raises:
-        UsageError: a file has two uses, and one of them is to be written.
+        UsageError: a file has two uses, and one of them is to be written; or standard input has two.
     """
-    used = {path.resolve() for path in read if path is not None and path != STDIO}
+    inputs = [path for path in read if path is not None]
+    if inputs.count(STDIO) > 1:
+        raise UsageError(f"{STDIO}: standard input can be one of the files, not two")
+    used = {path.resolve() for path in inputs if path != STDIO}
     for path in written:
         if path is None or path.is_char_device():
             continue

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import INPUT
+from pipeline.cli.options import INPUT, keep_apart
 from pipeline.printable import printable
 
 app = typer.Typer()
@@ -35,6 +35,7 @@ def rehearsal(
     from schemas.incident import Incident
     from schemas.key_record import KeyRecord
 
+    keep_apart((policy, incidents, keys))
     rules = load_policy(policy)
     registry = {each.key_id: each for each in read_records(keys, KeyRecord)} if keys else {}
     decisions = try_policy(rules, read_records(incidents, Incident), registry)

@@ -155,6 +155,24 @@ def test_no_file_is_written_over(leakline: Leakline, tmp_path: Path, words: str)
     assert not paths["new"].exists()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "replay --events - --keys -",
+        "evaluate --incidents - --labels - --events {a}",
+        "explain k --events - --provider-usage -",
+        "calibrate --events - --labels - --output {new}",
+        "policy test --policy {a} --incidents - --keys -",
+    ],
+)
+def test_standard_input_is_one_file(leakline: Leakline, tmp_path: Path, words: str) -> None:
+    paths = {name: tmp_path / name for name in ("a", "new")}
+    paths["a"].touch()
+    outcome = leakline(*words.format(**paths).split())
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "standard input" in outcome.err
+
+
 def test_what_is_thrown_away_may_be_named_twice(leakline: Leakline) -> None:
     words = "replay --events /dev/null --incidents /dev/null --dead-letters /dev/null"
     assert leakline(*words.split()).code == 0
