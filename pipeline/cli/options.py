@@ -79,7 +79,7 @@ def keep_apart(read: Iterable[Path | None], written: Iterable[Path | None] = ())
     """See to it that nothing which is read, or written already, is written over.
 
     Raises:
-        UsageError: a file has two uses, and one of them is to be written; or standard input has two.
+        UsageError: a file has two uses, and one of them is to be written, or it is standard input.
     """
     inputs = [path for path in read if path is not None]
     if inputs.count(STDIO) > 1:
