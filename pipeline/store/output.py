@@ -17,7 +17,8 @@ from pipeline.printable import printable
 from pipeline.store.client import Rows
 
 _JSON = msgspec.json.Encoder(decimal_format="number", enc_hook=str)
-_FORMULA_BEGINNINGS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_BEGINNINGS = (*"=+-@\t\r\n", *"\uff1d\uff0b\uff0d\uff20")
+"""The last are the first four at full width: some spreadsheets take them for the same."""
 _CELL_LENGTH_MAX = 60
 
 

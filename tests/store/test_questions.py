@@ -318,6 +318,12 @@ def test_formulas_are_inert_in_csv(evil: Store) -> None:
     assert ',2026-03-29T01:30:00.123456Z,-1.5,,"[""a"",""=b""]"' in lines[1]
 
 
+@pytest.mark.parametrize("beginning", [*"=+-@\t", *"\uff1d\uff0b\uff0d\uff20"])
+def test_no_cell_of_csv_begins_a_formula(any_store: Store, beginning: str) -> None:
+    rows = run_sql(any_store, f"SELECT '{beginning}cmd()' AS cell")
+    assert RENDERERS["csv"](rows).decode() == f"cell\r\n'{beginning}cmd()\r\n"
+
+
 def test_control_characters_are_inert_in_a_table(evil: Store) -> None:
     text = RENDERERS["table"](run_sql(evil, SQL)).decode()
     assert "\x1b" not in text
