@@ -29,7 +29,7 @@ def simulate(
     ] = "default",
     key_count: Annotated[int | None, typer.Option("--key-count", min=1, help="Keys.")] = None,
     days: Annotated[int | None, typer.Option(min=1, help="Days.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same fleet.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Same seed, same fleet.")] = None,
     start: Annotated[datetime | None, typer.Option(help="The first day (UTC).")] = None,
     attack_rate: Annotated[
         float | None, typer.Option(min=0, max=1, help="Share of the keys that are attacked.")

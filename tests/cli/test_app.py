@@ -74,6 +74,7 @@ def test_version(leakline: Leakline) -> None:
         ("run", "--role", "detect,paint"),
         ("run", "--role", ","),
         ("simulate", "--events", "-", "--preset", "huge"),
+        ("simulate", "--events", "-", "--seed", "-1"),
         ("dead-letters", "retry"),
         ("check-config", "--config", "nowhere.toml"),
     ],
