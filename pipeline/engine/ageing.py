@@ -6,7 +6,7 @@ from detectors.baselines.history import History
 from detectors.baselines.newcomers import forget
 from detectors.baselines.slices import slice_of
 from detectors.baselines.volume import month_of
-from detectors.baselines.windows import HourWindow, MinuteWindow
+from detectors.baselines.windows import HourWindow, Windows
 from pipeline.engine.counting import MINUTES_KEPT, SLICES_MAX
 from pipeline.engine.long_prompts import enter_hour
 from pipeline.engine.state import IDS_MINUTES, KeyState
@@ -44,7 +44,7 @@ def age(state: KeyState, minute: int, lateness_seconds: float, kinds: Kinds) -> 
     state.minute = minute
     _note_peaks(state, previous)
     horizon = state.clock - lateness_seconds
-    _thin(state.windows.minutes, minute)
+    _thin(state.windows, previous, minute)
     _expire_ids(state, int(horizon // 60))
     _close(state, minute, horizon, kinds)
     entered = minute // 60 != previous // 60
@@ -76,17 +76,16 @@ def _note_peaks(state: KeyState, last: int) -> None:
     elif state.incident is not None and state.incident.severity == "ticket":
         hour.doubtful = True
     minutes, peak = state.windows.minutes, hour.peak
-    for minute in range(last - last % CLOSING_MINUTES, last + 1):
-        latest = minutes.get(minute)
-        if latest is None or (
-            _SLIGHT * latest.requests < peak.requests and _SLIGHT * latest.nanos < peak.nanos
-        ):
-            continue
-        last_5m = [
-            window for each in range(minute - 4, minute + 1) if (window := minutes.get(each))
-        ]
-        peak.requests = max(peak.requests, sum([window.requests for window in last_5m]))
-        peak.nanos = max(peak.nanos, sum([window.nanos for window in last_5m]))
+    recent = [minutes.get(each) for each in range(last - last % CLOSING_MINUTES - 4, last + 1)]
+    requests = [0 if window is None else window.requests for window in recent]
+    nanos = [0 if window is None else window.nanos for window in recent]
+    most_requests, most_nanos = peak.requests, peak.nanos
+    for place in range(4, len(recent)):
+        slight = _SLIGHT * requests[place] < most_requests and _SLIGHT * nanos[place] < most_nanos
+        if requests[place] and not slight:
+            most_requests = max(most_requests, sum(requests[place - 4 : place + 1]))
+            most_nanos = max(most_nanos, sum(nanos[place - 4 : place + 1]))
+    peak.requests, peak.nanos = most_requests, most_nanos
 
 
 def _is_suspect(state: KeyState) -> bool:
@@ -96,14 +95,17 @@ def _is_suspect(state: KeyState) -> bool:
     return state.calm is not None and state.calm.snoozed and state.clock < state.calm.until
 
 
-def _thin(minutes: dict[int, MinuteWindow], minute: int) -> None:
-    kept = 0
-    for number, window in minutes.items():
-        if number <= minute - _SLICES_MINUTES:
-            if window.slices:
-                window.slices = {}
-        else:
-            kept += len(window.slices)
+def _thin(windows: Windows, previous: int, minute: int) -> None:
+    """Drop the slices of minutes that became too old for them since the last closing."""
+    minutes, last = windows.minutes, minute - _SLICES_MINUTES
+    first = previous - previous % CLOSING_MINUTES - _SLICES_MINUTES
+    for number in range(max(first, last - MINUTES_KEPT), last + 1):
+        window = minutes.get(number)
+        if window is not None:
+            window.slices = {}
+    if _SLICES_MINUTES * len(windows.tokens) <= _SLICES_KEPT_MAX:  # mostly
+        return
+    kept = sum([len(window.slices) for window in minutes.values()])
     if kept > _SLICES_KEPT_MAX:
         for number in sorted(minutes):
             kept -= len(minutes[number].slices)

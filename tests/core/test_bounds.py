@@ -66,6 +66,21 @@ def flood(
         yield event(at, **({"event_id": f"{number:08d}-{'x' * 100}"} | of(number)))
 
 
+@pytest.mark.parametrize("step", [1, 2, 3, 7])
+def test_minutes_of_more_than_a_quarter_of_an_hour_ago_keep_their_totals_only(step: int) -> None:
+    fold = PartitionFold(rules())
+    for number in range(0, 120, step):
+        fold.fold(packed([event(NOON + number * MINUTE)], number))
+        state = fold.state_of(KEY)
+        assert state is not None
+        old, minutes = state.minute - 16, state.windows.minutes
+        assert not any(
+            window.slices for each, window in minutes.items() if each <= old - state.minute % 5
+        )
+        assert all(window.slices for each, window in minutes.items() if each > old)
+    assert min(minutes) < old - 5
+
+
 def stored(log: list[Message], fold: PartitionFold | None = None) -> int:
     """Bytes of the stored state of the key after a log."""
     state = run(log, fold).states[KEY]
