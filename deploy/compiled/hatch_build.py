@@ -30,6 +30,7 @@ MODULES = (
     "pipeline/engine/states.py",
     "pipeline/engine/window_rows.py",
     "pipeline/enrich/kinds.py",
+    "pipeline/enrich/pricing.py",
 )
 """What every event passes, what a key's minutes pass, and what judges it: new detectors, too."""
 KEPT = "detectors/contract.py"

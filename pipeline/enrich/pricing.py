@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 from genai_prices.types import (
@@ -40,7 +40,7 @@ _PROVIDERS: Final = {
 
 _FREE_OPERATIONS: Final = frozenset({"models.list"})
 
-Constraint = StartDateConstraint | TimeOfDateConstraint | None
+Constraint: TypeAlias = StartDateConstraint | TimeOfDateConstraint | None
 
 
 class _Rates(NamedTuple):
