@@ -20,6 +20,9 @@ UNANSWERED_MEMORY_SECONDS: Final = 14 * 86400.0
 """… until the key has been quiet for so long."""
 CALM_MARGIN_NATS: Final = 4.0
 """How much stronger than what was forgiven new evidence must be."""
+LIVELY_NATS: Final = 2.5
+"""How much more a page takes on a key whose last one nobody answered, until that is
+forgotten: who paged in vain once tends to do so again."""
 _NOISY_PAGES: Final = 2
 """A key that paged so often without an answer needs more than another name for it …"""
 _FACTS: Final = frozenset[Cause]({"off_gateway", "revoked_use"})
@@ -56,6 +59,13 @@ def is_forgiven(
         if conclusion.cause in STRANGERS and not set(strangers) <= set(calm.networks):
             return False
     return conclusion.nats < calm.nats + CALM_MARGIN_NATS
+
+
+def liveliness(calm: Calm | None, conclusion: Conclusion, now: float) -> float:
+    """Nats that a page takes more than usual: who paged in vain once tends to do so again."""
+    if conclusion.cause in _FACTS or not _pages_in_a_row(calm, now):
+        return 0.0
+    return LIVELY_NATS
 
 
 def is_other(cause: Cause, told: Cause | None) -> bool:

@@ -14,7 +14,7 @@ from detectors.baselines.unrest import Unrest
 from detectors.contract import Detector, Finding, KeyView
 from detectors.discovery import all_detectors
 from detectors.fusion import Evidence, conclude, nats_of, risk_of, severity_of, weighed
-from pipeline.engine.calm import answered, is_forgiven, is_other, unanswered
+from pipeline.engine.calm import answered, is_forgiven, is_other, liveliness, unanswered
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
@@ -70,7 +70,8 @@ def _weigh(
     remembered = _remembered(incident, evidence, view.now)
     conclusion = conclude([*evidence, *remembered], calibration)
     _note_unrest(state.history, view.hour, [*evidence, *remembered], calibration)
-    severity = severity_of(conclusion.nats, calibration, view.excess_usd_per_hour)
+    lively = liveliness(state.calm, conclusion, view.now)
+    severity = severity_of(conclusion.nats - lively, calibration, view.excess_usd_per_hour)
     strangers = {each.network for each in view.newcomers if each.is_strange}
     forgiven = is_forgiven(state.calm, conclusion, strangers, view.now, calibration)
     if rules.witness is not None and not forgiven:

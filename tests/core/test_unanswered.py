@@ -8,7 +8,12 @@ from detectors.calibration import SHIPPED
 from detectors.contract import Detector, Finding, KeyView
 from detectors.fusion import Conclusion
 from pipeline.engine import PartitionFold
-from pipeline.engine.calm import UNANSWERED_CALM_SECONDS, is_forgiven, unanswered
+from pipeline.engine.calm import (
+    LIVELY_NATS,
+    UNANSWERED_CALM_SECONDS,
+    is_forgiven,
+    unanswered,
+)
 from pipeline.engine.stored import Calm, OpenIncident
 from schemas.fields import epoch
 from schemas.incident import Cause, Severity
@@ -165,6 +170,44 @@ def pages_of(*causes: Cause) -> int:
 def test_another_word_for_strangers_is_no_news_but_the_owners_own_machines_are() -> None:
     assert pages_of("leaked", "shared") == 1
     assert pages_of("leaked", "runaway") > 1
+
+
+class Insistent(Detector):
+    """Sure of a loop on two days: of a page on the first, and as sure as it is told later."""
+
+    name = question = catches = misses = advice = "insistent"
+    about = "facts"
+    score_max = 20.0
+
+    def __init__(self, later: float, cause: Cause) -> None:
+        self.later = later
+        self.speaks_for: dict[Cause, float] = {cause: 1.0}
+
+    def judge(self, key: KeyView) -> Finding | None:
+        nats = {workday(8, 0): SHIPPED.page_nats + 0.1, workday(21, 0): self.later}
+        of_day = nats.get(key.now // DAY * DAY)
+        return Finding(of_day, "Again.", key.now, causes=self.speaks_for) if of_day else None
+
+
+def insists(later: float, cause: Cause = "runaway") -> list[Severity]:
+    """How urgent the two days are, the second of them long after what was forgiven."""
+    judged = replace(rules(), detectors=(Insistent(later, cause),))
+    incidents = run(messages(office(24), 40), PartitionFold(judged)).incidents
+    worst: dict[str, Severity] = {}
+    for each in incidents:
+        if each.severity != "info":
+            worst[each.incident_id] = each.severity
+    return list(worst.values())
+
+
+def test_who_paged_in_vain_takes_more_to_page_again() -> None:
+    enough = SHIPPED.page_nats + LIVELY_NATS
+    assert insists(enough - 0.1) == ["page", "ticket"]
+    assert insists(enough + 0.1) == ["page", "page"]
+
+
+def test_a_bill_beyond_the_gateway_pages_every_time() -> None:
+    assert insists(SHIPPED.page_nats + 0.1, "off_gateway") == ["page", "page"]
 
 
 def test_of_an_hour_in_doubt_only_the_volume_is_learnt() -> None:
