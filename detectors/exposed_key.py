@@ -45,7 +45,7 @@ class ExposedKey(Detector):
         surprise = -math.log(min(1.0, usual))
         crowd = min(1.0, len(addresses) / _SOURCES_FULL)
         weight = _WEIGHTS[min(requests, len(_WEIGHTS) - 1)]
-        score = surprise * (0.4 + 0.9 * crowd) * weight * key.confidence
+        score = surprise * (0.25 + 0.9 * crowd) * weight * key.confidence
         if score < 0.5:
             return None
         return Finding(

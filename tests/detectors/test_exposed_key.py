@@ -43,6 +43,16 @@ def test_one_request_from_a_browser_is_but_a_try() -> None:
     assert max(each.score for each in one) < 0.7 * max(each.score for each in some)
 
 
+def test_one_telephone_says_less_than_half_of_what_four_visitors_do() -> None:
+    four = visitors(BROWSER, None)[:4]
+    one = [msgspec.structs.replace(each, client_ip="84.20.1.7") for each in four]
+    alone, visited = (
+        max(each.score for each in findings("exposed_key", lambda: honest(requests)))
+        for requests in (one, four)
+    )
+    assert alone < 0.45 * visited
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("exposed_key", example)
