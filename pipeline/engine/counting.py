@@ -115,7 +115,8 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     if tally is None:
         numbers = state.windows.tokens
         tally = pending.slices[token] = Tally(numbers.setdefault(token, len(numbers)))
-    if use.input_tokens and not use.kind.failed:
+    # An embedding has no answer, and nobody steals a key for embeddings.
+    if use.input_tokens and use.output_tokens and not use.kind.failed:
         manner = manner_of(
             streamed=use.kind.streamed, cached=use.cached_tokens > 0, named=bool(use.user)
         )

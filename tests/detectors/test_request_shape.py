@@ -10,7 +10,7 @@ from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.request_shape import RequestShape
 from pipeline.message import Message
 from schemas.usage_event import UsageEvent
-from tests.support.events import ABROAD, HOUR, event, messages, office
+from tests.support.events import ABROAD, HOUR, burst, event, messages, office
 from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest, listen
 
 SERVICE: dict[str, object] = {"stream": True, "cached_input_tokens": 300, "end_user": "anna"}
@@ -63,6 +63,9 @@ FIRES: dict[str, Example] = {
     "a stranger who names no end users": lambda: asked({"end_user": "anna"}, {}),
 }
 QUIET: dict[str, Example] = {
+    "embeddings, which have no answer": lambda: honest(
+        burst(NOW, 400, seconds=HOUR, client_ip=ABROAD, input_tokens=60, output_tokens=0)
+    ),
     "a stranger who does what the owner does": lambda: work(800, 100, client_ip=ABROAD),
     "a stranger's first request": lambda: work(1800, 120, 1, client_ip=ABROAD),
     "a stranger on a key that is known by fifty requests": lambda: seldom(50),
