@@ -6,6 +6,7 @@ hide in the key's totals.
 """
 
 import math
+import re
 from functools import lru_cache
 
 from msgspec import Struct, field
@@ -24,6 +25,11 @@ STRANGE_NATS = 2.0
 """Surprise from which a newcomer's traffic is kept apart from the key's own."""
 STRAY_REQUESTS = 5
 """From so many on, a newcomer is no stray: somebody who tries a service's key at home, say."""
+TRIED_REQUESTS = 24
+TRIED_NANOS = 500_000_000
+"""… and from so many on, or so much spent, no trial: somebody who tries the key by hand …"""
+_BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
+"""… with such tools, on a line that nobody rents or hides behind."""
 LISTED_MAX = 8
 """Clients and models remembered per newcomer."""
 
@@ -72,8 +78,17 @@ class Newcomer(Struct, array_like=True, gc=False):
 
     @property
     def sure(self) -> float:
-        """Share of its strangeness that counts: a request or two may be strays."""
+        """Share of its strangeness that counts: a few requests may be strays, or tried by hand."""
+        if self._is_trial:
+            return min(1.0, self.totals.requests / TRIED_REQUESTS)
         return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
+
+    @property
+    def _is_trial(self) -> bool:
+        """Whether a person tries the key by hand, at home or in an office."""
+        if self.kind != "isp" or self.totals.nanos >= TRIED_NANOS:
+            return False
+        return bool(self.clients) and all(_is_by_hand(each) for each in self.clients)
 
     @property
     def is_strange(self) -> bool:
@@ -116,6 +131,11 @@ class Newcomer(Struct, array_like=True, gc=False):
             self.hour = hour
         age_hours = hour - int(self.first // 3600)
         return self.hours >= GRADUATE_HOURS and age_hours >= GRADUATE_AGE_HOURS
+
+
+@lru_cache(maxsize=4096)
+def _is_by_hand(client: str) -> bool:
+    return _BY_HAND.search(client) is not None
 
 
 def network_of(place: Place) -> str:

@@ -102,12 +102,11 @@ def test_who_copies_client_and_country_and_takes_little_is_not_caught() -> None:
 
 def stranger(days: range) -> list[UsageEvent]:
     """A few requests a day from Brazil, with a client of their own."""
+    client = "Go-http-client/2.0"
     return [
         each
         for day in days
-        for each in paced(
-            workday(day, 10), 6.0, 1.0, client_ip=ABROAD, user_agent="python-requests/2.32"
-        )
+        for each in paced(workday(day, 10), 6.0, 1.0, client_ip=ABROAD, user_agent=client)
     ]
 
 

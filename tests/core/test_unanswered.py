@@ -102,9 +102,13 @@ def ended(severity: Severity, nats: float, cause: Cause = "runaway") -> OpenInci
 
 def thefts(*addresses: str) -> int:
     """Incidents that page when a thief comes every other day, from one address after another."""
+    cheap: dict[str, object] = {
+        "user_agent": "Go-http-client/2.0",
+        "model": "gpt-4o-mini",
+        "cost_usd": 0.01,
+    }
     stolen = [
-        thief(workday(8 + 2 * n, 10), 6, client_ip=ip, model="gpt-4o-mini", cost_usd=0.01)
-        for n, ip in enumerate(addresses)
+        thief(workday(8 + 2 * n, 10), 6, client_ip=ip, **cheap) for n, ip in enumerate(addresses)
     ]
     return len(incidents_that_paged(run(messages(in_time(office(30), *stolen), 40))))
 

@@ -117,8 +117,27 @@ def test_a_country_that_the_owner_lists_is_no_new_country() -> None:
 
 @pytest.mark.parametrize(("requests", "paged"), [(1, False), (12, True)])
 def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
-    """A developer at home tries the service's key; who goes on is none."""
-    tried = burst(NOW, requests, client_ip=ABROAD, user_agent="curl/8.9")
+    """A developer at home runs the service once; who goes on is none."""
+    tried = burst(NOW, requests, client_ip=ABROAD, user_agent="Go-http-client/2.0")
+    assert bool(run(honest(burst(NOW, 30), tried)).pages()) is paged
+
+
+@pytest.mark.parametrize(
+    ("requests", "changes", "paged"),
+    [
+        (12, {}, False),
+        (40, {}, True),
+        (12, {"cost_usd": 0.1}, True),
+        (12, {"client_ip": "95.216.33.5"}, True),  # Hetzner
+        (12, {"user_agent": "Go-http-client/2.0"}, True),
+    ],
+    ids=["a trial", "too often", "too dear", "a rented machine", "a program"],
+)
+def test_who_tries_a_key_by_hand_wakes_nobody(
+    requests: int, changes: dict[str, object], *, paged: bool
+) -> None:
+    by_hand: dict[str, object] = {"client_ip": ABROAD, "user_agent": "curl/8.9"}
+    tried = burst(NOW, requests, **(by_hand | changes))
     assert bool(run(honest(burst(NOW, 30), tried)).pages()) is paged
 
 
