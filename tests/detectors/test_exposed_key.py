@@ -46,11 +46,9 @@ def test_one_request_from_a_browser_is_but_a_try() -> None:
 def test_one_telephone_says_less_than_half_of_what_four_visitors_do() -> None:
     four = visitors(BROWSER, None)[:4]
     one = [msgspec.structs.replace(each, client_ip="84.20.1.7") for each in four]
-    alone, visited = (
-        max(each.score for each in findings("exposed_key", lambda: honest(requests)))
-        for requests in (one, four)
-    )
-    assert alone < 0.45 * visited
+    alone = findings("exposed_key", lambda: honest(one))
+    visited = findings("exposed_key", lambda: honest(four))
+    assert max(each.score for each in alone) < 0.45 * max(each.score for each in visited)
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

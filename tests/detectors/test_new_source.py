@@ -1,6 +1,7 @@
 """Examples of `new_source`: what it fires on, and near misses."""
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.baselines.history import History
 from detectors.baselines.likeness import is_alike
@@ -136,8 +137,8 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
 def test_who_tries_a_key_by_hand_wakes_nobody(
     requests: int, changes: dict[str, object], *, paged: bool
 ) -> None:
-    by_hand: dict[str, object] = {"client_ip": ABROAD, "user_agent": "curl/8.9"}
-    tried = burst(NOW, requests, **(by_hand | changes))
+    by_hand = burst(NOW, requests, client_ip=ABROAD, user_agent="curl/8.9")
+    tried = [replace(each, **changes) for each in by_hand]
     assert bool(run(honest(burst(NOW, 30), tried)).pages()) is paged
 
 
