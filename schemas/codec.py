@@ -97,7 +97,7 @@ def _decode(raw: bytes) -> UsageEvent:
     try:
         return _EVENT.decode(raw)
     except UNDECODABLE as error:
-        raise explain(raw, error) from None
+        return _read_again(raw, UsageEvent, error)
 
 
 def _checked(event: UsageEvent) -> UsageEvent:
@@ -134,7 +134,7 @@ def decode_control(raw: bytes, kind: type[T]) -> T:
 
 
 def decode_record(raw: bytes, kind: type[T]) -> T:
-    """A record that leakline itself wrote.
+    """A record as it is, of any length.
 
     Raises:
         Refused: it is no such record.
@@ -142,7 +142,34 @@ def decode_record(raw: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
     except UNDECODABLE as error:
-        raise explain(raw, error) from None
+        return _read_again(raw, kind, error)
+
+
+def _read_again(raw: bytes, kind: type[T], error: Exception) -> T:
+    """A record in which null stands for no value, or 200.0 for 200, as data frames write them.
+
+    Apart from the first reading, since that is the hot path.
+
+    Raises:
+        Refused: it is no such record even so.
+    """
+    try:
+        value = msgspec.json.decode(raw)
+        if isinstance(value, dict):
+            return msgspec.convert(_plain(value), kind)
+    except msgspec.ValidationError as again:
+        error = again
+    except UNDECODABLE:
+        pass
+    raise explain(raw, error) from None
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: int(each) if isinstance(each, float) and each.is_integer() else each
+        for name, each in value.items()
+        if each is not None
+    }
 
 
 def explain(raw: bytes, error: Exception) -> Refused:

@@ -1,6 +1,7 @@
 """An evaluation of files: incidents, labels and events as JSONL, plain, `.gz`, `.zst` or `-`."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,10 +11,9 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate.evaluation import evaluate
 from pipeline.evaluate.report import Report
 from pipeline.replay.lines import read_lines
-from schemas.codec import UNDECODABLE, redacted
+from schemas.codec import Refused, decode_event, decode_record, redacted
 from schemas.incident import Incident
 from schemas.label import Label
-from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -56,23 +56,17 @@ def read_records(path: Path, kind: type[T]) -> Iterator[T]:
     Raises:
         EvaluationError: a line is none.
     """
-    decode = msgspec.json.Decoder(kind).decode
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         try:
-            yield redacted(decode(line))
-        except UNDECODABLE as error:
-            raise EvaluationError(f"{path}:{number}: {error}") from None
+            yield redacted(decode_record(line, kind))
+        except Refused as refused:
+            raise EvaluationError(f"{path}:{number}: {refused.detail}") from None
 
 
 def read_events(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[UsageEvent]:
     """The events of a file; lines that are none are passed over, as the engine refuses them."""
-    decode = msgspec.json.Decoder(UsageEvent).decode
     for line in read_lines(path, progress):
-        try:
-            event = decode(line)
-        except UNDECODABLE:
-            continue
-        event.key_id = public_key_id(event.key_id)
-        yield event
+        with suppress(Refused):
+            yield decode_event(line)

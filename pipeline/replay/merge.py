@@ -22,14 +22,13 @@ from pipeline.replay.order import (
     observation_time,
     statement_time,
 )
-from schemas.codec import UNDECODABLE
+from schemas.codec import Refused, decode_record
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
 from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER, TOLD_HEADER
 
 PACKED_LINES_MAX = 500
-_decode_key = msgspec.json.Decoder(KeyRecord).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +109,8 @@ def _registry(path: Path, first: float) -> Iterator[Control]:
 def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
     """A registry entry as it was before its status changed, and when that was."""
     try:
-        entry = _decode_key(raw)
-    except UNDECODABLE:
+        entry = decode_record(raw, KeyRecord)
+    except Refused:
         return raw, None
     if entry.status == "active" or entry.status_changed_at is None:
         return raw, None

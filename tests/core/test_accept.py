@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -200,6 +200,53 @@ def test_the_limits_of_time_are_as_stated() -> None:
     assert reasons(START + 300.01) == ["time_in_future"]
     assert reasons(1_262_304_000) == []
     assert reasons(1_262_303_999.9) == ["time_too_old"]
+
+
+FRAMED: dict[str, object] = {
+    "status": None, "input_tokens": 200.0, "output_tokens": None, "stream": None,
+    "cost_usd": 2.0, "team": None, "tags": None,
+}  # fmt: skip
+"""As a data frame writes an event: null where there is nothing, whole numbers as floats."""
+
+
+@pytest.mark.parametrize("wrap", [single, lambda raw: packed([raw, line()])])
+def test_an_event_of_a_data_frame_is_one(wrap: Callable[[bytes], Message]) -> None:
+    batch = ACCEPT(wrap(line(**FRAMED)))
+    assert not batch.dead_letters
+    assert batch.events[0] == UsageEvent(
+        event_id="e", occurred_at=START, key_id=KEY, input_tokens=200, cost_usd=2.0
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "field"),
+    [
+        ({"event_id": None}, "missing_field", "event_id"),
+        ({"input_tokens": 200.5}, "wrong_type", "input_tokens"),
+        ({"input_tokens": -200.0}, "negative_number", "input_tokens"),
+        ({"input_tokens": 1e300}, "out_of_range", "input_tokens"),
+        ({"stream": 1.0}, "wrong_type", "stream"),
+    ],
+)
+def test_what_a_data_frame_cannot_excuse_is_refused_by_its_own_reason(
+    changes: dict[str, object], reason: str, field: str
+) -> None:
+    (letter,) = ACCEPT(single(line(**FRAMED | changes))).dead_letters
+    assert (letter.reason, letter.detail.split()[0].rstrip(":")) == (reason, field)
+
+
+def test_control_records_of_a_data_frame_are_taken() -> None:
+    bodies: dict[str, dict[str, object]] = {
+        "key": {"key_id": KEY, "protected": None, "canary": None, "status": None, "tags": None},
+        "provider-usage": {
+            "provider": "p", "key_id": KEY, "window_start": START, "window_end": START + 3600,
+            "input_tokens": None, "output_tokens": 7.0, "requests": 3.0, "observed_at": START,
+        },
+    }  # fmt: skip
+    for kind, body in bodies.items():
+        batch = ACCEPT(single(json.dumps(body).encode(), 0, {RECORD_HEADER: kind}))
+        assert not batch.dead_letters
+        assert len(batch.controls) == 1
 
 
 CONTROLS: dict[str, tuple[str, dict[str, object], str]] = {

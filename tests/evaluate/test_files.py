@@ -23,13 +23,14 @@ def test_compressed_files_and_broken_events(tmp_path: Path) -> None:
         label_id="l", key_id="k", kind="mimic", malicious=True, started_at=0.0, ended_at=60.0
     )
     events, labels = tmp_path / "events.jsonl.zst", tmp_path / "labels.jsonl.gz"
-    lines = msgspec.json.encode(event) + b"\nnot an event\n"
+    framed = b'{"event_id":"f","occurred_at":10.0,"key_id":"k","status":null,"cost_usd":0.0}'
+    lines = msgspec.json.encode(event) + b"\nnot an event\n" + framed + b"\n"
     events.write_bytes(zstandard.ZstdCompressor().compress(lines))
     labels.write_bytes(gzip.compress(msgspec.json.encode(label)))
     incidents = tmp_path / "incidents.jsonl"
     incidents.write_bytes(b"")
     report = evaluate_files(incidents, labels, events)
-    assert report.events == 1
+    assert report.events == 2  # the engine takes null for no value, too
     assert report.overall.lost_usd_total == pytest.approx(2.5)  # priced from the catalogue
 
 
@@ -53,3 +54,17 @@ def test_a_label_may_name_the_raw_key(tmp_path: Path) -> None:
     )
     labels.write_bytes(msgspec.json.encode(label))
     assert evaluate_files(incidents, labels, empty).overall.detected == 1
+
+
+def test_a_cause_in_words_of_others_is_not_judged(tmp_path: Path) -> None:
+    incidents, labels, empty = (tmp_path / name for name in ("incidents", "labels", "empty"))
+    empty.touch()
+    incidents.write_bytes(msgspec.json.encode(incident()))
+    theirs = {
+        "label_id": "l", "key_id": incident().key_id, "kind": "theft", "malicious": True,
+        "started_at": AT - 60, "ended_at": AT, "cause": "stolen from a laptop",
+    }  # fmt: skip
+    labels.write_bytes(msgspec.json.encode(theirs))
+    overall = evaluate_files(incidents, labels, empty).overall
+    assert overall.detected == 1
+    assert overall.cause_accuracy is None

@@ -146,3 +146,14 @@ def test_a_dead_letter_finds_its_line_again() -> None:
         payload="",
     )
     assert (in_its_line(letter).offset, in_its_line(letter).index) == (508, 0)
+
+
+def test_a_change_of_status_in_a_registry_with_nulls_comes_at_its_time(tmp_path: Path) -> None:
+    revoked = {
+        "key_id": "k", "protected": None, "status": "revoked", "status_changed_at": START + 15,
+    }  # fmt: skip
+    recording = Recording(
+        events=_write(tmp_path / "events.jsonl", [_event(0), _event(30)]),
+        keys=_write(tmp_path / "keys.jsonl", [revoked]),
+    )
+    assert [m.record for m in merge(recording, NOW)] == ["key", "usage", "key", "usage"]
