@@ -1,5 +1,7 @@
 """What a key was used for in truth (the labels of a simulated or an investigated fleet)."""
 
+from typing import get_args
+
 from msgspec import Struct
 
 from schemas.fields import Identifier, Time, utc
@@ -16,9 +18,10 @@ class Label(Struct, omit_defaults=True, kw_only=True):
     started_at: Time
     """Of an attack: its first request."""
     ended_at: Time
-    cause: Cause | None = None
-    """The cause that an incident should name; None: not judged."""
-    accepted_causes: list[Cause] | None = None
+    cause: str | None = None
+    """The cause that an incident should name, in leakline's words; any other, or None: not judged,
+    since labels of other tools have words of their own."""
+    accepted_causes: list[str] | None = None
     """Other causes that say the same to the person who is paged."""
     strength: str | None = None
     """`strong` or `weak`."""
@@ -33,5 +36,7 @@ class Label(Struct, omit_defaults=True, kw_only=True):
     def __post_init__(self) -> None:
         self.started_at = utc(self.started_at)
         self.ended_at = utc(self.ended_at)
+        if self.cause not in get_args(Cause):
+            self.cause = None
         if self.visible_at is not None:
             self.visible_at = utc(self.visible_at)
