@@ -6,10 +6,12 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from pipeline.config import Config
 from pipeline.metrics import Metrics
 from pipeline.notify.signature import ClickSink
+from pipeline.serve.bodies import json_text
 from pipeline.serve.console import Console
 from pipeline.serve.guard import ConsoleGuard
 from pipeline.serve.intake import LOG_SECONDS_MAX, Intake
@@ -50,6 +52,7 @@ def build_app(
     guard = ConsoleGuard(serve.console_token, serve.host)
     interactions = Interactions(config.slack.signing_secret, click_sink(log), counts, now)
     app = web.Application(
+        middlewares=[_refuse_in_json],
         client_max_size=serve.body_bytes_max,
         handler_args={
             "auto_decompress": False,  # `bodies` does it
@@ -101,6 +104,18 @@ def _metrics(counts: Metrics) -> Callable[[web.Request], Awaitable[web.Response]
         )
 
     return answer
+
+
+@web.middleware
+async def _refuse_in_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Say what the library itself refuses, such as an unknown path, as everything else is said."""
+    try:
+        return await handler(request)
+    except web.HTTPError as refused:
+        if refused.content_type != "application/json":
+            refused.text = json_text({"error": refused.text})
+            refused.content_type = "application/json"
+        raise
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:

@@ -186,10 +186,7 @@ def _read(form: Format, body: bytes, encoding: str, size_max: int) -> Batch:
     except DamagedError as error:
         raise refusal(web.HTTPBadRequest, str(error)) from None
     except TooLargeError as error:
-        detail = json_text({"error": str(error)})
-        raise web.HTTPRequestEntityTooLarge(
-            size_max, size_max + 1, text=detail, content_type="application/json"
-        ) from None
+        raise web.HTTPRequestEntityTooLarge(size_max, size_max + 1, text=str(error)) from None
 
 
 def _summary(batch: Batch) -> web.Response:

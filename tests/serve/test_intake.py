@@ -194,6 +194,28 @@ async def test_a_body_has_a_limit_also_once_it_is_decompressed(log: MemoryLog) -
         assert (await post(client, fits, Content_Encoding="gzip"))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/v1/intake/nothing", b"", 404),
+        ("PUT", "/v1/intake/events", b"", 405),
+        ("POST", "/v1/intake/events", b" " * 10_001, 413),
+        ("POST", "/v1/intake/events", gzip.compress(b" " * 10_001), 413),
+    ],
+)
+async def test_every_refusal_is_json(
+    log: MemoryLog, method: str, path: str, body: bytes, status: int
+) -> None:
+    headers = JSON | ({"Content-Encoding": "gzip"} if body[:1] == b"\x1f" else {})
+    async with (
+        serving(app_of(log, serve={"body_bytes_max": 10_000})) as client,
+        client.request(method, path, data=body, headers=headers) as answer,
+    ):
+        assert answer.status == status
+        assert list(await answer.json()) == ["error"]
+        assert (status == 405) == ("Allow" in answer.headers)
+
+
 async def test_a_body_cut_short_is_not_taken_in_part(client: Client, log: MemoryLog) -> None:
     lines = [json.dumps(EVENT | {"event_id": f"e{number}"}) for number in range(2000)]
     cut = gzip.compress("\n".join(lines).encode())[:-2000]
