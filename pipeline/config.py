@@ -47,7 +47,7 @@ class Section(BaseModel):
 class Kafka(Section):
     """The broker and how the log is laid out on it."""
 
-    brokers: str = "127.0.0.1:9092"
+    brokers: Annotated[str, Field(pattern=r"^[^\s,]+( *, *[^\s,]+)*$")] = "127.0.0.1:9092"
     """Comma-separated `host:port`."""
     topic_prefix: str = ""
     """Prefix of every topic and group name, so that installations can share a broker."""

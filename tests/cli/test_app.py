@@ -101,6 +101,19 @@ def test_every_mistake_in_a_config_is_named(leakline: Leakline, tmp_path: Path) 
     assert "kafka.broker: there is no such setting" in outcome.err
 
 
+@pytest.mark.parametrize("brokers", ["", " ", "a:9092,", ",", "a:1 b:2"])
+def test_brokers_that_are_no_list_of_addresses(
+    leakline: Leakline, tmp_path: Path, brokers: str
+) -> None:
+    config = tmp_path / "leakline.toml"
+    config.write_text(f'[kafka]\nbrokers = "{brokers}"\n')
+    outcome = leakline("check-config", "--offline", "--config", config)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "kafka.brokers" in outcome.err
+    config.write_text('[kafka]\nbrokers = "kafka-1, [::1]:9092,10.0.0.1:9093"\n')
+    assert leakline("check-config", "--offline", "--config", config).code == 0
+
+
 def test_a_failure_shows_neither_traceback_nor_secret(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
