@@ -109,7 +109,7 @@ def _history(
 
     with tempfile.TemporaryDirectory(prefix="leakline-history-") as folder:
         path = Path(folder) / "events.jsonl"
-        with Store.open(config.store) as opened, path.open("wb") as file:
+        with Store.open_existing(config.store) as opened, path.open("wb") as file:
             file.writelines(event_lines(opened))
             leaked = leaked_keys(opened)
         yield Recording(path, provider_usage, keys, verdicts), leaked

@@ -60,7 +60,7 @@ def explain(
     if events is None:
         from pipeline.store import Store
 
-        with Store.open(settings.store) as opened:
+        with Store.open_existing(settings.store) as opened:
             lines = list(_from_store(opened, key_id))
     else:
         from pipeline.explain import explain as from_messages

@@ -50,8 +50,9 @@ def query(
 
     if name is not None:
         find_question(name)
-    with Store.open(load_config(config, store).store) as opened:
-        answer = _answer(opened, name, _parsed(param or []), sql, form)
+    params = _parsed(param or [])
+    with Store.open_existing(load_config(config, store).store) as opened:
+        answer = _answer(opened, name, params, sql, form)
     if sys.stdout.isatty():
         from pipeline.store.output import for_terminal
 

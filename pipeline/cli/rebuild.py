@@ -48,7 +48,7 @@ def rebuild(
 
     check_topics(settings)
     try:
-        with Store.open(settings.store) if from_store else nullcontext() as store:
+        with Store.open_existing(settings.store) if from_store else nullcontext() as store:
             rebuilt = asyncio.run(run(settings, at, store))
     except KafkaError as error:
         raise FailureError(unreachable(settings.kafka, error)) from None

@@ -75,6 +75,19 @@ class Store:
         """
         return cls(connect(config), config)
 
+    @classmethod
+    def open_existing(cls, config: StoreConfig) -> Self:
+        """Connect to what is configured, without beginning an embedded store that is not there.
+
+        Raises:
+            StoreUnavailable: as `open` does.
+            StoreRefused: as `open` does, or there is no embedded store.
+        """
+        # The engine leaves a folder of its own even where it finds nothing.
+        if config.host is None and not (config.path.expanduser() / "metadata").is_dir():
+            raise StoreRefused(f"{config.path}: there is no store yet; `leakline init` creates it")
+        return cls.open(config)
+
     def migrate(self, folder: Path | None = None) -> list[str]:
         """Apply what is still to be applied; a crash in the middle is made good by the next call.
 

@@ -153,3 +153,10 @@ def test_a_page_that_is_over_by_now_is_explained_from_the_store(
     assert "revision 1: open page, leaked" in told
     assert "revision 2: resolved info" in outcome.out
     assert "It did not page" not in outcome.out
+
+
+def test_a_store_that_is_not_there_is_not_begun(leakline: Leakline, tmp_path: Path) -> None:
+    outcome = leakline("query", "top-keys", "--store", tmp_path)
+    assert (outcome.code, outcome.err.count("\n")) == (1, 1)
+    assert "there is no store yet" in outcome.err
+    assert not list(tmp_path.iterdir())
