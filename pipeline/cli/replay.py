@@ -13,7 +13,6 @@ import typer
 from pipeline.cli.options import (
     INPUT,
     OUTPUT,
-    STDIO,
     CalibrationFile,
     ConfigFile,
     KeysFile,
@@ -42,7 +41,7 @@ def replay(
     keys: KeysFile = None,
     verdicts: VerdictsFile = None,
     incidents: Annotated[
-        Path | None, typer.Option(**OUTPUT, help="Write every revision here (- is stdout).")
+        Path | None, typer.Option(**OUTPUT, help="Write every revision here (.gz, .zst; - stdout).")
     ] = None,
     dead_letters: Annotated[
         Path | None, typer.Option(**OUTPUT, help="Write refused lines here, with reasons.")
@@ -98,17 +97,17 @@ def replay(
 
 @contextmanager
 def _written(path: Path | None) -> Iterator[IO[bytes] | None]:
+    from pipeline.replay.writing import open_writing
+
     if path is None:
         yield None
-    elif path == STDIO:
-        yield typer.get_binary_stream("stdout")
-    else:
+        return
+    with ExitStack() as stack:
         try:
-            file = path.open("wb")
+            file = stack.enter_context(open_writing(path))
         except OSError as error:
             raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-        with file:
-            yield file
+        yield file
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class Notices:
     def write(self) -> None:
         """Write the lines, once everything was taken."""
         if self._file is not None:
-            self._file.writelines(encode(each) + b"\n" for each in self.lines())
+            self._file.write(b"".join(encode(each) + b"\n" for each in self.lines()))
 
     def summary(self) -> str:
         """How many messages, in words."""

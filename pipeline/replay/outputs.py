@@ -25,9 +25,10 @@ class JsonLines:
         """Write what came of messages."""
         del batches
         if self._incidents is not None:
-            self._incidents.writelines(encode(each) + b"\n" for each in results.incidents)
+            self._incidents.write(b"".join(encode(each) + b"\n" for each in results.incidents))
         if self._dead_letters is not None:
-            self._dead_letters.writelines(encode(each) + b"\n" for each in results.dead_letters)
+            letters = (encode(each) + b"\n" for each in results.dead_letters)
+            self._dead_letters.write(b"".join(letters))
 
     def windows(self, rows: list[SpendWindow]) -> None:
         """Totals go to a store only."""

@@ -1,16 +1,14 @@
 """A fleet as files: events, what providers billed, the key registry, labels."""
 
-import gzip
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import msgspec
-import zstandard
 
+from pipeline.replay.writing import open_writing
 from pipeline.simulate.fleet import FleetSettings, simulate
 
 Progress = Callable[[float, int], None]
@@ -62,26 +60,3 @@ def write(sink: IO[bytes] | None, records: Iterable[msgspec.Struct]) -> None:
     """Append records as lines; no sink, nothing to do."""
     if sink is not None:
         sink.write(msgspec.json.Encoder().encode_lines(records))
-
-
-@contextmanager
-def open_writing(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, compressed as its name says; `-` is standard output.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
-    if str(path) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    with path.open("wb") as raw:
-        if path.suffix == ".gz":
-            # Without a time and a name in the header, the same records give the same bytes.
-            with gzip.GzipFile("", "wb", 4, raw, mtime=0) as packed:
-                yield cast("IO[bytes]", packed)
-        elif path.suffix in {".zst", ".zstd"}:
-            with zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False) as frame:
-                yield frame
-        else:
-            yield raw

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import Store as StoreConfig
+from pipeline.replay.lines import read_lines
 from pipeline.store import Store
 from tests.cli.conftest import Leakline
 
@@ -138,3 +139,14 @@ def test_the_store_holds_every_event_once_and_the_same_totals(
     assert (events[0], float(events[1])) == (good, good * 0.25)
     assert (days[0], float(days[1])) == (good, good * 0.25)
     assert letters == len(BAD_LINES)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst"])
+def test_outputs_are_compressed_as_their_names_say(
+    leakline: Leakline, log: Path, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"letters{suffix}"
+    assert leakline("replay", "--events", log, "--dead-letters", path).code == 0
+    assert path.read_bytes()[:1] in {b"\x1f", b"\x28"}
+    reasons = [json.loads(line)["reason"] for line in read_lines(path)]
+    assert set(reasons) == {reason for reason, _ in BAD_LINES}
