@@ -59,9 +59,10 @@ def filled(any_store: Store) -> Store:
     free = [accepted(usage(50, model="mystery", cost_usd=0), priced=False)]
     any_store.insert(USAGE_EVENTS, positioned(old + new + free))
     replace = msgspec.structs.replace
-    closed = replace(INCIDENT, incident_id="inc-2", status="resolved", signals=[SIGNAL])
+    paged = replace(INCIDENT, incident_id="inc-2", signals=[SIGNAL])
+    closed = replace(paged, revision=3, status="resolved", severity="info")
     any_store.insert(
-        INCIDENTS, [replace(INCIDENT, revision=1, severity="ticket"), INCIDENT, closed]
+        INCIDENTS, [replace(INCIDENT, revision=1, severity="ticket"), INCIDENT, paged, closed]
     )
     benign = replace(VERDICT, incident_id="inc-2", verdict="benign", until=None)
     any_store.insert(VERDICTS, [VERDICT, benign])
@@ -104,6 +105,8 @@ def test_what_the_answers_say(filled: Store) -> None:
     assert ask("unpriced-models")[0]["model"] == "mystery"
     assert [(row["key_id"], row["asn"]) for row in ask("new-sources")] == [("key-1", 64501)]
     assert [row["incident_id"] for row in ask("incidents-open")] == ["inc-1"]
+    pages = {row["incident_id"]: row["status"] for row in ask("pages")}
+    assert pages == {"inc-1": "open", "inc-2": "resolved"}
     contained = ask("time-to-contain")
     assert [(row["incident_id"], row["page_to_contained_seconds"]) for row in contained] == [
         ("inc-1", 90.0)
