@@ -202,6 +202,7 @@ async def test_a_body_has_a_limit_also_once_it_is_decompressed(log: MemoryLog) -
         ("POST", "/v1/intake/events", b" " * 10_001, 413),
         ("POST", "/v1/intake/events", gzip.compress(b" " * 10_001), 413),
     ],
+    ids=["no such path", "no such method", "too long", "too long when decompressed"],
 )
 async def test_every_refusal_is_json(
     log: MemoryLog, method: str, path: str, body: bytes, status: int
