@@ -21,7 +21,7 @@ UNANSWERED_MEMORY_SECONDS: Final = 14 * 86400.0
 CALM_MARGIN_NATS: Final = 4.0
 """How much stronger than what was forgiven new evidence must be."""
 LIVELY_NATS: Final = 2.5
-"""How much more a page takes on a key whose last one nobody answered, until that is
+"""How much more a page or a ticket takes on a key whose last page nobody answered, until that is
 forgotten: who paged in vain once tends to do so again."""
 _NOISY_PAGES: Final = 2
 """A key that paged so often without an answer needs more than another name for it …"""
@@ -62,7 +62,7 @@ def is_forgiven(
 
 
 def liveliness(calm: Calm | None, conclusion: Conclusion, now: float) -> float:
-    """Nats that a page takes more than usual: who paged in vain once tends to do so again."""
+    """Nats that it takes more than usual to tell people, since the key paged in vain lately."""
     if conclusion.cause in _FACTS or not _pages_in_a_row(calm, now):
         return 0.0
     return LIVELY_NATS
