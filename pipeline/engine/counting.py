@@ -9,18 +9,16 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.shape import manner_of
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
-from detectors.baselines.totals import Totals, Window
+from detectors.baselines.totals import Totals, Window, add_up
 from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
 from detectors.contract import Trigger
 from pipeline.accept import Use
 from pipeline.engine.long_prompts import note_long
 from pipeline.engine.state import KeyState, Pending, Tally
 from pipeline.enrich.kinds import Kinds
-from pipeline.enrich.sources import Source
 
 if TYPE_CHECKING:
     from schemas.spend_window import Granularity
@@ -162,29 +160,25 @@ def flush(state: KeyState, kinds: Kinds) -> None:
     windows, touched = state.windows, state.touched
     for minute, pending in state.pending.items():
         pending.note_users()
+        slices = {token: tally.totals() for token, tally in pending.slices.items()}
         window = windows.minutes.get(minute)
         if window is None:
             window = windows.minutes[minute] = MinuteWindow()
+        hour = pending.hour
         day = windows.days.get(minute // 1440)
         if day is None:
             day = windows.days[minute // 1440] = Window()
-        fresh = pending.totals()
-        window.add(fresh)
-        pending.hour.add(fresh)
+        fresh = _flush_minute(state, kinds, pending, slices, window)
+        hour.add(fresh)
         day.add(fresh)
-        for token, tally in pending.slices.items():
-            totals = tally.totals()
-            place = kinds.place(token)
-            newcomer = None
-            if place is not None:
-                window.note_source(place.digest)
-                if not pending.hour.slices.get(tally.number):
-                    # Else both have seen where these come from.
-                    pending.hour.note_source(place.digest)
-                    day.note_source(place.digest)
-                newcomer = _welcome(state, place, token, totals, minute)
-            _tell_apart(state, pending, window, tally, totals, newcomer)
-            _keep(windows, window, pending.hour, tally.number, totals)
+        tallies = pending.slices
+        if not all(hour.slices.get(each.number) for each in tallies.values()):
+            # Else both have seen where these come from.
+            for digest in window.sources:
+                hour.note_source(digest)
+                day.note_source(digest)
+        for token, tally in tallies.items():
+            _keep(windows, window, hour, tally.number, slices[token])
         if state.incident is not None:
             state.incident.spend_nanos += fresh.nanos
         touched.update((("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)))
@@ -192,44 +186,48 @@ def flush(state: KeyState, kinds: Kinds) -> None:
     state.current = None
 
 
-def _welcome(
-    state: KeyState, place: Source, token: str, totals: Totals, minute: int
-) -> Newcomer | None:
-    """The newcomer that some requests are counted for; None when they are the key's own."""
-    history = state.history
-    newcomer = history.welcome(place, minute, state.record)
-    if newcomer is not None:
-        what = slice_of(token)
-        newcomer.observe(what, totals, minute, place.prefix)
-        history.compare(newcomer, what, totals.requests)
-    return newcomer
-
-
-def _tell_apart(
+def _flush_minute(
     state: KeyState,
+    kinds: Kinds,
     pending: Pending,
+    slices: dict[str, Totals],
     window: MinuteWindow,
-    tally: Tally,
-    totals: Totals,
-    newcomer: Newcomer | None,
-) -> None:
-    """Count a slice for strangers, or as a sign of life of the key's own."""
-    minute, hour, history = pending.minute, pending.hour, state.history
-    strange = newcomer is not None and newcomer.is_strange
-    if strange:
-        if window.foreign is None:
-            window.foreign = Totals()
-        window.foreign.add(totals)
-        hour.foreign.add(totals)
-    elif 60.0 * minute > history.own_last:
-        history.own_last = 60.0 * minute
-    sample = tally.sample
-    if sample is None:
-        return
-    if newcomer is not None:
-        newcomer.shape.note(*sample)
-    if not strange and _SAMPLE_MINUTES * hour.shape.samples <= minute % 60:
-        hour.shape.note(*sample)
+) -> Totals:
+    """Count slices in their minute, and for newcomers; their sum."""
+    history, minute, hour = state.history, pending.minute, pending.hour
+    for token, totals in slices.items():
+        place = kinds.place(token)
+        if place is not None:
+            window.note_source(place.digest)
+        newcomer = None if place is None else history.welcome(place, minute, state.record)
+        if place is not None and newcomer is not None:
+            what = slice_of(token)
+            newcomer.observe(what, totals, minute, place.prefix)
+            history.compare(newcomer, what, totals.requests)
+        strange = newcomer is not None and newcomer.is_strange
+        if strange:
+            if window.foreign is None:
+                window.foreign = Totals()
+            window.foreign.add(totals)
+            hour.foreign.add(totals)
+        elif 60.0 * minute > history.own_last:
+            history.own_last = 60.0 * minute
+        sample = pending.slices[token].sample
+        if sample is None:
+            continue
+        if newcomer is not None:
+            newcomer.shape.note(*sample)
+        if not strange and _SAMPLE_MINUTES * hour.shape.samples <= minute % 60:
+            hour.shape.note(*sample)
+    fresh = _sum(slices)
+    window.add(fresh)
+    return fresh
+
+
+def _sum(slices: dict[str, Totals]) -> Totals:
+    if len(slices) == 1:  # mostly
+        return next(iter(slices.values()))
+    return add_up(slices.values())
 
 
 def _keep(
@@ -242,11 +240,9 @@ def _keep(
         minute.slices[number] = totals
     else:
         minute.slices.setdefault(_overflow(windows), Totals()).add(totals)
-    requests = hour.slices.get(number)
-    if requests is None and len(hour.slices) >= SLICES_MAX:
+    if number not in hour.slices and len(hour.slices) >= SLICES_MAX:
         number = _overflow(windows)
-        requests = hour.slices.get(number)
-    hour.slices[number] = totals.requests + (requests or 0)
+    hour.slices[number] = hour.slices.get(number, 0) + totals.requests
 
 
 def _overflow(windows: Windows) -> int:

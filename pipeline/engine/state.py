@@ -7,6 +7,7 @@ side in memory. `stored` is what becomes of them between uses.
 from sys import intern
 from typing import Final
 
+from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
 from detectors.baselines.history import History
@@ -75,15 +76,7 @@ class Tally:
 
     def sampled(self) -> Sampled:
         """The same with its sample."""
-        return Sampled(
-            self.requests,
-            self.errors,
-            self.nanos,
-            self.input_tokens,
-            self.output_tokens,
-            self.unpriced,
-            *(self.sample or ()),
-        )
+        return Sampled(*astuple(self.totals()), *(self.sample or ()))
 
 
 class Pending:
@@ -100,18 +93,6 @@ class Pending:
         self.slices: dict[str, Tally] = {}
         self.users: set[str] = set()
         """End users that the hour's sketch has not seen yet."""
-
-    def totals(self) -> Totals:
-        """The sum of all slices."""
-        requests = errors = nanos = input_tokens = output_tokens = unpriced = 0
-        for tally in self.slices.values():
-            requests += tally.requests
-            errors += tally.errors
-            nanos += tally.nanos
-            input_tokens += tally.input_tokens
-            output_tokens += tally.output_tokens
-            unpriced += tally.unpriced
-        return Totals(requests, errors, nanos, input_tokens, output_tokens, unpriced)
 
     def note_users(self) -> None:
         """Let the hour's sketch see the end users."""

@@ -1,15 +1,13 @@
 """The absolute totals of a key's windows, as rows: what is counted, and what is still pending."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from functools import lru_cache
 from typing import Final
 
 from detectors.baselines.slices import Place
-from detectors.baselines.totals import Window
+from detectors.baselines.totals import Window, add_up
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.state import KeyState, Touched
-from schemas.fields import to_dollars, utc
+from schemas.fields import to_dollars
 from schemas.spend_window import SECONDS, Granularity, SpendWindow
 
 _EPOCH_SHIFT: Final = 40
@@ -37,7 +35,7 @@ def _row(
     return SpendWindow(
         key_id=key_id,
         granularity=granularity,
-        window_start=_time(start),
+        window_start=float(start),
         spend_usd=to_dollars(total.nanos),
         requests=total.requests,
         errors=total.errors,
@@ -47,11 +45,6 @@ def _row(
         unpriced_requests=total.unpriced,
         version=epoch + total.requests,
     )
-
-
-@lru_cache(maxsize=4096)  # the windows of many keys begin at the same time
-def _time(start: int) -> datetime:
-    return utc(start)
 
 
 def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:
@@ -76,7 +69,7 @@ def _whole(window: Window | None, pending: Window | None) -> Window | None:
 def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granularity, int], Window]:
     found: dict[tuple[Granularity, int], Window] = {}
     for minute, pending in state.pending.items():
-        fresh = pending.totals()
+        fresh = add_up([tally.totals() for tally in pending.slices.values()])
         places = [place_of(token) for token in pending.slices]
         numbers: tuple[tuple[Granularity, int], ...] = (
             ("1m", minute),
