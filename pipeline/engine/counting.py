@@ -57,7 +57,8 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
     if pending is None or pending.minute != minute:
         pending = _pending_of(state, minute)
     slices, users = pending.slices, pending.users
-    ids, room = pending.ids, IDS_MAX - state.ids_known
+    known, ids = state.known, pending.ids
+    room = IDS_MAX - len(known)
     clock, requests, nanos, long_over = state.clock, state.requests, state.nanos, state.long_over
     gate_requests, gate_nanos = state.gate_requests, state.gate_nanos
     fired, place = Trigger.NONE, first
@@ -65,12 +66,13 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
         at, digest = use.at, use.digest
         if at >= ends or at < begins or at < clock - lateness_seconds:
             break
-        if state.knows(digest):
+        if digest in known:
             break
         place += 1
         if room > 0:
             room -= 1
-            ids[digest] = None
+            known.add(digest)
+            ids.append(digest)
         if at > clock:  # noqa: PLR1730 - `max` is a call
             clock = at
         tally = slices.get(use.kind.token)

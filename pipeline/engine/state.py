@@ -21,8 +21,6 @@ from schemas.spend_window import Granularity
 
 IDS_MINUTES: Final = 5
 """Ids are forgotten in groups of so many minutes, named by their first."""
-Ids = dict[int, None]
-"""Hashes of event ids in the order in which they came: a set that keeps it."""
 Touched = set[tuple[Granularity, int]]
 
 
@@ -84,7 +82,7 @@ class Pending:
 
     __slots__ = ("hour", "ids", "minute", "slices", "users")
 
-    def __init__(self, minute: int, hour: HourWindow, ids: Ids) -> None:
+    def __init__(self, minute: int, hour: HourWindow, ids: list[int]) -> None:
         self.minute = minute
         self.hour = hour
         """The window of its hour …"""
@@ -119,6 +117,7 @@ class KeyState:
         "ids",
         "incident",
         "incidents",
+        "known",
         "laid_by",
         "long_over",
         "minute",
@@ -156,24 +155,15 @@ class KeyState:
         self.current: Pending | None = None
         """The one of `pending` that was added to last."""
         self.pending: dict[int, Pending] = {}
-        self.ids: dict[int, Ids] = {}
+        self.ids: dict[int, list[int]] = {}
+        """Hashes in the order in which they came …"""
+        self.known: set[int] = set()
+        """… and all of them."""
         self.windows = Windows()
         self.history = History()
         self.record = record
         self.incident: OpenIncident | None = None
         self.calm: Calm | None = None
-
-    def knows(self, digest: int) -> bool:
-        """Whether an event was folded, by the hash of its id."""
-        for ids in self.ids.values():  # noqa: SIM110 # two at the usual lateness: `any` costs more
-            if digest in ids:
-                return True
-        return False
-
-    @property
-    def ids_known(self) -> int:
-        """How many event ids are remembered."""
-        return sum([len(ids) for ids in self.ids.values()])
 
     def begin(self, minute: int) -> Pending:
         """What a minute has pending, when nothing is yet."""
@@ -183,7 +173,7 @@ class KeyState:
             hour = hours[minute // 60] = HourWindow()
         ids = self.ids.get(group)
         if ids is None:
-            ids = self.ids[group] = {}
+            ids = self.ids[group] = []
         pending = self.pending[minute] = Pending(minute, hour, ids)
         return pending
 
@@ -208,7 +198,7 @@ def encode_state(state: KeyState) -> bytes:
                 minute: {tally.number: tally.sampled() for tally in pending.slices.values()}
                 for minute, pending in state.pending.items()
             },
-            ids={group: list(ids) for group, ids in state.ids.items() if ids},
+            ids={group: ids for group, ids in state.ids.items() if ids},
             windows=state.windows,
             history=state.history,
             record=state.record,
@@ -241,7 +231,8 @@ def decode_state(raw: bytes) -> KeyState:
     state.novel_minute = stored.novel_minute
     state.hot = stored.hot
     state.incidents = stored.incidents
-    state.ids = {group: dict.fromkeys(ids) for group, ids in stored.ids.items()}
+    state.ids = stored.ids
+    state.known = set().union(*stored.ids.values())
     state.windows = stored.windows
     # One object for each text in it: of many copies few would lie in the caches.
     tokens = [intern(token) for token in stored.windows.tokens]
