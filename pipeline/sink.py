@@ -160,12 +160,6 @@ class SinkStage:
                 await self._drain(buffer)
             self._oldest_at = self._now() if self.pending else math.inf
 
-    def discard(self) -> None:
-        """Forget what is not durable: its messages will come again, here or elsewhere."""
-        for buffer in self._buffers:
-            buffer.records.clear()
-        self._oldest_at = math.inf
-
     def _take(self, message: Message) -> None:
         known = self._by_topic.get(message.topic)
         if known is None:
@@ -186,8 +180,6 @@ class SinkStage:
         while left:
             batch = buffer.records[: min(left, self._batch_rows_max)]
             await self._insert(buffer.table, batch)
-            if not buffer.records:  # discarded meanwhile
-                return
             del buffer.records[: len(batch)]
             left -= len(batch)
 

@@ -299,12 +299,3 @@ async def test_a_cancelled_flush_can_be_made_good(store: Store, make: Make) -> N
     held.free.set()
     await sink.flush()
     assert total(store)[0] == 1
-
-
-async def test_what_is_discarded_is_not_written(store: Store, make: Make) -> None:
-    sink = make(store)
-    await sink.handle(packed([usage(1)]), JOURNAL)
-    sink.discard()
-    assert sink.pending == 0
-    await sink.flush()
-    assert total(store)[0] == 0
