@@ -84,7 +84,10 @@ def _stored(stack: RealStack, store: Store) -> list[str]:
     wanted = _totals(accepted.values())
     wrong = [place for place in wanted if found.get(place) != wanted[place]]
     extra = found.keys() - wanted.keys()
-    return [f"windows: {len(wrong)} wrong, {len(extra)} too many"] if wrong or extra else []
+    if not wrong and not extra:
+        return []
+    examples = [f"{place}: {found.get(place)}, not {wanted[place]}" for place in wrong[:3]]
+    return [f"windows: {len(wrong)} wrong, {len(extra)} too many", *examples]
 
 
 def _totals(events: Iterable[UsageEvent]) -> dict[tuple[Any, ...], tuple[int, int]]:
