@@ -78,6 +78,14 @@ class Incident(Struct, kw_only=True):
         self.detected_at = utc(self.detected_at)
 
     @property
+    def unseen_usd(self) -> float | None:
+        """Dollars that were billed and that no gateway saw, so that `spend_usd` lacks them."""
+        unseen = [each.evidence.get("unseen_usd") for each in self.signals]
+        return max(
+            (usd for usd in unseen if isinstance(usd, int | float) and usd > 0), default=None
+        )
+
+    @property
     def opened(self) -> datetime:
         """`opened_at` as an aware UTC datetime."""
         return utc(self.opened_at)

@@ -112,14 +112,15 @@ def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
     environment = incident.environment or (record.environment if record else None)
     owner = record.owner if record else None
     name = key_name(page, record)
-    # What passed it is told by the reasons.
-    where = " at the gateway" if incident.cause == "off_gateway" else ""
+    past = {} if incident.unseen_usd is None else {"Went past it": dollars(incident.unseen_usd)}
+    where = " at the gateway" if past or incident.cause == "off_gateway" else ""
     facts = {
         "Key": f"{name} ({incident.key_id})" if name != incident.key_id else name,
         "Team": " / ".join(filter(None, (team, owner))) or "unknown",
         "Environment": environment or "unknown",
         "Since": moment(epoch(incident.opened_at)),
         f"Spent so far{where}": dollars(incident.spend_usd),
+        **past,
         "Expected": dollars(incident.baseline_usd),
         f"Now{where}": f"{dollars(incident.burn_usd_per_hour)} an hour",
     }

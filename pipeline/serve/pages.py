@@ -98,11 +98,14 @@ def _row(incident: Incident) -> list[Html | str]:
 
 
 def _summary(incident: Incident) -> Html:
+    unseen = incident.unseen_usd
+    past = [] if unseen is None else [("Went past the gateway", money(unseen))]
     figures: list[tuple[str, Html | str]] = [
         ("Severity", _badge(incident.severity, _SEVERITY)),
         ("Status", _badge(incident.status, _STATUS)),
         ("Since (UTC)", _time(incident.opened)),
         ("Spend since", money(incident.spend_usd)),
+        *past,
         ("Expected", money(incident.baseline_usd)),
         ("Per hour now", money(incident.burn_usd_per_hour)),
         ("Risk", f"{incident.risk:.0%}"),

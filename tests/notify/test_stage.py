@@ -61,13 +61,14 @@ async def test_a_page_with_one_reason_says_it_once() -> None:
 async def test_a_page_about_use_past_the_gateway_does_not_call_it_free() -> None:
     async with on_call() as loop:
         summary = "The provider billed $97.16 for a window in which the gateway saw $0.00."
-        past = [signal(detector="off_gateway", summary=summary)]
+        evidence = {"unseen_usd": 97.16}
+        past = [signal(detector="off_gateway", summary=summary, evidence=evidence)]
         own = {"key_id": "key-1", "cause": "off_gateway", "runner_up": None, "spend_usd": 0.0}
         await loop.tell(signals=past, **own)
         said = shown(loop)
         for part in (
             "Key: key-1\n",
-            "Spent so far at the gateway: $0.00",
+            "Spent so far at the gateway: $0.00\nWent past it: $97.16",
             "From where: no source stands out",
             "1. The provider billed $97.16",
             "What to do: rotate the provider's key",

@@ -23,7 +23,10 @@ EVIL = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>\u202e\x1b\u20
 
 
 def incident(
-    incident_id: str = "inc-1", key_id: str = "key-1", text: str = "It spiked."
+    incident_id: str = "inc-1",
+    key_id: str = "key-1",
+    text: str = "It spiked.",
+    evidence: dict[str, object] | None = None,
 ) -> Incident:
     signal = Signal(
         detector="geography",
@@ -32,7 +35,7 @@ def incident(
         window_start=AT,
         window_end=AT + 60,
         summary=text,
-        evidence={"user_agent": text},
+        evidence=evidence or {"user_agent": text},
     )
     return Incident(
         incident_id=incident_id,
@@ -126,6 +129,14 @@ async def test_the_detail_shows_why_and_what_was_done() -> None:
     assert status == 200
     for part in ("It spiked.", "geography", "<svg", "$4.25", "leak", "revoke", "verified", "97%"):
         assert part in text
+
+
+async def test_what_went_past_the_gateway_stands_beside_what_it_saw() -> None:
+    async with console(
+        Reader(incident(), incident("inc-2", evidence={"unseen_usd": 97.16}))
+    ) as client:
+        assert "past the gateway" not in (await page(client, "/incidents/inc-1"))[1]
+        assert "Went past the gateway</dt><dd>$97.16" in (await page(client, "/incidents/inc-2"))[1]
 
 
 async def test_nothing_to_show() -> None:
