@@ -1,6 +1,8 @@
 """What a provider billed for a key, beside what the gateway saw of it."""
 
+import math
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -16,11 +18,16 @@ LINES_MAX = 64
 """Lines (models) of a bill; further ones are left out."""
 LEDGER_HOURS = 50
 """Hours of the gateway's own totals remembered for comparison."""
+DAYS_MAX = 2
+"""Days of them that are remembered of every key, for its first bill."""
 UNPRICED_SHARE_MAX = 0.1
 """Share of the gateway's requests without a price beyond which its money says nothing."""
 
-Hours = Sequence[tuple[int, Totals]]
-"""Totals of hours since 1970."""
+_HOUR: Final = 3600
+_DAY: Final = 86400
+
+Numbered = Sequence[tuple[int, Totals]]
+"""Totals of hours or of days, by their number since 1970."""
 
 
 class Billed(Struct, array_like=True, gc=False):
@@ -87,6 +94,9 @@ class Books(Struct, array_like=True, gc=False):
     sum: Gap | None = None
     """Of a day's bills: what is too little in each of them adds up, and what is billed an hour late
     cancels out."""
+    days: dict[int, Totals] = {}
+    """The gateway's totals of the last closed UTC days in which it saw the key, by day since 1970:
+    a key that has had no bill has no ledger."""
 
     def enter(self, hour: int, totals: Totals) -> None:
         """Note a closed hour of the gateway."""
@@ -95,6 +105,12 @@ class Books(Struct, array_like=True, gc=False):
         entry.add(totals)
         for old in [each for each in self.ledger if each <= hour - LEDGER_HOURS]:
             del self.ledger[old]
+
+    def enter_day(self, day: int, totals: Totals) -> None:
+        """Note a closed day of the gateway."""
+        self.days.setdefault(day, Totals()).add(totals)
+        if len(self.days) > DAYS_MAX:
+            del self.days[min(self.days)]
 
     def bill(self, start: int, end: int, line: str, billed: Billed) -> Bill:
         """Note a line of a bill; a later one for the same window and line replaces it."""
@@ -107,23 +123,23 @@ class Books(Struct, array_like=True, gc=False):
             bill.lines[line] = billed
         return bill
 
-    def use(self, start: int, end: int, open_hours: Hours) -> GatewayUse:
-        """What the gateway saw in a window, in whole hours."""
-        use = GatewayUse()
-        first, last = start // 3600, max(start + 1, end - 1) // 3600
-        for hour, totals in (*self.ledger.items(), *open_hours):
-            if first <= hour <= last:
-                use.requests += totals.requests
-                use.tokens += totals.input_tokens + totals.output_tokens
-                use.nanos += totals.nanos
-                use.unpriced += totals.unpriced
+    def use(
+        self, start: int, end: int, first_seen: float, open_hours: Numbered, open_days: Numbered
+    ) -> GatewayUse:
+        """What the gateway saw in a window: in whole hours, or in days if hours are missing."""
+        begin = max(start, int(first_seen))
+        hours, days = (*self.ledger.items(), *open_hours), (*self.days.items(), *open_days)
+        whole_from = min([number for number, _ in open_hours], default=math.inf)
+        if self.ledger:
+            whole_from = min(whole_from, max(self.since, max(self.ledger) - LEDGER_HOURS + 1))
+        complete = not first_seen or begin // _HOUR >= whole_from
+        if complete or start % _DAY or end % _DAY:
+            use = _add_up(hours, start // _HOUR, max(start + 1, end - 1) // _HOUR)
+        else:
+            complete = begin // _DAY >= min([number for number, _ in days], default=math.inf)
+            use = _add_up(days, start // _DAY, (end - 1) // _DAY)
+        use.first_seen, use.complete = first_seen, complete
         return use
-
-    def reaches(self, hour: int, open_hours: Hours) -> bool:
-        """Whether nothing from this hour on is missing."""
-        if any(hour >= number for number, _ in open_hours):
-            return True
-        return bool(self.ledger) and hour >= max(self.since, max(self.ledger) - LEDGER_HOURS + 1)
 
     def reconcile(self, bill: Bill, use: GatewayUse, observed: float) -> None:
         """Compare a bill with what the gateway saw in its window."""
@@ -156,3 +172,14 @@ class Books(Struct, array_like=True, gc=False):
             return
         self.gap = msgspec.structs.replace(bill.gap)
         self.gap.add(before)
+
+
+def _add_up(parts: Numbered, first: int, last: int) -> GatewayUse:
+    use = GatewayUse()
+    for number, totals in parts:
+        if first <= number <= last:
+            use.requests += totals.requests
+            use.tokens += totals.input_tokens + totals.output_tokens
+            use.nanos += totals.nanos
+            use.unpriced += totals.unpriced
+    return use

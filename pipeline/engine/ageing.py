@@ -151,7 +151,9 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
     if over or len(windows.tokens) > _TOKENS_MAX:
         windows.renumber()
     for number in [each for each in windows.days if each <= last["1d"]]:
-        state.history.volume.learn_day(windows.days.pop(number))
+        day = windows.days.pop(number)
+        state.history.volume.learn_day(day)
+        state.history.books.enter_day(number, day)
 
 
 def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None:

@@ -33,18 +33,14 @@ def settle(state: KeyState, usage: JoinedUsage) -> bool:
 
 
 def _use(state: KeyState, start: int, end: int) -> GatewayUse:
-    books = state.history.books
     fresh = [
-        (minute // 60, tally.totals())
+        (minute, tally.totals())
         for minute, pending in state.pending.items()
         for tally in pending.slices.values()
     ]
-    open_hours = [*state.windows.hours.items(), *fresh]
-    use = books.use(start, end, open_hours)
-    use.first_seen = state.history.first_seen
-    begin = max(start, int(use.first_seen)) // 3600
-    use.complete = not use.first_seen or books.reaches(begin, open_hours)
-    return use
+    hours = [*state.windows.hours.items(), *((minute // 60, each) for minute, each in fresh)]
+    days = [*state.windows.days.items(), *((minute // 1440, each) for minute, each in fresh)]
+    return state.history.books.use(start, end, state.history.first_seen, hours, days)
 
 
 def _line(usage: JoinedUsage) -> tuple[str, Billed]:

@@ -2,10 +2,21 @@
 
 import pytest
 
-from detectors.baselines.billing import LEDGER_HOURS
+from detectors.baselines.billing import DAYS_MAX, LEDGER_HOURS
 from schemas.gateway_use import GatewayUse, UseQuestion
-from tests.reconcile.bills import bill, entry, use
-from tests.support.events import HOUR, KEY, START, control, event, messages, packed, run
+from tests.reconcile.bills import DOLLARS_AN_HOUR, bill, entry, use
+from tests.support.events import (
+    DAY,
+    HOUR,
+    KEY,
+    START,
+    control,
+    event,
+    messages,
+    packed,
+    renumbered,
+    run,
+)
 
 THEFT_DOLLARS = 50.0
 
@@ -37,6 +48,67 @@ def test_what_the_ledger_has_forgotten_is_not_taken_for_stolen() -> None:
 def test_without_a_ledger_only_the_hours_that_are_open_can_be_compared() -> None:
     assert not billed(100, registered=False)
     assert billed(119, registered=False) == {"off_gateway"}
+
+
+def told_of_days(days: float, dollars: float, *, first: float, last: float) -> set[str]:
+    """Causes of what is said after so many days of use, when days are billed for the first time."""
+    due = bill(
+        dollars,
+        key_id=KEY,
+        window_start=START + first * DAY,
+        window_end=START + last * DAY,
+        observed_at=START + days * DAY,
+    )
+    log = [*messages(use(KEY, int(24 * days))), control("provider-usage", due)]
+    return {each.cause for each in run(log).incidents}
+
+
+DOLLARS_A_DAY = 24 * DOLLARS_AN_HOUR
+
+
+@pytest.mark.parametrize("days", [5, 5.5, 6])
+def test_the_first_bill_of_a_day_is_compared_without_a_ledger(days: float) -> None:
+    """The day just ended, half a day ago, or a day ago: an hour of theft in it."""
+    stolen = DOLLARS_A_DAY + THEFT_DOLLARS
+    assert told_of_days(days, stolen, first=4, last=5) == {"off_gateway"}
+    assert not told_of_days(days, DOLLARS_A_DAY, first=4, last=5)
+
+
+def test_the_first_bill_may_be_of_some_days() -> None:
+    whole = DAYS_MAX * DOLLARS_A_DAY
+    assert not told_of_days(5.5, whole, first=5 - DAYS_MAX, last=5)
+    assert told_of_days(5.5, whole + THEFT_DOLLARS, first=5 - DAYS_MAX, last=5) == {"off_gateway"}
+
+
+def test_days_that_are_forgotten_are_not_taken_for_stolen() -> None:
+    assert not told_of_days(5.5, THEFT_DOLLARS * 10, first=4 - DAYS_MAX, last=5 - DAYS_MAX)
+
+
+def test_days_say_nothing_of_a_window_that_begins_or_ends_within_one() -> None:
+    assert not told_of_days(5.5, THEFT_DOLLARS * 10, first=4, last=4.5)
+    assert not told_of_days(5.5, THEFT_DOLLARS * 10, first=3.5, last=5)
+
+
+def test_the_second_bill_is_compared_with_days_where_the_ledger_began_within_it() -> None:
+    days = [
+        bill(
+            DOLLARS_A_DAY + stolen,
+            key_id=KEY,
+            window_start=START + day * DAY,
+            window_end=START + (day + 1) * DAY,
+            observed_at=START + (day + 1.5) * DAY,
+        )
+        for day, stolen in ((3, 0.0), (4, THEFT_DOLLARS))
+    ]
+    events = use(KEY, 132)
+    first, second = events[: 108 * 6], events[108 * 6 :]
+    log = [
+        *messages(first),
+        control("provider-usage", days[0]),
+        *messages(second),
+        control("provider-usage", days[1]),
+    ]
+    assert {each.cause for each in run(renumbered(log)).incidents} == {"off_gateway"}
 
 
 def test_a_key_that_was_first_seen_within_the_window_is_not_judged() -> None:
