@@ -1,11 +1,9 @@
 """Why a key paged, or why it did not: a replay of its events with every detector overheard."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
 
-from detectors.contract import Detector, Finding, KeyView
-from detectors.fusion import Conclusion, Evidence, conclude, weighed
+from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch, Control
 from pipeline.engine import PartitionFold, Rules
 from pipeline.message import Message
@@ -47,7 +45,7 @@ class Explanation:
     heard: dict[str, Heard] = field(default_factory=dict)
     """By detector; silent ones are absent."""
     closest: Conclusion | None = None
-    """The strongest conclusion from what was heard at one moment."""
+    """The strongest conclusion from what had been heard, unless it was forgiven."""
     closest_at: float | None = None
     silent: tuple[str, ...] = ()
     """Detectors that never had anything to say."""
@@ -57,6 +55,19 @@ class Explanation:
         """Whether a person was woken."""
         return any(revision.severity == "page" for revision in self.revisions)
 
+    def hear(
+        self, key_id: str, at: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+    ) -> None:
+        """Note what the detectors said at one time: the witness of a fold."""
+        del key_id  # there is but one
+        for each in evidence:
+            name = each.detector.name
+            known = self.heard.get(name)
+            if known is None or each.score > known.score:
+                self.heard[name] = Heard(name, each.score, at, each.finding.summary)
+        if conclusion and (self.closest is None or conclusion.nats > self.closest.nats):
+            self.closest, self.closest_at = conclusion, at
+
 
 def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanation:
     """Fold the records of one key and note what every detector said about it.
@@ -64,15 +75,14 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
     What other keys did changes nothing about this one, so their events are left out.
     """
     found = Explanation(key_id, rules.calibration)
-    ear = _Ear(found)
-    detectors = [_overheard(detector, ear) for detector in rules.detectors]
-    fold = PartitionFold(replace(rules, detectors=detectors), partitions=None)
+    fold = PartitionFold(replace(rules, witness=found.hear), partitions=None)
     join = Join(partitions=1)
     for message in messages:
         batch = _about(rules.acceptor.accept(message), key_id, join)
         _count(found, batch)
         found.revisions.extend(fold.fold_accepted([batch]).incidents)
-    ear.conclude()
+    state = fold.state_of(key_id)
+    found.calibration = rules.calibration.of(state.record if state else None)
     found.silent = tuple(d.name for d in rules.detectors if d.name not in found.heard)
     return found
 
@@ -113,55 +123,3 @@ def _count(found: Explanation, batch: Batch) -> None:
         found.spend_usd += to_dollars(use.nanos)
         found.first_at = min(use.at, found.first_at or use.at)
         found.last_at = max(use.at, found.last_at or use.at)
-
-
-class _Ear:
-    """Hears findings; those of one moment are weighed together."""
-
-    def __init__(self, found: Explanation) -> None:
-        self._found = found
-        self._fleet = found.calibration
-        self._now = 0.0
-        self._evidence: list[Evidence] = []
-
-    def hear(self, view: KeyView, evidence: Evidence) -> None:
-        if view.now != self._now:
-            self.conclude()
-            self._now = view.now
-            self._found.calibration = self._fleet.of(view.record)
-        self._evidence.append(evidence)
-        name, finding = evidence.detector.name, evidence.finding
-        known = self._found.heard.get(name)
-        if known is None or evidence.score > known.score:
-            self._found.heard[name] = Heard(name, evidence.score, view.now, finding.summary)
-
-    def conclude(self) -> None:
-        """Weigh what was heard at the last moment."""
-        if not self._evidence:
-            return
-        conclusion = conclude(self._evidence, self._found.calibration)
-        if self._found.closest is None or conclusion.nats > self._found.closest.nats:
-            self._found.closest, self._found.closest_at = conclusion, self._now
-        self._evidence = []
-
-
-class _Overheard:
-    """A detector whose answers are heard on their way."""
-
-    def __init__(self, detector: Detector, ear: _Ear) -> None:
-        self._detector = detector
-        self._ear = ear
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the detector has
-        return getattr(self._detector, name)
-
-    def judge(self, key: KeyView) -> Finding | None:
-        finding = self._detector.judge(key)
-        if finding is not None:
-            self._ear.hear(key, weighed(self._detector, finding, key))
-        return finding
-
-
-def _overheard(detector: Detector, ear: _Ear) -> Detector:
-    # It has everything that a detector has, which the type checker cannot see.
-    return cast("Detector", _Overheard(detector, ear))

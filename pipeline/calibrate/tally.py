@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from detectors.fusion import Evidence
+from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch
 from pipeline.evaluate.exposure import WEEK_SECONDS
 from pipeline.evaluate.pages import DAY_SECONDS, once_a_day, pages
@@ -69,11 +69,15 @@ class Tally:
     def windows(self, rows: list[SpendWindow]) -> None:
         """Totals are of no interest here."""
 
-    def hear(self, key_id: str, at: float, evidence: Sequence[Evidence], nats: float) -> None:
-        """Note what the detectors said at one time."""
+    def hear(
+        self, key_id: str, at: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+    ) -> None:
+        """Note what the detectors said at one time, unless it was forgiven."""
+        if conclusion is None:
+            return
         hour, day = int(at // HOUR_SECONDS), int(at // DAY_SECONDS)
         peaks = self.peaks[key_id]
-        peaks[hour] = max(peaks.get(hour, 0.0), nats)
+        peaks[hour] = max(peaks.get(hour, 0.0), conclusion.nats)
         for each in evidence:
             scores = self.scores[each.detector.name]
             scores[key_id, day] = max(scores.get((key_id, day), 0.0), each.score)

@@ -74,8 +74,8 @@ def _weigh(
     severity = severity_of(conclusion.nats - lively, calibration, view.excess_usd_per_hour)
     strangers = {each.network for each in view.newcomers if each.is_strange}
     forgiven = is_forgiven(state.calm, conclusion, strangers, view.now, calibration)
-    if rules.witness is not None and not forgiven:
-        rules.witness(view.key_id, view.now, evidence, conclusion.nats)
+    if rules.witness is not None:
+        rules.witness(view.key_id, view.now, evidence, None if forgiven else conclusion)
     if forgiven or (severity == "info" and incident is None):
         return []
     fresh = {each.detector.name: _signal(each, view.now, calibration) for each in evidence}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from detectors.calibration import SHIPPED
 from detectors.contract import Detector
 from detectors.discovery import all_detectors
-from detectors.fusion import Evidence
+from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Acceptor
 from pipeline.config import Config
 from pipeline.engine.states import IN_USE_MAX
@@ -15,9 +15,9 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Locator
 from schemas.calibration import Calibration
 
-Witness = Callable[[str, float, Sequence[Evidence], float], None]
+Witness = Callable[[str, float, Sequence[Evidence], Conclusion | None], None]
 """Told of evidence when it was weighed: the key, its time (Unix seconds), what the detectors said,
-and the nats of all that counted."""
+and what follows from all that counted; None: it was forgiven."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Rules:
     in_use_max: int = IN_USE_MAX
     """States of a partition that are kept ready; the others are kept as bytes."""
     witness: Witness | None = None
-    """Overhears what the detectors say, and changes nothing: a calibration counts it."""
+    """Overhears what the detectors say, and changes nothing: a calibration counts it, an
+    explanation retells it."""
 
 
 def default_rules(config: Config) -> Rules:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from detectors.fusion import Evidence
+from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch
 from pipeline.config import Config
 from pipeline.engine import default_rules
@@ -65,9 +65,12 @@ class Curve:
     paged: dict[float, list[Page]] = field(default_factory=lambda: {t: [] for t in CURVE_NATS})
     _last: dict[tuple[float, str], float] = field(default_factory=dict)
 
-    def hear(self, key_id: str, at: float, evidence: Sequence[Evidence], nats: float) -> None:
+    def hear(
+        self, key_id: str, at: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+    ) -> None:
         """Note a look at a key."""
         del evidence
+        nats = 0.0 if conclusion is None else conclusion.nats
         for threshold in CURVE_NATS:
             last = self._last.get((threshold, key_id), 0.0)
             if nats >= threshold and at >= last + CURVE_STEP_SECONDS:

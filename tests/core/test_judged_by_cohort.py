@@ -38,7 +38,9 @@ def traffic() -> list[Message]:
 def calibration() -> Calibration:
     """For a page the theft is too little, but for those that are steady."""
     heard: list[float] = []
-    run(traffic(), PartitionFold(replace(rules(), witness=lambda *said: heard.append(said[3]))))
+    run(
+        traffic(), PartitionFold(replace(rules(), witness=lambda *said: heard.append(said[3].nats)))
+    )
     fleet = 1.8 * max(heard)  # what is remembered of a ticket adds to it
     return msgspec.structs.replace(
         SHIPPED,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from detectors.discovery import all_detectors
-from detectors.fusion import Evidence
+from detectors.fusion import Conclusion, Evidence
 from pipeline.engine import PartitionFold
 from pipeline.form import form
 from tests.support.events import rules, run
@@ -18,7 +18,10 @@ def judge_examples() -> dict[str, list[str]]:
     """By detector: its findings in the examples on which it fires, as Python would write them."""
     said: dict[str, list[str]] = {each.name: [] for each in all_detectors()}
 
-    def hear(key_id: str, now: float, evidence: Sequence[Evidence], nats: float) -> None:
+    def hear(
+        key_id: str, now: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+    ) -> None:
+        nats = None if conclusion is None else conclusion.nats
         for each in evidence:
             said[each.detector.name].append(f"{key_id} {now!r} {each.finding!r} {nats!r}")
 
