@@ -10,12 +10,15 @@ where all detectors share it.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from detectors.key_view import KeyView, Subject
 from schemas.incident import Cause
 
-__all__ = ["ALL_TRIGGERS", "Detector", "Finding", "KeyView", "Subject", "Trigger"]
+__all__ = ["ALL_TRIGGERS", "Detector", "Finding", "KeyView", "Novelty", "Subject", "Trigger"]
+
+Novelty = Literal["prefix", "client", "model", "network", "country"]
+"""Kinds of things that can be new about a key, from the narrowest to the widest."""
 
 
 class Trigger:
@@ -78,3 +81,8 @@ class Detector(ABC):
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:
         """The answer, or None when there is nothing to say."""
+
+    def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
+        """What its evidence calls new about the key: where many keys share it, a fleet changed."""
+        del evidence
+        return []

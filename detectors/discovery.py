@@ -27,6 +27,11 @@ def all_detectors() -> tuple[Detector, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
+def detector_named(name: str) -> Detector | None:
+    """The detector with this name, if there still is one."""
+    return next((each for each in all_detectors() if each.name == name), None)
+
+
 def _detectors_in(module_name: str) -> list[Detector]:
     module = importlib.import_module(module_name)
     return [

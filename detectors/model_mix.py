@@ -3,10 +3,11 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from detectors.baselines.slices import REFUSED
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import counted, dollars, span
 
 _SHARE = 0.5
@@ -72,6 +73,10 @@ class ModelMix(Detector):
                 "usual_usd_per_request": usual / 1e9,
             },
         )
+
+    def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
+        models = evidence.get("models")
+        return [("model", str(each)) for each in models] if isinstance(models, list) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """Use with a client (SDK, tool, user agent) that the key has never been used with."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from detectors.baselines.newcomers import Newcomer
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import span
 
 _FROM_NEWCOMER = 0.6
@@ -54,6 +55,9 @@ class NewClient(Detector):
                 "new_source": found.by_stranger,
             },
         )
+
+    def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
+        return [("client", str(evidence["client"]))] if evidence.get("client") else []
 
 
 class _Found(NamedTuple):

@@ -2,10 +2,12 @@
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from detectors.baselines.likeness import is_alike
 from detectors.baselines.newcomers import Newcomer
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import counted, dollars, network, span
 
 _SAME_COUNTRY_NATS = 1.5
@@ -85,6 +87,11 @@ class NewSource(Detector):
                 "usual_networks": sorted(key.history.networks.values)[:5],
             },
         )
+
+    def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
+        kinds: list[Novelty] = ["prefix", "network", "country"]
+        deepest = kinds.index(evidence["new"]) if evidence.get("new") in kinds else 0
+        return [(kind, str(evidence[kind])) for kind in kinds[: deepest + 1] if evidence.get(kind)]
 
 
 def _score(key: KeyView, newcomer: Newcomer) -> float:

@@ -11,8 +11,8 @@ from xxhash import xxh3_64_hexdigest
 
 from detectors.baselines.history import History
 from detectors.baselines.unrest import Unrest
-from detectors.contract import Detector, Finding, KeyView
-from detectors.discovery import all_detectors
+from detectors.contract import Finding, KeyView
+from detectors.discovery import detector_named
 from detectors.fusion import Evidence, conclude, nats_of, risk_of, severity_of, weighed
 from pipeline.engine.calm import answered, is_forgiven, is_other, liveliness, unanswered
 from pipeline.engine.rules import Rules
@@ -137,12 +137,8 @@ def _remembered(
         for name, signal in sorted(incident.signals.items())
         if name not in said
         and epoch(signal.window_end) >= now - SIGNAL_SECONDS
-        and (detector := _named(name)) is not None
+        and (detector := detector_named(name)) is not None
     ]
-
-
-def _named(name: str) -> Detector | None:
-    return next((each for each in all_detectors() if each.name == name), None)
 
 
 def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncident:

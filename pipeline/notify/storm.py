@@ -9,11 +9,13 @@ as well: they open a notice of their own.
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple, Self
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, Self, get_args
 
 from msgspec import Struct
 
+from detectors.contract import Novelty
+from detectors.discovery import detector_named
 from detectors.fusion import DISCOUNT
 from schemas.fields import epoch
 from schemas.incident import SEVERITIES, Cause, Incident, Severity, Signal
@@ -186,35 +188,22 @@ class Storms:
 
 def traits(incident: Incident) -> list[str]:
     """What an incident may have in common with others, from the narrowest to the widest."""
-    found = [f"{kind}={value}" for signal in incident.signals for kind, value in _new(signal)]
+    found = [each for signal in incident.signals for each in _novelties(signal)]
+    found.sort(key=lambda each: _WIDTHS.index(each[0]))
     strongest = max(incident.signals, key=lambda each: (each.score, each.detector), default=None)
     name = "" if strongest is None else strongest.detector
-    return [*dict.fromkeys(sorted(found, key=_width)), f"{_ALIKE}={incident.cause} {name}"]
+    return [
+        *dict.fromkeys(f"{kind}={value}" for kind, value in found),
+        f"{_ALIKE}={incident.cause} {name}",
+    ]
 
 
-_WIDTHS: Final = ("prefix", "client", "model", "network", "country")
+_WIDTHS: Final = get_args(Novelty)
 
 
-def _width(trait: str) -> int:
-    return _WIDTHS.index(trait.partition("=")[0])
-
-
-def _new(signal: Signal) -> Iterator[tuple[str, str]]:
-    """What is new about a key, in the words of the detectors that say so."""
-    evidence = signal.evidence
-    match signal.detector:
-        case "new_source":
-            wanted = {"prefix": True, "network": evidence.get("new") in {"network", "country"}}
-            wanted["country"] = evidence.get("new") == "country"
-            yield from ((n, str(evidence[n])) for n, new in wanted.items() if new and n in evidence)
-        case "new_client" if evidence.get("client"):
-            yield "client", str(evidence["client"])
-        case "model_mix":
-            yield from (("model", str(each)) for each in _listed(evidence.get("models")))
-
-
-def _listed(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
+def _novelties(signal: Signal) -> list[tuple[Novelty, str]]:
+    detector = detector_named(signal.detector)
+    return [] if detector is None else detector.novelties(signal.evidence)
 
 
 def _common(first: Sequence[_Told]) -> list[str]:

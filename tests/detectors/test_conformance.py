@@ -13,7 +13,7 @@ import pytest
 
 import detectors
 from detectors.contract import Detector, Finding
-from detectors.discovery import all_detectors
+from detectors.discovery import all_detectors, detector_named
 from schemas.incident import Cause
 from schemas.key_record import KeyRecord
 from tests.support.events import (
@@ -133,6 +133,18 @@ def test_all_summaries_are_one_sentence_with_a_number(name: str) -> None:
         assert "nan" not in summary.lower().split(), summary
         assert not _ONE_OF_MANY.search(summary), summary
         assert "inf" not in summary.lower().split(), summary
+
+
+def test_novelties_are_found_in_evidence_as_it_is_written() -> None:
+    kinds: dict[str, set[str]] = {}
+    for each, finding in (one for name in NAMES for one in found(name)):
+        detector = detector_named(each.detector)
+        assert detector is not None
+        for kind, value in detector.novelties(finding.evidence):
+            assert value
+            kinds.setdefault(each.detector, set()).add(kind)
+    places = {"prefix", "network", "country"}
+    assert kinds == {"new_source": places, "new_client": {"client"}, "model_mix": {"model"}}
 
 
 def said(log_heard: list[Heard]) -> dict[str, Finding]:
