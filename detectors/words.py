@@ -40,7 +40,16 @@ def span(seconds: float) -> str:
 
 def dollars(nanos: float) -> str:
     """Nano-dollars in words."""
-    value = nanos / 1e9
-    if value >= 0.01 or value == 0:
-        return f"${value:,.2f}"
-    return f"${value:.4f}" if value >= 0.00005 else "less than $0.0001"
+    return money(nanos / 1e9)
+
+
+def money(usd: float) -> str:
+    """US dollars where small amounts matter, too."""
+    if usd >= 0.01 or usd == 0:
+        return cents(usd)
+    return f"${usd:.4f}" if usd >= 0.00005 else "less than $0.0001"
+
+
+def cents(usd: float) -> str:
+    """US dollars to the cent, for sums and tables."""
+    return f"${usd:,.2f}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from detectors.words import cents
 from pipeline.cli.options import (
     INPUT,
     CalibrationFile,
@@ -110,7 +111,7 @@ def _story(revisions: "list[Incident]") -> Iterator[str]:
         yield (
             f"{_at(each.detected.timestamp())} {each.incident_id} revision {each.revision}: "
             f"{each.status} {each.severity}, {each.cause} (risk {each.risk:.2f}), "
-            f"${each.spend_usd:,.2f} spent where ${each.baseline_usd:,.2f} is usual"
+            f"{cents(each.spend_usd)} spent where {cents(each.baseline_usd)} is usual"
         )
         yield from (f"  - {signal.summary} [{signal.detector}]" for signal in each.signals)
 
@@ -136,7 +137,7 @@ def _from_store(store: "Store", key_id: str) -> Iterator[str]:
 def _seen(key_id: str, events: int, usd: float, first: float | None, last: float | None) -> str:
     """What was used; nothing is known by time of a provider's key that only bills name."""
     span = "" if first is None or last is None else f", {_at(first)} to {_at(last)}"
-    return f"{key_id}: {events:,} events, ${usd:,.2f}{span}"
+    return f"{key_id}: {events:,} events, {cents(usd)}{span}"
 
 
 def _at(seconds: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from detectors.words import cents
 from pipeline.demo import show
 from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
 from pipeline.demo.slack_conversations import SlackMessage
@@ -147,11 +148,11 @@ class Demo:
         show.line(
             self.console,
             f"first stolen request to page: {took:.0f} s of event time, "
-            f"${incident.spend_usd:,.2f} lost",
+            f"{cents(incident.spend_usd)} lost",
         )
         show.line(
             self.console,
-            f"left alone, the thief would have spent ${fleet.stolen_usd_in_the_end:,.2f}",
+            f"left alone, the thief would have spent {cents(fleet.stolen_usd_in_the_end)}",
         )
         others = sum(
             each.severity == "page" and each.key_id != fleet.theft.key_id

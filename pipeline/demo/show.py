@@ -10,6 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from detectors.words import cents
 from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.store import Store
 from pipeline.store.output import as_table
@@ -41,8 +42,8 @@ def revision(console: Console, incident: Incident) -> None:
     line(
         console,
         f"{incident.detected:%H:%M:%S}  {incident.severity.upper():6}  {incident.key_id}  "
-        f"{incident.cause}, risk {incident.risk:.2f}, ${incident.spend_usd:,.2f} spent where "
-        f"${incident.baseline_usd:,.2f} is usual",
+        f"{incident.cause}, risk {incident.risk:.2f}, {cents(incident.spend_usd)} spent where "
+        f"{cents(incident.baseline_usd)} is usual",
         _STYLES[incident.severity],
     )
 

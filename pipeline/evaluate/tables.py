@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from detectors.words import cents
 from pipeline.evaluate.report import AttackRow, Report
 from pipeline.printable import printable
 
@@ -72,7 +73,7 @@ def number(value: float | None) -> str:
 
 def dollars(value: float | None) -> str:
     """US dollars."""
-    return "-" if value is None else f"${value:,.2f}"
+    return "-" if value is None else cents(value)
 
 
 def duration(seconds: float | None) -> str:

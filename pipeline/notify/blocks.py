@@ -8,11 +8,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from detectors.words import cents
 from pipeline.notify.clicks import ButtonAction
 from pipeline.notify.kit import LABELS, Card, actions, button, plain, revoke_button, section
 from pipeline.notify.page import Page, Phase, phase
 from pipeline.notify.states import OFFERS, state_card
-from pipeline.notify.text import dollars, flat, inert, moment, short_id
+from pipeline.notify.text import flat, inert, moment, short_id
 from schemas.fields import epoch
 from schemas.incident import Cause, Signal
 from schemas.key_record import KeyRecord
@@ -99,8 +100,8 @@ def fallback_text(page: Page, key_record: KeyRecord | None) -> str:
     incident = page.incident
     reasons = " ".join(flat(each.summary, 300) for each in incident.signals[:REASONS_MAX])
     return (
-        f"{headline(page, key_record)}. {dollars(incident.spend_usd)} since"
-        f" {moment(epoch(incident.opened_at))}, {dollars(incident.burn_usd_per_hour)} an hour."
+        f"{headline(page, key_record)}. {cents(incident.spend_usd)} since"
+        f" {moment(epoch(incident.opened_at))}, {cents(incident.burn_usd_per_hour)} an hour."
         f" {reasons} Slack cannot be reached: the buttons follow when it can."
         f" Incident {flat(incident.incident_id, 128)}."
     )
@@ -112,17 +113,17 @@ def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
     environment = incident.environment or (record.environment if record else None)
     owner = record.owner if record else None
     name = key_name(page, record)
-    past = {} if incident.unseen_usd is None else {"Went past it": dollars(incident.unseen_usd)}
+    past = {} if incident.unseen_usd is None else {"Went past it": cents(incident.unseen_usd)}
     where = " at the gateway" if past or incident.cause == "off_gateway" else ""
     facts = {
         "Key": f"{name} ({incident.key_id})" if name != incident.key_id else name,
         "Team": " / ".join(filter(None, (team, owner))) or "unknown",
         "Environment": environment or "unknown",
         "Since": moment(epoch(incident.opened_at)),
-        f"Spent so far{where}": dollars(incident.spend_usd),
+        f"Spent so far{where}": cents(incident.spend_usd),
         **past,
-        "Expected": dollars(incident.baseline_usd),
-        f"Now{where}": f"{dollars(incident.burn_usd_per_hour)} an hour",
+        "Expected": cents(incident.baseline_usd),
+        f"Now{where}": f"{cents(incident.burn_usd_per_hour)} an hour",
     }
     fields = [plain(f"{name}: {inert(value, 200)}", 400) for name, value in facts.items()]
     return {"type": "section", "fields": fields}

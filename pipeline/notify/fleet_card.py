@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from detectors.words import network
+from detectors.words import cents, network
 from pipeline.notify.blocks import Background
 from pipeline.notify.kit import LABELS, Card, actions, button, revoke_button, section
 from pipeline.notify.page import Page, phase
 from pipeline.notify.states import OFFERS, state_card
 from pipeline.notify.storm import Fleet, Member
-from pipeline.notify.text import dollars, flat, inert, moment, short_id
+from pipeline.notify.text import flat, inert, moment, short_id
 
 WORST_MAX = 5
 """Keys in the message; the thread has more."""
@@ -80,8 +80,8 @@ def _numbers(page: Page, fleet: Fleet) -> str:
     return (
         f"{len(fleet.members)} incidents in one message: {urgent} would page, "
         f"{len(fleet.members) - urgent} would be tickets, {over} are over.{beside} "
-        f"Since {moment(fleet.since)}; spent so far {dollars(incident.spend_usd)}, now "
-        f"{dollars(incident.burn_usd_per_hour)} an hour. Most likely {incident.cause}."
+        f"Since {moment(fleet.since)}; spent so far {cents(incident.spend_usd)}, now "
+        f"{cents(incident.burn_usd_per_hour)} an hour. Most likely {incident.cause}."
     )
 
 
@@ -104,7 +104,7 @@ def _name(member: Member) -> str:
 def _line(member: Member) -> str:
     over = "" if member.open else ", over"
     return (
-        f"{_name(member)}: {dollars(member.spend_usd)}, {dollars(member.burn_usd_per_hour)} an "
+        f"{_name(member)}: {cents(member.spend_usd)}, {cents(member.burn_usd_per_hour)} an "
         f"hour, {member.severity}{over}"
     )
 

@@ -46,11 +46,6 @@ def short_id(key_id: str) -> str:
     return key_id[:19] + "…" if key_id.startswith("sha256:") else key_id
 
 
-def dollars(amount: float) -> str:
-    """An amount of US dollars, to the cent below a thousand."""
-    return f"${amount:,.2f}" if abs(amount) < 1000 else f"${amount:,.0f}"
-
-
 def moment(at: float) -> str:
     """Unix seconds as a date and a time that a person reads at once."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from math import ceil
 from typing import Final
 
+from detectors.words import money
 from pipeline.serve.html import Html, join, tag
 
 WIDTH: Final = 720
@@ -11,6 +12,8 @@ HEIGHT: Final = 180
 _LEFT, _TOP, _BOTTOM = 56, 12, 24
 BARS_MAX: Final = 180
 """Longer times are drawn with several minutes a bar."""
+_TOP_USD_MIN: Final = 0.0002
+"""The least that is drawn to the full height: half of it can still be written at the axis."""
 _LABELS: Final = 5
 
 Points = list[tuple[float, float]]
@@ -28,7 +31,7 @@ def spend_chart(points: Points, opened: float, title: str) -> Html:
     if not points:
         return tag("p", "No spend was recorded in this time.", class_="quiet")
     bars, step = _bars(points)
-    start, top = bars[0][0], max(dollars for _, dollars in bars) or 1.0
+    start, top = bars[0][0], max(_TOP_USD_MIN, *(dollars for _, dollars in bars))
     end = bars[-1][0] + step
     return tag(
         "svg",
@@ -116,10 +119,3 @@ def _times(start: float, end: float) -> Html:
 
 def _clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%H:%M")
-
-
-def money(dollars: float) -> str:
-    """Dollars for people: cents, or more digits of small amounts."""
-    if dollars == 0 or dollars >= 1:
-        return f"${dollars:,.2f}"
-    return f"${dollars:.2g}" if dollars >= 0.0001 else f"${dollars:.1e}"

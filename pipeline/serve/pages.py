@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from pipeline.serve.chart import Points, money, spend_chart
+from detectors.words import money
+from pipeline.serve.chart import Points, spend_chart
 from pipeline.serve.html import Html, join, tag
 from pipeline.serve.style import STYLE
 from schemas.action import Action, ActionResult

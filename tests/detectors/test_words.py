@@ -1,6 +1,6 @@
 import pytest
 
-from detectors.words import counted, dollars, network, span
+from detectors.words import cents, counted, dollars, money, network, span
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,9 @@ from detectors.words import counted, dollars, network, span
         (dollars(1_250_000_000), "$1.25"),
         (dollars(2_500_000), "$0.0025"),
         (dollars(40_000), "less than $0.0001"),
+        (money(0.5), "$0.50"),
+        (cents(1234.5), "$1,234.50"),
+        (cents(0.002), "$0.00"),
         (network("88.6"), "88.6.0.0/16"),
         (network("2003:469"), "2003:469::/32"),
         (network("2a00:"), "2a00::/32"),

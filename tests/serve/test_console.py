@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config
 from pipeline.serve.app import build_app
-from pipeline.serve.chart import BARS_MAX, money, spend_chart
+from pipeline.serve.chart import BARS_MAX, spend_chart
 from pipeline.serve.html import Html, join, tag
 from pipeline.serve.ports import IncidentReader, ReaderUnavailable
 from schemas.action import Action, ActionResult
@@ -262,9 +262,6 @@ def test_any_spend_can_be_drawn(points: list[tuple[int, float]], opened: float) 
     assert "nan" not in markup
 
 
-@pytest.mark.parametrize(
-    ("dollars", "text"),
-    [(0, "$0.00"), (1234.5, "$1,234.50"), (0.0123, "$0.012"), (0.00001, "$1.0e-05")],
-)
-def test_money(dollars: float, text: str) -> None:
-    assert money(dollars) == text
+def test_the_axis_of_next_to_nothing_can_be_read() -> None:
+    markup = spend_chart([(AT, 0.00003)], AT, "Spend")
+    assert re.findall(r"(\$[0-9.]+)</text>", markup) == ["$0.00", "$0.0001", "$0.0002"]
