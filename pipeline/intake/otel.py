@@ -23,12 +23,28 @@ COST: Final = "leakline.cost.usd"
 FIELDS: Final = frozenset({"traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"})
 """What is kept of a refused span: attributes may hold prompts."""
 
+_OPERATION: Final = "gen_ai.operation.name"
 _MARKS: Final = (
-    "gen_ai.operation.name",
+    _OPERATION,
     "gen_ai.provider.name",
     "gen_ai.system",
     "gen_ai.request.model",  # all that OpenRouter sends of these
 )
+_AROUND: Final = frozenset(
+    {
+        "create_agent",
+        "execute_tool",
+        "invoke_workflow",
+        "plan",
+        "retrieval",
+        *(f"{verb}_memory" for verb in ("create", "delete", "search", "update", "upsert")),
+        *(f"{verb}_memory_store" for verb in ("create", "delete")),
+    }
+)
+"""Operations of frameworks. What calls models in them has spans of its own; names that the
+conventions do not have may be calls."""
+_AGENT: Final = "invoke_agent"
+_CLIENT: Final = (3, "3", "SPAN_KIND_CLIENT")
 _ERRORS: Final = (2, "2", "STATUS_CODE_ERROR")
 
 Attributes = Mapping[str, object]
@@ -67,8 +83,20 @@ def _spans(request: Mapping[str, object]) -> Iterator[tuple[Mapping[str, object]
         for scope in _tables(group.get("scopeSpans")):
             for span in _tables(scope.get("spans")):
                 attributes = {**shared, **_attributes(span.get("attributes"))}
-                if any(mark in attributes for mark in _MARKS):
+                if _is_call(span, attributes):
                     yield span, attributes
+
+
+def _is_call(span: Mapping[str, object], attributes: Attributes) -> bool:
+    """Whether nothing else tells of what a span used.
+
+    An agent in the same process repeats the sum of the calls that it makes. One that a remote
+    service runs is called by a client, and its span is all that is known of it.
+    """
+    operation = text(attributes.get(_OPERATION))
+    if operation == _AGENT:
+        return span.get("kind") in _CLIENT
+    return operation not in _AROUND and any(mark in attributes for mark in _MARKS)
 
 
 def _tables(value: object) -> Iterator[Mapping[str, object]]:
@@ -103,7 +131,7 @@ def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
         source="otel",
         provider=text(get("gen_ai.provider.name"), get("gen_ai.system")),
         model=text(get("gen_ai.response.model"), get("gen_ai.request.model")),
-        operation=text(get("gen_ai.operation.name")),
+        operation=text(get(_OPERATION)),
         status=_status(span, attributes),
         error_type=text(get("error.type")),
         cost_usd=dollars(get(COST)),

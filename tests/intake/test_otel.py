@@ -93,6 +93,37 @@ def test_other_spans_are_passed_over() -> None:
     assert otel.parse(b"{}") == otel.parse(b'{"resourceSpans": []}')
 
 
+@pytest.mark.parametrize("kind", [None, 0, 1, 2, "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER"])
+def test_an_agent_that_repeats_the_sum_of_its_calls_is_not_counted(kind: object) -> None:
+    found = otel.parse(request(ATTRIBUTES | {"gen_ai.operation.name": "invoke_agent"}, kind=kind))
+    assert not found.events
+    assert not found.rejected
+
+
+@pytest.mark.parametrize("kind", [3, "3", "SPAN_KIND_CLIENT"])
+def test_an_agent_at_a_remote_service_is_a_call(kind: object) -> None:
+    attributes = ATTRIBUTES | {"gen_ai.operation.name": "invoke_agent"}
+    (found,) = otel.parse(request(attributes, kind=kind)).events
+    assert (found.operation, found.input_tokens) == ("invoke_agent", 100)
+
+
+CALLS = ("chat", "text_completion", "generate_content", "embeddings", "images")
+AROUND = ("execute_tool", "create_agent", "invoke_workflow", "plan", "retrieval", "search_memory")
+
+
+def test_operations_of_frameworks_are_passed_over() -> None:
+    for operation in (*CALLS, *AROUND):
+        found = otel.parse(request(ATTRIBUTES | {"gen_ai.operation.name": operation}, kind=3))
+        assert len(found.events) == (operation in CALLS)
+        assert not found.rejected
+
+
+def test_an_operation_that_is_no_text_is_none() -> None:
+    body = request(ATTRIBUTES).replace(b'"stringValue": "chat"', b'"stringValue": {}')
+    (found,) = otel.parse(body).events
+    assert found.operation is None
+
+
 @pytest.mark.parametrize(
     ("span", "status"),
     [({"status": {"code": 2}}, 500), ({"status": {"code": "STATUS_CODE_ERROR"}}, 500), ({}, 200)],
