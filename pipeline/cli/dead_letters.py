@@ -45,7 +45,7 @@ def list_all(
     from pipeline.dead_letters import counts, find, place_of
     from pipeline.store import Store
 
-    with Store.open(load_config(config, store).store) as opened:
+    with Store.open_existing(load_config(config, store).store) as opened:
         for row in find(opened, reason, limit=limit):
             typer.echo(printable(f"{place_of(row)}  {row['reason']}: {row['detail']}"))
         for name, count in counts(opened):
@@ -61,7 +61,7 @@ def show(place: PlaceText, *, store: StoreDir = None, config: ConfigFile = None)
     from pipeline.dead_letters import payload_of
     from pipeline.store import Store
 
-    with Store.open(load_config(config, store).store) as opened:
+    with Store.open_existing(load_config(config, store).store) as opened:
         (row,) = _chosen(opened, place, None, 1)
     typer.echo(f"{place}  {row['received_at']:%Y-%m-%d %H:%M:%SZ}")
     typer.echo(printable(f"{row['reason']}: {row['detail']}"))
@@ -92,7 +92,7 @@ def retry(
     from pipeline.store import Store
 
     settings = load_config(config, store)
-    with Store.open(settings.store) as opened:
+    with Store.open_existing(settings.store) as opened:
         rows = _chosen(opened, place, reason, limit)
     put_back = asyncio.run(_put_back(settings, rows))
     typer.echo(f"put back {put_back} of {len(rows)}")
@@ -122,7 +122,7 @@ def drop(
     from pipeline import dead_letters as letters
     from pipeline.store import Store
 
-    with Store.open(load_config(config, store).store) as opened:
+    with Store.open_existing(load_config(config, store).store) as opened:
         dropped = letters.drop(opened, _chosen(opened, place, reason, limit))
     typer.echo(f"dropped {dropped}")
 

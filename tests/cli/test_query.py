@@ -155,8 +155,21 @@ def test_a_page_that_is_over_by_now_is_explained_from_the_store(
     assert "It did not page" not in outcome.out
 
 
-def test_a_store_that_is_not_there_is_not_begun(leakline: Leakline, tmp_path: Path) -> None:
-    outcome = leakline("query", "top-keys", "--store", tmp_path)
+@pytest.mark.parametrize(
+    "words",
+    [
+        "query top-keys",
+        "explain key-1",
+        "dead-letters list",
+        "dead-letters show usage-events/0/0/0",
+        "dead-letters retry usage-events/0/0/0",
+        "dead-letters drop usage-events/0/0/0",
+    ],
+)
+def test_a_store_that_is_not_there_is_not_begun(
+    leakline: Leakline, tmp_path: Path, words: str
+) -> None:
+    outcome = leakline(*words.split(), "--store", tmp_path)
     assert (outcome.code, outcome.err.count("\n")) == (1, 1)
     assert "there is no store yet" in outcome.err
     assert not list(tmp_path.iterdir())
