@@ -1,10 +1,13 @@
 """OpenMeter's CloudEvents, such as LiteLLM's `litellm_tokens`; the subject is the key."""
 
 import hashlib
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from pipeline.intake import batch
+from pipeline.intake.batch import Batch
 from pipeline.intake.lenient import count, dollars, seconds, table, text
 from schemas.codec import UNDECODABLE, Refused, explain, redacted
 from schemas.fields import IDENTIFIER_LENGTH_MAX
@@ -26,11 +29,16 @@ class _CloudEvent(msgspec.Struct, gc=False):
 _EVENT: Final = msgspec.json.Decoder(_CloudEvent)
 
 
-def convert(raw: bytes) -> UsageEvent:
-    """The usage in a CloudEvent.
+def parse(body: bytes, arrived: float) -> Batch:
+    """The events of a body that came at a time, in Unix seconds."""
+    return batch.parse(body, partial(convert, arrived=arrived))
+
+
+def convert(raw: bytes, arrived: float) -> UsageEvent:
+    """The usage in a CloudEvent; one that has no time is of the time of its arrival.
 
     Raises:
-        Refused: it is none, or has no id, time or subject.
+        Refused: it is none, or has no id or subject.
     """
     try:
         event = _EVENT.decode(raw)
@@ -39,7 +47,7 @@ def convert(raw: bytes) -> UsageEvent:
     own, subject = text(event.id), text(event.subject)
     if own is None or subject is None:
         raise Refused("missing_field", "id or subject is missing")
-    time = seconds(event.time)
+    time = arrived if event.time is None else seconds(event.time)
     if time is None:
         raise Refused("bad_time", "time is neither RFC 3339 nor a number")
     key_id, data = public_key_id(subject)[:IDENTIFIER_LENGTH_MAX], table(event.data)

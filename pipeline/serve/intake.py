@@ -59,29 +59,34 @@ class Format:
     """How the items of an endpoint become events."""
 
     name: str
-    parse: Callable[[bytes], Batch]
+    parse: Callable[[bytes, float], Batch]
+    """A body, and when it came (Unix seconds)."""
     fields: frozenset[str]
     """What a dead letter keeps of a refused item."""
     path: str
     content_types: frozenset[str] = _CONTENT_TYPES
 
 
-def _each(name: str, convert: Convert, fields: frozenset[str], *content_types: str) -> Format:
+def _timed(parse: Callable[[bytes], Batch]) -> Callable[[bytes, float], Batch]:
+    """For formats whose items have times of their own."""
+    return lambda body, _arrived: parse(body)
+
+
+def _each(name: str, convert: Convert, fields: frozenset[str]) -> Format:
     """A format whose items become events one by one."""
-    accepted = _CONTENT_TYPES.union(content_types)
-    return Format(name, partial(parse, convert=convert), fields, f"/v1/intake/{name}", accepted)
+    return Format(name, _timed(partial(parse, convert=convert)), fields, f"/v1/intake/{name}")
 
 
 FORMATS: Final = (
-    Format("events", native.parse, native.FIELDS, "/v1/intake/events"),
+    Format("events", _timed(native.parse), native.FIELDS, "/v1/intake/events"),
     _each("litellm", litellm.convert, litellm.FIELDS),
-    Format("otlp", otel.parse, otel.FIELDS, "/v1/intake/otlp/v1/traces"),
-    _each(
+    Format("otlp", _timed(otel.parse), otel.FIELDS, "/v1/intake/otlp/v1/traces"),
+    Format(
         "openmeter",
-        openmeter.convert,
+        openmeter.parse,
         openmeter.FIELDS,
-        "application/cloudevents+json",
-        "application/cloudevents-batch+json",
+        "/v1/intake/openmeter",
+        _CONTENT_TYPES | {"application/cloudevents+json", "application/cloudevents-batch+json"},
     ),
     _each("bedrock", bedrock.convert, bedrock.FIELDS),
 )
@@ -123,7 +128,8 @@ class Intake:
             raise unavailable("too many requests at once")
         self._bodies += 1
         try:
-            batch = await self._read(form, encoding, await read_body(request, self._size_max))
+            body = await read_body(request, self._size_max)
+            batch = await self._read(form, encoding, body, started)
             await self._hand_on(form, source, batch)
         finally:
             self._bodies -= 1
@@ -143,10 +149,11 @@ class Intake:
             raise refusal(web.HTTPTooManyRequests, "too many requests", "1")
         return source
 
-    async def _read(self, form: Format, encoding: str, body: bytes) -> Batch:
+    async def _read(self, form: Format, encoding: str, body: bytes, arrived: float) -> Batch:
+        read = partial(_read, form, body, encoding, self._size_max, arrived)
         if len(body) > LARGE_BYTES or encoding:
-            return await asyncio.to_thread(_read, form, body, encoding, self._size_max)
-        return _read(form, body, encoding, self._size_max)
+            return await asyncio.to_thread(read)
+        return read()
 
     async def _hand_on(self, form: Format, source: str, batch: Batch) -> None:
         """Everything to the log, with its acknowledgement."""
@@ -172,7 +179,8 @@ class Intake:
 
 def _encoding(form: Format, request: web.Request) -> str:
     """The content coding, once the headers are such that the body can be read."""
-    if request.content_type not in form.content_types:
+    # A body of which nobody said what it is, is read as what it should be.
+    if request.headers.get("Content-Type") and request.content_type not in form.content_types:
         raise refusal(web.HTTPUnsupportedMediaType, "JSON or NDJSON is needed")
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ENCODINGS:
@@ -180,9 +188,9 @@ def _encoding(form: Format, request: web.Request) -> str:
     return encoding
 
 
-def _read(form: Format, body: bytes, encoding: str, size_max: int) -> Batch:
+def _read(form: Format, body: bytes, encoding: str, size_max: int, arrived: float) -> Batch:
     try:
-        return form.parse(inflate(body, encoding, size_max).removeprefix(BOM_UTF8))
+        return form.parse(inflate(body, encoding, size_max).removeprefix(BOM_UTF8), arrived)
     except DamagedError as error:
         raise refusal(web.HTTPBadRequest, str(error)) from None
     except TooLargeError as error:

@@ -107,7 +107,7 @@ def _accept(headers: dict[str, str], raw: bytes) -> Iterable[bytes]:
 
 
 def _parse(form: Format, raw: bytes) -> Iterable[bytes]:
-    batch = form.parse(raw)
+    batch = form.parse(raw, START)
     for parsed in batch.events:
         yield encode(parsed)
     for rejected in batch.rejected:

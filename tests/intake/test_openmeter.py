@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.intake import openmeter
-from pipeline.intake.batch import parse
 from schemas.usage_event import UsageEvent
 
+AT = 1_767_300_000.0
+"""When bodies come."""
 EVENT: dict[str, object] = {
     "specversion": "1.0",
     "type": "litellm_tokens",
@@ -20,7 +21,7 @@ EVENT: dict[str, object] = {
 
 
 def test_an_event() -> None:
-    found = openmeter.convert(json.dumps(EVENT).encode())
+    found = openmeter.convert(json.dumps(EVENT).encode(), AT)
     assert found == UsageEvent(
         event_id=found.event_id,
         occurred_at=1767225600.0,
@@ -36,7 +37,16 @@ def test_an_event() -> None:
 def test_ids_count_within_their_source_and_subject() -> None:
     changes: list[dict[str, object]] = [{}, {"source": "other"}, {"subject": "b"}, {"id": "2"}]
     body = json.dumps([EVENT | change for change in changes]).encode()
-    assert len({event.event_id for event in parse(body, openmeter.convert).events}) == 4
+    assert len({event.event_id for event in openmeter.parse(body, AT).events}) == 4
+
+
+@pytest.mark.parametrize(
+    "event", [EVENT | {"time": None}, {n: EVENT[n] for n in EVENT if n != "time"}]
+)
+def test_an_event_without_a_time_is_of_the_time_at_which_it_came(event: dict[str, object]) -> None:
+    first, again = (openmeter.convert(json.dumps(event).encode(), at) for at in (AT, AT + 60))
+    assert (first.occurred_at, again.occurred_at) == (AT, AT + 60)
+    assert first.event_id == again.event_id
 
 
 @pytest.mark.parametrize(
@@ -49,7 +59,7 @@ def test_ids_count_within_their_source_and_subject() -> None:
 )
 def test_what_is_refused(change: dict[str, object], reason: str) -> None:
     body = json.dumps(EVENT | change).encode()
-    assert parse(body, openmeter.convert).reasons() == {reason: 1}
+    assert openmeter.parse(body, AT).reasons() == {reason: 1}
 
 
 @given(
@@ -59,5 +69,5 @@ def test_what_is_refused(change: dict[str, object], reason: str) -> None:
     )
 )
 def test_any_change_is_an_event_or_refused(changes: dict[str, object]) -> None:
-    found = parse(json.dumps(EVENT | changes).encode(), openmeter.convert)
+    found = openmeter.parse(json.dumps(EVENT | changes).encode(), AT)
     assert len(found.packed()) + len(found.rejected) == 1

@@ -168,6 +168,25 @@ async def test_other_content_types(client: Client, content_type: str) -> None:
     assert (await post(client, b"[]", Content_Type=content_type))[0] == 415
 
 
+async def test_a_body_is_taken_for_json_where_nobody_says_what_it_is(
+    client: Client, log: MemoryLog
+) -> None:
+    body, headers = json.dumps(EVENT).encode(), {"Authorization": "Bearer token-1"}
+    async with client.post(
+        EVENTS, data=body, headers=headers, skip_auto_headers=["Content-Type"]
+    ) as answer:
+        assert answer.status == 200
+    assert len(log.events) == 1
+
+
+async def test_a_cloud_event_without_a_time_gets_that_of_its_arrival(log: MemoryLog) -> None:
+    clock = Clock()
+    async with serving(app_of(log, clock)) as client:
+        status, _ = await post(client, b'{"id":"a","subject":"k"}', "/v1/intake/openmeter")
+    assert status == 200
+    assert log.bodies()[0]["occurred_at"] == clock.now
+
+
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip"])
 async def test_other_encodings(client: Client, encoding: str) -> None:
     assert (await post(client, b"[]", Content_Encoding=encoding))[0] == 415
