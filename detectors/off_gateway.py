@@ -11,6 +11,8 @@ _TOLERANCE = 0.1
 _PRICE_TOLERANCE = 0.5
 """The same when the gateway saw every token: then prices differ, not use."""
 _NANOS_MIN = 200_000_000
+_TOKENLESS_NANOS_MIN = 2_000_000_000
+"""The same then: searches, files and tries in a playground are billed without tokens, too."""
 _TOKENS_MIN = 50_000
 _FRESH_SECONDS = 7200.0
 
@@ -71,8 +73,10 @@ def _nats(gap: Gap) -> float:
 def _by_money(gap: Gap) -> float:
     billed_tokens = gap.tokens + gap.gateway_tokens
     dearer = billed_tokens > 0 and gap.tokens < _TOLERANCE * billed_tokens
-    tolerance = _PRICE_TOLERANCE if dearer else _TOLERANCE
-    return _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, _NANOS_MIN, tolerance)
+    tolerance, least = (
+        (_PRICE_TOLERANCE, _TOKENLESS_NANOS_MIN) if dearer else (_TOLERANCE, _NANOS_MIN)
+    )
+    return _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, least, tolerance)
 
 
 def _summary(gap: Gap) -> str:

@@ -18,6 +18,8 @@ BUSY = burst(HOUR_BEFORE + 300, 500, cost_usd=0.01)
 UNPRICED = burst(HOUR_BEFORE + 300, 500, model="ft:our-own", cost_usd=None)
 SEEN_USD = sum(each.cost_usd or 0.0 for each in BUSY)
 SEEN = sum((each.input_tokens or 0) + (each.output_tokens or 0) for each in BUSY)
+FEW = burst(HOUR_BEFORE + 300, 5, cost_usd=0.01)
+SEEN_OF_FEW = sum((each.input_tokens or 0) + (each.output_tokens or 0) for each in FEW)
 
 
 def billed(usd: float | None, tokens: int, use: Sequence[UsageEvent] = BUSY) -> list[Message]:
@@ -64,12 +66,14 @@ FIRES: dict[str, Example] = {
         200_000, 190_000, 400_000
     ),
     "twice as dear, for the tokens that the gateway saw": lambda: billed(2.5 * SEEN_USD, SEEN),
+    "three dollars for no tokens": lambda: billed(3.05, SEEN_OF_FEW, FEW),
     "a fifth more of both": lambda: billed(1.3 * SEEN_USD, round(1.3 * SEEN)),
     "forty dollars past the gateway": lambda: billed(40.0, 9_000_000),
     "a bill without costs, for twice the tokens": lambda: billed(None, 2 * SEEN),
     "twice the tokens of a model without a price": lambda: billed(9.0, 2 * SEEN, UNPRICED),
 }
 QUIET: dict[str, Example] = {
+    "a dollar and a half for no tokens": lambda: billed(1.55, SEEN_OF_FEW, FEW),
     "too little in two hours": lambda: by_the_hour(0, *[8_000] * 2),
     "what one hour is billed too much, the next is too little": lambda: by_the_hour(
         20_000, *[35_000, 5_000] * 4
