@@ -159,6 +159,14 @@ class KeyView:
         return allowed or self.history.countries.knows(country)
 
     @property
+    def in_own_hands(self) -> bool:
+        """Whether only known addresses and clients were at work lately: no stranger's doing."""
+        history = self.history
+        if self.newcomers or not history.prefixes.values:
+            return False
+        return all(history.clients.knows(what.client) for what in self.kinds_15m if what.client)
+
+    @property
     def is_waking(self) -> bool:
         """Whether the key woke from a long sleep lately: it neither moves nor travels."""
         return bool(self.history.slept) and self.now - self.history.woke < _AWAKE_SECONDS

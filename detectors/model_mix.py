@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.baselines.slices import REFUSED
+from detectors.baselines.slices import BLAMED
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import counted, dollars, span
@@ -121,6 +121,6 @@ def _unusual(key: KeyView) -> dict[str, Totals]:
     if all(is_usual(what.model) for what in key.kinds_15m if what.model):  # mostly
         return models
     for what, totals in key.sums_15m:
-        if what.model and what.outcome not in REFUSED and not is_usual(what.model):
+        if what.model and what.outcome not in BLAMED and not is_usual(what.model):
             models.setdefault(what.model, Totals()).add(totals)
     return models

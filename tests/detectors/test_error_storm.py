@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.events import ABROAD, burst
+from tests.support.events import ABROAD, HOME, burst
 from tests.support.examples import NOW, Example, findings, honest
 
 FIRES: dict[str, Example] = {
@@ -28,6 +28,14 @@ QUIET: dict[str, Example] = {
         burst(NOW, 20, status=400, cost_usd=0.0), burst(NOW + 1, 200, cost_usd=0.001)
     ),
 }
+
+
+def test_a_deployment_that_went_wrong_is_no_thief() -> None:
+    def most(client_ip: str) -> float:
+        wrong = burst(NOW, 60, status=400, cost_usd=0.0, client_ip=client_ip)
+        return max(each.score for each in findings("error_storm", lambda: honest(wrong)))
+
+    assert most(HOME[0]) < 0.6 * most(ABROAD)
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

@@ -21,6 +21,9 @@ FIRES: dict[str, Example] = {
 QUIET: dict[str, Example] = {
     "the usual model": lambda: honest(burst(NOW, 10)),
     "a typo": lambda: honest(burst(NOW, 10, model="gpt-4o-mni", status=404, cost_usd=0.0)),
+    "models refused for how they were asked": lambda: honest(
+        burst(NOW, 10, model="o1-pro", status=400, cost_usd=0.0)
+    ),
     "one try": lambda: honest(burst(NOW, 1, model="o1-pro", cost_usd=2.0)),
 }
 

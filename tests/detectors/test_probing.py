@@ -3,13 +3,14 @@
 import pytest
 
 from schemas.usage_event import UsageEvent
-from tests.support.events import ABROAD, burst, event, thief
+from tests.support.events import ABROAD, HOME, burst, event, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 
-def tries(status: int, count: int) -> list[UsageEvent]:
+def tries(status: int, count: int, **changes: object) -> list[UsageEvent]:
+    by = {"client_ip": ABROAD} | changes
     return [
-        event(NOW + n * 5, client_ip=ABROAD, model=f"model-{n}", status=status, cost_usd=0.0)
+        event(NOW + n * 5, model=f"model-{n}", status=status, cost_usd=0.0, **by)
         for n in range(count)
     ]
 
@@ -26,6 +27,17 @@ QUIET: dict[str, Example] = {
     "a limit reached": lambda: honest(burst(NOW, 60, status=429)),
     "a thief who knows": lambda: honest(thief(NOW)),
 }
+
+
+def test_the_owners_program_may_be_wrong_about_what_it_may_use() -> None:
+    def most(**changes: object) -> float:
+        return max(
+            each.score for each in findings("probing", lambda: honest(tries(404, 40, **changes)))
+        )
+
+    own = most(client_ip=HOME[0])
+    assert own < 0.6 * most()
+    assert own < 0.6 * most(client_ip=HOME[0], user_agent="curl/8.5.0")
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
