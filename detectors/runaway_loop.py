@@ -78,7 +78,7 @@ class RunawayLoop(Detector):
         score = 2.2 * math.log(pace.ratio / least) + 2.0 * (1.5 - dispersion)
         score += _ALIKE_NATS if alike else _UNLIKE_NATS
         # A job that runs each night has a first night.
-        score *= key.confidence * worth(total)
+        score = min(score, self.score_max) * key.confidence * worth(total)
         same = "nearly all alike" if alike else "of one kind"
         return Finding(
             score=score,

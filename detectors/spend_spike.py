@@ -81,7 +81,8 @@ class SpendSpike(Detector):
             _in_this_day(key, requests, money),
             key=lambda each: each.nats,
         )
-        score = best.nats * key.confidence * worth(best.now)
+        # However much more it is: what costs cents wakes nobody.
+        score = min(best.nats, self.score_max) * key.confidence * worth(best.now)
         if score <= 0.5:
             return None
         return Finding(

@@ -63,6 +63,15 @@ def test_a_record_is_beaten_by_as_much_as_hours_differ() -> None:
     assert beaten((10, 110) * 10) + 1.0 < beaten((110,) * 20) < 7.5
 
 
+def test_what_costs_cents_wakes_nobody_however_much_more_it_is() -> None:
+    def most(cost_usd: float) -> float:
+        much = burst(NOW, 5_000, cost_usd=cost_usd)
+        return max(each.score for each in findings("spend_spike", lambda: honest(much)))
+
+    assert most(0.000002) < 5.5
+    assert most(0.01) > 7.5
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("spend_spike", example)
