@@ -116,7 +116,7 @@ def _thin(windows: Windows, previous: int, minute: int) -> None:
 
 def _expire_ids(state: KeyState, first: int) -> None:
     for group in [group for group in state.ids if group + IDS_MINUTES <= first]:
-        state.known.difference_update(state.ids.pop(group))
+        del state.ids[group]
 
 
 def is_closing_time(previous: int, minute: int) -> bool:

@@ -9,16 +9,18 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.shape import manner_of
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
-from detectors.baselines.totals import Totals, Window, add_up
+from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, MinuteWindow, Windows
 from detectors.contract import Trigger
 from pipeline.accept import Use
 from pipeline.engine.long_prompts import note_long
 from pipeline.engine.state import KeyState, Pending, Tally
 from pipeline.enrich.kinds import Kinds
+from pipeline.enrich.sources import Source
 
 if TYPE_CHECKING:
     from schemas.spend_window import Granularity
@@ -57,8 +59,7 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
     if pending is None or pending.minute != minute:
         pending = _pending_of(state, minute)
     slices, users = pending.slices, pending.users
-    known, ids = state.known, pending.ids
-    room = IDS_MAX - len(known)
+    ids, room = pending.ids, IDS_MAX - state.ids_known
     clock, requests, nanos, long_over = state.clock, state.requests, state.nanos, state.long_over
     gate_requests, gate_nanos = state.gate_requests, state.gate_nanos
     fired, place = Trigger.NONE, first
@@ -66,13 +67,12 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
         at, digest = use.at, use.digest
         if at >= ends or at < begins or at < clock - lateness_seconds:
             break
-        if digest in known:
+        if state.knows(digest):
             break
         place += 1
         if room > 0:
             room -= 1
-            known.add(digest)
-            ids.append(digest)
+            ids[digest] = None
         if at > clock:  # noqa: PLR1730 - `max` is a call
             clock = at
         tally = slices.get(use.kind.token)
@@ -162,25 +162,29 @@ def flush(state: KeyState, kinds: Kinds) -> None:
     windows, touched = state.windows, state.touched
     for minute, pending in state.pending.items():
         pending.note_users()
-        slices = {token: tally.totals() for token, tally in pending.slices.items()}
         window = windows.minutes.get(minute)
         if window is None:
             window = windows.minutes[minute] = MinuteWindow()
-        hour = pending.hour
         day = windows.days.get(minute // 1440)
         if day is None:
             day = windows.days[minute // 1440] = Window()
-        fresh = _flush_minute(state, kinds, pending, slices, window)
-        hour.add(fresh)
+        fresh = pending.totals()
+        window.add(fresh)
+        pending.hour.add(fresh)
         day.add(fresh)
-        tallies = pending.slices
-        if not all(hour.slices.get(each.number) for each in tallies.values()):
-            # Else both have seen where these come from.
-            for digest in window.sources:
-                hour.note_source(digest)
-                day.note_source(digest)
-        for token, tally in tallies.items():
-            _keep(windows, window, hour, tally.number, slices[token])
+        for token, tally in pending.slices.items():
+            totals = tally.totals()
+            place = kinds.place(token)
+            newcomer = None
+            if place is not None:
+                window.note_source(place.digest)
+                if not pending.hour.slices.get(tally.number):
+                    # Else both have seen where these come from.
+                    pending.hour.note_source(place.digest)
+                    day.note_source(place.digest)
+                newcomer = _welcome(state, place, token, totals, minute)
+            _tell_apart(state, pending, window, tally, totals, newcomer)
+            _keep(windows, window, pending.hour, tally.number, totals)
         if state.incident is not None:
             state.incident.spend_nanos += fresh.nanos
         touched.update((("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)))
@@ -188,48 +192,44 @@ def flush(state: KeyState, kinds: Kinds) -> None:
     state.current = None
 
 
-def _flush_minute(
+def _welcome(
+    state: KeyState, place: Source, token: str, totals: Totals, minute: int
+) -> Newcomer | None:
+    """The newcomer that some requests are counted for; None when they are the key's own."""
+    history = state.history
+    newcomer = history.welcome(place, minute, state.record)
+    if newcomer is not None:
+        what = slice_of(token)
+        newcomer.observe(what, totals, minute, place.prefix)
+        history.compare(newcomer, what, totals.requests)
+    return newcomer
+
+
+def _tell_apart(
     state: KeyState,
-    kinds: Kinds,
     pending: Pending,
-    slices: dict[str, Totals],
     window: MinuteWindow,
-) -> Totals:
-    """Count slices in their minute, and for newcomers; their sum."""
-    history, minute, hour = state.history, pending.minute, pending.hour
-    for token, totals in slices.items():
-        place = kinds.place(token)
-        if place is not None:
-            window.note_source(place.digest)
-        newcomer = None if place is None else history.welcome(place, minute, state.record)
-        if place is not None and newcomer is not None:
-            what = slice_of(token)
-            newcomer.observe(what, totals, minute, place.prefix)
-            history.compare(newcomer, what, totals.requests)
-        strange = newcomer is not None and newcomer.is_strange
-        if strange:
-            if window.foreign is None:
-                window.foreign = Totals()
-            window.foreign.add(totals)
-            hour.foreign.add(totals)
-        elif 60.0 * minute > history.own_last:
-            history.own_last = 60.0 * minute
-        sample = pending.slices[token].sample
-        if sample is None:
-            continue
-        if newcomer is not None:
-            newcomer.shape.note(*sample)
-        if not strange and _SAMPLE_MINUTES * hour.shape.samples <= minute % 60:
-            hour.shape.note(*sample)
-    fresh = _sum(slices)
-    window.add(fresh)
-    return fresh
-
-
-def _sum(slices: dict[str, Totals]) -> Totals:
-    if len(slices) == 1:  # mostly
-        return next(iter(slices.values()))
-    return add_up(slices.values())
+    tally: Tally,
+    totals: Totals,
+    newcomer: Newcomer | None,
+) -> None:
+    """Count a slice for strangers, or as a sign of life of the key's own."""
+    minute, hour, history = pending.minute, pending.hour, state.history
+    strange = newcomer is not None and newcomer.is_strange
+    if strange:
+        if window.foreign is None:
+            window.foreign = Totals()
+        window.foreign.add(totals)
+        hour.foreign.add(totals)
+    elif 60.0 * minute > history.own_last:
+        history.own_last = 60.0 * minute
+    sample = tally.sample
+    if sample is None:
+        return
+    if newcomer is not None:
+        newcomer.shape.note(*sample)
+    if not strange and _SAMPLE_MINUTES * hour.shape.samples <= minute % 60:
+        hour.shape.note(*sample)
 
 
 def _keep(
@@ -242,9 +242,11 @@ def _keep(
         minute.slices[number] = totals
     else:
         minute.slices.setdefault(_overflow(windows), Totals()).add(totals)
-    if number not in hour.slices and len(hour.slices) >= SLICES_MAX:
+    requests = hour.slices.get(number)
+    if requests is None and len(hour.slices) >= SLICES_MAX:
         number = _overflow(windows)
-    hour.slices[number] = hour.slices.get(number, 0) + totals.requests
+        requests = hour.slices.get(number)
+    hour.slices[number] = totals.requests + (requests or 0)
 
 
 def _overflow(windows: Windows) -> int:

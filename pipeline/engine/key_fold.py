@@ -59,7 +59,7 @@ class KeyFold:
                 flush(state, self._kinds)  # its windows may be pending
                 count_late(state, use)
                 place += 1
-            elif use.digest in state.known:
+            elif state.knows(use.digest):
                 duplicates += 1
                 place += 1
             else:

@@ -23,7 +23,7 @@ def limits_met(state: KeyState) -> list[str]:
     """Names out of `LIMITS`."""
     met = []
     history = state.history
-    if len(state.known) >= IDS_MAX:
+    if state.ids_known >= IDS_MAX:
         met.append("event_ids")
     hour = state.windows.hours.get(state.minute // 60)
     if hour is not None:

@@ -7,7 +7,6 @@ side in memory. `stored` is what becomes of them between uses.
 from sys import intern
 from typing import Final
 
-from msgspec.structs import astuple
 from xxhash import xxh3_64_intdigest
 
 from detectors.baselines.history import History
@@ -21,6 +20,8 @@ from schemas.spend_window import Granularity
 
 IDS_MINUTES: Final = 5
 """Ids are forgotten in groups of so many minutes, named by their first."""
+Ids = dict[int, None]
+"""Hashes of event ids in the order in which they came: a set that keeps it."""
 Touched = set[tuple[Granularity, int]]
 
 
@@ -74,7 +75,15 @@ class Tally:
 
     def sampled(self) -> Sampled:
         """The same with its sample."""
-        return Sampled(*astuple(self.totals()), *(self.sample or ()))
+        return Sampled(
+            self.requests,
+            self.errors,
+            self.nanos,
+            self.input_tokens,
+            self.output_tokens,
+            self.unpriced,
+            *(self.sample or ()),
+        )
 
 
 class Pending:
@@ -82,7 +91,7 @@ class Pending:
 
     __slots__ = ("hour", "ids", "minute", "slices", "users")
 
-    def __init__(self, minute: int, hour: HourWindow, ids: list[int]) -> None:
+    def __init__(self, minute: int, hour: HourWindow, ids: Ids) -> None:
         self.minute = minute
         self.hour = hour
         """The window of its hour …"""
@@ -91,6 +100,18 @@ class Pending:
         self.slices: dict[str, Tally] = {}
         self.users: set[str] = set()
         """End users that the hour's sketch has not seen yet."""
+
+    def totals(self) -> Totals:
+        """The sum of all slices."""
+        requests = errors = nanos = input_tokens = output_tokens = unpriced = 0
+        for tally in self.slices.values():
+            requests += tally.requests
+            errors += tally.errors
+            nanos += tally.nanos
+            input_tokens += tally.input_tokens
+            output_tokens += tally.output_tokens
+            unpriced += tally.unpriced
+        return Totals(requests, errors, nanos, input_tokens, output_tokens, unpriced)
 
     def note_users(self) -> None:
         """Let the hour's sketch see the end users."""
@@ -117,7 +138,6 @@ class KeyState:
         "ids",
         "incident",
         "incidents",
-        "known",
         "laid_by",
         "long_over",
         "minute",
@@ -155,15 +175,24 @@ class KeyState:
         self.current: Pending | None = None
         """The one of `pending` that was added to last."""
         self.pending: dict[int, Pending] = {}
-        self.ids: dict[int, list[int]] = {}
-        """Hashes in the order in which they came …"""
-        self.known: set[int] = set()
-        """… and all of them."""
+        self.ids: dict[int, Ids] = {}
         self.windows = Windows()
         self.history = History()
         self.record = record
         self.incident: OpenIncident | None = None
         self.calm: Calm | None = None
+
+    def knows(self, digest: int) -> bool:
+        """Whether an event was folded, by the hash of its id."""
+        for ids in self.ids.values():  # noqa: SIM110 # two at the usual lateness: `any` costs more
+            if digest in ids:
+                return True
+        return False
+
+    @property
+    def ids_known(self) -> int:
+        """How many event ids are remembered."""
+        return sum([len(ids) for ids in self.ids.values()])
 
     def begin(self, minute: int) -> Pending:
         """What a minute has pending, when nothing is yet."""
@@ -173,7 +202,7 @@ class KeyState:
             hour = hours[minute // 60] = HourWindow()
         ids = self.ids.get(group)
         if ids is None:
-            ids = self.ids[group] = []
+            ids = self.ids[group] = {}
         pending = self.pending[minute] = Pending(minute, hour, ids)
         return pending
 
@@ -198,7 +227,7 @@ def encode_state(state: KeyState) -> bytes:
                 minute: {tally.number: tally.sampled() for tally in pending.slices.values()}
                 for minute, pending in state.pending.items()
             },
-            ids={group: ids for group, ids in state.ids.items() if ids},
+            ids={group: list(ids) for group, ids in state.ids.items() if ids},
             windows=state.windows,
             history=state.history,
             record=state.record,
@@ -231,8 +260,7 @@ def decode_state(raw: bytes) -> KeyState:
     state.novel_minute = stored.novel_minute
     state.hot = stored.hot
     state.incidents = stored.incidents
-    state.ids = stored.ids
-    state.known = set().union(*stored.ids.values())
+    state.ids = {group: dict.fromkeys(ids) for group, ids in stored.ids.items()}
     state.windows = stored.windows
     # One object for each text in it: of many copies few would lie in the caches.
     tokens = [intern(token) for token in stored.windows.tokens]

@@ -1,13 +1,15 @@
 """The absolute totals of a key's windows, as rows: what is counted, and what is still pending."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from detectors.baselines.slices import Place
-from detectors.baselines.totals import Window, add_up
+from detectors.baselines.totals import Window
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.state import KeyState, Touched
-from schemas.fields import to_dollars
+from schemas.fields import to_dollars, utc
 from schemas.spend_window import SECONDS, Granularity, SpendWindow
 
 _EPOCH_SHIFT: Final = 40
@@ -35,7 +37,7 @@ def _row(
     return SpendWindow(
         key_id=key_id,
         granularity=granularity,
-        window_start=float(start),
+        window_start=_time(start),
         spend_usd=to_dollars(total.nanos),
         requests=total.requests,
         errors=total.errors,
@@ -45,6 +47,11 @@ def _row(
         unpriced_requests=total.unpriced,
         version=epoch + total.requests,
     )
+
+
+@lru_cache(maxsize=4096)  # the windows of many keys begin at the same time
+def _time(start: int) -> datetime:
+    return utc(start)
 
 
 def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:
@@ -69,7 +76,7 @@ def _whole(window: Window | None, pending: Window | None) -> Window | None:
 def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granularity, int], Window]:
     found: dict[tuple[Granularity, int], Window] = {}
     for minute, pending in state.pending.items():
-        fresh = add_up([tally.totals() for tally in pending.slices.values()])
+        fresh = pending.totals()
         places = [place_of(token) for token in pending.slices]
         numbers: tuple[tuple[Granularity, int], ...] = (
             ("1m", minute),
