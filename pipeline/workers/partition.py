@@ -167,11 +167,11 @@ class Partition:
         if self._next_offset is None:
             return False
         self._folded = True
+        self.asleep = False  # before the broker answers: the next rebalance may come meanwhile
         try:
             await self.checkpoint(now)
         except KafkaError:  # fenced, or too late for what was open: as if we had never owned it
             return False
-        self.asleep = False
         return True
 
     def _count_events(self) -> None:

@@ -1,6 +1,7 @@
 """A partition that stays with its worker through a rebalance, and one that does not."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipeline.metrics import RESTORED, WORKER_METRICS, Metrics
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.producing import EventLog
 from pipeline.workers.role import Records
+from pipeline.workers.state_log import Offsets, StateLog
 from schemas.partition import partition_of
 from schemas.topics import DETECT_STATE, USAGE_EVENTS
 from tests.support.counting_fold import CountingFold, State
@@ -127,6 +129,35 @@ async def test_what_sleeps_writes_nothing(kafka: Broker, topics: Kafka) -> None:
     await one.role.revoked()
     await one.role.stop()
     assert await read(topics, DETECT_STATE, committed=True) == []
+
+
+async def test_who_is_put_to_sleep_while_waking_sleeps_on(
+    kafka: Broker, topics: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kafka.require_transactions()
+    records = await log_of(topics, 9)
+    one, _ = await hosts(topics)
+    await one.handle(records[:5])
+    await one.rebalanced()
+    committing, answered = asyncio.Event(), asyncio.Event()
+    commit = StateLog.commit
+
+    async def slowly(
+        log: StateLog, states: Iterable[tuple[str, bytes | None]], offsets: Offsets
+    ) -> None:
+        committing.set()
+        await answered.wait()
+        await commit(log, states, offsets)
+
+    monkeypatch.setattr(StateLog, "commit", slowly)
+    waking = asyncio.create_task(one.handle(records))
+    await committing.wait()
+    revoking = asyncio.create_task(one.role.revoked())
+    await asyncio.sleep(0)
+    answered.set()
+    await asyncio.gather(waking, revoking)
+    await one.role.stop()
+    assert await events_in_state(topics) == 5  # the rest was not ours to fold any more
 
 
 async def test_what_went_away_is_let_go(kafka: Broker, topics: Kafka) -> None:
