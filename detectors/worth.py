@@ -6,9 +6,9 @@ from typing import Final
 from detectors.baselines.totals import Totals
 
 _WORTH_USD: Final = 0.3
-_WORTH_DECADE: Final = 0.25
-_WORTH_MIN: Final = 0.4
-"""Full weight from so many dollars on; a decade below takes a quarter off, down to four tenths."""
+_WORTH_DECADE: Final = 0.15
+_WORTH_MIN: Final = 0.6
+"""Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
 _GUESSED_NANOS: Final = 300
 """Nano-dollars a token where no price is known: thirty cents a million, as small models cost."""
 
