@@ -18,7 +18,7 @@ _YOUNG_CONFIDENCE: Final = 0.4
 many days: on the first ones colleagues turn up and jobs run for the first time."""
 _CONFIDENT_DAYS: Final = 3.0
 _SETTLED_HOURS: Final = 24.0
-_UNSETTLED: Final = 0.4
+_UNSETTLED: Final = 0.25
 """Taken off a key of no hours, and less and less up to so many: its second place, its third tool
 and its first long job are still to come."""
 _IDLE_DAY_HOURS: Final = 1.0

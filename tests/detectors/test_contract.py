@@ -23,8 +23,8 @@ def test_many_hours_of_one_day_are_no_long_history() -> None:
 
 def test_few_hours_of_many_days_are_none_either() -> None:
     assert confidence(2, 30) < confidence(8, 30) < confidence(16, 30) < confidence(24, 30)
-    assert confidence(8, 30) == pytest.approx(1 - 0.4 * 2 / 3)
+    assert confidence(8, 30) == pytest.approx(5 / 6)
 
 
 def test_a_key_of_no_closed_hour_has_the_least() -> None:
-    assert confidence(0, 0) == pytest.approx(0.24)
+    assert confidence(0, 0) == pytest.approx(0.3)
