@@ -23,7 +23,7 @@ class OffGateway(Detector):
     name = "off_gateway"
     question = "Is the provider's key used beside the gateway?"
     catches = "A provider key that leaked itself: its thief never passes the gateway."
-    misses = "Cents a day, and what the provider has not billed yet."
+    misses = "Cents a day, a dollar or two for no tokens, and what the provider has not billed yet."
     advice = "Rotate the provider's key: the gateway cannot block what does not pass it."
     triggers = Trigger.CONTROL
     causes = {"off_gateway": 1.0}
