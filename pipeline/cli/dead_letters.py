@@ -61,8 +61,9 @@ def show(place: PlaceText, *, store: StoreDir = None, config: ConfigFile = None)
     from pipeline.dead_letters import payload_of
     from pipeline.store import Store
 
+    asked = _asked(place, None)
     with Store.open_existing(load_config(config, store).store) as opened:
-        (row,) = _chosen(opened, place, None, 1)
+        (row,) = _chosen(opened, asked, None, 1)
     typer.echo(f"{place}  {row['received_at']:%Y-%m-%d %H:%M:%SZ}")
     typer.echo(printable(f"{row['reason']}: {row['detail']}"))
     payload = payload_of(row).decode(errors="replace") or "(no payload)"
@@ -91,9 +92,9 @@ def retry(
     """
     from pipeline.store import Store
 
-    settings = load_config(config, store)
+    asked, settings = _asked(place, reason), load_config(config, store)
     with Store.open_existing(settings.store) as opened:
-        rows = _chosen(opened, place, reason, limit)
+        rows = _chosen(opened, asked, reason, limit)
     put_back = asyncio.run(_put_back(settings, rows))
     typer.echo(f"put back {put_back} of {len(rows)}")
     if put_back < len(rows):
@@ -122,23 +123,30 @@ def drop(
     from pipeline import dead_letters as letters
     from pipeline.store import Store
 
+    asked = _asked(place, reason)
     with Store.open_existing(load_config(config, store).store) as opened:
-        dropped = letters.drop(opened, _chosen(opened, place, reason, limit))
+        dropped = letters.drop(opened, _chosen(opened, asked, reason, limit))
     typer.echo(f"dropped {dropped}")
 
 
-def _chosen(store: "Store", place: str | None, reason: str | None, limit: int) -> "list[Row]":
-    from pipeline.dead_letters import Place, UnknownPlaceError, find, find_one
+def _asked(place: str | None, reason: str | None) -> "Place | None":
+    """The place that is asked for; None asks for all of a reason. Before any store is opened."""
+    from pipeline.dead_letters import Place, UnknownPlaceError
 
     if (place is None) == (reason is None):
         raise UsageError("either PLACE or --reason says which")
-    if place is None:
-        return find(store, reason, limit=limit)
     try:
-        parsed = Place.parse(place)
+        return None if place is None else Place.parse(place)
     except UnknownPlaceError as error:
         raise UsageError(str(error)) from None
-    return [find_one(store, parsed)]
+
+
+def _chosen(store: "Store", place: "Place | None", reason: str | None, limit: int) -> "list[Row]":
+    from pipeline.dead_letters import find, find_one
+
+    if place is None:
+        return find(store, reason, limit=limit)
+    return [find_one(store, place)]
 
 
 async def _put_back(config: "Config", rows: "list[Row]") -> int:
