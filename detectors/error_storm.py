@@ -12,8 +12,6 @@ _STRANGERS_MIN: Final = 5
 """Refusals from which it is a storm: by whomever, or by strangers alone."""
 _SHARE_MIN: Final = 0.3
 _SECONDS: Final = 900.0
-_BY_OWNER: Final = 0.5
-"""Factor where no stranger is about: a deployment went wrong."""
 
 
 class ErrorStorm(Detector):
@@ -41,7 +39,7 @@ class ErrorStorm(Detector):
         known = key.history
         usual = (known.failing * known.hours + 0.1) / (known.hours + 2.0)
         score = 0.8 * math.log(storm.share / min(1.0, usual)) * key.confidence
-        score *= _BY_OWNER if key.in_own_hands else 1.0
+        score *= key.refusals_weight
         if score < 0.5:
             return None
         whose = " by new sources" if storm.strangers else ""

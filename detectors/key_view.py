@@ -38,6 +38,8 @@ _SPREAD_EASE: Final = 0.5
 the standard deviation of their logarithm, within bounds."""
 _UNREST_EASE: Final = 0.05
 """Each nat that the key's earlier days showed takes so much off."""
+_OWN_REFUSALS: Final = 0.5
+"""What refusals count that no stranger can have caused."""
 _UPGRADED_MIN: Final = 2.0
 """Requests of the usual models that must be missing before they count as replaced."""
 
@@ -159,12 +161,17 @@ class KeyView:
         return allowed or self.history.countries.knows(country)
 
     @property
-    def in_own_hands(self) -> bool:
-        """Whether only known addresses and clients were at work lately: no stranger's doing."""
-        history = self.history
-        if self.newcomers or not history.prefixes.values:
-            return False
-        return all(history.clients.knows(what.client) for what in self.kinds_15m if what.client)
+    def refusals_weight(self) -> float:
+        """Factor on evidence about refusals.
+
+        Where only known addresses and clients are at work, the owner's program was given wrong
+        models or wrong parameters.
+        """
+        known = self.history.clients
+        if self.newcomers or not self.history.prefixes.values:
+            return 1.0
+        is_own = all(known.knows(what.client) for what in self.kinds_15m if what.client)
+        return _OWN_REFUSALS if is_own else 1.0
 
     @property
     def is_waking(self) -> bool:

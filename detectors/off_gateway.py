@@ -12,7 +12,8 @@ _PRICE_TOLERANCE = 0.5
 """The same when the gateway saw every token: then prices differ, not use."""
 _NANOS_MIN = 200_000_000
 _TOKENLESS_NANOS_MIN = 2_000_000_000
-"""The same then: searches, files and tries in a playground are billed without tokens, too."""
+"""Dollars from which it counts then: searches, files and tries in a playground are billed without
+tokens."""
 _TOKENS_MIN = 50_000
 _FRESH_SECONDS = 7200.0
 

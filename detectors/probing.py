@@ -6,8 +6,6 @@ from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
 _LISTING = ("models.list", "list_models", "models")
-_BY_OWNER = 0.5
-"""Factor where no stranger is about: the owner's program was given models that it may not use."""
 
 
 class Probing(Detector):
@@ -45,7 +43,7 @@ class Probing(Detector):
         score = 1.2 * max(0, len(refused) - 1) + 0.5 * max(0, len(tried) - 2)
         score += 1.0 if refusals >= 5 and key.history.failing < 0.05 else 0.0
         score += 1.5 if listings and key.history.hours >= 1 and refusals + len(tried) else 0.0
-        score *= key.confidence * (_BY_OWNER if key.in_own_hands else 1.0)
+        score *= key.confidence * key.refusals_weight
         if score < 1.0:
             return None
         return Finding(
