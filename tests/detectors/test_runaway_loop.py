@@ -103,6 +103,15 @@ QUIET: dict[str, Example] = {
 }
 
 
+def test_a_loop_that_costs_cents_says_less_however_fast_it_is() -> None:
+    def most(cost_usd: float) -> float:
+        fast = burst(NOW, 6_000, seconds=1200, cost_usd=cost_usd)
+        return max(each.score for each in findings("runaway_loop", lambda: honest(fast)))
+
+    assert most(0.00001) < 9.0
+    assert most(0.01) > 9.0
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("runaway_loop", example)
