@@ -45,6 +45,7 @@ class Use:
         "at",
         "cached_tokens",
         "digest",
+        "event",
         "index",
         "input_tokens",
         "kind",
@@ -83,6 +84,8 @@ class Use:
         """… in which line."""
         self.cached_tokens = cached_tokens
         """Of the prompt, those that the provider had cached."""
+        self.event: UsageEvent | None = None
+        """All of it, for those who asked for that."""
 
     @property
     def place(self) -> tuple[int, int]:
@@ -93,7 +96,7 @@ class Use:
 class Batch:
     """What a message held."""
 
-    __slots__ = ("controls", "dead_letters", "events", "key_ids", "message", "uses")
+    __slots__ = ("controls", "dead_letters", "key_ids", "message", "uses")
 
     def __init__(self, message: Message) -> None:
         self.message = message
@@ -101,8 +104,6 @@ class Batch:
         """What is fit to be folded …"""
         self.key_ids: list[str] = []
         """… and into which keys."""
-        self.events: list[UsageEvent] = []
-        """The same as it was sent, for those who asked for it."""
         self.controls: list[Control] = []
         self.dead_letters: list[DeadLetter] = []
 
@@ -120,7 +121,7 @@ class Acceptor:
 
         Args:
             message: of the log.
-            whole: whether the events are asked for, besides what counts of them.
+            whole: whether the uses are to have their events.
         """
         batch = Batch(message)
         if message.record != "usage":
@@ -165,10 +166,10 @@ class Acceptor:
                 index,
                 event.cached_input_tokens,
             )
+            if whole:
+                use.event = event
             uses.append(use)
             key_ids.append(event.key_id)
-            if whole:
-                batch.events.append(event)
         if refused:
             raw = raw_lines(message)
             batch.dead_letters += [refusal(message, line, raw[line], why) for line, why in refused]

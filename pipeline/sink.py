@@ -28,7 +28,6 @@ from pipeline.store.rows import (
     USAGE_EVENTS,
     VERDICTS,
     Table,
-    positioned,
 )
 from schemas import topics
 from schemas.codec import Refused, decode_control, decode_record
@@ -164,7 +163,7 @@ class SinkStage:
         known = self._by_topic.get(message.topic)
         if known is None:
             # Control records have topics of their own, and detection publishes the dead letters.
-            self._usage.records.extend(positioned(self._acceptor.accept(message, whole=True)))
+            self._usage.records += self._acceptor.accept(message, whole=True).uses
             return
         body, buffer = known
         decode = decode_control if message.topic in _BY_OTHERS else decode_record

@@ -7,7 +7,7 @@ from pipeline.accept import Batch
 from pipeline.replay.run import Results
 from pipeline.store import Store
 from pipeline.store import rows as tables
-from pipeline.store.rows import Table, positioned
+from pipeline.store.rows import Table
 from schemas.codec import encode
 from schemas.provider_usage import ProviderUsage
 from schemas.spend_window import SpendWindow
@@ -45,7 +45,7 @@ class StoreRows:
     def take(self, batches: Sequence[Batch], results: Results) -> None:
         """Add what messages held and what came of them."""
         for batch in batches:
-            self._add(tables.USAGE_EVENTS, positioned(batch))
+            self._add(tables.USAGE_EVENTS, batch.uses)
         controls = [control for batch in batches for control in batch.controls]
         self._add(tables.PROVIDER_USAGE, [c for c in controls if isinstance(c, ProviderUsage)])
         self._add(tables.VERDICTS, [c for c in controls if isinstance(c, Verdict)])

@@ -27,16 +27,15 @@ from schemas.verdict import Verdict
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from pipeline.accept import Batch, Use
+    from pipeline.accept import Use
     from pipeline.enrich.sources import Source
-    from schemas.usage_event import UsageEvent
 
 R = TypeVar("R")
 S = TypeVar("S", bound=msgspec.Struct)
 Columns = list[Sequence[Any] | Repeated]
 _TOP: Final = (1 << 63) - 1
 _PLACES_BITS: Final = 20
-"""More places than a message of the largest size can have events."""
+"""More places than a message of the largest size can have lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +53,16 @@ def micros(time: datetime | float) -> int:
     return round(epoch(time) * 1e6)
 
 
-def precedences(offset: int, count: int) -> range:
-    """One number per event of a message; of duplicates the highest, the earliest, is kept."""
-    start = _TOP - (offset << _PLACES_BITS)
-    return range(start, start - count, -1)
+def precedence(offset: int, index: int) -> int:
+    """Of duplicates, that with the highest is kept: the earliest in the log."""
+    return _TOP - (offset << _PLACES_BITS) - index
 
 
-def offset_of(precedence: int) -> int:
-    """The offset of the message that an event came in."""
-    return (_TOP - precedence) >> _PLACES_BITS
+def offset_of(number: int) -> int:
+    """The offset of the message that an event of such a precedence came in."""
+    return (_TOP - number) >> _PLACES_BITS
 
 
-Positioned = tuple[int, "UsageEvent", "Use"]
-"""An event with its precedence, and what counts of it."""
 _KIND_FIELDS: Final = (
     "source",
     "provider",
@@ -82,15 +78,8 @@ _KIND_FIELDS: Final = (
 _KIND: Final = attrgetter(*_KIND_FIELDS)
 
 
-def positioned(batch: Batch) -> list[Positioned]:
-    """The events of a message that was accepted whole."""
-    places = precedences(batch.message.offset, len(batch.events))
-    return list(zip(places, batch.events, batch.uses, strict=True))
-
-
-def _usage(records: Sequence[Positioned]) -> Columns:
-    events = [event for _, event, _ in records]
-    uses = [use for _, _, use in records]
+def _usage(uses: Sequence[Use]) -> Columns:
+    events = [use.event for use in uses if use.event is not None]  # accepted whole, each has one
     kinds, places = distinct(map(_KIND, events), len(events))
     kind = [Repeated(values, places) for values in zip(*kinds, strict=True)]
     return [
@@ -111,7 +100,7 @@ def _usage(records: Sequence[Positioned]) -> Columns:
         [e.end_user or "" for e in events],
         [e.tags or () for e in events],
         [use.kind.priced for use in uses],
-        [precedence for precedence, _, _ in records],
+        [precedence(*use.place) for use in uses],
         *_sources([use.kind.source for use in uses]),
     ]
 
@@ -131,7 +120,7 @@ def _sources(sources: Sequence[Source | None]) -> Columns:
     ]
 
 
-USAGE_EVENTS: Final[Table[Positioned]] = Table(
+USAGE_EVENTS: Final[Table[Use]] = Table(
     "usage_events",
     (
         *_KIND_FIELDS,

@@ -13,14 +13,15 @@ from typing import Any
 
 from clickhouse_connect.driver.insert import InsertContext
 
-from pipeline.accept import Acceptor
+from pipeline.accept import Acceptor, Use
 from pipeline.config import Config
 from pipeline.config import Store as StoreConfig
 from pipeline.engine import default_rules
+from pipeline.garbage import collect_seldom
 from pipeline.message import Message
 from pipeline.sink import SinkStage
 from pipeline.store import Store
-from pipeline.store.rows import USAGE_EVENTS, Positioned, positioned
+from pipeline.store.rows import USAGE_EVENTS
 from tests.benchmarks.harness import Figures, Options, say, timed
 from tests.benchmarks.load import lines, pack
 
@@ -34,9 +35,8 @@ def measure(options: Options) -> Figures:
     """Rows a second by way of writing, printed and returned."""
     messages = pack(lines(KEYS, max(BATCH_ROWS, int(ROWS * options.scale))))
     acceptor = default_rules(Config()).acceptor
-    events = [
-        each for message in messages for each in positioned(acceptor.accept(message, whole=True))
-    ]
+    events = [each for message in messages for each in acceptor.accept(message, whole=True).uses]
+    collect_seldom()
     gc.collect()
     gc.freeze()  # what is measured is not who holds the events
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder) / "http") as server:
@@ -55,7 +55,7 @@ def _rates(
     name: str,
     messages: Sequence[Message],
     acceptor: Acceptor,
-    events: list[Positioned],
+    events: list[Use],
 ) -> dict[str, float]:
     store.migrate()
     with timed() as watch:
@@ -87,7 +87,7 @@ NO_JOURNAL: Any = None
 """The sink has nothing to publish."""
 
 
-def _inserted(store: Store, events: list[Positioned]) -> float:
+def _inserted(store: Store, events: list[Use]) -> float:
     """Seconds for events that were decoded before."""
 
     def insert() -> None:
@@ -97,7 +97,7 @@ def _inserted(store: Store, events: list[Positioned]) -> float:
     return _seconds(insert)
 
 
-def _bare(store: Store, events: list[Positioned]) -> float:
+def _bare(store: Store, events: list[Use]) -> float:
     """Ready columns, as the driver takes them: what is left is the driver and the engine."""
     columns = USAGE_EVENTS.encode(events[:BATCH_ROWS])
     types = store._column_types(USAGE_EVENTS.name)
@@ -119,7 +119,7 @@ def _bare(store: Store, events: list[Positioned]) -> float:
     return _seconds(insert)
 
 
-def _singles(store: Store, events: list[Positioned]) -> float:
+def _singles(store: Store, events: list[Use]) -> float:
     def insert() -> None:
         for event in events:
             store.insert(USAGE_EVENTS, [event])
@@ -133,12 +133,12 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _check(store: Store, events: list[Positioned]) -> None:
+def _check(store: Store, events: list[Use]) -> None:
     """Nothing was measured that did not happen: every event once, and its money."""
     count, nanos = store.query(
         "SELECT count(), toInt64(sum(cost_usd) * 1000000000) FROM v_usage_events"
     ).rows[0]
-    if (count, nanos) != (len(events), sum(use.nanos for _, _, use in events)):
+    if (count, nanos) != (len(events), sum(use.nanos for use in events)):
         raise AssertionError(f"{count} rows worth {nanos} nano-dollars are not what was written")
 
 

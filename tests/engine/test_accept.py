@@ -16,7 +16,7 @@ from schemas.fields import epoch
 from schemas.key_record import KeyRecord
 from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER
 from schemas.usage_event import UsageEvent
-from tests.support.events import KEY, START, control, event, packed, rules, run, single
+from tests.support.events import KEY, START, control, event, events_of, packed, rules, run, single
 from tests.support.samples import key_record, verdict
 
 SECRET = "sk-proj-" + "aB3_" * 12
@@ -73,7 +73,7 @@ BAD: dict[str, tuple[bytes, str]] = {
 def test_a_bad_event_alone_is_a_dead_letter_with_its_reason(raw: bytes, reason: str) -> None:
     batch = ACCEPT(single(raw, 41))
     (letter,) = batch.dead_letters
-    assert not batch.events
+    assert not events_of(batch)
     assert (letter.reason, letter.topic, letter.offset, letter.index) == (
         reason,
         "usage-events",
@@ -89,7 +89,7 @@ def test_a_bad_event_alone_is_a_dead_letter_with_its_reason(raw: bytes, reason: 
 def test_the_rest_of_its_batch_goes_on(raw: bytes, reason: str) -> None:
     good = [event(START, event_id=f"good-{number}") for number in range(4)]
     batch = ACCEPT(packed([good[0], good[1], raw, good[2], raw, good[3]], 7, appended_at=START))
-    assert [each.event_id for each in batch.events] == [each.event_id for each in good]
+    assert [each.event_id for each in events_of(batch)] == [each.event_id for each in good]
     assert [each.index for each in batch.uses] == [0, 1, 3, 5]
     assert [(each.reason, each.index, each.offset) for each in batch.dead_letters] == [
         (reason, 2, 7),
@@ -103,7 +103,7 @@ def test_whole_events_come_only_where_they_are_asked_for() -> None:
     good = [event(START, event_id=f"good-{number}") for number in range(3)]
     message = packed([good[0], line(occurred_at=0), *good[1:]], appended_at=START)
     batch, whole = rules().acceptor.accept(message), ACCEPT(message)
-    assert (batch.events, whole.events) == ([], good)
+    assert (events_of(batch), events_of(whole)) == ([], good)
     assert batch.key_ids == whole.key_ids == [KEY] * 3
     assert [each.index for each in batch.uses] == [each.index for each in whole.uses] == [0, 2, 3]
 
@@ -146,7 +146,7 @@ def test_two_events_on_a_line_are_no_event(between: bytes) -> None:
 
 def test_an_event_over_several_lines_is_no_event() -> None:
     batch = ACCEPT(packed([json.dumps(json.loads(line()), indent=1).encode()], appended_at=START))
-    assert not batch.events
+    assert not events_of(batch)
     assert {each.reason for each in batch.dead_letters} == {"not_json"}
 
 
@@ -177,7 +177,7 @@ def test_one_bad_line_among_many_is_the_only_one_refused(bad: bytes) -> None:
     batch = ACCEPT(packed([*good[:150], bad, *good[150:]], appended_at=START))
     assert [letter.index for letter in batch.dead_letters] == [150]
     assert base64.b64decode(batch.dead_letters[0].payload) == bad
-    assert [each.event_id for each in batch.events] == [str(number) for number in range(300)]
+    assert [each.event_id for each in events_of(batch)] == [str(number) for number in range(300)]
     assert [each.index for each in batch.uses] == [*range(150), *range(151, 301)]
 
 
@@ -186,7 +186,7 @@ def test_a_line_that_is_too_long_is_refused_in_a_packed_message_too() -> None:
     batch = ACCEPT(packed([line(), long, line()], appended_at=START))
     assert [(each.reason, each.index) for each in batch.dead_letters] == [("too_large", 1)]
     assert batch.dead_letters[0].payload == ""
-    assert len(batch.events) == 2
+    assert len(events_of(batch)) == 2
 
 
 def test_the_limits_of_time_are_as_stated() -> None:
@@ -213,7 +213,7 @@ FRAMED: dict[str, object] = {
 def test_an_event_of_a_data_frame_is_one(wrap: Callable[[bytes], Message]) -> None:
     batch = ACCEPT(wrap(line(**FRAMED)))
     assert not batch.dead_letters
-    assert batch.events[0] == UsageEvent(
+    assert events_of(batch)[0] == UsageEvent(
         event_id="e", occurred_at=START, key_id=KEY, input_tokens=200, cost_usd=2.0
     )
 
@@ -314,9 +314,9 @@ def test_a_planted_secret_never_gets_through(
     value: object = [SECRET] if field == "tags" else SECRET
     raw = line(**({field: value} | bad)).replace(b"sk-", first)
     batch = ACCEPT(packed([raw, line()], appended_at=START))
-    assert len(batch.events) + len(batch.dead_letters) == 2
+    assert len(events_of(batch)) + len(batch.dead_letters) == 2
     shown = " ".join(revealed(each) for each in batch.dead_letters)
-    shown += " ".join(msgspec.json.encode(each).decode() for each in batch.events)
+    shown += " ".join(msgspec.json.encode(each).decode() for each in events_of(batch))
     assert SECRET not in shown
     assert SECRET[3:] not in shown
 
@@ -325,7 +325,7 @@ def test_a_raw_key_becomes_its_hash_in_events_and_control_records_alike() -> Non
     batch = ACCEPT(single(line(key_id=SECRET)))
     (key_id,) = batch.key_ids
     assert key_id.startswith("sha256:")
-    assert [each.key_id for each in batch.events] == [key_id]
+    assert [each.key_id for each in events_of(batch)] == [key_id]
     registry = single(json.dumps({"key_id": SECRET, "alias": f"was {SECRET}"}).encode(), 0)
     message = Message("t", 0, 0, registry.value, START, headers={RECORD_HEADER: "key"})
     (record,) = ACCEPT(message).controls
@@ -376,11 +376,11 @@ def test_whatever_comes_is_an_event_or_a_dead_letter(lines: list[bytes]) -> None
     message = packed(lines, appended_at=START)
     batch = ACCEPT(message)
     filled = sum(bool(each.strip()) for each in lines)
-    assert len(batch.events) + len(batch.dead_letters) == max(1, filled)
+    assert len(events_of(batch)) + len(batch.dead_letters) == max(1, filled)
     outcome = run([message])
     assert len(outcome.dead_letters) == len(batch.dead_letters)
     assert sum(outcome.fold.counts[name] for name in ("folded", "late", "duplicate")) == len(
-        batch.events
+        events_of(batch)
     )
 
 
@@ -392,7 +392,7 @@ def test_whatever_comes_is_an_event_or_a_dead_letter(lines: list[bytes]) -> None
 def test_whatever_a_message_claims_to_be_nothing_raises(value: bytes, kind: str) -> None:
     message = single(value, 0, {RECORD_HEADER: kind})
     batch = ACCEPT(message)
-    assert len(batch.events) + len(batch.dead_letters) + len(batch.controls) == 1
+    assert len(events_of(batch)) + len(batch.dead_letters) + len(batch.controls) == 1
     run([message, packed([event(START)], 1)])
 
 

@@ -24,7 +24,7 @@ from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.provider_usage import ProviderUsage
 from schemas.spend_window import SpendWindow
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, RECORD_HEADER
-from tests.support.events import HOME, START, event, rules
+from tests.support.events import HOME, START, event, events_of, rules
 from tests.support.samples import action, action_result, incident, key_record, verdict
 
 SECRET = "sk-proj-" + "aB3_" * 12
@@ -97,7 +97,7 @@ def _problem(target: Target, raw: bytes) -> str | None:
 def _accept(headers: dict[str, str], raw: bytes) -> Iterable[bytes]:
     message = Message("usage-events", 0, 7, raw, START + 60, headers=headers)
     batch = rules().acceptor.accept(message, whole=True)
-    for accepted in batch.events:
+    for accepted in events_of(batch):
         yield encode(accepted)
     for letter in batch.dead_letters:
         yield letter.detail.encode()

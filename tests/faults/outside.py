@@ -12,7 +12,7 @@ from pipeline.notify.kit import Card
 from pipeline.notify.slack import LOOK_BACK_SECONDS, SlackDownError
 from pipeline.response.gateway import Sent
 from pipeline.store.errors import StoreUnavailable
-from pipeline.store.rows import Table
+from pipeline.store.rows import Table, precedence
 from schemas.action import Action
 from schemas.codec import encode
 from schemas.fields import epoch
@@ -79,8 +79,8 @@ class SimStore:
 def _identity(table: str, record: Any) -> tuple[Row, int, Any]:  # noqa: ANN401 - as above
     """Key, version and row, as the tables' `ORDER BY` and engine have them."""
     if table == "usage_events":
-        precedence, event, _ = record
-        return (event.key_id, event.event_id), precedence, event
+        event = record.event
+        return (event.key_id, event.event_id), precedence(*record.place), event
     if table == "spend_windows":
         key = (record.key_id, record.granularity, epoch(record.window_start))
         return key, record.version, record

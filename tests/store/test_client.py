@@ -1,7 +1,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,9 +26,7 @@ from pipeline.store.rows import (
     TABLES,
     USAGE_EVENTS,
     VERDICTS,
-    Positioned,
     Table,
-    precedences,
 )
 from schemas.usage_event import UsageEvent
 from tests.store.records import (
@@ -57,10 +54,7 @@ SOURCE = Source(
 )
 
 
-Row = tuple[UsageEvent, Use]
-
-
-def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = None) -> Row:
+def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = None) -> Use:
     use = Use(
         at=float(event.occurred_at),  # type: ignore[arg-type]  # the records use numbers
         digest=0,
@@ -73,11 +67,15 @@ def accepted(event: UsageEvent, *, priced: bool = True, source: Source | None = 
         index=0,
         cached_tokens=0,
     )
-    return event, use
+    use.event = event
+    return use
 
 
-def positioned(rows: Sequence[Row], offset: int = 0) -> list[Positioned]:
-    return [(place, *row) for place, row in zip(precedences(offset, len(rows)), rows, strict=True)]
+def packed(uses: list[Use], offset: int = 0) -> list[Use]:
+    """As if one message had brought them."""
+    for index, use in enumerate(uses):
+        use.message, use.index = replace(use.message, offset=offset), index
+    return uses
 
 
 def only(store: Store, sql: str) -> object:
@@ -135,7 +133,7 @@ def test_a_usage_event_comes_back_with_its_enrichment(any_store: Store) -> None:
         environment="prod",
         tags=["a", "b"],
     )
-    any_store.insert(USAGE_EVENTS, positioned([accepted(event, source=SOURCE)]))
+    any_store.insert(USAGE_EVENTS, [accepted(event, source=SOURCE)])
     row = any_store.query("SELECT * FROM v_usage_events").dicts()[0]
     expected = msgspec.to_builtins(event) | {
         "occurred_at": AT,
@@ -152,7 +150,7 @@ def test_a_usage_event_comes_back_with_its_enrichment(any_store: Store) -> None:
 
 def test_what_is_absent_is_empty_or_null_and_an_unknown_price_is_null(any_store: Store) -> None:
     event = UsageEvent(event_id="e1", occurred_at=AT_SECONDS, key_id="k1")
-    any_store.insert(USAGE_EVENTS, positioned([accepted(event, priced=False)]))
+    any_store.insert(USAGE_EVENTS, [accepted(event, priced=False)])
     row = any_store.query("SELECT * FROM v_usage_events").dicts()[0]
     assert row["cost_usd"] is None
     assert row["latency_ms"] is None
@@ -171,7 +169,7 @@ def test_texts_that_repeat_stay_with_their_events(store: Store, kinds: int) -> N
             zip(agents * 2, cycle([None, SOURCE, french]), strict=False)
         )
     ]
-    store.insert(USAGE_EVENTS, positioned(rows))
+    store.insert(USAGE_EVENTS, packed(rows))
     answer = store.query(
         "SELECT event_id, user_agent, team, country, network, asn, client_ip FROM v_usage_events"
     )
@@ -182,21 +180,22 @@ def test_texts_that_repeat_stay_with_their_events(store: Store, kinds: int) -> N
             event.team,
             *((s.country, s.network, s.asn, s.ip) if (s := use.kind.source) else ("", "", 0, "")),
         )
-        for event, use in rows
+        for use in rows
+        if (event := use.event)
     ]
 
 
 @pytest.mark.parametrize("nanos", [0, 1, 10**18])
 def test_the_smallest_and_the_largest_amounts_are_exact(store: Store, nanos: int) -> None:
-    event, use = accepted(usage(1))
+    use = accepted(usage(1))
     use.nanos = nanos
-    store.insert(USAGE_EVENTS, positioned([(event, use)]))
+    store.insert(USAGE_EVENTS, [use])
     assert only(store, "SELECT sum(cost_usd) FROM v_usage_events") == Decimal(nanos) / 10**9
 
 
 def test_totals_add_up_exactly(any_store: Store) -> None:
     events = [accepted(usage(number, cost_usd=0.1)) for number in range(1000)]
-    any_store.insert(USAGE_EVENTS, positioned(events))
+    any_store.insert(USAGE_EVENTS, packed(events))
     assert only(any_store, "SELECT sum(cost_usd) FROM v_usage_events") == Decimal(100)
 
 
@@ -206,7 +205,7 @@ def test_a_window_larger_than_any_event_is_taken(store: Store) -> None:
 
 
 def test_a_replay_in_other_batches_shows_each_event_once(any_store: Store) -> None:
-    events = positioned([accepted(usage(number)) for number in range(500)])
+    events = packed([accepted(usage(number)) for number in range(500)])
     any_store.insert(USAGE_EVENTS, events)
     for start in range(0, 500, 90):
         any_store.insert(USAGE_EVENTS, events[start : start + 90])
@@ -216,20 +215,20 @@ def test_a_replay_in_other_batches_shows_each_event_once(any_store: Store) -> No
 
 def test_of_duplicates_the_first_in_the_log_is_kept(store: Store) -> None:
     first, second = usage(1, cost_usd=1.0), usage(1, cost_usd=2.0, occurred_at=AT_SECONDS + 99)
-    store.insert(USAGE_EVENTS, positioned([accepted(second)], offset=8))
-    store.insert(USAGE_EVENTS, positioned([accepted(first), accepted(second)], offset=7))
+    store.insert(USAGE_EVENTS, packed([accepted(second)], offset=8))
+    store.insert(USAGE_EVENTS, packed([accepted(first), accepted(second)], offset=7))
     assert only(store, "SELECT cost_usd FROM v_usage_events") == Decimal(1)
 
 
 def test_the_same_event_id_of_two_keys_is_two_events(store: Store) -> None:
     events = [accepted(usage(1, key_id="a")), accepted(usage(1, key_id="b"))]
-    store.insert(USAGE_EVENTS, positioned(events))
+    store.insert(USAGE_EVENTS, packed(events))
     assert only(store, "SELECT count() FROM v_usage_events") == 2
 
 
 def test_one_batch_may_span_many_years(store: Store) -> None:
     events = [accepted(usage(n, occurred_at=1.3e9 + n * 31 * 86400.0)) for n in range(105)]
-    store.insert(USAGE_EVENTS, positioned(events))
+    store.insert(USAGE_EVENTS, packed(events))
     assert only(store, "SELECT count() FROM v_usage_events") == 105
 
 
@@ -273,16 +272,17 @@ def test_secrets_in_notes_and_answers_are_not_stored(store: Store) -> None:
 
 
 def test_a_value_that_cannot_be_stored_is_refused(any_store: Store) -> None:
-    wrong, use = accepted(usage(1))
-    wrong.status = 1 << 40
+    event = usage(1)
+    event.status = 1 << 40
+    wrong = accepted(event)
     with pytest.raises(StoreRefused):
-        any_store.insert(USAGE_EVENTS, positioned([(wrong, use)]))
+        any_store.insert(USAGE_EVENTS, [wrong])
     assert only(any_store, "SELECT count() FROM usage_events") == 0
 
 
 def test_a_table_that_is_missing_is_refused(any_config: StoreConfig) -> None:
     with Store.open(any_config) as store, pytest.raises(StoreRefused):
-        store.insert(USAGE_EVENTS, positioned([accepted(usage(1))]))
+        store.insert(USAGE_EVENTS, [accepted(usage(1))])
 
 
 def test_where_nothing_was_made_yet_the_command_for_it_is_named(any_config: StoreConfig) -> None:

@@ -41,7 +41,7 @@ from tests.store.records import (
     WINDOW,
     usage,
 )
-from tests.store.test_client import SOURCE, accepted, positioned
+from tests.store.test_client import SOURCE, accepted, packed
 
 REQUIRED = {"key": "key-1", "incident": "inc-1"}
 NAMES = [question.name for question in list_questions()]
@@ -57,7 +57,7 @@ def filled(any_store: Store) -> Store:
     old = [accepted(usage(n), source=SOURCE) for n in range(1, 21)]
     new = [accepted(usage(100_000 + n, key_id="key-1"), source=other) for n in range(3)]
     free = [accepted(usage(50, model="mystery", cost_usd=0), priced=False)]
-    any_store.insert(USAGE_EVENTS, positioned(old + new + free))
+    any_store.insert(USAGE_EVENTS, packed(old + new + free))
     replace = msgspec.structs.replace
     paged = replace(INCIDENT, incident_id="inc-2", signals=[SIGNAL])
     closed = replace(paged, revision=3, status="resolved", severity="info")
@@ -292,7 +292,7 @@ def _passes(store: Store, name: str) -> bool:
 
 def test_a_reading_store_can_still_write_for_itself(any_store: Store) -> None:
     run_sql(any_store, "SELECT 1")
-    any_store.insert(USAGE_EVENTS, positioned([accepted(usage(1))]))
+    any_store.insert(USAGE_EVENTS, [accepted(usage(1))])
     assert run_sql(any_store, "SELECT count() FROM v_usage_events").rows == [(1,)]
 
 
@@ -304,7 +304,7 @@ def evil(any_store: Store) -> Store:
     event = UsageEvent(
         event_id="e", occurred_at=AT_SECONDS, key_id="k", user_agent=EVIL_AGENT, tags=["a", "=b"]
     )
-    any_store.insert(USAGE_EVENTS, positioned([accepted(event)]))
+    any_store.insert(USAGE_EVENTS, [accepted(event)])
     return any_store
 
 

@@ -8,6 +8,7 @@ from itertools import islice
 
 import msgspec
 
+from pipeline.accept import Batch
 from pipeline.config import Config
 from pipeline.engine import PartitionFold, Rules, default_rules
 from pipeline.message import Message
@@ -36,6 +37,11 @@ OPENAI_CLIENT = "OpenAI/Python 1.99.0"
 def rules() -> Rules:
     """The rules as shipped; built once, since the price catalogue takes a moment."""
     return default_rules(Config())
+
+
+def events_of(batch: Batch) -> list[UsageEvent]:
+    """The events of a message that was accepted whole."""
+    return [use.event for use in batch.uses if use.event is not None]
 
 
 def event(at: float, **changes: object) -> UsageEvent:

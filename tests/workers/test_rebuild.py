@@ -11,7 +11,6 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from pipeline.config import Config, Kafka
 from pipeline.store import Store
 from pipeline.store.rows import USAGE_EVENTS as TABLE
-from pipeline.store.rows import positioned
 from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.rebuild import RebuildError, rebuild
@@ -128,7 +127,7 @@ async def into_store(kafka: Kafka, store: Store) -> None:
     """What the sink would have stored of the log."""
     for record in await read(kafka, USAGE_EVENTS):
         message = to_message(USAGE_EVENTS.name, record)
-        store.insert(TABLE, positioned(rules().acceptor.accept(message, whole=True)))
+        store.insert(TABLE, rules().acceptor.accept(message, whole=True).uses)
 
 
 async def forget_log(kafka: Kafka) -> None:
