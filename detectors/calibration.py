@@ -13,16 +13,14 @@ _HONEST: Final = msgspec.json.decode(
 )
 """What `make calibration` made of a simulated honest fleet: how often honest keys show how much."""
 SHIPPED: Final = Calibration(
-    version="shipped-9",
+    version="shipped-10",
     created_at=datetime(2026, 11, 27, tzinfo=UTC),
     page_nats=7.0,
     ticket_nats=4.3,
     weights={
         "crowd": 0.7,
-        "error_storm": 1.5,
         "exposed_key": 0.85,
         "interleaved": 0.6,
-        "model_mix": 1.2,
         "new_client": 1.3,
         "token_stuffing": 0.85,
     },
