@@ -40,8 +40,6 @@ _UNREST_EASE: Final = 0.05
 """Each nat that the key's earlier days showed takes so much off."""
 _OWN_REFUSALS: Final = 0.5
 """What refusals count that no stranger can have caused."""
-_UPGRADED_MIN: Final = 2.0
-"""Requests of the usual models that must be missing before they count as replaced."""
 
 Subject = Literal["facts", "strangers", "machines", "habits"]
 """Something that is so, somebody who is not the owner, a machine of the owner's that runs wild, or
@@ -210,32 +208,7 @@ class KeyView:
         return replaced * min(1.0, moved)
 
     @property
-    def new_models_share(self) -> float:
-        """Share of the money of 15 minutes that went into models new to the key."""
-        new = sum(
-            totals.nanos
-            for what, totals in self.sums_15m
-            if what.model and not self.history.is_usual_model(what.model)
-        )
-        return new / max(1, self.last_15m.nanos)
-
-    @property
-    def upgraded(self) -> bool:
-        """Whether models that are new to the key took the place of its own, as in an upgrade."""
-        if self.expected[0] / 4 < _UPGRADED_MIN:
-            return False
-        if 2 * self.foreign_5m.requests > self.last_5m.requests:
-            return False  # what strangers use is nobody's upgrade
-        new = old = 0
-        for what, totals in self.sums_15m:
-            if what.model and self.history.is_usual_model(what.model):
-                old += totals.requests
-            elif what.model:
-                new += totals.requests
-        return new > 10 * old
-
-    @property
     def excess_usd_per_hour(self) -> float:
         """The present rate of spend beyond the dearest hour so far."""
         rate, records = self.last_15m.nanos * 4, self.history.volume.records
-        return max(0.0, rate - max(records.nanos_1h, self.expected[1])) / 1e9
+        return max(0.0, rate - records.nanos_1h) / 1e9

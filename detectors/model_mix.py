@@ -17,11 +17,8 @@ _DEAR_MAX = 4.0
 _MENU_NATS = 0.5
 """Nats for each further new model."""
 _REQUESTS_MIN = 2
-_FULL_WEIGHT_REQUESTS = 4
 _SPENT_NANOS = 300_000_000
 """Thirty cents spent on such models: below it a dear one counts for less."""
-_DISPLACED = 0.5
-"""Taken off when the old models fell silent as the new ones came: an upgrade."""
 
 
 class ModelMix(Detector):
@@ -50,10 +47,7 @@ class ModelMix(Detector):
         models = sorted(tried.models | unknown.keys())
         menu = _MENU_NATS * (len(models) - 1)
         spent = min(1.0, 0.4 + 0.6 * tried.nanos / _SPENT_NANOS)
-        spent *= min(1.0, tried.requests / _FULL_WEIGHT_REQUESTS)
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * spent)
-        if key.upgraded:
-            dear *= 1.0 - _DISPLACED
         score = _SHARE * key.history.model_surprise(name) + dear + menu
         score *= key.confidence
         if score < 0.5:

@@ -16,8 +16,6 @@ _FLOOR_NANOS = 200_000_000.0
 _FLOOR_REQUESTS = 30.0
 _FLOOR_NANOS_1H = 500_000_000.0
 _FLOOR_REQUESTS_1H = 50.0
-_FLOOR_NANOS_1D = 2_000_000_000.0
-_FLOOR_REQUESTS_1D = 200.0
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not …"""
 _RECORD_NATS = 3.2
@@ -29,23 +27,17 @@ on, when the spread is still taken for wide."""
 _MEAN_FACTOR = 8.0
 _MEAN_NATS_MAX = 2.0
 """Beyond so many times an ordinary busy hour, each factor e of an hour says twice as much."""
-_UPGRADED = 0.5
-"""Taken off money that an upgrade to dearer models explains."""
 _YOUNG_HOURS = 6.0
 """A record of so few hours is taken for half of what it may become."""
-_FAILED_SHARE = 0.3
-"""A request that failed was mostly one that is tried again."""
 _BY_OWNER: Mapping[Cause, float] = {
     "runaway": 1.0,
     "growth": 0.8,
     "budget": 0.3,
     "leaked": 0.6,
 }
-_MOST = 0.5
-_WINDOWS = {"5m": "5 minutes", "1h": "this hour", "1d": "this day"}
 _FULL_WEIGHT_REQUESTS = 5
-_BY_MODELS: Mapping[Cause, float] = {"leaked": 0.9, "runaway": 0.7, "growth": 0.5, "budget": 0.5}
-"""Most of the money went into models that are new to the key."""
+"""Requests from which money counts in full: one dear request is a try."""
+_WINDOWS = {"5m": "5 minutes", "1h": "this hour"}
 _BY_NEWCOMERS: Mapping[Cause, float] = {
     "leaked": 0.85,
     "runaway": 0.7,
@@ -58,12 +50,12 @@ _BY_NEWCOMERS: Mapping[Cause, float] = {
 class SpendSpike(Detector):
     """Two tests that must agree: the tail around the hour's mean, and the ratio to the record.
 
-    The tail is log-normal with the key's own spread, and not clipped. Five minutes, the hour and
-    the day are asked, and the strangest is told.
+    The tail is log-normal with the key's own spread, and not clipped. Five minutes and the hour
+    are asked, and the stranger is told.
     """
 
     name = "spend_spike"
-    question = "Is this much for this key, in minutes, an hour or a day?"
+    question = "Is this much for this key, in minutes or an hour?"
     catches = "Bulk use, whoever does it: a thief without patience, a loop, a re-run of a batch."
     misses = "A thief who stays below the key's own peaks."
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
@@ -78,7 +70,6 @@ class SpendSpike(Detector):
         best = max(
             _in_5_minutes(key, requests, money),
             _in_this_hour(key, requests, money),
-            _in_this_day(key, requests, money),
             key=lambda each: each.nats,
         )
         # However much more it is: what costs cents wakes nobody.
@@ -107,15 +98,8 @@ def _beats_records(key: KeyView) -> bool:
     if _beats(now.nanos, records.nanos_5m, _FLOOR_NANOS, margin):
         return True
     now = key.this_hour
-    if _beats(now.requests, records.requests_1h, _FLOOR_REQUESTS_1H, margin):
-        return True
-    if _beats(now.nanos, records.nanos_1h, _FLOOR_NANOS_1H, margin):
-        return True
-    if not records.requests_1d:
-        return False
-    now = key.today
-    return _beats(now.requests, records.requests_1d, _FLOOR_REQUESTS_1D, margin) or _beats(
-        now.nanos, records.nanos_1d, _FLOOR_NANOS_1D, margin
+    return _beats(now.requests, records.requests_1h, _FLOOR_REQUESTS_1H, margin) or _beats(
+        now.nanos, records.nanos_1h, _FLOOR_NANOS_1H, margin
     )
 
 
@@ -150,16 +134,12 @@ def _slope(spread: float) -> float:
     return min(_RECORD_NATS, _SPREAD_NATS / max(spread, 0.1))
 
 
-def _tried(totals: Totals) -> float:
-    return totals.requests - (1.0 - _FAILED_SHARE) * totals.errors
-
-
 def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
     now, records = key.last_5m, key.history.volume.records
     usual = (key.expected[0] / 12, key.expected[1] / 12)
-    by_requests = requests.evidence(_tried(now), usual[0], records.requests_5m, _FLOOR_REQUESTS)
+    by_requests = requests.evidence(now.requests, usual[0], records.requests_5m, _FLOOR_REQUESTS)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
-    nats = _stronger(key, by_requests, by_money, now.requests)
+    nats = max(by_requests, by_money * _weight(now.requests))
     return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
 
 
@@ -167,45 +147,17 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     now, usual = key.this_hour, key.expected
     volume = key.history.volume
     records = volume.records
-    tried = _tried(now)
-    by_requests = requests.evidence(tried, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H)
+    by_requests = requests.evidence(now.requests, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_1h, _FLOOR_NANOS_1H)
     if by_requests:
-        many = math.log(max(1.0, tried / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
+        many = math.log(max(1.0, now.requests / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    nats = _stronger(key, by_requests, by_money, now.requests)
+    nats = max(by_requests, by_money * _weight(now.requests))
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
 
 
-def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
-    """What adds up over the hours, each of them too little to stand out."""
-    now, volume = key.today, key.history.volume
-    records = volume.records
-    if not records.requests_1d:
-        return _Spike(0.0, "1d", now, (0.0, 0.0), (0.0, 0.0))
-    # Of a first Saturday, say, all that is known is what it has been so far itself.
-    expected = volume.expected_day(key.hour, key.zone)
-    usual = (min(expected[0], records.requests_1d), min(expected[1], records.nanos_1d))
-    # What was much this morning is not told all day: it has to go on as it was.
-    tried = min(_tried(now), 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
-    spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
-    by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
-    by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
-    nats = _stronger(key, by_requests, by_money, now.requests)
-    return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
-
-
-def _stronger(key: KeyView, by_requests: float, by_money: float, requests: int) -> float:
-    """The nats of the two, money by what a request costs."""
-    if by_money <= by_requests:
-        return by_requests
-    return max(by_requests, by_money * _by_price(key, requests))
-
-
-def _by_price(key: KeyView, requests: int) -> float:
-    # Dearer models in the place of the old ones are somebody's decision, and one request a try.
-    weight = min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
-    return weight * (1.0 - _UPGRADED if key.upgraded else 1.0)
+def _weight(requests: int) -> float:
+    return min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
 
 
 def _is_foreign(key: KeyView) -> bool:
@@ -214,9 +166,7 @@ def _is_foreign(key: KeyView) -> bool:
 
 
 def _causes(key: KeyView) -> Mapping[Cause, float]:
-    if _is_foreign(key):
-        return _BY_NEWCOMERS
-    return _BY_MODELS if key.new_models_share > _MOST and not key.upgraded else _BY_OWNER
+    return _BY_NEWCOMERS if _is_foreign(key) else _BY_OWNER
 
 
 class _Spike(NamedTuple):
@@ -224,7 +174,7 @@ class _Spike(NamedTuple):
 
     nats: float
     length: str
-    """`5m`, `1h` or `1d`."""
+    """`5m` or `1h`."""
     now: Totals
     usual: tuple[float, float]
     """Requests and nano-dollars, as in the record."""

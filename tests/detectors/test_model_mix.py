@@ -38,17 +38,6 @@ def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("model_mix", example)
 
 
-def upgraded(**changes: object) -> float:
-    """The most that is found when the key's own model makes room for a dear one."""
-    dear = burst(NOW + 600, 40, seconds=1200, model="o1-pro", cost_usd=2.0, **changes)
-    log = honest(dear)
-    return max(each.score for each in findings("model_mix", lambda: log))
-
-
-def test_what_strangers_use_is_nobodys_upgrade() -> None:
-    assert upgraded(client_ip=ABROAD) > 1.3 * upgraded()
-
-
 def used_for_hours(client_ip: str) -> Example:
     """A dear model, once an hour for a working day, and then often."""
     tries = [
