@@ -1,20 +1,16 @@
 """Many more sources than usual: the key is shared or sold."""
 
-import math
-
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
 _NEWCOMERS_MIN = 2
-_MOVED_MAX = 3
-"""Networks to which one service, or one traveller, may have moved."""
 _ROAMING_SHARE = 0.4
 """What a network at home counts where the owner's tools are used: a telephone changes them."""
 
 
 class Crowd(Detector):
-    """Distinct sources of an hour against the key's own record, and new networks among them."""
+    """New networks at once, each with somebody strange in it."""
 
     name = "crowd"
     question = "Do more people use the key than usual?"
@@ -29,18 +25,15 @@ class Crowd(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         if len(key.newcomers) < _NEWCOMERS_MIN:
             return None
-        newcomers = [each for each in key.newcomers if each.nats > 1.0 and not _is_ours(each)]
+        newcomers = [each for each in key.newcomers if each.nats > 1.0]
         places = {each.network for each in newcomers}
         if len(places) < _NEWCOMERS_MIN:
             return None
         hour = key.this_hour
         usual = max(1.0, key.history.crowd.record)
-        growth = math.log(max(1.0, hour.distinct_sources / usual))
         strange = {each.network for each in newcomers if not _is_roaming(key, each)}
         many = len(strange) + _ROAMING_SHARE * len(places - strange)
-        score = (1.2 * (many - 1.0) + growth) * key.confidence
-        if len(places) <= _MOVED_MAX:
-            score *= 1.0 - key.replaced
+        score = 1.2 * (many - 1.0) * key.confidence
         if score < 0.5:
             return None
         return Finding(
@@ -64,8 +57,3 @@ def _is_roaming(key: KeyView, newcomer: Newcomer) -> bool:
     """Whether it may be the owner's telephone, which has another address each time."""
     at_home = newcomer.kind == "isp" and key.is_home(newcomer.country)
     return at_home and newcomer.has_usual_tools
-
-
-def _is_ours(newcomer: Newcomer) -> bool:
-    """Whether it looks like a further region of the same service."""
-    return newcomer.kind == "hosting" and newcomer.has_usual_tools
