@@ -35,7 +35,7 @@ class Dormant(Detector):
         longer = math.log(history.slept / max(history.longest_sleep, _PAUSE_SECONDS))
         score = 0.0
         if longer > 0:
-            score = _NATS + _LONGER_NATS * longer + history.volume.regularity
+            score = _NATS + _LONGER_NATS * longer
         if score < 0.5:
             return None
         return Finding(
