@@ -1,6 +1,5 @@
 """Use from a place that the key has never been used from."""
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -17,9 +16,7 @@ _REPLACED_NATS = 4.0
 """Taken off when the newcomer took the place of the key's own sources: travel, migration."""
 _HOSTILE_NATS = 4.0
 _SAME_TOOLS_NATS = 1.4
-_SAME_TOOLS_CLOUD_NATS = 4.5
-"""Taken off for a newcomer with the owner's clients and models, above all one in a big cloud: a
-service that moves, or a further region of it."""
+"""Taken off for a newcomer with the owner's clients and models."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
 """Where services move to. Thieves rent from cheaper hosts …"""
 _NO_HOSTS = re.compile(r"github|cogent|hurricane|level ?3|lumen|zayo", re.IGNORECASE)
@@ -35,10 +32,6 @@ _TIRELESS_HOURS = 14.0
 _SAME_TOOLS_MAX = 6.0
 """A place alone, without anything else that is strange, wakes nobody."""
 _KINDS = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor", "proxy": "company proxy"}
-_SPENT_FREE_NANOS = 2_000_000_000
-_SPENT_NATS = 0.6
-_SPENT_NATS_MAX = 2.5
-"""Each factor e of what it spent beyond two dollars adds so much: a slow thief adds up."""
 
 
 class NewSource(Detector):
@@ -101,13 +94,10 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     elif newcomer.level == "network" and key.is_home(newcomer.country):
         nats -= _SAME_COUNTRY_NATS
     if newcomer.has_usual_tools and newcomer.kind != "tor":
-        nats = min(nats if rented else nats - _same_tools(key, newcomer), _SAME_TOOLS_MAX)
+        nats = min(nats if rented else nats - _SAME_TOOLS_NATS, _SAME_TOOLS_MAX)
     copied = rented or _is_copy(key, newcomer)
     if not copied and is_alike(key.history.shape, newcomer.shape):
         nats -= _SAME_WORK_NATS
-    if newcomer.totals.nanos > _SPENT_FREE_NANOS:
-        spent = math.log(newcomer.totals.nanos / _SPENT_FREE_NANOS)
-        nats += min(_SPENT_NATS_MAX, _SPENT_NATS * spent)
     # Who tries a service's key once does so at home.
     sure = 1.0 if rented or newcomer.kind == "tor" else newcomer.sure
     return nats * sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
@@ -118,12 +108,6 @@ def _is_copy(key: KeyView, newcomer: Newcomer) -> bool:
     if newcomer.level != "country" or newcomer.totals.requests < _AGAIN_REQUESTS:
         return False
     return key.history.volume.hours_a_day >= _TIRELESS_HOURS
-
-
-def _same_tools(key: KeyView, newcomer: Newcomer) -> float:
-    # A key that was forgotten does not move to another region.
-    moves = _BIG_CLOUDS.search(newcomer.network) is not None and not key.is_waking
-    return _SAME_TOOLS_CLOUD_NATS if moves else _SAME_TOOLS_NATS
 
 
 def _is_rented(newcomer: Newcomer) -> bool:
