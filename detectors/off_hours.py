@@ -8,7 +8,7 @@ from detectors.words import counted, dollars
 from detectors.worth import worth
 
 _DAYS_NEEDED = 3.0
-"""Days of this kind that must be known before an hour can be called unusual."""
+"""Days that must be known before an hour can be called unusual."""
 _FULL_WEIGHT_REQUESTS = 20
 _BURST_NATS = 2.4
 """Nats for each factor e above half of the key's busy hour, or a third of its record …"""
@@ -21,9 +21,6 @@ _JOB_HOURS = 4.0
 """… but a job of so few hours may be run again as a whole."""
 _ELSEWHERE = 0.5
 """Strangers, and colleagues who travel, keep the hours of where they are: that says little more."""
-_SOMETIMES_NATS = 1.0
-"""… but hours that the key keeps on other days are quiet only so far."""
-_SOMETIMES_BURST_MAX = 2.5
 
 
 class OffHours(Detector):
@@ -47,26 +44,17 @@ class OffHours(Detector):
         quiet = (
             expected < _QUIET_SHARE * now.requests and expected < _QUIET_SHARE * volume.busy_hour
         )
-        rests = quiet or volume.always_rests(key.hour, key.zone)
-        days = volume.days_known(key.hour, key.zone)
-        if rests:
-            days = volume.weekdays + volume.weekends
-        if days < _DAYS_NEEDED:
+        if not quiet and not volume.always_rests(key.hour, key.zone):
             return None
-        if rests:
-            # Whoever comes and goes rests at most hours of most days: that says little.
-            days *= key.regularity
+        # Whoever comes and goes rests at most hours of most days: that says little.
+        days = key.regularity * (volume.weekdays + volume.weekends)
         usual = 0.0 if quiet else volume.activity(key.hour, key.zone)
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         if surprise < 1.0:
             return None
         weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
-        if rests:
-            burst, sure = _burst_at_rest(volume, now.requests) * key.regularity, 0.0
-        else:
-            burst = math.log(max(1.0, now.requests / max(volume.busy_hour, 1.0)))
-            burst, sure = min(_SOMETIMES_BURST_MAX, burst), _SOMETIMES_NATS
-        score = ((surprise - sure) * weight + burst) * (1.0 - key.replaced) * worth(now)
+        burst = key.regularity * _burst(volume, now.requests)
+        score = (surprise * weight + burst) * worth(now)
         if 2 * now.foreign.requests > now.requests:
             score *= _ELSEWHERE
         if score < 0.5:
@@ -88,7 +76,7 @@ class OffHours(Detector):
         )
 
 
-def _burst_at_rest(volume: Volume, requests: int) -> float:
+def _burst(volume: Volume, requests: int) -> float:
     busy_hour = volume.busy_hour
     full = max(_BUSY_SHARE * busy_hour, _RECORD_SHARE * volume.records.requests_1h)
     if volume.hours_a_day <= _JOB_HOURS:

@@ -188,10 +188,6 @@ class Volume(Struct, array_like=True, gc=False):
         active = _unpack(self.active)
         return float(sum(requests) / max(sum(active), 1e-9))
 
-    def days_known(self, hour: int, zone: str | None) -> float:
-        """Days of this kind of day that were learnt."""
-        return self.weekends if bin_of(hour, zone) >= 24 else self.weekdays
-
     def learn(
         self, hour: int, zone: str | None, total: Totals, peak: Totals, *, doubtful: bool = False
     ) -> None:
