@@ -40,8 +40,7 @@ class Probing(Detector):
                 refused.add(what.model)
             if what.model and not key.history.models.knows(what.model):
                 tried.add(what.model)
-        score = 1.2 * max(0, len(refused) - 1) + 0.5 * max(0, len(tried) - 2)
-        score += 1.0 if refusals >= 5 and key.history.failing < 0.05 else 0.0
+        score = 1.2 * max(0, len(refused) - 1)
         score += 1.5 if listings and key.history.hours >= 1 and refusals + len(tried) else 0.0
         score *= key.confidence * key.refusals_weight
         if score < 1.0:
