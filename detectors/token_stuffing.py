@@ -9,9 +9,7 @@ from detectors.words import counted, dollars, times
 from detectors.worth import worth
 
 _REQUESTS_MIN = 3
-_RECORD_FACTOR = 2.5
-_RECORD_FACTOR_1H = 1.8
-"""Records are those of hours; minutes vary more."""
+_RECORD_FACTOR = 1.8
 _HOURS_MIN = 4.0
 _YOUNG_HOURS = 4.0
 """The longest request of so few hours is taken for half of what it may become."""
@@ -22,7 +20,7 @@ _LONG_MINUTES = 30
 
 
 class TokenStuffing(Detector):
-    """Input tokens per request in 15 minutes against the key's hours, and against its longest."""
+    """Input tokens per request in an hour against the key's hours, and against its longest."""
 
     name = "token_stuffing"
     question = "Are these prompts of the usual length?"
@@ -34,13 +32,7 @@ class TokenStuffing(Detector):
     score_max = 8.5
 
     def judge(self, key: KeyView) -> Finding | None:
-        now, hour = key.last_15m, key.this_hour
-        parts = (
-            _on_average(key, now, _RECORD_FACTOR, "15 minutes", key.now - 900.0),
-            _on_average(key, hour, _RECORD_FACTOR_1H, "this hour", key.hour * 3600.0),
-            _one_by_one(key),
-        )
-        some = [each for each in parts if each is not None]
+        some = [each for each in (_on_average(key), _one_by_one(key)) if each is not None]
         if not some:
             return None
         found = max(some, key=lambda each: each.score)
@@ -79,12 +71,12 @@ class _Found(NamedTuple):
     record: float
 
 
-def _on_average(key: KeyView, now: Totals, factor: float, name: str, since: float) -> _Found | None:
-    """All requests of some time against the means of hours."""
-    prompt = key.history.prompt
+def _on_average(key: KeyView) -> _Found | None:
+    """All requests of this hour against the means of hours."""
+    now, prompt = key.this_hour, key.history.prompt
     if now.requests < _REQUESTS_MIN or not prompt.record:
         return None
-    most = max(prompt.record * factor, float(key.windows.conversation))
+    most = max(prompt.record * _RECORD_FACTOR, float(key.windows.conversation))
     length = max(1.0, now.input_tokens / now.requests)
     if length / most <= 1.0:
         return None
@@ -93,7 +85,8 @@ def _on_average(key: KeyView, now: Totals, factor: float, name: str, since: floa
         return None
     excess = min(excess, 3.0 + 4.0 * math.log(length / most))
     score = excess * _weight(now.requests) * key.confidence
-    return _Found(score, now, name, since, length, prompt.usual, prompt.record)
+    since = key.hour * 3600.0
+    return _Found(score, now, "this hour", since, length, prompt.usual, prompt.record)
 
 
 def _one_by_one(key: KeyView) -> _Found | None:
