@@ -41,7 +41,7 @@ class Interleaved(Detector):
         home = ", ".join(sorted(usual)[:3])
         nats = _ALONE_NATS if len(usual) <= 1 else _AMONG_OTHERS_NATS
         return Finding(
-            score=nats * newest.sure * key.confidence,
+            score=nats * newest.sure(forgotten=key.is_waking) * key.confidence,
             since=newest.first,
             summary=(
                 f"Used from {newest.country} for {span(key.now - newest.first)} while "

@@ -75,7 +75,7 @@ def _family(key: KeyView) -> _Found | None:
     if strangers:
         worst = max(strangers, key=lambda each: each.unknown_clients)
         client = _unknown(key, worst.clients)
-        share, since = _FROM_NEWCOMER * worst.sure, worst.first
+        share, since = _FROM_NEWCOMER * worst.sure(forgotten=key.is_waking), worst.first
     else:
         client = _unknown(key, [what.client for what in key.kinds_15m])
         share = _FROM_OWN if key.history.prefixes.values else _FROM_UNKNOWN

@@ -99,7 +99,7 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     if not copied and is_alike(key.history.shape, newcomer.shape):
         nats -= _SAME_WORK_NATS
     # Who tries a service's key once does so at home.
-    sure = 1.0 if rented or newcomer.kind == "tor" else newcomer.sure
+    sure = 1.0 if rented or newcomer.kind == "tor" else newcomer.sure(forgotten=key.is_waking)
     return nats * sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
 
 

@@ -27,9 +27,10 @@ STRAY_REQUESTS = 5
 """From so many on, a newcomer is no stray: somebody who tries a service's key at home, say."""
 TRIED_REQUESTS = 24
 TRIED_NANOS = 500_000_000
-"""… and from so many on, or so much spent, no trial: somebody who tries the key by hand …"""
+"""… and from so many on, or so much spent, no trial: somebody who tries the key on a line that
+nobody rents or hides behind, by anything but a browser or a telephone in the key's own country …"""
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
-"""… with such tools, on a line that nobody rents or hides behind."""
+"""… and by such tools in others."""
 LISTED_MAX = 8
 """Clients and models remembered per newcomer."""
 
@@ -76,18 +77,22 @@ class Newcomer(Struct, array_like=True, gc=False):
     shape: Shape = field(default_factory=Shape)
     """Of samples of its requests."""
 
-    @property
-    def sure(self) -> float:
-        """Share of its strangeness that counts: a few requests may be strays, or tried by hand."""
-        if self._is_trial:
+    def sure(self, *, forgotten: bool) -> float:
+        """Share of its strangeness that counts: a few requests may be strays, or a trial.
+
+        Args:
+            forgotten: the key lay idle for long.
+        """
+        if self._is_trial(forgotten=forgotten):
             return min(1.0, self.totals.requests / TRIED_REQUESTS)
         return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
 
-    @property
-    def _is_trial(self) -> bool:
-        """Whether a person tries the key by hand, at home or in an office."""
+    def _is_trial(self, *, forgotten: bool) -> bool:
+        """Whether a person tries the key, at home or in an office."""
         if self.kind != "isp" or self.totals.nanos >= TRIED_NANOS:
             return False
+        if self.level == "network" and "browser" not in self.clients and not forgotten:
+            return True
         return bool(self.clients) and all(_is_by_hand(each) for each in self.clients)
 
     @property

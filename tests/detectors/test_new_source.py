@@ -142,6 +142,28 @@ def test_who_tries_a_key_by_hand_wakes_nobody(
     assert bool(run(honest(burst(NOW, 30), tried)).pages()) is paged
 
 
+@pytest.mark.parametrize(
+    ("requests", "changes", "paged"),
+    [
+        (5, {}, False),
+        (40, {}, True),
+        (12, {"cost_usd": 0.1}, True),
+        (5, {"client_ip": ABROAD}, True),
+        (5, {"user_agent": "Mozilla/5.0 (iPhone) AppleWebKit/605.1.15"}, True),
+    ],
+    ids=["a trial", "too often", "too dear", "abroad", "a telephone"],
+)
+def test_who_tries_a_key_in_its_own_country_wakes_nobody(
+    requests: int, changes: dict[str, object], *, paged: bool
+) -> None:
+    """By whatever tool: more of them are colleagues at home than thieves next door."""
+    at_home = burst(
+        NOW, requests, client_ip="91.112.7.7", user_agent="Go-http-client/2.0", input_tokens=40
+    )
+    tried = [replace(each, **changes) for each in at_home]
+    assert bool(run(honest(burst(NOW, 30), tried)).pages()) is paged
+
+
 def beside_the_owner(user_agent: str = OPENAI_CLIENT, cached: int = 0) -> float:
     """What is said in the end of a stranger who works while the owner does."""
     stranger = burst(NOW, 40, client_ip=ABROAD, user_agent=user_agent, cached_input_tokens=cached)
