@@ -20,6 +20,7 @@ from tests.support.events import (
     burst,
     in_time,
     messages,
+    office,
     run,
     thief,
     workday,
@@ -162,6 +163,19 @@ def test_who_tries_a_key_in_its_own_country_wakes_nobody(
     )
     tried = [replace(each, **changes) for each in at_home]
     assert bool(run(honest(burst(NOW, 30), tried)).pages()) is paged
+
+
+def at_home(at: float = NOW, user_agent: str = "Go-http-client/2.0") -> float:
+    """The most that is said of five requests from a line in the key's own country."""
+    tried = burst(at, 5, client_ip="91.112.7.7", user_agent=user_agent, input_tokens=40)
+    log = messages(in_time(office(TODAY), burst(NOW, 30), tried))
+    return max((each.score for each in findings("new_source", lambda: log)), default=0.0)
+
+
+def test_telephones_and_forgotten_keys_are_not_tried_at_home() -> None:
+    trial = at_home()
+    assert at_home(user_agent="Mozilla/5.0 (iPhone) AppleWebKit/605.1.15") > trial + 1.0
+    assert at_home(at=workday(TODAY + 20, 10)) > trial + 0.5
 
 
 def beside_the_owner(user_agent: str = OPENAI_CLIENT, cached: int = 0) -> float:
