@@ -17,13 +17,20 @@ from pipeline.engine.state import decode_state
 from pipeline.engine.stored import UnknownStateError
 from pipeline.message import Message
 from pipeline.notify.clicks import read_click
-from pipeline.notify.signature import interaction_from_request
+from pipeline.response.http import Answer
+from pipeline.response.litellm import _unblocked
+from pipeline.response.webhook import _active
 from pipeline.serve.intake import FORMATS, Format
+from pipeline.serve.slack import click_in
 from schemas.codec import Refused, decode_record, encode
+from schemas.dead_letter import DeadLetter, pack_payload
 from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.provider_usage import ProviderUsage
 from schemas.spend_window import SpendWindow
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, RECORD_HEADER
+from tests.intake import test_bedrock, test_openmeter, test_otel
+from tests.serve.test_slack import CLICK
+from tests.serve.test_slack import form as form_of
 from tests.support.events import HOME, START, event, events_of, rules
 from tests.support.samples import action, action_result, incident, key_record, verdict
 
@@ -115,7 +122,8 @@ def _parse(form: Format, raw: bytes) -> Iterable[bytes]:
 
 
 def _record(kind: type[msgspec.Struct], raw: bytes) -> Iterable[bytes]:
-    yield encode(decode_record(raw, kind))
+    encode(decode_record(raw, kind))
+    return ()  # as others wrote it: where it goes on it is redacted
 
 
 def _state(raw: bytes) -> Iterable[bytes]:
@@ -129,26 +137,50 @@ def _click(raw: bytes) -> Iterable[bytes]:
 
 
 def _interaction(raw: bytes) -> Iterable[bytes]:
-    interaction_from_request(raw)
+    click_in(raw)
+    return ()
+
+
+def _answer(raw: bytes) -> Iterable[bytes]:
+    answer = Answer(200, raw)
+    _active(answer), _unblocked(answer)
     return ()
 
 
 @cache
 def samples() -> list[bytes]:
     """An ordinary event, and one with the secret in it."""
-    plain = event(START, event_id="e1", key_id="key-1", client_ip=HOME[0], tags=["a", "b"])
+    own = {"client_ip": HOME[0], "tags": ["a", "b"], "source": None}
+    plain = event(START, event_id="e1", key_id="key-1", **own)
     raw = msgspec.structs.replace(plain, key_id=SECRET, user_agent=f"curl {SECRET}")
     return [encode(plain), encode(raw)]
+
+
+def sent() -> dict[str, list[bytes]]:
+    """What gateways send, by the format of the intake that takes it."""
+    lines = (DATA / "litellm.jsonl").read_bytes().splitlines()
+    items = {
+        "litellm": [msgspec.json.decode(line)["payload"] for line in lines],
+        "openmeter": [test_openmeter.EVENT, test_openmeter.EVENT | {"subject": SECRET}],
+        "bedrock": [test_bedrock.RECORD, test_bedrock.RECORD | {"errorCode": SECRET}],
+    }
+    spans = [test_otel.ATTRIBUTES, test_otel.ATTRIBUTES | {"leakline.key.hash": SECRET}]
+    return {
+        "events": [*samples(), b"\n".join(samples() * 3)],
+        "otlp": [test_otel.request(each) for each in spans],
+        **{
+            name: [*map(msgspec.json.encode, each), msgspec.json.encode(each)]
+            for name, each in items.items()
+        },
+    }
 
 
 def targets() -> list[Target]:
     """Every decoder of what comes from outside."""
     events = samples()
     packed = b"\n".join(events * 3)
-    litellm = (DATA / "litellm.jsonl").read_bytes().splitlines()
-    payloads = [msgspec.json.encode(msgspec.json.decode(line)["payload"]) for line in litellm]
     states = [path.read_bytes() for path in DATA.glob("state-v*.msgpack")]
-    click = b"payload=%7B%22type%22%3A%22block_actions%22%2C%22actions%22%3A%5B%7B%7D%5D%7D"
+    answers = [b'{"active":false}', b'{"info":{"blocked":true}}', b'{"blocked":null}']
     usage = ProviderUsage(
         provider="openai", key_id="k", model="m", window_start=START, window_end=START + 60,
         input_tokens=1, output_tokens=1, observed_at=START + 90,
@@ -165,8 +197,12 @@ def targets() -> list[Target]:
         key_id="k", granularity="1m", window_start=START, spend_usd=1.0, requests=1, errors=0,
         input_tokens=1, output_tokens=1, distinct_sources=1, version=1,
     )  # fmt: skip
+    letter = DeadLetter(
+        topic="t", offset=1, reason="not_json", detail="d", received_at=START,
+        payload=pack_payload(b"{"),
+    )  # fmt: skip
     records = [
-        incident(), action(), action_result(), verdict(), key_record(), usage, window, use,
+        incident(), action(), action_result(), verdict(), key_record(), usage, window, use, letter,
     ]  # fmt: skip
     return [
         Target("event", partial(_accept, {}), events),
@@ -183,10 +219,11 @@ def targets() -> list[Target]:
             for each in records
         ),
         *(
-            Target(f"intake {form.name}", partial(_parse, form), [*events, packed, *payloads])
+            Target(f"intake {form.name}", partial(_parse, form), sent()[form.name])
             for form in FORMATS
         ),
         Target("state", _state, states, (UnknownStateError,)),
-        Target("click", _click, [b'{"type":"block_actions","actions":[{"action_id":"revoke"}]}']),
-        Target("interaction", _interaction, [click], (ValueError,)),
+        Target("click", _click, [msgspec.json.encode(CLICK)]),
+        Target("interaction", _interaction, [form_of(CLICK)]),
+        Target("answer of a gateway", _answer, answers),
     ]  # fmt: skip

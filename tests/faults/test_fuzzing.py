@@ -2,10 +2,13 @@
 
 import pytest
 
-from tests.faults.fuzzing import SECRET, Target, fuzz, targets
+from pipeline.serve.intake import FORMATS, Format
+from tests.faults.fuzzing import SECRET, Target, fuzz, sent, targets
 from tests.faults.fuzzing_http import fuzz_http
+from tests.support.events import START
 
 INPUTS = 150
+REQUESTS = 500
 TARGETS = targets()
 
 
@@ -15,7 +18,21 @@ def test_decoders_keep_their_promises(target: Target) -> None:
 
 
 def test_endpoints_never_fail_and_tell_no_secret() -> None:
-    assert fuzz_http(INPUTS).violations == []
+    assert fuzz_http(REQUESTS).violations == []
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=[each.name for each in TARGETS])
+def test_what_is_mutated_is_what_a_decoder_takes(target: Target) -> None:
+    for sample in target.samples:
+        list(target.decode(sample))  # raises where the sample is refused
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=[each.name for each in FORMATS])
+def test_what_is_mutated_is_what_gateways_send(form: Format) -> None:
+    for body in sent()[form.name]:
+        batch = form.parse(body, START)
+        assert batch.events
+        assert not batch.rejected
 
 
 def test_an_unpromised_error_is_found() -> None:
