@@ -6,6 +6,7 @@ Inputs are valid ones with pieces torn out, doubled, swapped and replaced; a see
 
 import base64
 import random
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -64,10 +65,19 @@ class Fuzzed:
     violations: list[str] = field(default_factory=list)
 
 
+_VALUE = re.compile(rb'(?<=[:\[])\s*("(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*|true|false|null)')
+"""A value in JSON: with an odd one in its place the whole can mostly still be read."""
+
+
 def mutated(rng: random.Random, sample: bytes) -> bytes:
     """A sample with a few things done to it."""
     body = sample
     for _ in range(rng.choice((1, 1, 2, 5))):
+        values = [each.span(1) for each in _VALUE.finditer(body)] if rng.random() < 0.5 else []
+        if values:
+            start, end = rng.choice(values)
+            body = body[:start] + rng.choice(ODD) + body[end:]
+            continue
         start, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
         end = min(end, start + 64)
         piece = rng.choice((b"", body[start:end] * 2, rng.choice(ODD), rng.randbytes(3)))
