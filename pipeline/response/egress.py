@@ -14,6 +14,8 @@ _TUNNELS: tuple[tuple[Network, str], ...] = (
     (ip_network("::/96"), "IPv4-compatible"),
 )
 """Addresses that hide another one; `is_global` holds for several of them."""
+_GLOBAL_UNICAST = ip_network("2000::/3")
+"""All IPv6 addresses of public hosts; `is_global` holds for site-local and translated ones, too."""
 
 AddressInfo = tuple[
     int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[object, ...]
@@ -46,7 +48,8 @@ def refusal(text: str, allowed: Sequence[Network]) -> str | None:
             return f"{address} is a {name} address, which hides another one"
     if any(address.version == network.version and address in network for network in allowed):
         return None
-    return None if address.is_global else f"{address} is not public and not in allowed_networks"
+    public = address.is_global and (address.version == 4 or address in _GLOBAL_UNICAST)
+    return None if public else f"{address} is not public and not in allowed_networks"
 
 
 class GuardedSockets:

@@ -42,6 +42,9 @@ REFUSED = [
     "ff02::1",
     "ff0e::1",
     "2001:db8::1",
+    "fec0::1",
+    "::ffff:0:7f00:1",
+    "5f00::1",
 ]
 
 
@@ -62,6 +65,7 @@ def test_an_opened_network_is_open_and_its_neighbours_are_not() -> None:
     assert refusal("10.1.2.3", allowed) is None
     assert refusal("::ffff:10.1.2.3", allowed) is None
     assert refusal("fd00::1", allowed) is None
+    assert refusal("fec0::1", (ip_network("fec0::/10"),)) is None
     assert refusal("10.2.0.1", allowed) is not None
 
 
