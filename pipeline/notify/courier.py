@@ -18,6 +18,7 @@ from pipeline.notify.fleet_card import fleet_card, fleet_text, members_card
 from pipeline.notify.kit import Card
 from pipeline.notify.page import Page, Slot, save
 from pipeline.notify.slack import MessageGoneError, MessageRefusedError, Messenger, SlackDownError
+from pipeline.notify.text import flat
 from pipeline.pause import Pause
 from pipeline.response.http import Request, UnreachableError, send
 from pipeline.response.http_outcomes import http_outcome
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 
 BACKOFF_SECONDS_MAX = 60.0
 FALLBACK_TIMEOUT_SECONDS = 5.0
+WHISPER_LENGTH_MAX = 500
 FALLBACK = "fallback"
 """Rests like a channel; no channel has such an id."""
 
@@ -72,7 +74,7 @@ class Courier:
         if self._messenger is None or not channel or not user:
             return
         try:
-            await self._messenger.whisper(channel, user, text)
+            await self._messenger.whisper(channel, user, flat(text, WHISPER_LENGTH_MAX))
         except (SlackDownError, MessageRefusedError, MessageGoneError) as error:
             log.warning("answer to a click not delivered", why=str(error))
 

@@ -333,6 +333,18 @@ async def test_a_verdict_from_elsewhere_reaches_detection_once() -> None:
         assert [each["incident_id"] for each in heard] == ["inc_1", "inc_untold"]
 
 
+async def test_hostile_text_is_inert_in_an_answer_to_a_click() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        stale = loop.slack.interaction(loop.page, "revoke", "U1")
+        await loop.register(gateway="<!here> <https://evil|*edge*> sk-planted-0123456789")
+        await loop.deliver_click(stale)
+        (whisper,) = loop.slack.whispers
+        assert "is not configured" in whisper["text"]
+        assert not set(whisper["text"]) & set("<>*")
+        assert "planted" not in whisper["text"]
+
+
 async def test_an_outcome_of_an_unknown_action_is_shown() -> None:
     async with on_call() as loop:
         await loop.tell()
