@@ -6,6 +6,13 @@ import msgspec
 import pytest
 
 from pipeline.engine import PartitionFold
+from pipeline.engine.bookkeeping import (
+    CALIBRATION_KEY,
+    POSITION_KEY,
+    REBUILD_KEY,
+    Bookkeeping,
+    Rebuild,
+)
 from pipeline.engine.state import decode_state, encode_state
 from pipeline.engine.states import States
 from pipeline.engine.stored import VERSION, UnknownStateError
@@ -58,6 +65,20 @@ def test_a_state_of_an_earlier_release_goes_on(path: Path) -> None:
     outcome = run(messages(thief(workday(9, 9), 30)), fold)
     assert outcome.fold.counts["folded"] == 30
     assert outcome.states[KEY]
+
+
+def test_what_an_earlier_release_kept_beside_its_keys_goes_on() -> None:
+    """A change that cannot read it needs a default for what is new, or a conversion."""
+    stored = msgspec.json.decode((DATA / "detect-books-v1.json").read_bytes())
+    books = Bookkeeping(rules().calibration)
+    for name, key in (
+        ("calibration", CALIBRATION_KEY), ("position", POSITION_KEY), ("rebuild", REBUILD_KEY),
+    ):  # fmt: skip
+        assert books.restore(key, msgspec.json.encode(stored[name]))
+    assert (books.position, books.rebuild) == (41, Rebuild(2, 1_790_000_000.0, 17))
+    kept = books.calibration
+    assert (kept.version, kept.page_nats, kept.cohorts) == ("c1", 12.0, {"prod": 9.0})
+    assert (kept.p_value("crowd", 4.5), kept.weights) == (0.001, {"crowd": 0.5})
 
 
 def test_there_is_a_golden_state_of_this_version() -> None:

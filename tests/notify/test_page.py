@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.notify.page import Page, Slot
 
-GOLDEN = sorted((Path(__file__).parent.parent / "data").glob("notify-state-v*.json"))
+DATA = Path(__file__).parent.parent / "data"
+GOLDEN = sorted(DATA.glob("notify-state-v*.json"))
 
 
 def test_there_is_a_golden_page() -> None:
@@ -23,6 +24,15 @@ def test_a_page_of_an_earlier_release_goes_on(path: Path) -> None:
     assert page.evidence.given_up
     assert [each.effective for each in page.actions] == [True]
     assert (page.acknowledged_by, page.dirty, page.clicks) == ("slack:U1", False, ["U1/1"])
+
+
+def test_a_notice_of_an_earlier_release_goes_on() -> None:
+    raw = (DATA / "notify-notice-v1.json").read_bytes()
+    notice, gathered = msgspec.json.decode(raw, type=list[Page])
+    assert gathered.gathered == notice.incident.incident_id
+    assert notice.fleet is not None
+    assert (notice.fleet.keys, notice.fleet.trait, notice.fleet.revision) == (3, "network=88.6", 2)
+    assert [each.open for each in notice.fleet.members.values()] == [True, False]
 
 
 def test_fields_of_a_later_release_are_left_alone() -> None:

@@ -17,7 +17,7 @@ from schemas.codec import encode
 from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
-from schemas.provider_usage import ProviderUsage
+from schemas.provider_usage import JoinedUsage, ProviderUsage
 from schemas.topics import (
     GATEWAY_USE,
     INCIDENTS,
@@ -28,6 +28,8 @@ from schemas.topics import (
 )
 from tests.reconcile.bills import DOLLARS_AN_HOUR, OBSERVED, PROVIDER_KEY, bill, entry, traffic
 from tests.support.events import control, messages, rules
+
+GOLDEN = Path(__file__).parent.parent / "data" / "reconcile-state-v1.json"
 
 
 class Clock:
@@ -162,6 +164,28 @@ async def test_a_stage_that_died_goes_on_with_what_it_remembered() -> None:
     await bus.publish(GATEWAY_USE, answer)
     await bus.run_until_quiet()
     assert kinds(bus)[3:] == ["provider-usage"]
+
+
+async def test_what_an_earlier_release_remembered_goes_on() -> None:
+    """A change that cannot read it needs a default for what is new, or a conversion."""
+    stored = msgspec.json.decode(GOLDEN.read_bytes(), type=dict[str, msgspec.Raw])
+    (window,) = (name.removeprefix("round/") for name in stored if name.startswith("round/"))
+    clock = Clock()
+    bus = MemoryBus([here := ReconcileStage(1, [], clock)], clock)
+    for name, value in stored.items():
+        bus.journal(here).put(name, bytes(value))
+    use = GatewayUse(1, 10, 1_000_000_000, 1_789_999_999.0)
+    answer = UseAnswer(question_id=f"{window}/{OBSERVED:.3f}", part=1, use=use)
+    await bus.publish(GATEWAY_USE, answer)
+    await bus.publish(PROVIDER_USAGE, bill(9.0))
+    await bus.run_until_quiet()
+    clock.now += SILENCE_SECONDS
+    await bus.tick(clock.now)
+    log = [message.value for message in bus.topics[USAGE_EVENTS.name]]
+    answered, of_nobody = (msgspec.json.decode(each, type=JoinedUsage) for each in log[:2])
+    assert answered.gateway == GatewayUse(6, 80, 3_000_000_000, 1_789_999_999.0)
+    assert (of_nobody.key_id, of_nobody.cost_usd) == ("of-nobody", 1.0)
+    assert msgspec.json.decode(log[2], type=UseQuestion).key_ids == ["a", "b"]
 
 
 async def test_what_cannot_be_read_is_left_to_the_sink() -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.response.ledger import Entry
+from pipeline.response.decide import Automatic
+from pipeline.response.ledger import Entry, history
+from tests.support.oncall import on_call
+from tests.support.samples import AT
 
-GOLDEN = sorted((Path(__file__).parent.parent / "data").glob("enforce-state-v*.json"))
+DATA = Path(__file__).parent.parent / "data"
+GOLDEN = sorted(DATA.glob("enforce-state-v*.json"))
 
 
 def test_there_is_a_golden_entry() -> None:
@@ -22,3 +26,10 @@ def test_an_entry_of_an_earlier_release_goes_on(path: Path) -> None:
     assert (entry.delivered, entry.published, entry.probes) == (True, True, 1)
     assert entry.result is not None
     assert entry.result.status == "verified"
+
+
+async def test_brakes_count_what_an_earlier_release_did() -> None:
+    async with on_call() as loop:
+        journal = loop.bus.journal(loop.enforce)
+        journal.put("automatic", (DATA / "enforce-brakes-v1.json").read_bytes())
+        assert history(journal).automatic == [Automatic("act_1", "key-1", AT)]
