@@ -221,3 +221,32 @@ def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
     assert history.surprise(unlisted)[0] == "network"
     assert history.surprise(abroad)[0] == "country"
     assert history.surprise(abroad)[2] > history.surprise(unlisted)[2]
+
+
+@pytest.mark.parametrize(("kind", "nats"), [("vpn", 1.0), ("tor", 2.5)])
+def test_who_hides_is_stranger_than_who_rents_and_no_more_so_where_hiding_is_usual(
+    kind: str, nats: float
+) -> None:
+    def most(usual: str, newcomer: str) -> float:
+        history = History()
+        own = Source("52.95.110.1", "52.95.110.0/24", None, None, "N", usual, 1)
+        what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
+        for hour in range(5):
+            history.learn(HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
+        other = Source("185.213.154.66", "185.213.154.0/24", None, None, "M", newcomer, 2)
+        return history.surprise(other)[2]
+
+    assert most("isp", kind) > most("isp", "hosting") + nats
+    assert most(kind, kind) < most("isp", kind) - nats
+
+
+def test_another_range_of_the_keys_own_network_is_hardly_strange_and_yet_new() -> None:
+    history = History()
+    own = Source("84.112.20.5", "84.112.20.0/24", "AT", 8412, "ISP", None, 1)
+    what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
+    for hour in range(30):
+        history.learn(HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
+    beside = Source("84.113.7.1", "84.113.7.0/24", "AT", 8412, "ISP", None, 2)
+    elsewhere = Source("91.112.7.7", "91.112.7.0/24", "AT", 8447, "Other", None, 3)
+    assert history.surprise(beside)[:2] == ("prefix", "84.113.7.0/24")
+    assert 0.2 < history.surprise(beside)[2] < history.surprise(elsewhere)[2] - 1.0
