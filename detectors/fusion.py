@@ -115,11 +115,14 @@ def severity_of(
     Dollars are no evidence, but waiting for more has its price: a page takes the less of it the
     faster money goes.
     """
-    if nats >= calibration.ticket_nats and nats + stakes(excess_usd_per_hour) >= (
-        calibration.page_nats
-    ):
+    if nats >= page_takes(calibration, excess_usd_per_hour):
         return "page"
     return "ticket" if nats >= calibration.ticket_nats else "info"
+
+
+def page_takes(calibration: Calibration, excess_usd_per_hour: float) -> float:
+    """Nats of evidence that a page takes, with so much money at stake."""
+    return max(calibration.ticket_nats, calibration.page_nats - stakes(excess_usd_per_hour))
 
 
 def stakes(excess_usd_per_hour: float) -> float:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch, Control
 from pipeline.engine import PartitionFold, Rules
+from pipeline.engine.calm import Bar
 from pipeline.message import Message
 from pipeline.reconcile.join import Join
 from schemas.calibration import Calibration
@@ -29,6 +30,16 @@ class Heard:
     summary: str
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What all detectors together said at one time, and what a page took."""
+
+    at: float
+    """Unix seconds."""
+    conclusion: Conclusion
+    bar: Bar
+
+
 @dataclass(slots=True)
 class Explanation:
     """What was seen of a key, what was concluded, and how close it came to a page."""
@@ -44,9 +55,10 @@ class Explanation:
     revisions: list[Incident] = field(default_factory=list)
     heard: dict[str, Heard] = field(default_factory=dict)
     """By detector; silent ones are absent."""
-    closest: Conclusion | None = None
-    """The strongest conclusion from what had been heard, unless it was forgiven."""
-    closest_at: float | None = None
+    closest: Look | None = None
+    """The strongest that was concluded from what had been heard, unless it was forgiven."""
+    kept_quiet: Look | None = None
+    """The strongest that would have paged, but for what ended before."""
     silent: tuple[str, ...] = ()
     """Detectors that never had anything to say."""
 
@@ -56,7 +68,12 @@ class Explanation:
         return any(revision.severity == "page" for revision in self.revisions)
 
     def hear(
-        self, key_id: str, at: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+        self,
+        key_id: str,
+        at: float,
+        evidence: Sequence[Evidence],
+        conclusion: Conclusion,
+        bar: Bar,
     ) -> None:
         """Note what the detectors said at one time: the witness of a fold."""
         del key_id  # there is but one
@@ -65,8 +82,15 @@ class Explanation:
             known = self.heard.get(name)
             if known is None or each.score > known.score:
                 self.heard[name] = Heard(name, each.score, at, each.finding.summary)
-        if conclusion and (self.closest is None or conclusion.nats > self.closest.nats):
-            self.closest, self.closest_at = conclusion, at
+        look = Look(at, conclusion, bar)
+        if bar.calm is None:
+            self.closest = _stronger(self.closest, look)
+        if bar.kept_quiet(conclusion):
+            self.kept_quiet = _stronger(self.kept_quiet, look)
+
+
+def _stronger(known: Look | None, look: Look) -> Look:
+    return look if known is None or look.conclusion.nats > known.conclusion.nats else known
 
 
 def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanation:

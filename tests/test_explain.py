@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 
-from detectors.fusion import Conclusion
+from detectors.calibration import SHIPPED
 from pipeline.engine import PartitionFold
+from pipeline.engine.calm import LIVELY_NATS
 from pipeline.explain import explain
 from pipeline.message import Message
 from schemas.fields import epoch
 from schemas.verdict import Verdict
+from tests.engine.test_unanswered import Insistent
 from tests.support.events import (
     ABROAD,
     KEY,
+    burst,
     control,
     in_time,
     messages,
@@ -51,17 +54,44 @@ def test_what_is_remembered_counts() -> None:
     run(traffic(), PartitionFold(replace(rules(), witness=lambda *said: nats.append(said[3].nats))))
     found = explain(traffic(), rules(), KEY)
     assert found.closest is not None
-    assert found.closest.nats == max(nats)
+    assert found.closest.conclusion.nats == max(nats)
+    assert found.kept_quiet is None
 
 
 def test_what_was_forgiven_was_said_but_came_to_nothing() -> None:
-    log, came_to = renumbered(forgiven()), dict[float, Conclusion | None]()
-    watched = replace(rules(), witness=lambda *said: came_to.update({said[1]: said[3]}))
+    log, forgave = renumbered(forgiven()), dict[float, bool]()
+    watched = replace(rules(), witness=lambda *said: forgave.update({said[1]: bool(said[4].calm)}))
     run(log, PartitionFold(watched))
     found = explain(log, rules(), KEY)
     suppressed = found.revisions[-1]
     assert suppressed.status == "suppressed"
     assert found.heard["spend_spike"].score > max(each.score for each in suppressed.signals)
-    assert came_to[found.heard["spend_spike"].at] is None
-    assert found.closest_at is not None
-    assert came_to[found.closest_at] == found.closest
+    assert forgave[found.heard["spend_spike"].at]
+    assert found.closest is not None
+    assert not forgave[found.closest.at]
+    assert found.kept_quiet is not None
+    assert forgave[found.kept_quiet.at]
+    assert found.kept_quiet.conclusion.nats > SHIPPED.page_nats
+
+
+def nights(*days: int) -> list[Message]:
+    """Loops of the owner's own, far more than ever, that nobody answers."""
+    loops = [burst(workday(day, 2), 400, cost_usd=0.5) for day in days]
+    return messages(in_time(office(30), *loops), 40)
+
+
+def test_what_nobody_answered_keeps_its_like_quiet() -> None:
+    assert explain(nights(8), rules(), KEY).kept_quiet is None
+    again = explain(nights(8, 10), rules(), KEY).kept_quiet
+    assert again is not None
+    assert again.bar.calm is not None
+    assert workday(10, 2) < again.at < workday(10, 3) < again.bar.calm.until < workday(16, 0)
+    assert again.bar.calm.cause == again.conclusion.cause
+
+
+def test_who_paged_in_vain_is_said_to_take_more_for_a_page() -> None:
+    later = SHIPPED.page_nats + LIVELY_NATS - 0.1
+    judged = replace(rules(), detectors=(Insistent(later, "runaway"),))
+    look = explain(messages(office(24), 40), judged, KEY).kept_quiet
+    assert look is not None
+    assert (look.conclusion.nats, look.bar.calm, look.bar.lively) == (later, None, LIVELY_NATS)

@@ -7,6 +7,7 @@ from itertools import chain
 
 from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch
+from pipeline.engine.calm import Bar
 from pipeline.evaluate.exposure import WEEK_SECONDS
 from pipeline.evaluate.pages import DAY_SECONDS, once_a_day, pages
 from pipeline.replay.run import Results
@@ -70,10 +71,15 @@ class Tally:
         """Totals are of no interest here."""
 
     def hear(
-        self, key_id: str, at: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+        self,
+        key_id: str,
+        at: float,
+        evidence: Sequence[Evidence],
+        conclusion: Conclusion,
+        bar: Bar,
     ) -> None:
         """Note what the detectors said at one time, unless it was forgiven."""
-        if conclusion is None:
+        if bar.calm is not None:
             return
         hour, day = int(at // HOUR_SECONDS), int(at // DAY_SECONDS)
         peaks = self.peaks[key_id]

@@ -1,7 +1,9 @@
 """`leakline explain`: why a key paged, or why it did not."""
 
+import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,14 +23,21 @@ from pipeline.cli.options import (
     load_config,
     rules_for,
 )
-from pipeline.cli.problems import FailureError
+from pipeline.cli.problems import FailureError, UsageError
+from pipeline.cli.progress import reading
 from pipeline.printable import printable
 from schemas.redaction import public_key_id
 
 if TYPE_CHECKING:
-    from pipeline.explain import Explanation
+    from pipeline.engine import Rules
+    from pipeline.explain import Explanation, Look
+    from pipeline.replay.merge import Recording
+    from pipeline.serve.reading import StoreReader
     from pipeline.store import Store
     from schemas.incident import Incident
+
+_EVENTS_MAX = 200_000
+"""Of a key in the store: half a minute's work."""
 
 
 def explain(
@@ -48,32 +57,47 @@ def explain(
 ) -> None:
     """Say why a key paged, or why it did not.
 
-    From recorded events, everything that each detector said is shown, and how close the key came
-    to a page. From the store, its incidents and their reasons.
+    What its incidents said is shown, what each detector had to say at most, how close the key came
+    to a page, and what kept people from being told. With recorded events all of this comes from
+    a replay of them. Without, the incidents are those in the store, and the rest comes from a
+    replay of the key's events there: the newest 200,000 or so.
 
     Examples:
 
     - `leakline explain team-a-ci --events events.jsonl --keys keys.jsonl`
-    - `leakline explain team-a-ci --store ./leakline-data`
+    - `leakline explain team-a-ci --store ./leakline-data --keys keys.jsonl`
     """
+    if events is not None and store is not None:
+        raise UsageError("--events and --store: a key is explained from one of them")
     keep_apart((events, provider_usage, keys, verdicts, calibration))
     settings, key_id = load_config(config, store), public_key_id(key_id)
-    if events is None:
-        from pipeline.store import Store
+    rules = rules_for(settings, calibration)
+    if events is not None:
+        from pipeline.replay.merge import Recording
 
-        with Store.open_existing(settings.store) as opened:
-            lines = list(_from_store(opened, key_id))
-    else:
-        from pipeline.explain import explain as from_messages
-        from pipeline.replay.merge import Recording, merge
-
-        recording = Recording(events, provider_usage, keys, verdicts)
-        found = from_messages(
-            merge(recording, time.time()), rules_for(settings, calibration), key_id
+        _print(
+            _from_replay(
+                _replayed(Recording(events, provider_usage, keys, verdicts), rules, key_id)
+            )
         )
-        lines = list(_from_replay(found))
+        return
+    from pipeline.store import Store
+
+    with Store.open_existing(settings.store) as opened:
+        _print(_from_store(opened, rules, key_id, (provider_usage, keys, verdicts)))
+
+
+def _print(lines: Iterator[str]) -> None:
     for line in lines:
         typer.echo(printable(line))
+
+
+def _replayed(recording: "Recording", rules: "Rules", key_id: str) -> "Explanation":
+    from pipeline.explain import explain as from_messages
+    from pipeline.replay.merge import merge
+
+    with reading(recording.events, "replaying") as (read, _):
+        return from_messages(merge(recording, time.time(), progress=read), rules, key_id)
 
 
 def _from_replay(found: "Explanation") -> Iterator[str]:
@@ -83,6 +107,12 @@ def _from_replay(found: "Explanation") -> Iterator[str]:
     yield from _story(found.revisions)
     if not found.paged:
         yield _shortfall(found)
+    yield from _heard(found)
+
+
+def _heard(found: "Explanation") -> Iterator[str]:
+    if found.kept_quiet is not None:
+        yield _kept_quiet(found.kept_quiet)
     if found.heard:
         yield "The strongest that each detector said:"
         for heard in sorted(found.heard.values(), key=lambda each: -each.score):
@@ -92,12 +122,28 @@ def _from_replay(found: "Explanation") -> Iterator[str]:
 
 
 def _shortfall(found: "Explanation") -> str:
-    wanted = found.calibration.page_nats
-    if found.closest is None or found.closest_at is None:
+    look = found.closest
+    if look is None:
         return "It did not page: no detector ever found anything."
     return (
-        f"It did not page: the most evidence at one time was {found.closest.nats:.1f} nats for "
-        f"{found.closest.cause} at {_at(found.closest_at)}; a page takes {wanted:.1f}."
+        f"It did not page: the most evidence at one time was {look.conclusion.nats:.1f} nats for "
+        f"{look.conclusion.cause} at {_at(look.at)}; a page takes {look.bar.nats:.1f}."
+    )
+
+
+def _kept_quiet(look: "Look") -> str:
+    calm, nats = look.bar.calm, look.conclusion.nats
+    if calm is None:
+        why = f"its last page got no answer, so that one took {look.bar.nats + look.bar.lively:.1f}"
+    elif calm.snoozed:
+        why = f"its incident was snoozed until {_at(calm.until)}"
+    elif calm.cause is None:
+        why = f"a person had found nothing wrong, which holds until {_at(calm.until)}"
+    else:
+        why = f"nobody had answered the incident before it; its like waits until {_at(calm.until)}"
+    return (
+        f"Kept quiet: {nats:.1f} nats for {look.conclusion.cause} at {_at(look.at)} would have "
+        f"paged, but {why}."
     )
 
 
@@ -116,7 +162,9 @@ def _story(revisions: "list[Incident]") -> Iterator[str]:
         yield from (f"  - {signal.summary} [{signal.detector}]" for signal in each.signals)
 
 
-def _from_store(store: "Store", key_id: str) -> Iterator[str]:
+def _from_store(
+    store: "Store", rules: "Rules", key_id: str, files: tuple[Path | None, Path | None, Path | None]
+) -> Iterator[str]:
     from pipeline.serve.reading import StoreReader
 
     seen = store.query(
@@ -124,14 +172,62 @@ def _from_store(store: "Store", key_id: str) -> Iterator[str]:
         " FROM v_usage_events WHERE key_id = {key_id:String}",
         {"key_id": key_id},
     ).rows[0]
-    revisions = StoreReader(store).revisions(key_id)
+    reader = StoreReader(store)
+    revisions = reader.revisions(key_id)
     if not seen[0] and not revisions:
         raise FailureError(f"{key_id}: the store holds nothing of this key")
     span = [at.timestamp() for at in seen[2:]] if seen[0] else [None, None]
     yield _seen(key_id, seen[0], seen[1] or 0.0, *span)
     yield from _story(revisions)
-    if not any(revision.severity == "page" for revision in revisions):
-        yield "It did not page. `--events` shows what each detector said and how close it came."
+    if not seen[0]:
+        return
+    with _recorded(store, reader, key_id, files) as recording:
+        found = _replayed(recording, rules, key_id)
+    paged = any(each.severity == "page" for each in revisions)
+    yield from _judged_again(found, seen[0], paged=paged, registry=files[1] is not None)
+
+
+def _judged_again(
+    found: "Explanation", stored: int, *, paged: bool, registry: bool
+) -> Iterator[str]:
+    """What the store's incidents leave open."""
+    newest = f"its newest {found.events:,} events" if found.events < stored else "its events"
+    without = "" if registry else ", without the key registry (--keys)"
+    if without or found.events < stored:
+        yield f"Judged again from {newest} in the store{without}:"
+    if not paged and found.paged:
+        yield "It did not page, and would have by what is known here:"
+        yield from _story(found.revisions)
+    elif not paged:
+        yield _shortfall(found)
+    yield from _heard(found)
+
+
+@contextmanager
+def _recorded(
+    store: "Store",
+    reader: "StoreReader",
+    key_id: str,
+    files: tuple[Path | None, Path | None, Path | None],
+) -> "Iterator[Recording]":
+    """What the store has of a key as files, but for those that are named."""
+    from pipeline.replay.merge import Recording
+    from pipeline.store.history import event_lines
+    from schemas.codec import encode
+
+    bills, keys, verdicts = files
+    with tempfile.TemporaryDirectory(prefix="leakline-history-") as name:
+        folder = Path(name)
+        if bills is None:
+            bills = folder / "bills.jsonl"
+            bills.write_bytes(b"".join(encode(each) + b"\n" for each in reader.bills(key_id)))
+        if verdicts is None:
+            verdicts = folder / "verdicts.jsonl"
+            verdicts.write_bytes(b"".join(encode(each) + b"\n" for each in reader.said(key_id)))
+        events = folder / "events.jsonl"
+        with events.open("wb") as file:
+            file.writelines(event_lines(store, key_id, _EVENTS_MAX))
+        yield Recording(events, bills, keys, verdicts)
 
 
 def _seen(key_id: str, events: int, usd: float, first: float | None, last: float | None) -> str:

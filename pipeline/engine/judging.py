@@ -13,8 +13,16 @@ from detectors.baselines.history import History
 from detectors.baselines.unrest import Unrest
 from detectors.contract import Finding, KeyView
 from detectors.discovery import detector_named
-from detectors.fusion import Evidence, conclude, nats_of, risk_of, severity_of, weighed
-from pipeline.engine.calm import answered, is_forgiven, is_other, liveliness, unanswered
+from detectors.fusion import (
+    Evidence,
+    conclude,
+    nats_of,
+    page_takes,
+    risk_of,
+    severity_of,
+    weighed,
+)
+from pipeline.engine.calm import Bar, answered, is_forgiven, is_other, liveliness, unanswered
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
@@ -75,7 +83,8 @@ def _weigh(
     strangers = {each.network for each in view.newcomers if each.is_strange}
     forgiven = is_forgiven(state.calm, conclusion, strangers, view.now, calibration)
     if rules.witness is not None:
-        rules.witness(view.key_id, view.now, evidence, None if forgiven else conclusion)
+        bar = _bar(state, view, lively, calibration, forgiven=forgiven)
+        rules.witness(view.key_id, view.now, evidence, conclusion, bar)
     if forgiven or (severity == "info" and incident is None):
         return []
     fresh = {each.detector.name: _signal(each, view.now, calibration) for each in evidence}
@@ -103,6 +112,17 @@ def _weigh(
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
+
+
+def _bar(
+    state: KeyState, view: KeyView, lively: float, calibration: Calibration, *, forgiven: bool
+) -> Bar:
+    return Bar(
+        page_takes(calibration, view.excess_usd_per_hour),
+        lively,
+        state.calm if forgiven else None,
+        told=state.incident is not None and state.incident.severity == "page",
+    )
 
 
 def _note_unrest(

@@ -9,15 +9,16 @@ from detectors.discovery import all_detectors
 from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Acceptor
 from pipeline.config import Config
+from pipeline.engine.calm import Bar
 from pipeline.engine.states import IN_USE_MAX
 from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Locator
 from schemas.calibration import Calibration
 
-Witness = Callable[[str, float, Sequence[Evidence], Conclusion | None], None]
+Witness = Callable[[str, float, Sequence[Evidence], Conclusion, Bar], None]
 """Told of evidence when it was weighed: the key, its time (Unix seconds), what the detectors said,
-and what follows from all that counted; None: it was forgiven."""
+what follows from all that counted, and what a page took."""
 
 
 @dataclass(frozen=True)

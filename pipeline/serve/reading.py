@@ -12,6 +12,7 @@ from pipeline.store.client import Store
 from pipeline.store.errors import StoreError
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
+from schemas.provider_usage import ProviderUsage
 from schemas.verdict import Verdict
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -28,6 +29,11 @@ WHERE key_id = {key_id:String} AND granularity = '1m'
   AND window_start >= fromUnixTimestamp({start:Int64})
   AND window_start < fromUnixTimestamp({end:Int64})
 ORDER BY window_start
+"""
+_SAID: Final = "SELECT * FROM v_verdicts WHERE key_id = {key_id:String} ORDER BY at"
+_BILLS: Final = """
+SELECT * FROM v_provider_usage WHERE {key_id:String} IN (key_id, provider_key_id)
+ORDER BY observed_at
 """
 _VERDICTS: Final = "SELECT * FROM v_verdicts WHERE incident_id = {incident_id:String} ORDER BY at"
 _ACTIONS: Final = (
@@ -66,6 +72,14 @@ class StoreReader:
     def verdicts(self, incident_id: str) -> list[Verdict]:
         """What was said about an incident, in order."""
         return self._records(Verdict, _VERDICTS, incident_id=incident_id)
+
+    def said(self, key_id: str) -> list[Verdict]:
+        """What was said about the incidents of a key, in order."""
+        return self._records(Verdict, _SAID, key_id=key_id)
+
+    def bills(self, key_id: str) -> list[ProviderUsage]:
+        """What providers billed under the name of a key, in order."""
+        return self._records(ProviderUsage, _BILLS, key_id=key_id)
 
     def actions(self, incident_id: str) -> list[tuple[Action, list[ActionResult]]]:
         """What was done about an incident, in order."""

@@ -16,6 +16,7 @@ from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch
 from pipeline.config import Config
 from pipeline.engine import default_rules
+from pipeline.engine.calm import Bar
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate import Report, compare, evaluate, evaluate_pages, render
 from pipeline.evaluate.comparators import all_comparators, run
@@ -66,11 +67,16 @@ class Curve:
     _last: dict[tuple[float, str], float] = field(default_factory=dict)
 
     def hear(
-        self, key_id: str, at: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+        self,
+        key_id: str,
+        at: float,
+        evidence: Sequence[Evidence],
+        conclusion: Conclusion,
+        bar: Bar,
     ) -> None:
         """Note a look at a key."""
         del evidence
-        nats = 0.0 if conclusion is None else conclusion.nats
+        nats = 0.0 if bar.calm is not None else conclusion.nats
         for threshold in CURVE_NATS:
             last = self._last.get((threshold, key_id), 0.0)
             if nats >= threshold and at >= last + CURVE_STEP_SECONDS:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.app import app
+from schemas.codec import encode
 from tests.cli.conftest import Leakline
+from tests.support.events import burst, in_time, office, workday
 
 NAMES = ("events", "provider-usage", "keys", "labels", "incidents")
 
@@ -47,6 +49,61 @@ def test_every_key_can_be_explained(leakline: Leakline, fleet: dict[str, Path]) 
         assert outcome.code == 0
         assert outcome.out.startswith(f"{key_id}: ")
         assert "It did not page" in outcome.out or " page, " in outcome.out
+
+
+def test_the_store_says_why_a_key_did_not_page(
+    leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
+) -> None:
+    """As much as a replay of the key's recorded events says, if the registry is named."""
+    store, keys = tmp_path / "store", ("--keys", fleet["keys"])
+    leakline("replay", "--events", fleet["events"], *keys, "--store", store)
+    incidents = map(json.loads, fleet["incidents"].read_text().splitlines())
+    paged = {each["key_id"] for each in incidents if each["severity"] == "page"}
+    everybody = {json.loads(each)["key_id"] for each in fleet["events"].read_text().splitlines()}
+    for key_id in (max(paged), *sorted(everybody - paged)[:2]):
+        recorded = leakline("explain", key_id, "--events", fleet["events"], *keys)
+        stored = leakline("explain", key_id, "--store", store, *keys)
+        assert (stored.code, stored.out) == (0, recorded.out)
+        assert ("It did not page: " in stored.out) is (key_id not in paged)
+        blind = leakline("explain", key_id, "--store", store).out
+        assert "Judged again from its events in the store, without the key registry" in blind
+
+
+def test_a_key_is_explained_from_one_place(
+    leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
+) -> None:
+    outcome = leakline("explain", "k", "--events", fleet["events"], "--store", tmp_path)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "--events and --store" in outcome.err
+
+
+def verdict_on(incident: dict[str, object], what: str, until: str) -> str:
+    said = {"verdict": what, "by": "ana", "at": incident["detected_at"], "until": until}
+    return json.dumps(said | {"incident_id": incident["incident_id"], "key_id": "key-1"})
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("benign", "a person had found nothing wrong, which holds until 2026-10-09 00:00:00Z."),
+        ("snooze", "its incident was snoozed until 2026-10-09 00:00:00Z."),
+        (None, "nobody had answered the incident before it; its like waits until 2026-10-0"),
+    ],
+)
+def test_what_was_kept_quiet_is_explained(
+    leakline: Leakline, tmp_path: Path, what: str | None, why: str
+) -> None:
+    events, incidents, verdicts = [tmp_path / f"{n}.jsonl" for n in "eiv"]
+    loops = [burst(workday(day, 2), 400, cost_usd=0.5) for day in (8, 10)]
+    events.write_bytes(b"\n".join(map(encode, in_time(office(12), *loops))))
+    leakline("replay", "--events", events, "--incidents", incidents)
+    lines = [json.loads(line) for line in incidents.read_text().splitlines()]
+    last = [line for line in lines if line["severity"] == "page"][-1]
+    verdicts.write_text(verdict_on(last, what, "2026-10-09T00:00:00Z") if what else "")
+    words = ("explain", "key-1", "--events", events, "--verdicts", verdicts)
+    (line,) = [each for each in leakline(*words).out.splitlines() if "Kept quiet" in each]
+    assert " nats for runaway at 2026-" in line
+    assert f" would have paged, but {why}" in line
 
 
 def test_a_provider_key_that_only_a_bill_names_can_be_explained(

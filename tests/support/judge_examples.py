@@ -10,6 +10,7 @@ from pathlib import Path
 from detectors.discovery import all_detectors
 from detectors.fusion import Conclusion, Evidence
 from pipeline.engine import PartitionFold
+from pipeline.engine.calm import Bar
 from pipeline.form import form
 from tests.support.events import rules, run
 
@@ -19,9 +20,9 @@ def judge_examples() -> dict[str, list[str]]:
     said: dict[str, list[str]] = {each.name: [] for each in all_detectors()}
 
     def hear(
-        key_id: str, now: float, evidence: Sequence[Evidence], conclusion: Conclusion | None
+        key_id: str, now: float, evidence: Sequence[Evidence], conclusion: Conclusion, bar: Bar
     ) -> None:
-        nats = None if conclusion is None else conclusion.nats
+        nats = None if bar.calm is not None else conclusion.nats
         for each in evidence:
             said[each.detector.name].append(f"{key_id} {now!r} {each.finding!r} {nats!r}")
 
