@@ -16,6 +16,8 @@ _FLOOR_NANOS = 200_000_000.0
 _FLOOR_REQUESTS = 30.0
 _FLOOR_NANOS_1H = 500_000_000.0
 _FLOOR_REQUESTS_1H = 50.0
+_FLOOR_NANOS_1D = 2_000_000_000.0
+_FLOOR_REQUESTS_1D = 200.0
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not …"""
 _RECORD_NATS = 3.2
@@ -37,7 +39,7 @@ _BY_OWNER: Mapping[Cause, float] = {
 }
 _FULL_WEIGHT_REQUESTS = 5
 """Requests from which money counts in full: one dear request is a try."""
-_WINDOWS = {"5m": "5 minutes", "1h": "this hour"}
+_WINDOWS = {"5m": "5 minutes", "1h": "this hour", "1d": "this day"}
 _BY_NEWCOMERS: Mapping[Cause, float] = {
     "leaked": 0.85,
     "runaway": 0.7,
@@ -50,12 +52,12 @@ _BY_NEWCOMERS: Mapping[Cause, float] = {
 class SpendSpike(Detector):
     """Two tests that must agree: the tail around the hour's mean, and the ratio to the record.
 
-    The tail is log-normal with the key's own spread, and not clipped. Five minutes and the hour
-    are asked, and the stranger is told.
+    The tail is log-normal with the key's own spread, and not clipped. Five minutes, the hour and
+    the day are asked, and the strangest is told.
     """
 
     name = "spend_spike"
-    question = "Is this much for this key, in minutes or an hour?"
+    question = "Is this much for this key, in minutes, an hour or a day?"
     catches = "Bulk use, whoever does it: a thief without patience, a loop, a re-run of a batch."
     misses = "A thief who stays below the key's own peaks."
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
@@ -70,6 +72,7 @@ class SpendSpike(Detector):
         best = max(
             _in_5_minutes(key, requests, money),
             _in_this_hour(key, requests, money),
+            _in_this_day(key, requests, money),
             key=lambda each: each.nats,
         )
         # However much more it is: what costs cents wakes nobody.
@@ -98,8 +101,15 @@ def _beats_records(key: KeyView) -> bool:
     if _beats(now.nanos, records.nanos_5m, _FLOOR_NANOS, margin):
         return True
     now = key.this_hour
-    return _beats(now.requests, records.requests_1h, _FLOOR_REQUESTS_1H, margin) or _beats(
-        now.nanos, records.nanos_1h, _FLOOR_NANOS_1H, margin
+    if _beats(now.requests, records.requests_1h, _FLOOR_REQUESTS_1H, margin):
+        return True
+    if _beats(now.nanos, records.nanos_1h, _FLOOR_NANOS_1H, margin):
+        return True
+    if not records.requests_1d:
+        return False
+    now = key.today
+    return _beats(now.requests, records.requests_1d, _FLOOR_REQUESTS_1D, margin) or _beats(
+        now.nanos, records.nanos_1d, _FLOOR_NANOS_1D, margin
     )
 
 
@@ -156,6 +166,24 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
 
 
+def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
+    """What adds up over the hours, each of them too little to stand out."""
+    now, volume = key.today, key.history.volume
+    records = volume.records
+    if not records.requests_1d:
+        return _Spike(0.0, "1d", now, (0.0, 0.0), (0.0, 0.0))
+    # Of a first Saturday, say, all that is known is what it has been so far itself.
+    expected = volume.expected_day(key.hour, key.zone)
+    usual = (min(expected[0], records.requests_1d), min(expected[1], records.nanos_1d))
+    # What was much this morning is not told all day: it has to go on as it was.
+    tried = min(now.requests, 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
+    spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
+    by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
+    by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
+    nats = max(by_requests, by_money * _weight(now.requests))
+    return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
+
+
 def _weight(requests: int) -> float:
     return min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
 
@@ -174,7 +202,7 @@ class _Spike(NamedTuple):
 
     nats: float
     length: str
-    """`5m` or `1h`."""
+    """`5m`, `1h` or `1d`."""
     now: Totals
     usual: tuple[float, float]
     """Requests and nano-dollars, as in the record."""

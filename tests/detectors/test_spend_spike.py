@@ -2,17 +2,50 @@
 
 import pytest
 
-from tests.support.events import burst, messages, workday
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import HOUR, burst, event, messages, workday
+from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 FIRES: dict[str, Example] = {
     "two hundred dollars in ten minutes": lambda: honest(burst(NOW, 400, cost_usd=0.5)),
+    "a little in every hour, ten times the day's": lambda: honest(
+        burst(workday(TODAY, 7), 600, seconds=15 * HOUR, cost_usd=0.01)
+    ),
     "a thousand cheap requests": lambda: honest(burst(NOW, 1_000, cost_usd=0.0001)),
 }
 QUIET: dict[str, Example] = {
     "a busy quarter of an hour": lambda: honest(burst(NOW, 20, seconds=900)),
     "one dear request": lambda: honest(burst(NOW, 1, cost_usd=0.1)),
 }
+
+
+def test_what_adds_up_over_the_day_is_told_as_a_day() -> None:
+    found = findings("spend_spike", FIRES["a little in every hour, ten times the day's"])
+    assert all("this day" in each.summary for each in found)
+    assert max(each.score for each in found) > 3.0
+
+
+def test_what_was_much_in_the_morning_is_not_told_all_day() -> None:
+    morning = burst(workday(TODAY, 8), 700, seconds=HOUR, cost_usd=0.01)
+    few = [event(workday(TODAY, 14.5) + second, cost_usd=0.001) for second in range(3)]
+    found = findings("spend_spike", lambda: honest(morning, few))
+    assert found
+    assert max(each.since for each in found) < workday(TODAY, 10)
+
+
+def test_a_saturday_that_grows_is_compared_with_other_days_not_with_itself() -> None:
+    week = [
+        each
+        for day in range(4)
+        for hour in (9, 11, 14, 16)
+        for each in burst(workday(day, hour), 17, seconds=HOUR, cost_usd=0.01)
+    ]
+    saturday = [
+        each
+        for hour, count in enumerate((40, 80, 160, 300, 300, 300), start=4)
+        for each in burst(workday(5, hour), count, seconds=HOUR, cost_usd=0.01)
+    ]
+    found = findings("spend_spike", lambda: messages([*week, *saturday], 20))
+    assert any("in this day, where 68.0 and $0.68 are usual" in each.summary for each in found)
 
 
 def test_a_record_is_beaten_by_as_much_as_hours_differ() -> None:
