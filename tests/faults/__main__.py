@@ -96,8 +96,10 @@ async def _real(wanted: list[str] | None, figures: Figures) -> list[Outcome]:
             stack.traffic.flowing.set()
             outcomes = [await _disturbed(stack, fault) for fault in chosen]
             say(f"{len(stack.traffic.accepted):,} events; restarts: {_restarts(stack)}")
-        figures |= await measure(broker)
-        say(str(figures))
+        measured, outcome = await measure(broker)
+        figures |= measured
+        say(f"{measured}")
+    outcomes.append(outcome)
     return outcomes
 
 

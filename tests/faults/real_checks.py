@@ -138,8 +138,8 @@ def _people(stack: RealStack) -> list[str]:
 async def _actions(stack: RealStack) -> list[str]:
     found = []
     planted = stack.traffic.planted
-    found += [f"gateway: {each} twice" for each, n in stack.gateway.effective.items() if n > 1]
     asked = await bodies(stack.config.kafka, ACTIONS, committed=True)
+    found += _acted(stack, {each["action_id"] for each in asked})
     results = await bodies(stack.config.kafka, ACTION_RESULTS, committed=True)
     failed = {each["key_id"] for each in results if each["status"] == "failed"}
     if len(failed) != stack.refusals:
@@ -150,3 +150,11 @@ async def _actions(stack: RealStack) -> list[str]:
     if ids != Counter(each["action_id"] for each in results):
         found.append(f"actions: {len(asked)} asked, {len(results)} results")
     return found
+
+
+def _acted(stack: RealStack, asked: set[str]) -> list[str]:
+    """The gateway acts once for an id, so an action acts twice if it comes under two of them."""
+    ids = {(body["data"]["key_id"], acted) for acted, body in stack.gateway.received}
+    found = [f"gateway: {acted}, and nobody asked for it" for _, acted in ids if acted not in asked]
+    times = Counter(key_id for key_id, _ in ids)
+    return found + [f"gateway: {key_id} {n} times" for key_id, n in times.items() if n > 1]

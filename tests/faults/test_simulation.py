@@ -4,11 +4,14 @@ from collections.abc import Callable
 from unittest.mock import patch
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.notify.storm import Fleet
+from pipeline.response.gateway import Sent
+from schemas.action import Action
 from tests.faults import world as worlds
 from tests.faults.broker import SimBroker
-from tests.faults.outside import Mishaps, SimSlack, SimStore
+from tests.faults.outside import Mishaps, SimGateway, SimSlack, SimStore
 from tests.faults.simulation import Report, simulate
 from tests.faults.world import SCENARIOS
 
@@ -53,10 +56,15 @@ def _loses_a_row(self: SimStore, table: str, record: object) -> None:
         put(self, table, record)
 
 
+async def _renamed(self: SimGateway, action: Action, now: float) -> Sent:
+    return await act(self, replace(action, action_id=f"{action.action_id}-{now}"), now)
+
+
 def _forgets(*_: object, **__: object) -> None:
     return None
 
 
+act = SimGateway.act
 put = SimStore._put
 SABOTAGE: dict[str, tuple[str, Callable[[], object]]] = {
     "no fence": ("zombie", lambda: patch.object(SimBroker, "check", _no_fence)),
@@ -66,6 +74,7 @@ SABOTAGE: dict[str, tuple[str, Callable[[], object]]] = {
     ),
     "no search in slack": ("slack", lambda: patch.object(SimSlack, "find", _finds_nothing)),
     "a notice that forgets its keys": ("storm", lambda: patch.object(Fleet, "take", _forgets)),
+    "another id at each attempt": ("gateway", lambda: patch.object(SimGateway, "act", _renamed)),
     "a store that loses a row": ("nothing", lambda: patch.object(SimStore, "_put", _loses_a_row)),
 }
 
