@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.engine.bookkeeping import REBUILD_KEY, Rebuild
 from pipeline.message import Message
 from schemas.fields import epoch
 from schemas.spend_window import SECONDS, SpendWindow
@@ -195,6 +197,10 @@ def test_versions_rise_with_the_total_and_a_later_epoch_wins() -> None:
         versions += [row.version for row in rows if row.granularity == "1h"]
     assert versions == sorted(set(versions))
     assert versions[-1] == 30
+    anew = run([]).fold
+    anew.restore(REBUILD_KEY, msgspec.json.encode(Rebuild(1)))
+    anew.fold(packed(events[:1], 0))
+    assert all(row.version > versions[-1] for row in anew.checkpoint().windows)
 
 
 def test_only_what_changed_is_written_again() -> None:
