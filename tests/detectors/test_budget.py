@@ -4,8 +4,8 @@ import pytest
 
 from detectors.calibration import SHIPPED
 from schemas.key_record import KeyRecord
-from tests.support.events import DAY, KEY, burst, event
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import DAY, KEY, burst, event, workday
+from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 OWNER = KeyRecord(key_id=KEY, daily_budget_usd=5.0)
 MONTHLY = KeyRecord(key_id=KEY, monthly_budget_usd=8.0)
@@ -48,6 +48,8 @@ def test_half_beyond_a_budget_wakes_somebody_while_it_burns() -> None:
     ten = KeyRecord(key_id=KEY, daily_budget_usd=10.0)
     assert page_worthy(lambda: honest(burst(NOW, 160, cost_usd=0.1), record=ten))
     assert not page_worthy(lambda: honest(burst(NOW, 145, cost_usd=0.1), record=ten))
+    before_midnight = burst(workday(TODAY, 23.2), 160, cost_usd=0.1)
+    assert not page_worthy(lambda: honest(before_midnight, record=ten)), "the day is all but over"
 
 
 def test_a_dollar_beyond_a_budget_is_a_ticket_and_little_more() -> None:

@@ -29,6 +29,7 @@ def front_end() -> list[Message]:
 
 FIRES: dict[str, Example] = {
     "browsers of many people": lambda: honest(visitors(BROWSER, "https://app.example.com")),
+    "an SDK within a page": lambda: honest(visitors("OpenAI/JS 5.0.1", "https://app.example.com")),
     "a mobile app": lambda: honest(visitors("MyApp/3 CFNetwork/1490 Darwin/23", None)),
 }
 QUIET: dict[str, Example] = {

@@ -38,6 +38,14 @@ def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("model_mix", example)
 
 
+def test_a_dear_model_says_more_than_a_cheap_one() -> None:
+    def most(usd: float) -> float:
+        found = findings("model_mix", lambda: honest(burst(NOW, 10, model="new", cost_usd=usd)))
+        return max((each.score for each in found), default=0.0)
+
+    assert most(2.0) > most(0.001) + 2.0
+
+
 def used_for_hours(client_ip: str) -> Example:
     """A dear model, once an hour for a working day, and then often."""
     tries = [

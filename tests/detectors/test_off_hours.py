@@ -2,14 +2,21 @@
 
 import pytest
 
-from tests.support.events import ABROAD, burst, workday
+from schemas.key_record import KeyRecord
+from tests.support.events import ABROAD, KEY, burst, workday
 from tests.support.examples import TODAY, Example, findings, honest
 
 FIRES: dict[str, Example] = {
     "three at night": lambda: honest(burst(workday(TODAY, 3), 40)),
+    "at night, in a zone of its own": lambda: honest(
+        burst(workday(TODAY, 3), 40), record=KeyRecord(key_id=KEY, timezone="Asia/Tokyo")
+    ),
 }
 QUIET: dict[str, Example] = {
     "in working hours": lambda: honest(burst(workday(TODAY, 11), 40)),
+    "in working hours of a zone of its own": lambda: honest(
+        burst(workday(TODAY, 11), 40), record=KeyRecord(key_id=KEY, timezone="Asia/Tokyo")
+    ),
     "one straggler": lambda: honest(burst(workday(TODAY, 18.2), 1)),
 }
 

@@ -2,13 +2,18 @@
 
 import io
 from collections import Counter
+from collections.abc import Callable
 
 import msgspec
+import pytest
+from msgspec.structs import replace
 
 from pipeline.notify.storm import SHARED_MIN
 from pipeline.replay.notices import Notice, Notices
 from pipeline.replay.run import Results
+from schemas.fields import epoch
 from schemas.incident import Incident
+from schemas.usage_event import UsageEvent
 from tests.notify.test_storm import moved
 from tests.support.events import ABROAD, in_time, messages, office, run, thief, workday
 
@@ -62,3 +67,49 @@ def test_a_stolen_list_of_keys_pages_for_each_key_and_wakes_people_a_few_times()
     assert len(fleets) == 1
     assert {key for each in notices for key in each.key_ids} == set(keys)
     assert len(notices) < len(keys)
+
+
+def changed(change: Callable[[UsageEvent], list[UsageEvent]]) -> tuple[set[str], list[Notice]]:
+    """Keys that page and what people are told when something happens to twelve keys at once."""
+    since = workday(8, 10)
+    log = [
+        new
+        for number in range(12)
+        for each in office(9, key_id=f"key-{number}", seed=number)
+        for new in (change(each) if epoch(each.occurred_at) >= since else [each])
+    ]
+    incidents = run(messages(in_time(log))).incidents
+    return {each.key_id for each in incidents if each.severity == "page"}, told(incidents)
+
+
+def test_a_fleet_with_new_egress_addresses_is_one_notice_and_wakes_nobody() -> None:
+    paged, notices = changed(lambda each: [replace(each, client_ip="95.216.33.5")])  # Hetzner
+    (fleet,) = [each for each in notices if each.shared is not None]
+    assert not paged
+    assert fleet.shared == "prefix=95.216.33.0/24"
+    assert len(notices) == SHARED_MIN
+    assert {key for each in notices for key in each.key_ids} == {f"key-{n}" for n in range(12)}
+
+
+def failing(each: UsageEvent) -> list[UsageEvent]:
+    """A request that a provider fails eight times: its client tries again every two seconds."""
+    at = epoch(each.occurred_at)
+    failed = replace(each, status=503, output_tokens=0, cost_usd=0.0)
+    return [
+        replace(failed, event_id=f"{each.event_id}-{n}", occurred_at=at + 2 * n) for n in range(8)
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        failing,
+        lambda each: [replace(each, user_agent="litellm/1.80.0")],
+        lambda each: [replace(each, client_ip=None)],
+    ],
+    ids=["a provider's outage", "a gateway that names itself", "a gateway that hides addresses"],
+)
+def test_what_a_gateway_or_a_provider_does_to_all_keys_tells_nobody(
+    change: Callable[[UsageEvent], list[UsageEvent]],
+) -> None:
+    assert changed(change) == (set(), [])
