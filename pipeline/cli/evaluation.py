@@ -93,4 +93,6 @@ def evaluate(
     keep_apart((incidents, labels, events))
     with reading(events, "evaluating") as (read, _):
         report = evaluate_files(incidents, labels, events, progress=read)
+    if not report.events:
+        typer.echo(f"leakline: {events}: holds no usage events; was this replayed?", err=True)
     typer.echo(encode(report).decode() if json else render(report))

@@ -42,6 +42,14 @@ def test_incidents_are_held_against_labels(leakline: Leakline, fleet: dict[str, 
     assert "key_weeks" in json.loads(leakline("evaluate", *files, "--json").out)
 
 
+def test_a_file_of_no_events_is_doubted(leakline: Leakline, fleet: dict[str, Path]) -> None:
+    files = [f"--{n}={fleet[n]}" for n in ("incidents", "labels")]
+    assert not leakline("evaluate", *files, "--events", fleet["events"]).err
+    outcome = leakline("evaluate", *files, "--events", fleet["keys"])
+    assert (outcome.code, "0 events, 0 keys" in outcome.out) == (0, True)
+    assert outcome.err == f"leakline: {fleet['keys']}: holds no usage events; was this replayed?\n"
+
+
 def test_every_key_can_be_explained(leakline: Leakline, fleet: dict[str, Path]) -> None:
     for line in fleet["keys"].read_text().splitlines()[:3]:
         key_id = json.loads(line)["key_id"]
