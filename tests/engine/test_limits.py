@@ -58,7 +58,7 @@ def test_a_key_with_one_event_wakes_nobody() -> None:
 
 
 def test_a_key_with_endless_sources_is_usual_and_wakes_nobody() -> None:
-    """Not caught: one more stranger among thousands. Its bulk would be."""
+    """Not caught: one more stranger among thousands. Caught: its bulk."""
     rng = random.Random(3)  # noqa: S311 # repeatable, and no secret
     crowd = [
         event(
@@ -67,7 +67,9 @@ def test_a_key_with_endless_sources_is_usual_and_wakes_nobody() -> None:
         )
         for number in range(12_000)
     ]
-    assert not pages(run(messages(crowd, 500)).incidents)
+    end = START + 12_000 * 40.0
+    assert not pages(run(messages([*crowd, event(end, client_ip=ABROAD)], 500)).incidents)
+    assert pages(run(messages([*crowd, *thief(end, 400)], 500)).incidents)
 
 
 def test_a_clock_that_jumps_ahead_and_back_wakes_nobody() -> None:
