@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.key_record import KeyRecord
-from tests.support.events import KEY, control, event, single
+from tests.support.events import KEY, control, event, run, single
 from tests.support.examples import NOW, Example, findings
 
 FIRES: dict[str, Example] = {
@@ -22,6 +22,12 @@ QUIET: dict[str, Example] = {
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("canary", example)
+
+
+@pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
+def test_whoever_touches_it_wakes_somebody_at_once(example: Example) -> None:
+    (page,) = run(example()).pages()
+    assert page.cause == "leaked"
 
 
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)

@@ -11,6 +11,7 @@ from tests.support.events import (
     ABROAD,
     DAY,
     HOME,
+    HOUR,
     KEY,
     START,
     burst,
@@ -71,6 +72,17 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("dormant", example)
+
+
+def test_a_key_that_sleeps_often_is_not_forgotten() -> None:
+    wakings = [START + 10 * DAY * number for number in range(8)]
+    log = messages([each for at in wakings for each in burst(at, 30, seconds=4 * HOUR)])
+    days = {
+        int((each.key.now - START) // DAY)
+        for each in listen(log)
+        if each.detector == "dormant" and each.finding is not None
+    }
+    assert days == {10}
 
 
 def test_a_key_that_a_stranger_wakes_is_no_young_one() -> None:

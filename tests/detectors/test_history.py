@@ -4,7 +4,9 @@ import pytest
 
 from detectors.baselines.history import History
 from detectors.baselines.level import Level
+from detectors.baselines.newcomers import newcomer_from
 from detectors.baselines.windows import HourWindow
+from pipeline.enrich.sources import Source
 
 
 def hour(tokens: int, *, doubtful: bool = False) -> HourWindow:
@@ -45,6 +47,18 @@ def test_a_young_key_learns_its_longest_prompts_at_once() -> None:
     history = working(5)
     history.learn(400_005, None, [], hour(50_000))
     assert history.longest == history.prompt.record == 50_000
+
+
+def test_a_newcomer_becomes_the_keys_own_after_three_hours_and_a_day() -> None:
+    source = Source("200.160.2.3", "200.160.2.0/24", "BR", None, None, None, 1)
+
+    def own(*hours: int) -> list[bool]:
+        seen = ("country", "BR", 5.0)
+        newcomer = newcomer_from(source, seen, 60 * 400_000, forbidden=False)
+        return [newcomer.learn(400_000 + hour) for hour in hours]
+
+    assert own(0, 1, 2, 23, 24) == [False, False, False, False, True]
+    assert own(0, 30, 31) == [False, False, True]
 
 
 def test_a_level_starts_with_its_first_value() -> None:

@@ -99,6 +99,13 @@ QUIET: dict[str, Example] = {
     "as many, in gusts": lambda: honest(
         [event(NOW + n // 100 * 200 + n % 100 * 0.2, cost_usd=0.02) for n in range(600)]
     ),
+    "as many, in waves": lambda: honest(
+        [
+            event(NOW + minute * 60 + n, cost_usd=0.02)
+            for minute in range(20)
+            for n in range(50 if minute % 2 else 10)
+        ]
+    ),
     "a loop that is over at once": lambda: honest(burst(NOW, 60, seconds=60, cost_usd=0.02)),
 }
 

@@ -49,6 +49,10 @@ FIRES: dict[str, Example] = {
     "prompts that grow too fast": lambda: conversation(step=9.0),
     "as long prompts at once, when the conversation is over": lambda: conversation(later=20),
     "a conversation of a stranger's": lambda: conversation(client_ip=ABROAD),
+    "books hidden in a flood of short prompts": lambda: honest(
+        burst(NOW, 3_000, seconds=1200, input_tokens=300, cost_usd=0.001),
+        burst(NOW + 60, 8, input_tokens=180_000, cost_usd=0.45),
+    ),
     "prompts as long as books": lambda: honest(burst(NOW, 20, input_tokens=180_000, cost_usd=0.45)),
 }
 QUIET: dict[str, Example] = {

@@ -54,7 +54,27 @@ def test_an_hour_in_doubt_raises_records_slowly() -> None:
     much = Totals(requests=10_000, nanos=10**12)
     sure.learn(at(0, 10), None, much, much)
     doubtful.learn(at(0, 10), None, much, much, doubtful=True)
-    assert sure.records.requests_1h > 1.4 * 120 > doubtful.records.requests_1h > 120
+    assert 1.6 * 120 > sure.records.requests_1h > 1.4 * 120 > doubtful.records.requests_1h > 120
+
+
+def test_what_few_days_say_of_an_hour_is_drawn_to_the_mean_of_the_day() -> None:
+    def at_night(days: int) -> float:
+        volume = Volume()
+        for hour in range(24 * days):
+            requests = 120 if 9 <= hour % 24 < 17 else 0
+            total = Totals(requests=requests)
+            volume.learn(MONDAY + hour, None, total, total)
+        return volume.expected(MONDAY + 24 * days + 3, None)[0]
+
+    assert at_night(1) == pytest.approx(20, rel=0.1), "a half of 40, the mean"
+    assert at_night(4) == pytest.approx(8, rel=0.1)
+
+
+def test_an_hour_of_a_thousand_times_as_much_is_learnt_as_twice_the_record() -> None:
+    volume = working()
+    before = volume.expected(at(2, 11), None)[0]
+    volume.learn(at(1, 11), None, Totals(requests=120_000, nanos=10**14), Totals())
+    assert before < volume.expected(at(2, 11), None)[0] < 1.1 * before
 
 
 def test_the_hour_beside_a_working_hour_is_half_usual() -> None:

@@ -68,6 +68,12 @@ def test_the_same_evidence_pages_in_one_environment_and_is_a_ticket_in_another()
     assert run(renumbered([control("calibration", calibration()), *traffic()])).pages() == []
 
 
+def test_an_incident_says_what_else_it_may_be() -> None:
+    incidents = judged("prod").incidents
+    assert incidents
+    assert all(each.runner_up not in {None, each.cause} for each in incidents)
+
+
 def test_the_order_of_the_records_before_the_events_does_not_matter() -> None:
     assert judged("prod").incidents == judged("prod", first=False).incidents
 
