@@ -128,7 +128,7 @@ async def test_what_sleeps_writes_nothing(kafka: Broker, topics: Kafka) -> None:
     await one.handle(records)
     await one.role.revoked()
     await one.role.stop()
-    assert await read(topics, DETECT_STATE, committed=True) == []
+    assert await read(topics, DETECT_STATE) == []  # a commit may not show at once
 
 
 async def test_who_is_put_to_sleep_while_waking_sleeps_on(
