@@ -11,6 +11,7 @@ from tests.architecture.rules import ROOT
 from tests.faults.real_faults import FAULTS
 from tests.faults.world import SCENARIOS
 
+SECURITY = ROOT / "docs" / "security.md"
 PAGE = ROOT / "docs" / "guarantees.md"
 REAL = {fault.__name__ for fault in FAULTS}
 WORLDS = {scenario.name for scenario in SCENARIOS}
@@ -54,6 +55,13 @@ def test_a_guarantee_has_limits_and_names_tests_that_exist(name: str) -> None:
     section = sections(PAGE.read_text())[name]
     assert "*Limits.*" in section
     assert missing(section) == []
+
+
+def test_what_stops_attackers_names_tests_that_exist() -> None:
+    holds = sections(SECURITY.read_text())["What holds that"]
+    rows = [line for line in holds.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 9
+    assert [missing("*Held by* " + row) for row in rows] == [[]] * len(rows)
 
 
 def test_there_is_a_guarantee_for_each_promise() -> None:
