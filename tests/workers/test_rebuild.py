@@ -107,6 +107,7 @@ async def test_what_the_log_has_deleted_comes_from_the_store(
     await into_store(exact, store)
     await forget_log(exact)
     await send(exact, 6)
+    await into_store(exact, store)  # what the log still has must not be folded from both
     with worker(exact) as first:
         await settled(exact, 6, 0, first)
         assert first.stop() == 0
