@@ -36,19 +36,20 @@ def evaluate_pages(
 ) -> Report:
     """Judge pages, wherever they come from."""
     judgement = judge(paged, labels)
-    intervals = [(attack, _interval(attack)) for attack in judgement.attacks]
-    wanted = [(attack.label.key_id, interval) for attack, interval in intervals]
+    unknown = [each for each in judgement.attacks if each.label.malicious_spend is None]
+    intervals = [(attack, *_intervals(attack)) for attack in unknown]
+    wanted = [(attack.label.key_id, each) for attack, *both in intervals for each in both]
     exposure = measure(events, wanted, price)
-    for attack, interval in intervals:
-        known = loss(attack.label, attack.page.at if attack.page else None)
-        attack.lost_usd = to_dollars(interval.nanos) if known is None else known
+    for attack in judgement.attacks:
+        attack.lost_usd = loss(attack.label, attack.page.at if attack.page else None) or 0.0
+        attack.spent_usd = loss(attack.label, None) or 0.0
+    for attack, before, whole in intervals:
+        attack.lost_usd, attack.spent_usd = to_dollars(before.nanos), to_dollars(whole.nanos)
     return summarise(judgement, exposure)
 
 
-def _interval(attack: Attack) -> Interval:
-    if attack.label.malicious_spend is not None:
-        return Interval(1.0, 0.0)
-    end = epoch(attack.label.ended_at)
-    return Interval(
-        epoch(attack.label.started_at), min(end, attack.page.at) if attack.page else end
-    )
+def _intervals(attack: Attack) -> tuple[Interval, Interval]:
+    """The time before the page, and all of it."""
+    start, end = epoch(attack.label.started_at), epoch(attack.label.ended_at)
+    paged = min(end, attack.page.at) if attack.page else end
+    return Interval(start, paged), Interval(start, end)

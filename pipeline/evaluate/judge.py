@@ -26,6 +26,8 @@ class Attack:
     page: Page | None = None
     lost_usd: float = 0.0
     """Spent before the page, or in all when there was none."""
+    spent_usd: float = 0.0
+    """Spent in all: the attack's own end cuts it short, no page does."""
 
     @property
     def detected(self) -> bool:

@@ -24,7 +24,14 @@ class AttackRow(Struct, kw_only=True):
     """Spent before the page, of those detected."""
     lost_usd_total: float
     """Spent before the page, or in all where there was none."""
+    spent_usd_total: float
+    """Spent in all, before a page or after it."""
     cause_accuracy: float | None
+
+    @property
+    def lost_share(self) -> float | None:
+        """Share of the money that went before a page, or without one."""
+        return _share(self.lost_usd_total, self.spent_usd_total)
 
 
 class ChangeRow(Struct, kw_only=True):
@@ -103,6 +110,7 @@ def _row(kind: str, attacks: list[Attack]) -> AttackRow:
         detect_seconds_p90=_quantile(seconds, 0.9),
         lost_usd_median=_quantile([attack.lost_usd for attack in found], 0.5),
         lost_usd_total=sum(attack.lost_usd for attack in attacks),
+        spent_usd_total=sum(attack.spent_usd for attack in attacks),
         cause_accuracy=_share(sum(causes), len(causes)),
     )
 

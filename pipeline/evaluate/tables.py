@@ -38,10 +38,11 @@ def compare(reports: Mapping[str, Report]) -> str:
             duration(report.overall.detect_seconds_median),
             duration(report.overall.detect_seconds_p90),
             dollars(report.overall.lost_usd_median),
+            percent(report.overall.lost_share),
         )
         for name, report in reports.items()
     ]
-    return table((*head, "median", "p90", "lost median"), rows)
+    return table((*head, "median", "p90", "lost median", "of all"), rows)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -99,11 +100,15 @@ def _attack(row: AttackRow) -> tuple[str, ...]:
 
 
 def _headline(report: Report) -> str:
+    attacks = report.overall
     return (
         f"{report.events:,} events, {report.keys:,} keys, {report.key_weeks:,.1f} key-weeks\n"
         f"precision {percent(report.precision)} ({report.true_pages} true pages, "
         f"{report.false_pages} false); "
         f"{number(report.false_pages_per_1000_key_weeks)} false pages per 1,000 key-weeks\n"
+        f"of {dollars(attacks.spent_usd_total)} that the attacks spent, "
+        f"{dollars(attacks.lost_usd_total)} ({percent(attacks.lost_share)}) "
+        f"went before a page, or without one\n"
         f"benign changes that paged: {report.benign_changes_paged} of {report.benign_changes} "
         f"({percent(report.benign_changes_paged_share)})"
     )

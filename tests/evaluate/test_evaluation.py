@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.evaluate import evaluate, render
+from pipeline.evaluate import compare, evaluate, render
 from schemas.incident import Incident
 from schemas.label import Label
 from schemas.usage_event import UsageEvent
@@ -78,6 +78,22 @@ def test_without_a_curve_everything_that_the_key_spent_until_the_page_is_lost() 
     missed = evaluate([], [label(0, 100)], events)
     assert missed.overall.lost_usd_median is None
     assert missed.overall.lost_usd_total == 7.0
+    assert (report.overall.spent_usd_total, missed.overall.spent_usd_total) == (7.0, 7.0)
+    assert (report.overall.lost_share, missed.overall.lost_share) == (3 / 7, 1.0)
+
+
+def test_what_the_attacks_spent_in_all_is_said_beside_what_went_before_a_page() -> None:
+    curve = [(0.0, 1.0), (20.0, 6.0), (50.0, 10.0)]
+    labels = [
+        label(0, 100, malicious_spend=curve),
+        label(0, 100, key_id="b", malicious_spend=curve),
+    ]
+    report = evaluate([incident(20.0)], labels, [])
+    assert (report.overall.lost_usd_total, report.overall.spent_usd_total) == (16.0, 20.0)
+    text = render(report)
+    assert "of $20.00 that the attacks spent, $16.00 (80.0 %) went before a page, or wit" in text
+    assert "80.0 %" in compare({"ours": report})
+    assert "of $0.00 that the attacks spent, $0.00 (-)" in render(evaluate([], [], []))
 
 
 def test_false_pages_are_related_to_the_weeks_that_keys_were_watched() -> None:
