@@ -1,5 +1,6 @@
 """Why a key paged, or why it did not: a replay of its events with every detector overheard."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -59,6 +60,8 @@ class Explanation:
     """The strongest that was concluded from what had been heard, unless it was forgiven."""
     kept_quiet: Look | None = None
     """The strongest that would have paged, but for what ended before."""
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Lines that were left out, by file and reason: of whichever key."""
     silent: tuple[str, ...] = ()
     """Detectors that never had anything to say."""
 
@@ -105,6 +108,7 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
         batch = _about(rules.acceptor.accept(message), key_id, join)
         _count(found, batch)
         found.revisions.extend(fold.fold_accepted([batch]).incidents)
+        found.refused.update((each.topic, each.reason) for each in batch.dead_letters)
     state = fold.state_of(key_id)
     found.calibration = rules.calibration.of(state.record if state else None)
     found.silent = tuple(d.name for d in rules.detectors if d.name not in found.heard)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detectors.words import cents
+from detectors.words import cents, counted
 from pipeline.cli.options import (
     INPUT,
     CalibrationFile,
@@ -97,7 +97,11 @@ def _replayed(recording: "Recording", rules: "Rules", key_id: str) -> "Explanati
     from pipeline.replay.merge import merge
 
     with reading(recording.events, "replaying") as (read, _):
-        return from_messages(merge(recording, time.time(), progress=read), rules, key_id)
+        found = from_messages(merge(recording, time.time(), progress=read), rules, key_id)
+    for (file, reason), count in sorted(found.refused.items()):
+        line = f"leakline: {file}: left out for {reason}: {counted(count, 'line')}"
+        typer.echo(printable(line), err=True)
+    return found
 
 
 def _from_replay(found: "Explanation") -> Iterator[str]:

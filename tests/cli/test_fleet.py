@@ -77,6 +77,22 @@ def test_the_store_says_why_a_key_did_not_page(
         assert "Judged again from its events in the store, without the key registry" in blind
 
 
+def test_what_an_explanation_leaves_out_is_said(
+    leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
+) -> None:
+    """Without its registry a key may be judged otherwise."""
+    key_id = json.loads(fleet["keys"].read_text().splitlines()[0])["key_id"]
+    broken = tmp_path / "broken.jsonl"
+    broken.write_bytes(b"\xff\n" + fleet["keys"].read_bytes() + b"no json\n{\n")
+    words = ("explain", key_id, "--events", fleet["events"], "--keys")
+    whole, partly = leakline(*words, fleet["keys"]), leakline(*words, broken)
+    assert (partly.out, whole.err) == (whole.out, "")
+    assert partly.err.splitlines() == [
+        "leakline: broken.jsonl: left out for not_json: 2 lines",
+        "leakline: broken.jsonl: left out for not_utf8: 1 line",
+    ]
+
+
 def test_a_key_is_explained_from_one_place(
     leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
 ) -> None:
