@@ -81,8 +81,18 @@ def test_every_kind_of_attack_and_both_strengths_occur() -> None:
     assert {kind for kind, _ in counts} <= set(KINDS)
     assert len({kind for kind, _ in counts}) >= len(KINDS) - 3
     assert {strength for _, strength in counts} == {"strong", "weak"}
-    benign = {label.kind for day, _ in fleet() for label in day.labels if not label.malicious}
-    assert benign <= set(BENIGN_KINDS)
+
+
+def test_every_kind_of_benign_change_occurs() -> None:
+    settings = FleetSettings(
+        keys=150, days=9, seed=7, attack_rate=0.0, change_rate=1.0, volume=0.02
+    )
+    labels = [label for day in simulate(settings).days() for label in day.labels]
+    kinds = {label.kind for label in labels}
+    assert kinds == set(BENIGN_KINDS)
+    assert kinds >= {"launch", "migration", "model_upgrade", "travel", "colleague"}
+    assert kinds >= {"rerun", "lull", "growth", "retry_storm"}
+    assert not any(label.malicious for label in labels)
 
 
 @pytest.mark.parametrize("kind", KINDS)
