@@ -76,6 +76,8 @@ def calibrate(
         found = read_calibration(calibration)
     else:
         keep_apart((events, provider_usage, keys, verdicts, labels), (output,))
+        if output is not None and not output.parent.is_dir():  # said before the work, not after
+            raise UsageError(f"{output}: cannot be written: there is no folder {output.parent}")
         with _history(settings, events, provider_usage, keys, verdicts) as (recording, leaked):
             found, told = _computed(settings, recording, leaked | _dishonest(recording, labels))
         for line in told:

@@ -129,6 +129,7 @@ def test_mistakes_are_told_in_a_line(leakline: Leakline, events: Path, tmp_path:
         (("calibrate", "--calibration", none), "goes with --publish alone"),
         (("calibrate", "--calibration", none, "--publish"), "is no calibration"),
         (("calibrate", "--events", "-"), "read twice"),
+        (("calibrate", "--events", events, "--output", tmp_path / "no" / "1.json"), "no folder"),
         (("calibrate", "--events", events, "--labels", none), "none.jsonl"[:4]),
     ):
         outcome = leakline(*arguments)
