@@ -15,6 +15,7 @@ import structlog
 from pipeline.config import Config, ConfigError
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.pause import Pause
 from pipeline.reconcile.join import Join, Round, Routed, window_of
 from pipeline.replay.lines import ReplayError, read_lines
 from schemas.codec import Refused, decode_control, decode_record, encode
@@ -62,7 +63,7 @@ class ReconcileStage:
         self._now = now
         self._bills: dict[str, ProviderUsage] = {}
         """By name in the journal, in order."""
-        self._registered_at = now()
+        self._silence = Pause(now(), now() + SILENCE_SECONDS)
         self._remembers = False
 
     @classmethod
@@ -95,9 +96,9 @@ class ReconcileStage:
         registry, self._registry = self._registry, []
         for record in registry:
             if journal.get(_KEY + record.key_id) != encode(record):
-                self._registered_at = now
+                self._silence = Pause(now, now + SILENCE_SECONDS)
                 await journal.publish(KEYS, record, key=record.key_id)
-        if self._bills and now - self._registered_at >= SILENCE_SECONDS:
+        if self._bills and self._silence.over(now):
             await self._route(journal)
 
     def _remember(self, journal: Journal) -> None:
@@ -122,7 +123,8 @@ class ReconcileStage:
         raw = encode(record)
         if journal.get(_KEY + record.key_id) == raw:
             return
-        self._registered_at = self._now()
+        now = self._now()
+        self._silence = Pause(now, now + SILENCE_SECONDS)
         self._join.register(record)
         journal.put(_KEY + record.key_id, raw)
         header = {RECORD_HEADER: "key", TOLD_HEADER: f"{message.appended_at:.0f}"}

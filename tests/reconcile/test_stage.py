@@ -146,6 +146,17 @@ def kinds(bus: MemoryBus, topic: Topic = USAGE_EVENTS) -> list[str]:
     return [each.record for each in bus.topics[topic.name]]
 
 
+async def test_a_clock_that_goes_back_holds_no_bill_up() -> None:
+    clock = Clock()
+    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    await bus.publish(KEYS, entry("a"), key="a")
+    await bus.publish(PROVIDER_USAGE, bill(6.0))
+    await bus.run_until_quiet()
+    clock.now -= 3600.0
+    await bus.tick(clock.now)
+    assert kinds(bus) == ["key", "provider-usage"]
+
+
 async def test_a_stage_that_died_goes_on_with_what_it_remembered() -> None:
     clock = Clock()
     first, second, third = (ReconcileStage(1, [], clock) for _ in range(3))
