@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import cache
 
 from detectors.calibration import SHIPPED
+from detectors.contract import Finding, KeyView
 from pipeline.engine import PartitionFold
 from pipeline.engine.calm import LIVELY_NATS
 from pipeline.explain import explain
@@ -95,3 +96,24 @@ def test_who_paged_in_vain_is_said_to_take_more_for_a_page() -> None:
     look = explain(messages(office(24), 40), judged, KEY).kept_quiet
     assert look is not None
     assert (look.conclusion.nats, look.bar.calm, look.bar.lively) == (later, None, LIVELY_NATS)
+
+
+class Fading(Insistent):
+    """Less sure in the afternoon."""
+
+    def judge(self, key: KeyView) -> Finding | None:
+        found = super().judge(key)
+        if found is None or key.now < workday(21, 12):
+            return found
+        return replace(found, score=SHIPPED.page_nats + 0.5)
+
+
+def test_what_people_were_told_of_was_not_kept_quiet() -> None:
+    enough = SHIPPED.page_nats + LIVELY_NATS + 0.1
+    found = explain(
+        messages(office(22), 40), replace(rules(), detectors=(Fading(enough, "runaway"),)), KEY
+    )
+    assert {each.incident_id for each in found.revisions if each.severity == "page"}
+    assert found.last_at is not None
+    assert found.last_at > workday(21, 12)
+    assert found.kept_quiet is None

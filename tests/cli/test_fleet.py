@@ -1,11 +1,15 @@
 """A simulated fleet through the commands, as a newcomer would do it."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from pipeline.cli.app import app
+from pipeline.config import Store as StoreConfig
+from pipeline.store import Store
+from pipeline.store.history import event_lines
 from schemas.codec import encode
 from tests.cli.conftest import Leakline
 from tests.support.events import burst, in_time, office, workday
@@ -77,6 +81,25 @@ def test_the_store_says_why_a_key_did_not_page(
         assert "Judged again from its events in the store, without the key registry" in blind
 
 
+def test_a_busy_key_is_judged_by_its_newest_days(
+    leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
+) -> None:
+    leakline("replay", "--events", fleet["events"], "--store", tmp_path / "store")
+    events = [json.loads(line) for line in fleet["events"].read_text().splitlines()]
+    key_id = events[-1]["key_id"]
+    times = [each["occurred_at"] for each in events if each["key_id"] == key_id]
+    days = Counter(each[:10] for each in times)
+    with Store.open_existing(StoreConfig(path=tmp_path / "store")) as store:
+        for most, wanted in (
+            (None, days),
+            (days.total() - 1, sorted(days)[1:]),
+            (1, sorted(days)[-1:]),
+        ):
+            found = [json.loads(line) for line in event_lines(store, key_id, most)]
+            assert {each["key_id"] for each in found} == {key_id}
+            assert Counter(each["occurred_at"][:10] for each in found).keys() == set(wanted)
+
+
 def test_what_an_explanation_leaves_out_is_said(
     leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -124,8 +147,12 @@ def test_what_was_kept_quiet_is_explained(
     lines = [json.loads(line) for line in incidents.read_text().splitlines()]
     last = [line for line in lines if line["severity"] == "page"][-1]
     verdicts.write_text(verdict_on(last, what, "2026-10-09T00:00:00Z") if what else "")
-    words = ("explain", "key-1", "--events", events, "--verdicts", verdicts)
-    (line,) = [each for each in leakline(*words).out.splitlines() if "Kept quiet" in each]
+    files = ("--events", events, "--verdicts", verdicts)
+    (line,) = [
+        each for each in leakline("explain", "key-1", *files).out.splitlines() if "Kept" in each
+    ]
+    leakline("replay", *files, "--store", tmp_path / "store")
+    assert line in leakline("explain", "key-1", "--store", tmp_path / "store").out.splitlines()
     assert " nats for runaway at 2026-" in line
     assert f" would have paged, but {why}" in line
 
