@@ -42,7 +42,7 @@ def compare(reports: Mapping[str, Report]) -> str:
         )
         for name, report in reports.items()
     ]
-    return table((*head, "median", "p90", "lost median", "of all"), rows)
+    return table((*head, "median", "p90", "lost median", "lost share"), rows)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
