@@ -1,5 +1,6 @@
 """`leakline simulate` and `leakline evaluate`: a labelled fleet, and how well it is judged."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.options import INPUT, OUTPUT, keep_apart
-from pipeline.cli.problems import UsageError
+from pipeline.cli.problems import UsageError, tell_left_out
 from pipeline.cli.progress import reading, working
 
 
@@ -91,8 +92,10 @@ def evaluate(
     from schemas.codec import encode
 
     keep_apart((incidents, labels, events))
+    refused: Counter[str] = Counter()
     with reading(events, "evaluating") as (read, _):
-        report = evaluate_files(incidents, labels, events, progress=read)
+        report = evaluate_files(incidents, labels, events, progress=read, refused=refused)
+    tell_left_out({(events.name, reason): count for reason, count in refused.items()})
     if not report.events:
         typer.echo(f"leakline: {events}: holds no usage events; was this replayed?", err=True)
     typer.echo(encode(report).decode() if json else render(report))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detectors.words import cents, counted
+from detectors.words import cents
 from pipeline.cli.options import (
     INPUT,
     CalibrationFile,
@@ -23,7 +23,7 @@ from pipeline.cli.options import (
     load_config,
     rules_for,
 )
-from pipeline.cli.problems import FailureError, UsageError
+from pipeline.cli.problems import FailureError, UsageError, tell_left_out
 from pipeline.cli.progress import reading
 from pipeline.printable import printable
 from schemas.redaction import public_key_id
@@ -98,9 +98,7 @@ def _replayed(recording: "Recording", rules: "Rules", key_id: str) -> "Explanati
 
     with reading(recording.events, "replaying") as (read, _):
         found = from_messages(merge(recording, time.time(), progress=read), rules, key_id)
-    for (file, reason), count in sorted(found.refused.items()):
-        line = f"leakline: {file}: left out for {reason}: {counted(count, 'line')}"
-        typer.echo(printable(line), err=True)
+    tell_left_out(found.refused)
     return found
 
 

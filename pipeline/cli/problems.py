@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import typer
 
+from detectors.words import counted
 from pipeline.printable import printable
 from schemas.redaction import scrub_text
 
@@ -22,6 +23,13 @@ class UsageError(Exception):
 
 class FailureError(Exception):
     """Something outside the command did not work (exit code 1)."""
+
+
+def tell_left_out(refused: Mapping[tuple[str, str], int]) -> None:
+    """Say on stderr how many lines were left out, by file and reason."""
+    for (file, reason), count in sorted(refused.items()):
+        line = f"leakline: {file}: left out for {reason}: {counted(count, 'line')}"
+        typer.echo(printable(line), err=True)
 
 
 def run_guarded(command: Callable[[], object]) -> int:

@@ -1,7 +1,7 @@
 """An evaluation of files: incidents, labels and events as JSONL, plain, `.gz`, `.zst` or `-`."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ def evaluate_files(
     events: Path,
     *,
     progress: Callable[[int], None] | None = None,
+    refused: Counter[str] | None = None,
 ) -> Report:
     """Judge a replay's incidents; events that state no cost are priced by the catalogue.
 
@@ -37,6 +38,7 @@ def evaluate_files(
         labels: the truth.
         events: what was replayed; read once, in bounded memory.
         progress: told how many bytes of the events have been read.
+        refused: counts lines that are no events, by reason.
 
     Raises:
         EvaluationError: an incident or a label cannot be understood.
@@ -45,7 +47,7 @@ def evaluate_files(
     return evaluate(
         read_records(incidents, Incident),
         list(read_records(labels, Label)),
-        read_events(events, progress),
+        read_events(events, progress, refused),
         Pricer().price,
     )
 
@@ -65,8 +67,15 @@ def read_records(path: Path, kind: type[T]) -> Iterator[T]:
             raise EvaluationError(f"{path}:{number}: {refused.detail}") from None
 
 
-def read_events(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[UsageEvent]:
-    """The events of a file; lines that are none are passed over, as the engine refuses them."""
+def read_events(
+    path: Path,
+    progress: Callable[[int], None] | None = None,
+    refused: Counter[str] | None = None,
+) -> Iterator[UsageEvent]:
+    """The events of a file; lines that are none are left out and counted, as the engine does."""
     for line in read_lines(path, progress):
-        with suppress(Refused):
+        try:
             yield decode_event(line)
+        except Refused as problem:
+            if refused is not None:
+                refused[problem.reason] += 1

@@ -51,7 +51,23 @@ def test_a_file_of_no_events_is_doubted(leakline: Leakline, fleet: dict[str, Pat
     assert not leakline("evaluate", *files, "--events", fleet["events"]).err
     outcome = leakline("evaluate", *files, "--events", fleet["keys"])
     assert (outcome.code, "0 events, 0 keys" in outcome.out) == (0, True)
-    assert outcome.err == f"leakline: {fleet['keys']}: holds no usage events; was this replayed?\n"
+    doubt = f"leakline: {fleet['keys']}: holds no usage events; was this replayed?"
+    assert outcome.err.splitlines()[-1] == doubt
+
+
+def test_lines_that_no_judgement_saw_are_counted(
+    leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_bytes(b"{\nno json\n\xff\n" + fleet["events"].read_bytes())
+    files = [f"--{n}={fleet[n]}" for n in ("incidents", "labels")]
+    whole = leakline("evaluate", *files, "--events", fleet["events"])
+    partly = leakline("evaluate", *files, "--events", broken)
+    assert (partly.code, partly.out) == (0, whole.out)
+    assert partly.err.splitlines() == [
+        "leakline: broken.jsonl: left out for not_json: 2 lines",
+        "leakline: broken.jsonl: left out for not_utf8: 1 line",
+    ]
 
 
 def test_every_key_can_be_explained(leakline: Leakline, fleet: dict[str, Path]) -> None:
