@@ -1,13 +1,12 @@
 """Why a key paged, or why it did not: a replay of its events with every detector overheard."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch, Control
 from pipeline.engine import PartitionFold, Rules
-from pipeline.engine.calm import Bar
+from pipeline.engine.witness import Look
 from pipeline.message import Message
 from pipeline.reconcile.join import Join
 from schemas.calibration import Calibration
@@ -29,16 +28,6 @@ class Heard:
     at: float
     """Unix seconds."""
     summary: str
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What all detectors together said at one time, and what a page took."""
-
-    at: float
-    """Unix seconds."""
-    conclusion: Conclusion
-    bar: Bar
 
 
 @dataclass(slots=True)
@@ -70,25 +59,16 @@ class Explanation:
         """Whether a person was woken."""
         return any(revision.severity == "page" for revision in self.revisions)
 
-    def hear(
-        self,
-        key_id: str,
-        at: float,
-        evidence: Sequence[Evidence],
-        conclusion: Conclusion,
-        bar: Bar,
-    ) -> None:
+    def hear(self, look: Look) -> None:
         """Note what the detectors said at one time: the witness of a fold."""
-        del key_id  # there is but one
-        for each in evidence:
+        for each in look.evidence:
             name = each.detector.name
             known = self.heard.get(name)
             if known is None or each.score > known.score:
-                self.heard[name] = Heard(name, each.score, at, each.finding.summary)
-        look = Look(at, conclusion, bar)
-        if bar.calm is None:
+                self.heard[name] = Heard(name, each.score, look.at, each.finding.summary)
+        if look.forgiven_by is None:
             self.closest = _stronger(self.closest, look)
-        if bar.kept_quiet(conclusion):
+        if look.kept_quiet:
             self.kept_quiet = _stronger(self.kept_quiet, look)
 
 

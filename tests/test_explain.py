@@ -52,7 +52,10 @@ def forgiven() -> Iterator[Message]:
 
 def test_what_is_remembered_counts() -> None:
     nats: list[float] = []
-    run(traffic(), PartitionFold(replace(rules(), witness=lambda *said: nats.append(said[3].nats))))
+    run(
+        traffic(),
+        PartitionFold(replace(rules(), witness=lambda it: nats.append(it.conclusion.nats))),
+    )
     found = explain(traffic(), rules(), KEY)
     assert found.closest is not None
     assert found.closest.conclusion.nats == max(nats)
@@ -61,7 +64,7 @@ def test_what_is_remembered_counts() -> None:
 
 def test_what_was_forgiven_was_said_but_came_to_nothing() -> None:
     log, forgave = renumbered(forgiven()), dict[float, bool]()
-    watched = replace(rules(), witness=lambda *said: forgave.update({said[1]: bool(said[4].calm)}))
+    watched = replace(rules(), witness=lambda it: forgave.update({it.at: bool(it.forgiven_by)}))
     run(log, PartitionFold(watched))
     found = explain(log, rules(), KEY)
     suppressed = found.revisions[-1]
@@ -85,9 +88,9 @@ def test_what_nobody_answered_keeps_its_like_quiet() -> None:
     assert explain(nights(8), rules(), KEY).kept_quiet is None
     again = explain(nights(8, 10), rules(), KEY).kept_quiet
     assert again is not None
-    assert again.bar.calm is not None
-    assert workday(10, 2) < again.at < workday(10, 3) < again.bar.calm.until < workday(16, 0)
-    assert again.bar.calm.cause == again.conclusion.cause
+    assert again.forgiven_by is not None
+    assert workday(10, 2) < again.at < workday(10, 3) < again.forgiven_by.until < workday(16, 0)
+    assert again.forgiven_by.cause == again.conclusion.cause
 
 
 def test_who_paged_in_vain_is_said_to_take_more_for_a_page() -> None:
@@ -95,7 +98,7 @@ def test_who_paged_in_vain_is_said_to_take_more_for_a_page() -> None:
     judged = replace(rules(), detectors=(Insistent(later, "runaway"),))
     look = explain(messages(office(24), 40), judged, KEY).kept_quiet
     assert look is not None
-    assert (look.conclusion.nats, look.bar.calm, look.bar.lively) == (later, None, LIVELY_NATS)
+    assert (look.conclusion.nats, look.forgiven_by, look.lively) == (later, None, LIVELY_NATS)
 
 
 class Fading(Insistent):

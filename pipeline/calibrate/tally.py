@@ -5,9 +5,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch
-from pipeline.engine.calm import Bar
+from pipeline.engine.witness import Look
 from pipeline.evaluate.exposure import WEEK_SECONDS
 from pipeline.evaluate.pages import DAY_SECONDS, once_a_day, pages
 from pipeline.replay.run import Results
@@ -70,23 +69,16 @@ class Tally:
     def windows(self, rows: list[SpendWindow]) -> None:
         """Totals are of no interest here."""
 
-    def hear(
-        self,
-        key_id: str,
-        at: float,
-        evidence: Sequence[Evidence],
-        conclusion: Conclusion,
-        bar: Bar,
-    ) -> None:
+    def hear(self, look: Look) -> None:
         """Note what the detectors said at one time, unless it was forgiven."""
-        if bar.calm is not None:
+        if look.forgiven_by is not None:
             return
-        hour, day = int(at // HOUR_SECONDS), int(at // DAY_SECONDS)
-        peaks = self.peaks[key_id]
-        peaks[hour] = max(peaks.get(hour, 0.0), conclusion.nats)
-        for each in evidence:
+        hour, day = int(look.at // HOUR_SECONDS), int(look.at // DAY_SECONDS)
+        peaks, key_day = self.peaks[look.key_id], (look.key_id, day)
+        peaks[hour] = max(peaks.get(hour, 0.0), look.conclusion.nats)
+        for each in look.evidence:
             scores = self.scores[each.detector.name]
-            scores[key_id, day] = max(scores.get((key_id, day), 0.0), each.score)
+            scores[key_day] = max(scores.get(key_day, 0.0), each.score)
 
     def key_weeks(self, keys: Collection[str]) -> float:
         """Sum over keys of the time from the first to the last event."""

@@ -30,7 +30,8 @@ from schemas.redaction import public_key_id
 
 if TYPE_CHECKING:
     from pipeline.engine import Rules
-    from pipeline.explain import Explanation, Look
+    from pipeline.engine.witness import Look
+    from pipeline.explain import Explanation
     from pipeline.replay.merge import Recording
     from pipeline.serve.reading import StoreReader
     from pipeline.store import Store
@@ -129,14 +130,14 @@ def _shortfall(found: "Explanation") -> str:
         return "It did not page: no detector ever found anything."
     return (
         f"It did not page: the most evidence at one time was {look.conclusion.nats:.1f} nats for "
-        f"{look.conclusion.cause} at {_at(look.at)}; a page takes {look.bar.nats:.1f}."
+        f"{look.conclusion.cause} at {_at(look.at)}; a page takes {look.page_takes:.1f}."
     )
 
 
 def _kept_quiet(look: "Look") -> str:
-    calm, nats = look.bar.calm, look.conclusion.nats
+    calm, nats = look.forgiven_by, look.conclusion.nats
     if calm is None:
-        why = f"its last page got no answer, so that one took {look.bar.nats + look.bar.lively:.1f}"
+        why = f"its last page got no answer, so that one took {look.page_takes + look.lively:.1f}"
     elif calm.snoozed:
         why = f"its incident was snoozed until {_at(calm.until)}"
     elif calm.cause is None:

@@ -1,7 +1,6 @@
 """How long an incident that ended keeps its like from paging again: forgiven, but not forgotten."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 from detectors.fusion import STRANGERS, Conclusion
@@ -28,28 +27,6 @@ _NOISY_PAGES: Final = 2
 """A key that paged so often without an answer needs more than another name for it …"""
 _FACTS: Final = frozenset[Cause]({"off_gateway", "revoked_use"})
 """… unless that is a bill, or the word of the registry: they are no matter of opinion."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """What a page took when some evidence was weighed, and what stood in its way."""
-
-    nats: float
-    """With the money at stake, whatever ended before."""
-    lively: float
-    """Nats more, since the key paged in vain lately."""
-    calm: Calm | None
-    """What ended before, if it forgave the evidence."""
-    told: bool
-    """An incident that paged was open."""
-
-    def kept_quiet(self, conclusion: Conclusion) -> bool:
-        """Whether it would have paged, but for what ended before."""
-        return (
-            not self.told
-            and conclusion.nats >= self.nats
-            and (self.calm is not None or conclusion.nats < self.nats + self.lively)
-        )
 
 
 def is_forgiven(

@@ -22,10 +22,11 @@ from detectors.fusion import (
     severity_of,
     weighed,
 )
-from pipeline.engine.calm import Bar, answered, is_forgiven, is_other, liveliness, unanswered
+from pipeline.engine.calm import answered, is_forgiven, is_other, liveliness, unanswered
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
+from pipeline.engine.witness import Look
 from schemas.calibration import Calibration
 from schemas.fields import epoch, to_dollars
 from schemas.incident import SEVERITIES, Incident, Signal, Status
@@ -83,8 +84,10 @@ def _weigh(
     strangers = {each.network for each in view.newcomers if each.is_strange}
     forgiven = is_forgiven(state.calm, conclusion, strangers, view.now, calibration)
     if rules.witness is not None:
-        bar = _bar(state, view, lively, calibration, forgiven=forgiven)
-        rules.witness(view.key_id, view.now, evidence, conclusion, bar)
+        takes = page_takes(calibration, view.excess_usd_per_hour)
+        calm = state.calm if forgiven else None
+        paged = incident is not None and incident.severity == "page"
+        rules.witness(Look(view.key_id, view.now, evidence, conclusion, takes, lively, calm, paged))
     if forgiven or (severity == "info" and incident is None):
         return []
     fresh = {each.detector.name: _signal(each, view.now, calibration) for each in evidence}
@@ -112,17 +115,6 @@ def _weigh(
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
-
-
-def _bar(
-    state: KeyState, view: KeyView, lively: float, calibration: Calibration, *, forgiven: bool
-) -> Bar:
-    return Bar(
-        page_takes(calibration, view.excess_usd_per_hour),
-        lively,
-        state.calm if forgiven else None,
-        told=state.incident is not None and state.incident.severity == "page",
-    )
 
 
 def _note_unrest(

@@ -1,24 +1,19 @@
 """What the fold of every key shares: how events are accepted, and how keys are judged."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from detectors.calibration import SHIPPED
 from detectors.contract import Detector
 from detectors.discovery import all_detectors
-from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Acceptor
 from pipeline.config import Config
-from pipeline.engine.calm import Bar
 from pipeline.engine.states import IN_USE_MAX
+from pipeline.engine.witness import Witness
 from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.pricing import Pricer
 from pipeline.enrich.sources import Locator
 from schemas.calibration import Calibration
-
-Witness = Callable[[str, float, Sequence[Evidence], Conclusion, Bar], None]
-"""Told of evidence when it was weighed: the key, its time (Unix seconds), what the detectors said,
-what follows from all that counted, and what a page took."""
 
 
 @dataclass(frozen=True)

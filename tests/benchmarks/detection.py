@@ -12,11 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from detectors.fusion import Conclusion, Evidence
 from pipeline.accept import Batch
 from pipeline.config import Config
 from pipeline.engine import default_rules
-from pipeline.engine.calm import Bar
+from pipeline.engine.witness import Look
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate import Report, compare, evaluate, evaluate_pages, render
 from pipeline.evaluate.comparators import all_comparators, run
@@ -66,22 +65,15 @@ class Curve:
     paged: dict[float, list[Page]] = field(default_factory=lambda: {t: [] for t in CURVE_NATS})
     _last: dict[tuple[float, str], float] = field(default_factory=dict)
 
-    def hear(
-        self,
-        key_id: str,
-        at: float,
-        evidence: Sequence[Evidence],
-        conclusion: Conclusion,
-        bar: Bar,
-    ) -> None:
+    def hear(self, look: Look) -> None:
         """Note a look at a key."""
-        del evidence
-        nats = 0.0 if bar.calm is not None else conclusion.nats
+        if look.forgiven_by is not None:
+            return
         for threshold in CURVE_NATS:
-            last = self._last.get((threshold, key_id), 0.0)
-            if nats >= threshold and at >= last + CURVE_STEP_SECONDS:
-                self._last[threshold, key_id] = at
-                self.paged[threshold].append(Page(key_id, at))
+            last = self._last.get((threshold, look.key_id), 0.0)
+            if look.conclusion.nats >= threshold and look.at >= last + CURVE_STEP_SECONDS:
+                self._last[threshold, look.key_id] = look.at
+                self.paged[threshold].append(Page(look.key_id, look.at))
 
     def render(self, truth: list[Label], key_weeks: float) -> str:
         """Recall and false pages at each threshold. Dollars at risk do not count here."""

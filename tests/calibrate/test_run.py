@@ -66,7 +66,7 @@ def test_keys_that_leaked_are_left_out_and_what_they_did_counts_nowhere() -> Non
 def test_a_witness_changes_nothing() -> None:
     heard: list[float] = []
     log = messages(in_time(office(6), thief(workday(4, 11), 60, client_ip=ABROAD)))
-    watched = replace(rules(), witness=lambda *said: heard.append(said[3].nats))
+    watched = replace(rules(), witness=lambda look: heard.append(look.conclusion.nats))
     assert run(log, PartitionFold(watched)).incidents == run(log).incidents != []
     assert max(heard) >= SHIPPED.page_nats
 

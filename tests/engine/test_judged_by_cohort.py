@@ -39,7 +39,8 @@ def calibration() -> Calibration:
     """For a page the theft is too little, but for those that are steady."""
     heard: list[float] = []
     run(
-        traffic(), PartitionFold(replace(rules(), witness=lambda *said: heard.append(said[3].nats)))
+        traffic(),
+        PartitionFold(replace(rules(), witness=lambda look: heard.append(look.conclusion.nats))),
     )
     fleet = 1.8 * max(heard)  # what is remembered of a ticket adds to it
     return msgspec.structs.replace(

@@ -4,13 +4,11 @@ import dataclasses
 import importlib
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from detectors.discovery import all_detectors
-from detectors.fusion import Conclusion, Evidence
 from pipeline.engine import PartitionFold
-from pipeline.engine.calm import Bar
+from pipeline.engine.witness import Look
 from pipeline.form import form
 from tests.support.events import rules, run
 
@@ -19,12 +17,11 @@ def judge_examples() -> dict[str, list[str]]:
     """By detector: its findings in the examples on which it fires, as Python would write them."""
     said: dict[str, list[str]] = {each.name: [] for each in all_detectors()}
 
-    def hear(
-        key_id: str, now: float, evidence: Sequence[Evidence], conclusion: Conclusion, bar: Bar
-    ) -> None:
-        nats = None if bar.calm is not None else conclusion.nats
-        for each in evidence:
-            said[each.detector.name].append(f"{key_id} {now!r} {each.finding!r} {nats!r}")
+    def hear(look: Look) -> None:
+        nats = None if look.forgiven_by is not None else look.conclusion.nats
+        for each in look.evidence:
+            told = f"{look.key_id} {look.at!r} {each.finding!r} {nats!r}"
+            said[each.detector.name].append(told)
 
     heard = dataclasses.replace(rules(), witness=hear)
     for name in sorted(said):
