@@ -184,7 +184,7 @@ def of_this_form(singles: str, single: int, packs: str, packed: int) -> Figures:
 WHAT = {
     "aiokafka_messages_per_s": "aiokafka alone, which looks at nothing",
     "faust_untuned_messages_per_s": "Faust as its guide shows it, doing nothing",
-    "faust_patched_messages_per_s": "the same with the change of docs/faust-consumer.md",
+    "faust_patched_messages_per_s": "the same with the changes of docs/faust-consumer.md",
     "faust_naive_events_per_s": "as its guide shows it, with River models, a row an event",
     "quix_spend_messages_per_s": "Quix Streams, spend per key and minute alone",
     "kafka_streams_spend_messages_per_s": "Kafka Streams (Java), spend per key and minute alone",
@@ -282,7 +282,7 @@ async def _untuned(kafka: Kafka, messages: int, work: Callable[[bytes], None]) -
 
 
 async def _patched(kafka: Kafka, messages: int) -> float:
-    """Untuned Faust with the change that could go upstream."""
+    """Untuned Faust with the changes that could go upstream."""
     with faust_as_proposed():
         return await _untuned(kafka, messages, lambda _: None)
 

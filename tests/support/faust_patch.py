@@ -1,4 +1,4 @@
-"""Faust's consumer with the change that `docs/faust-consumer.md` proposes."""
+"""Faust's consumer with the changes that `docs/faust-consumer.md` proposes."""
 
 import inspect
 import re
@@ -35,7 +35,7 @@ def patched_consumer() -> ModuleType:
 @contextmanager
 def faust_as_proposed() -> Iterator[None]:
     """Every consumer of Faust behaves as changed."""
-    names = ("_drain_messages", "_deliver", "_delivery", "stop_flow")
+    names = ("_drain_messages", "_deliver", "_delivery", "_wait_next_records", "stop_flow")
     new = {name: getattr(patched_consumer().Consumer, name) for name in names}
     with patch.multiple(consumer.Consumer, create=True, **new):
         yield
