@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -212,12 +212,11 @@ async def _ready(url: str, started: list[subprocess.Popen[bytes]], log: Path) ->
     deadline = time.monotonic() + START_SECONDS_MAX
     async with aiohttp.ClientSession() as session:
         while time.monotonic() < deadline and all(each.poll() is None for each in started):
-            try:
+            with suppress(aiohttp.ClientError):
                 async with session.get(f"{url}/readyz") as answer:
                     if answer.ok:
                         return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.2)
+            await asyncio.sleep(0.2)
     raise DemoError(f"the processes did not start: {await asyncio.to_thread(_last_line, log)}")
 
 

@@ -16,12 +16,10 @@ from pipeline.serve.console import Console
 from pipeline.serve.guard import ConsoleGuard
 from pipeline.serve.intake import LOG_SECONDS_MAX, Intake
 from pipeline.serve.ports import EventLog, IncidentReader
+from pipeline.serve.readiness import Readiness, Ready
 from pipeline.serve.slack import Interactions
 from pipeline.serve.style import HEADERS
 from schemas.topics import CLICKS
-
-Ready = Callable[[], Awaitable[bool]]
-"""Whether the log can be written to."""
 
 HEADER_BYTES_MAX: Final = 8190
 """Of the request line, and of each header."""
@@ -44,7 +42,7 @@ def build_app(
         config: of which `serve` and Slack's signing secret are used.
         log: where events and clicks go.
         store: what the console shows; it says that there is nothing without one.
-        ready: asked by `/readyz`; always ready without one.
+        ready: asked by `/readyz`, every few seconds at most; always ready without one.
         counts: the metrics that `/metrics` shows.
         now: Unix seconds.
     """
@@ -65,7 +63,7 @@ def build_app(
     app.add_routes(Console(store, guard, counts, now).routes())
     app.router.add_post("/v1/slack/interactions", interactions.take)
     app.router.add_get("/healthz", _healthz)
-    app.router.add_get("/readyz", _readyz(ready))
+    app.router.add_get("/readyz", _readyz(Readiness(ready, now) if ready else None))
     app.router.add_get("/metrics", _metrics(counts))
     app.on_response_prepare.append(_add_headers)
     return app
@@ -86,10 +84,10 @@ async def _healthz(request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
-def _readyz(ready: Ready | None) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _readyz(readiness: Readiness | None) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
         del request
-        if ready is None or await ready():
+        if readiness is None or await readiness.ready():
             return web.Response(text="ready\n")
         return web.Response(status=503, text="the log cannot be reached\n")
 
