@@ -20,6 +20,7 @@ from pipeline.notify.signature import (
     verify_slack_signature,
 )
 from pipeline.serve.bodies import read_body, refusal, unavailable
+from pipeline.serve.guard import Rates
 
 BODY_BYTES_MAX: Final = 256 * 1024
 
@@ -34,15 +35,24 @@ class Interactions:
         self._sink = sink
         self._counts = counts
         self._now = now
+        self._strangers = Rates(5, 20, now)
+        self._known: set[str] = set()
+        """Addresses that something signed came from: few, as only Slack can sign."""
 
     async def take(self, request: web.Request) -> web.Response:
         """Answer one interaction: 200 once it is in the log."""
         if not self._secret:
             raise refusal(web.HTTPNotFound, "Slack is not configured")
+        address = request.remote or ""
+        # Behind a proxy everybody has its address: forgers there must not shut Slack out.
+        if address not in self._known and not self._strangers.allows(address):
+            self._counts.add(metrics.SLACK_CLICKS, "refused")
+            raise refusal(web.HTTPTooManyRequests, "too many attempts", "60")
         body = await read_body(request, BODY_BYTES_MAX)
         if not verify_slack_signature(body, request.headers, self._secret, self._now()):
             self._counts.add(metrics.SLACK_CLICKS, "refused")
             raise refusal(web.HTTPUnauthorized, "the signature is wrong")
+        self._known.add(address)
         click = click_in(body)
         if click is None:
             self._counts.add(metrics.SLACK_CLICKS, "ignored")

@@ -1,3 +1,4 @@
+import asyncio
 import hashlib
 import hmac
 import json
@@ -5,6 +6,8 @@ from collections.abc import AsyncIterator
 from urllib.parse import urlencode
 
 import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
 from aiokafka.errors import KafkaConnectionError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,14 +45,30 @@ def form(payload: object) -> bytes:
     return urlencode({"payload": json.dumps(payload)}).encode()
 
 
+SLACK, FORGER = "3.3.3.3", "6.6.6.6"
+
+
+@web.middleware
+async def from_address(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let requests come from where they say; tests have one address only."""
+    return await handler(request.clone(remote=request.headers.get("From-Address", FORGER)))
+
+
 @pytest.fixture
 def log() -> MemoryLog:
     return MemoryLog()
 
 
 @pytest.fixture
-async def client(log: MemoryLog) -> AsyncIterator[Client]:
-    async with serving(app_of(log, Clock(NOW), slack={"signing_secret": SECRET})) as client:
+def clock() -> Clock:
+    return Clock(NOW)
+
+
+@pytest.fixture
+async def client(log: MemoryLog, clock: Clock) -> AsyncIterator[Client]:
+    app = app_of(log, clock, slack={"signing_secret": SECRET})
+    app.middlewares.append(from_address)
+    async with serving(app) as client:
         yield client
 
 
@@ -133,6 +152,43 @@ async def test_a_large_body_that_does_not_say_so_is_not_read_to_its_end(client: 
     async with client.post(PATH, data=endless(), headers=signed(b"")) as answer:
         assert answer.status == 413
     assert len(sent) < 32
+
+
+async def forged(client: Client, times: int, address: str = FORGER) -> list[int]:
+    headers = signed(form(CLICK), secret="another") | {"From-Address": address}
+    return [await status_of(client, form(CLICK), headers) for _ in range(times)]
+
+
+async def clicks(client: Client, times: int, address: str = SLACK) -> list[int]:
+    headers = signed(form(CLICK)) | {"From-Address": address}
+    return [await status_of(client, form(CLICK), headers) for _ in range(times)]
+
+
+async def test_who_forges_is_slowed_down_and_slack_is_not(client: Client, clock: Clock) -> None:
+    assert await forged(client, 25) == [401] * 20 + [429] * 5
+    assert await clicks(client, 50) == [200] * 50
+    clock.now += 1
+    assert await forged(client, 10) == [401] * 5 + [429] * 5
+    async with client.get("/metrics") as answer:
+        text = await answer.text()
+    assert 'leakline_slack_clicks_total{outcome="refused"} 35.0' in text
+
+
+async def test_who_forges_too_often_is_refused_before_a_body_arrives(client: Client) -> None:
+    async def unending() -> AsyncIterator[bytes]:
+        yield b"payload="
+        await asyncio.Event().wait()
+
+    await forged(client, 20)
+    async with asyncio.timeout(20), client.post(PATH, data=unending()) as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (429, "60")
+
+
+async def test_forgers_do_not_shut_out_who_has_clicked_from_their_address(client: Client) -> None:
+    """As it is behind a proxy, whose address is everybody's."""
+    assert await clicks(client, 1, FORGER) == [200]
+    assert await forged(client, 50) == [401] * 50
+    assert await clicks(client, 50, FORGER) == [200] * 50
 
 
 async def test_without_a_signing_secret_there_is_no_endpoint(log: MemoryLog) -> None:
