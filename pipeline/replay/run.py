@@ -45,23 +45,20 @@ class Results:
 class Summary:
     """What a replay saw."""
 
+    events: int = 0
+    """Lines of the events' file."""
     accepted: int = 0
-    """Events that were fit to be folded; late ones and duplicates included."""
+    """Of these, events that were fit to be folded; late ones and duplicates included."""
     keys: int = 0
     counts: Counter[str] = field(default_factory=Counter)
     """See `PartitionFold.counts`."""
     dead_letters: Counter[str] = field(default_factory=Counter)
-    """By reason."""
+    """By reason; those of control records too."""
     incidents: dict[str, Incident] = field(default_factory=dict)
     """The latest revision of each, with the highest severity that it had."""
     first_at: float | None = None
     """Unix seconds of the earliest and the latest event."""
     last_at: float | None = None
-
-    @property
-    def events(self) -> int:
-        """Lines of the events' file, and control records that were refused."""
-        return self.accepted + self.dead_letters.total()
 
 
 def replay(
@@ -118,6 +115,8 @@ def _checkpoint(fold: PartitionFold, outputs: tuple[Output, ...]) -> None:
 def _note(summary: Summary, batches: Sequence[Batch], results: Results) -> None:
     times = [use.at for batch in batches for use in batch.uses]
     summary.accepted += len(times)
+    usage = (batch for batch in batches if batch.message.record == "usage")
+    summary.events += sum(len(batch.uses) + len(batch.dead_letters) for batch in usage)
     for letter in results.dead_letters:
         summary.dead_letters[letter.reason] += 1
     for incident in results.incidents:

@@ -85,6 +85,20 @@ def test_the_summary_counts_by_reason(leakline: Leakline, log: Path) -> None:
     assert told == "messages to people 0"
 
 
+def test_refused_control_records_are_no_events(
+    leakline: Leakline, log: Path, tmp_path: Path
+) -> None:
+    events = leakline("replay", "--events", log).err.splitlines()[0]
+    given: list[str | Path] = ["--events", log]
+    for name in ("keys", "provider-usage", "verdicts"):
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("not json at all\n")
+        given += [f"--{name}", path]
+    first, _, dead, *_ = leakline("replay", *given).err.splitlines()
+    assert first == events
+    assert dead.startswith(f"dead letters {len(BAD_LINES) + 3} ")
+
+
 def test_a_raw_secret_is_nowhere(leakline: Leakline, log: Path, tmp_path: Path) -> None:
     secret = "sk-proj-0123456789abcdefghij"
     with log.open("ab") as file:
