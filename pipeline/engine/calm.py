@@ -73,6 +73,12 @@ def is_other(cause: Cause, told: Cause | None) -> bool:
     return cause != told and not {cause, told} <= STRANGERS
 
 
+def is_untold(incident: OpenIncident) -> bool:
+    """Whether people were told of no such cause yet: two that are as likely take turns."""
+    told = (incident.told_cause, *incident.told_before)
+    return all(is_other(incident.cause, each) for each in told)
+
+
 def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
     """What follows from a person's word: an incident is snoozed, or was none."""
     until = epoch(verdict.until) if verdict.until is not None else epoch(verdict.at) + CALM_SECONDS

@@ -22,7 +22,7 @@ from detectors.fusion import (
     severity_of,
     weighed,
 )
-from pipeline.engine.calm import answered, is_forgiven, is_other, liveliness, unanswered
+from pipeline.engine.calm import answered, is_forgiven, is_untold, liveliness, unanswered
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
@@ -198,7 +198,7 @@ def _is_news(
 ) -> bool:
     if incident.revision >= REVISIONS_MAX:
         return False
-    if before != incident.severity or is_other(incident.cause, incident.told_cause):
+    if before != incident.severity or is_untold(incident):
         return True
     least = _WORTH_TELLING_AGAIN_NATS if before == "page" else _WORTH_TELLING_NATS
     if any(name not in told and signal.score >= least for name, signal in fresh.items()):
@@ -222,7 +222,7 @@ def _emit(  # the parts of a revision
         return []
     incident.revision += 1
     incident.emitted_nanos = incident.spend_nanos
-    incident.told_cause = incident.cause
+    incident.note_told()
     usual = state.history.volume.expected(
         int(at // 3600), state.record.timezone if state.record else None
     )

@@ -41,7 +41,16 @@ class OpenIncident(Struct, array_like=True, gc=False):
     snoozed_until: float = 0.0
     """Not used any more; it keeps its place in what is stored."""
     told_cause: Cause | None = None
-    """The cause in the last revision."""
+    """The cause in the last revision …"""
+    told_before: list[Cause] = []
+    """… and others in those before it."""
+
+    def note_told(self) -> None:
+        """People are told its cause, in a revision."""
+        known = self.told_cause
+        if known and known not in (self.cause, *self.told_before):
+            self.told_before.append(known)
+        self.told_cause = self.cause
 
 
 class Calm(Struct, array_like=True, gc=False):

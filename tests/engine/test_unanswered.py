@@ -173,7 +173,7 @@ def pages_of(*causes: Cause) -> int:
 
 def test_another_word_for_strangers_is_no_news_but_the_owners_own_machines_are() -> None:
     assert pages_of("leaked", "shared") == 1
-    assert pages_of("leaked", "runaway") > 1
+    assert pages_of("leaked", "runaway") == 2, "once each, however often they take turns"
 
 
 class Insistent(Detector):
