@@ -1,8 +1,9 @@
 """Where a request came from: its client's address, network and country, without asking anybody.
 
 The country is that of the registry's delegation, or of a file that the user supplies; the kind is
-that of published ranges of clouds, content networks, VPNs and Tor exits. Addresses of content and
-anycast networks are everywhere at once, and private ones nowhere: neither has a country.
+that of published ranges of clouds, content networks, VPNs and Tor exits, or of those in `hosts`.
+Addresses of content and anycast networks are everywhere at once, and private ones nowhere: neither
+has a country.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -16,6 +17,7 @@ from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
 from pipeline.config import ConfigError, Network
+from pipeline.enrich.hosts import host_of
 
 CACHE_MAX: Final = 65_536
 """Addresses remembered; beyond it everything is forgotten and looked up again."""
@@ -112,6 +114,9 @@ class Locator:
         origin: Origin = classify(ip)  # type: ignore[no-untyped-call]  # iporigin has no types
         proxy = _company_proxy(address)
         kind = "proxy" if proxy else _kind(address, origin.kind)
+        provider = proxy or origin.provider
+        if kind is None and (host := host_of(address)) is not None:
+            provider, kind = host
         country = None
         if kind not in ("private", "cdn", "proxy"):
             country = _country(_record(self._countries, ip)) or iptocc.country_code(ip)
@@ -120,7 +125,7 @@ class Locator:
             prefix=_prefix(address),
             country=country,
             asn=asn,
-            network=organisation or proxy or origin.provider or None,
+            network=organisation or provider or None,
             kind=kind,
             digest=xxh3_64_intdigest(ip.encode()),
         )

@@ -75,6 +75,13 @@ def test_garbage_is_no_source(garbage: str) -> None:
         ("165.225.72.9", "proxy", None),
         ("163.116.130.4", "proxy", None),
         ("9.9.9.9", None, "US"),
+        ("185.220.100.1", "tor", "DE"),
+        ("185.220.103.255", "tor", "DE"),
+        ("146.70.1.2", "vpn", "RO"),
+        ("45.83.223.255", "vpn", "SE"),
+        ("45.83.224.0", None, "IN"),
+        ("192.3.4.4", "hosting", "US"),
+        ("89.58.3.4", "hosting", "DE"),
     ],
 )
 def test_kinds_and_countries(ip: str, kind: str | None, country: str | None) -> None:
