@@ -38,20 +38,21 @@ class RevokedUse(Detector):
         straggling = after is None or after < _STRAGGLER_HOURS * 3600
         if status != "revoked" and not strangers and straggling:
             return None
-        served = now.requests - now.errors
+        if not strangers and not now.served and key.history.prefixes.values:
+            score = _BARRED_NATS
         verb = "was" if status != "expired" else "had"
         when = f"{span(after)} after" if after is not None else "although"
         return Finding(
             score=score,
             since=key.now,
             summary=(
-                f"{counted(now.requests, 'request')} in 15 minutes, {served:,} served, "
+                f"{counted(now.requests, 'request')} in 15 minutes, {now.served:,} served, "
                 f"{when} the key {verb} {status}."
             ),
             evidence={
                 "status": status,
                 "requests_15m": now.requests,
-                "served_15m": served,
+                "served_15m": now.served,
                 "new_source": strangers,
             },
         )

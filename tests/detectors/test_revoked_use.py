@@ -6,9 +6,10 @@ import pytest
 
 from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.revoked_use import RevokedUse
+from schemas.incident import Severity
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, DAY, KEY, burst, run
-from tests.support.examples import NOW, Example, findings, honest, listen
+from tests.support.events import ABROAD, DAY, KEY, burst, run, workday
+from tests.support.examples import NOW, TODAY, Example, findings, honest, listen
 
 
 def revoked(
@@ -21,6 +22,8 @@ def expired(at: float) -> KeyRecord:
     return KeyRecord(key_id=KEY, expires_at=at)
 
 
+EARLY: Final = workday(TODAY + 2, 5)
+"""Two days and a half after the last honest request."""
 BARRED: Final[dict[str, Any]] = {"status": 401, "error_type": "revoked_key", "cost_usd": 0.0}
 """A request that a gateway refuses since the key is revoked."""
 FIRES: dict[str, Example] = {
@@ -76,6 +79,24 @@ def test_a_stranger_who_tries_a_dead_key_pages_and_its_owner_does_not() -> None:
     assert [each.severity for each in own] == ["ticket"]
     assert {each.cause for each in (*own, *stranger)} == {"revoked_use"}
     assert stranger[-1].severity == "page"
+
+
+def urgency(record: KeyRecord, **changes: object) -> list[Severity]:
+    """Of five requests before the office opens, after the key's end."""
+    return [
+        each.severity for each in run(honest(burst(EARLY, 5, **changes), record=record)).incidents
+    ]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [revoked(EARLY - 3600), revoked(EARLY - 2.1 * DAY, "rotated"), expired(EARLY - 2.1 * DAY)],
+    ids=["revoked", "rotated", "expired"],
+)
+def test_a_forgotten_job_that_is_refused_can_wait_until_the_morning(record: KeyRecord) -> None:
+    assert urgency(record, status=401) == ["ticket"]
+    assert urgency(record)[-1] == "page", "it is served"
+    assert urgency(record, status=401, client_ip=ABROAD)[-1] == "page", "a stranger tries it"
 
 
 @pytest.mark.parametrize(
