@@ -13,11 +13,16 @@ _BY_OWNER: Mapping[Cause, float] = {"hygiene": 1.0, "leaked": 0.6}
 """Those who come back to a key are mostly those who left it."""
 _NATS = 1.5
 _LONGER_NATS = 2.0
-"""Nats for each factor e beyond the longest pause."""
+"""Nats for each factor e beyond the longest pause, and at most …"""
+_SILENCE_MAX = 5.0
+_AT_ONCE_NANOS = 500_000_000
+_AT_ONCE_MAX = 2.5
+"""… a nat more for each factor e beyond the dearest hour so far, or half a dollar, at most so many:
+who finds a key does not wait."""
 
 
 class Dormant(Detector):
-    """The pause before the key woke, against its longest honest pause."""
+    """The pause before the key woke against its longest honest one, and what it spends at once."""
 
     name = "dormant"
     question = "Was this key forgotten?"
@@ -26,20 +31,17 @@ class Dormant(Detector):
     advice = "Ask whether anybody still needs the key; if not, revoke it for good."
     triggers = Trigger.HOUR | Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED
     causes = {"leaked": 1.0, "hygiene": 0.8}
-    score_max = 5.0
+    score_max = _SILENCE_MAX + _AT_ONCE_MAX
 
     def judge(self, key: KeyView) -> Finding | None:
         history = key.history
         if not key.is_waking:
             return None
         longer = math.log(history.slept / max(history.longest_sleep, _PAUSE_SECONDS))
-        score = 0.0
-        if longer > 0:
-            score = _NATS + _LONGER_NATS * longer
-        if score < 0.5:
+        if longer <= 0:
             return None
         return Finding(
-            score=score,
+            score=min(_SILENCE_MAX, _NATS + _LONGER_NATS * longer) + _at_once(key),
             causes=None if key.newcomers else _BY_OWNER,
             since=history.woke,
             summary=(
@@ -51,6 +53,14 @@ class Dormant(Detector):
                 "longest_sleep_days": history.longest_sleep / 86400,
             },
         )
+
+
+def _at_once(key: KeyView) -> float:
+    history = key.history
+    if history.prefixes.values and not key.newcomers:
+        return 0.0  # an owner who comes back may have much to do
+    most = max(history.volume.records.nanos_1h, _AT_ONCE_NANOS)
+    return min(_AT_ONCE_MAX, math.log(max(1.0, key.this_hour.nanos / most)))
 
 
 def _before(seconds: float) -> str:

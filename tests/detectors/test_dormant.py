@@ -95,6 +95,32 @@ def test_a_key_that_a_stranger_wakes_is_no_young_one() -> None:
     assert woken > 0.8
 
 
+def most(log: list[Message]) -> float:
+    """The most that is said of it at one time."""
+    return max(each.score for each in findings("dormant", lambda: log))
+
+
+def woken(by: str, cost_usd: float) -> float:
+    """What is said of a key that somebody comes with after a month, and spends so much a time."""
+    return most(honest(burst(NOW + 30 * DAY, 20, client_ip=by, cost_usd=cost_usd)))
+
+
+def never_used(cost_usd: float) -> float:
+    """The same of an old key that was never used."""
+    told = registered(old_key(), START)
+    return most([told, *messages(burst(START + 12 * DAY, 20, cost_usd=cost_usd))])
+
+
+def test_whoever_finds_a_key_and_spends_at_once_is_no_owner() -> None:
+    assert woken(ABROAD, 0.5) > woken(ABROAD, 0.001) + 1.5
+    assert never_used(0.5) > never_used(0.001) + 1.5, "nobody is known to be its owner yet"
+    assert woken(HOME[0], 0.5) == woken(HOME[0], 0.001)
+
+
+def test_silence_alone_is_worth_so_much_however_long() -> None:
+    assert most(first_use(2000, 100)) == most(first_use(2000, 1000)) == 5.0
+
+
 @pytest.mark.parametrize("text", ["", "soon", "-5", "1e9", "9" * 400, "9" * 5000])
 def test_a_time_that_is_none_is_not_known(text: str) -> None:
     (told,) = (m for m in first_use(100, 12) if m.record == "key")
