@@ -2,14 +2,23 @@
 
 from detectors.baselines.history import History
 from detectors.baselines.slices import REFUSED, Slice
+from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
 _LISTING = ("models.list", "list_models", "models")
+_TASTE_INPUT, _TASTE_OUTPUT = 40, 5
+"""Tokens of a request that asks no more than whether the model answers …"""
+_USUAL_OUTPUT_MIN = 25
+"""… of a key whose own answers are not as short …"""
+_TASTED_MIN = 3
+"""… over at least so many models."""
 
 
 class Probing(Detector):
-    """Listing models, and refusals (401, 403, 404) spread over several models, in 15 minutes.
+    """Listing models, and trying several of them, in 15 minutes.
+
+    A model is tried by a request that is refused (401, 403, 404), and by a stranger's for a word.
 
     Published rules: more than three validation errors a minute; models listed, then used by the
     same key within 15 minutes (Bedrock detections of several vendors).
@@ -25,11 +34,13 @@ class Probing(Detector):
     score_max = 6.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        if not key.history.hours:
+        history, menu = key.history, _menu(key)
+        if not history.hours:
             return None
-        if not any(_is_odd(what, key.history) for what in key.kinds_15m):
+        if not menu and not any(_is_odd(what, history) for what in key.kinds_15m):
             return None
         refused: set[str] = set()
+        tasted: set[str] = set()
         tried: set[str] = set()
         refusals = listings = 0
         for what, totals in key.sums_15m:
@@ -38,10 +49,14 @@ class Probing(Detector):
             if what.outcome in REFUSED:
                 refusals += totals.requests
                 refused.add(what.model)
-            if what.model and not key.history.models.knows(what.model):
+            elif what.model in menu and _is_taste(totals):
+                tasted.add(what.model)
+            if what.model and not history.models.knows(what.model):
                 tried.add(what.model)
-        score = 1.2 * max(0, len(refused) - 1)
-        score += 1.5 if listings and key.history.hours >= 1 and refusals + len(tried) else 0.0
+        if len(tasted) < _TASTED_MIN:
+            tasted.clear()
+        score = 1.2 * max(0, len(refused | tasted) - 1)
+        score += 1.5 if listings and history.hours >= 1 and refusals + len(tried) else 0.0
         score *= key.confidence * key.refusals_weight
         if score < 1.0:
             return None
@@ -50,16 +65,34 @@ class Probing(Detector):
             since=key.now - 900.0,
             summary=(
                 f"{counted(refusals, 'request')} refused over {counted(len(refused), 'model')}, "
+                f"{counted(len(tasted), 'model')} asked by new sources for a word alone, "
                 f"{counted(len(tried), 'model')} never used before and "
                 f"{counted(listings, 'listing')} of models in 15 minutes."
             ),
             evidence={
                 "refusals": refusals,
                 "models_refused": sorted(refused)[:8],
+                "models_tasted": sorted(tasted)[:8],
                 "models_new": sorted(tried)[:8],
                 "listings": listings,
             },
         )
+
+
+def _menu(key: KeyView) -> set[str]:
+    """What strangers use who use several models, of a key with answers of some length."""
+    strangers = [each for each in key.newcomers if each.is_strange]
+    models = {name for each in strangers for name in each.models}
+    own = key.history.shape
+    wordy = own.samples > 0 and own.usual[1] >= _USUAL_OUTPUT_MIN
+    return models if wordy and len(models) >= _TASTED_MIN else set()
+
+
+def _is_taste(totals: Totals) -> bool:
+    """Whether such requests get no more than a word each; embeddings get none."""
+    answers = totals.requests - totals.errors
+    least, most = answers, _TASTE_OUTPUT * answers
+    return least <= totals.output_tokens <= most and totals.input_tokens <= _TASTE_INPUT * answers
 
 
 def _is_odd(what: Slice, history: History) -> bool:

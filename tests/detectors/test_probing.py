@@ -1,10 +1,12 @@
 """Examples of `probing`: what it fires on, and near misses."""
 
+import msgspec
 import pytest
 
+from pipeline.message import Message
 from schemas.usage_event import UsageEvent
-from tests.support.events import ABROAD, HOME, burst, event, thief
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import ABROAD, HOME, burst, event, in_time, messages, office, thief
+from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest
 
 
 def tries(status: int, count: int, **changes: object) -> list[UsageEvent]:
@@ -15,15 +17,32 @@ def tries(status: int, count: int, **changes: object) -> list[UsageEvent]:
     ]
 
 
+def tastes(count: int, **changes: object) -> list[UsageEvent]:
+    by = {"client_ip": ABROAD, "input_tokens": 9, "output_tokens": 1, "cost_usd": 1e-6} | changes
+    return [event(NOW + n * 5, model=f"model-{n}", **by) for n in range(count)]
+
+
+def classifying() -> list[Message]:
+    """A key whose answers have always been a word, and somebody who tries models with it."""
+    words = [msgspec.structs.replace(each, output_tokens=2) for each in office(HONEST_DAYS)]
+    return messages(in_time(words, tastes(4)), 60)
+
+
 LISTING = event(NOW, client_ip=ABROAD, operation="models.list", model=None, cost_usd=0.0)
 
 FIRES: dict[str, Example] = {
     "many models refused": lambda: honest(tries(404, 6)),
+    "models asked for a word": lambda: honest(tastes(4)),
     "models listed and tried": lambda: honest([LISTING], tries(200, 4)),
 }
 QUIET: dict[str, Example] = {
     "one typo": lambda: honest(tries(404, 1)),
     "an outage": lambda: honest(burst(NOW, 60, status=503)),
+    "two models asked for a word": lambda: honest(tastes(2)),
+    "its own health checks": lambda: honest(tastes(8, client_ip=HOME[0])),
+    "a stranger's short work": lambda: honest(tastes(4, output_tokens=12)),
+    "answers as short as ever": classifying,
+    "a stranger's embeddings": lambda: honest(tastes(4, output_tokens=0)),
     "a limit reached": lambda: honest(burst(NOW, 60, status=429)),
     "a thief who knows": lambda: honest(thief(NOW)),
 }
