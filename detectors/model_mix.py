@@ -9,6 +9,7 @@ from detectors.baselines.slices import BLAMED
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import counted, dollars, span
+from detectors.worth import invested
 
 _SHARE = 0.5
 _DEAR_NATS = 1.2
@@ -17,8 +18,6 @@ _DEAR_MAX = 4.0
 _MENU_NATS = 0.5
 """Nats for each further new model."""
 _REQUESTS_MIN = 2
-_SPENT_NANOS = 300_000_000
-"""Thirty cents spent on such models: below it a dear one counts for less."""
 
 
 class ModelMix(Detector):
@@ -46,8 +45,7 @@ class ModelMix(Detector):
         dear = max(0.0, math.log(price / usual)) if usual and price else 0.0
         models = sorted(tried.models | unknown.keys())
         menu = _MENU_NATS * (len(models) - 1)
-        spent = min(1.0, 0.4 + 0.6 * tried.nanos / _SPENT_NANOS)
-        dear = min(_DEAR_MAX, _DEAR_NATS * dear * spent)
+        dear = min(_DEAR_MAX, _DEAR_NATS * dear * invested(tried.nanos))
         score = _SHARE * key.history.model_surprise(name) + dear + menu
         score *= key.confidence
         if score < 0.5:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, dollars, times
-from detectors.worth import worth
+from detectors.worth import cost, invested, worth
 
 _REQUESTS_MIN = 3
 _RECORD_FACTOR = 1.8
@@ -17,6 +17,8 @@ _LONG_NATS = 2.8
 """Nats for each factor e beyond the longest request so far."""
 _FULL_WEIGHT_REQUESTS = 7
 _LONG_MINUTES = 30
+_MANY_REQUESTS = 20
+"""Fewer, of the key's own sources, count by what they cost."""
 
 
 class TokenStuffing(Detector):
@@ -38,6 +40,8 @@ class TokenStuffing(Detector):
         found = max(some, key=lambda each: each.score)
         now = found.totals
         score = found.score * worth(now)
+        if not key.newcomers:  # the owner may have a few long documents
+            score *= max(invested(cost(now)), min(1.0, now.requests / _MANY_REQUESTS))
         if score <= 0.5:
             return None
         return Finding(

@@ -9,6 +9,8 @@ _WORTH_USD: Final = 0.3
 _WORTH_DECADE: Final = 0.15
 _WORTH_MIN: Final = 0.6
 """Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
+_TRIED: Final = 0.4
+"""What counts of a few requests that cost nothing."""
 _GUESSED_NANOS: Final = 300
 """Nano-dollars a token where no price is known: thirty cents a million, as small models cost."""
 
@@ -19,6 +21,11 @@ def cost(totals: Totals) -> float:
         return totals.nanos
     tokens = totals.input_tokens + totals.output_tokens
     return totals.nanos + _GUESSED_NANOS * tokens * totals.unpriced / totals.requests
+
+
+def invested(nanos: float) -> float:
+    """Factor on evidence of a few requests, however odd: who is serious spends thirty cents."""
+    return min(1.0, _TRIED + (1.0 - _TRIED) * nanos / (_WORTH_USD * 1e9))
 
 
 def worth(totals: Totals) -> float:

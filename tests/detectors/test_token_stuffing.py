@@ -88,6 +88,17 @@ def test_prompts_without_a_price_are_not_taken_for_free() -> None:
     assert most("ft:our-own", None) == most("gpt-4o", 0.45)
 
 
+def test_a_long_document_of_the_owners_is_worth_what_it_costs() -> None:
+    def most(requests: int = 6, **changes: object) -> float:
+        log = honest(burst(NOW, requests, input_tokens=60_000, **changes))
+        return max(each.score for each in findings("token_stuffing", lambda: log))
+
+    cheap = most(cost_usd=0.001)
+    assert cheap < 0.6 * most(cost_usd=0.2)
+    assert cheap < 0.6 * most(cost_usd=0.001, client_ip=ABROAD)
+    assert cheap < 0.6 * most(60, cost_usd=0.001), "so many are no documents"
+
+
 def test_long_prompts_add_up_over_the_hour() -> None:
     log = honest(
         *(burst(workday(day, 10), 1, input_tokens=20_000, cost_usd=0.05) for day in (2, 3, 4)),
