@@ -4,7 +4,6 @@ import math
 
 from detectors.baselines.likeness import Manner, manners, of_lengths
 from detectors.baselines.newcomers import Newcomer
-from detectors.baselines.shape import Shape
 from detectors.contract import Detector, Finding, KeyView, Trigger
 
 _LEAST = 2.0
@@ -37,8 +36,7 @@ class RequestShape(Detector):
         newcomers = [each for each in key.newcomers if each.shape.samples]
         if not newcomers or key.history.learning:
             return None
-        conversation = key.windows.conversation
-        found = [(*_compare(own, each, conversation), each) for each in newcomers]
+        found = [(*_compare(key, each), each) for each in newcomers]
         nats, odd, worst = max(found, key=lambda each: each[0])
         score = nats * key.confidence
         if score < 0.5:
@@ -63,15 +61,18 @@ class RequestShape(Detector):
         )
 
 
-def _compare(own: Shape, newcomer: Newcomer, conversation: int) -> tuple[float, list[Manner]]:
+def _compare(key: KeyView, newcomer: Newcomer) -> tuple[float, list[Manner]]:
     """Nats for a stranger, and the manners that speak for one."""
+    own, conversation = key.history.shape, key.windows.conversation
     # Another machine of the owner's takes part in a long conversation, and sends all of it.
     takes_part = not newcomer.is_strange and newcomer.shape.usual[0] <= conversation
     ratio = 0.0 if takes_part else of_lengths(own, newcomer.shape)
     lengths = _NATS * math.log(ratio / _LEAST) if ratio > _LEAST else 0.0
     asked = manners(own.manners, newcomer.shape.manners)
     odd = [each for each in asked if each.nats >= _ODD_NATS]
-    return lengths + max(0.0, sum([each.nats for each in asked])), odd
+    nats = lengths + max(0.0, sum([each.nats for each in asked]))
+    # Who tries a key asks for something else than its owner's program.
+    return nats * newcomer.sure(forgotten=key.is_waking), odd
 
 
 def _of(samples: int) -> str:

@@ -29,6 +29,8 @@ TRIED_REQUESTS = 24
 TRIED_NANOS = 500_000_000
 """… and from so many on, or so much spent, no trial: somebody who tries the key on a line that
 nobody rents or hides behind, by anything but a browser or a telephone in the key's own country …"""
+_PEOPLE = frozenset(("isp", "private", "proxy"))
+"""Where people sit, and what they try the key from."""
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
 """… and by such tools in others."""
 LISTED_MAX = 8
@@ -89,7 +91,7 @@ class Newcomer(Struct, array_like=True, gc=False):
 
     def _is_trial(self, *, forgotten: bool) -> bool:
         """Whether a person tries the key, at home or in an office."""
-        if self.kind != "isp" or self.totals.nanos >= TRIED_NANOS:
+        if self.kind not in _PEOPLE or self.totals.nanos >= TRIED_NANOS:
             return False
         if self.level == "network" and "browser" not in self.clients and not forgotten:
             return True

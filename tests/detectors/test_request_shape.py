@@ -84,6 +84,17 @@ def test_it_tells_what_is_odd_about_how_a_stranger_asks() -> None:
     assert last.summary.endswith("; all are streamed, 0% of the key's own.")
 
 
+@pytest.mark.parametrize("client_ip", [ABROAD, "10.7.0.9"], ids=["at home", "within"])
+def test_who_tries_a_key_asks_for_something_else_and_is_no_thief_for_that(client_ip: str) -> None:
+    def most(requests: int, **changes: object) -> float:
+        log = work(60, 900, requests, client_ip=client_ip, cost_usd=0.0001, **changes)
+        return max((each.score for each in findings("request_shape", lambda: log)), default=0.0)
+
+    tried = most(8, user_agent="curl/8.9")
+    assert tried < 0.6 * most(40, user_agent="curl/8.9")
+    assert tried < 0.6 * most(8, user_agent="okhttp/4.12")
+
+
 def test_another_machine_of_the_owners_takes_part_in_a_long_conversation() -> None:
     log = work(2500, 110, client_ip=ABROAD)
     key = [each.key for each in listen(log) if each.detector == "request_shape"][-1]
