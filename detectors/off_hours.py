@@ -52,8 +52,8 @@ class OffHours(Detector):
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         if surprise < 1.0:
             return None
-        weight = min(1.0, math.log1p(now.requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
-        burst = key.regularity * _burst(volume, now.requests)
+        weight = min(1.0, math.log1p(now.served) / math.log1p(_FULL_WEIGHT_REQUESTS))
+        burst = key.regularity * _burst(volume, now.served)
         score = (surprise * weight + burst) * worth(now)
         if 2 * now.foreign.requests > now.requests:
             score *= _ELSEWHERE

@@ -96,19 +96,19 @@ def _beats_records(key: KeyView) -> bool:
     """Whether any window is so far beyond its record that there is something to weigh."""
     margin, records = _margin(key), key.history.volume.records
     now = key.last_5m
-    if _beats(now.requests, records.requests_5m, _FLOOR_REQUESTS, margin):
+    if _beats(now.served, records.requests_5m, _FLOOR_REQUESTS, margin):
         return True
     if _beats(now.nanos, records.nanos_5m, _FLOOR_NANOS, margin):
         return True
     now = key.this_hour
-    if _beats(now.requests, records.requests_1h, _FLOOR_REQUESTS_1H, margin):
+    if _beats(now.served, records.requests_1h, _FLOOR_REQUESTS_1H, margin):
         return True
     if _beats(now.nanos, records.nanos_1h, _FLOOR_NANOS_1H, margin):
         return True
     if not records.requests_1d:
         return False
     now = key.today
-    return _beats(now.requests, records.requests_1d, _FLOOR_REQUESTS_1D, margin) or _beats(
+    return _beats(now.served, records.requests_1d, _FLOOR_REQUESTS_1D, margin) or _beats(
         now.nanos, records.nanos_1d, _FLOOR_NANOS_1D, margin
     )
 
@@ -147,7 +147,7 @@ def _slope(spread: float) -> float:
 def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike":
     now, records = key.last_5m, key.history.volume.records
     usual = (key.expected[0] / 12, key.expected[1] / 12)
-    by_requests = requests.evidence(now.requests, usual[0], records.requests_5m, _FLOOR_REQUESTS)
+    by_requests = requests.evidence(now.served, usual[0], records.requests_5m, _FLOOR_REQUESTS)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
     nats = max(by_requests, by_money * _weight(now.requests))
     return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
@@ -157,10 +157,10 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     now, usual = key.this_hour, key.expected
     volume = key.history.volume
     records = volume.records
-    by_requests = requests.evidence(now.requests, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H)
+    by_requests = requests.evidence(now.served, usual[0], records.requests_1h, _FLOOR_REQUESTS_1H)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_1h, _FLOOR_NANOS_1H)
     if by_requests:
-        many = math.log(max(1.0, now.requests / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
+        many = math.log(max(1.0, now.served / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
     nats = max(by_requests, by_money * _weight(now.requests))
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
@@ -176,7 +176,7 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
     expected = volume.expected_day(key.hour, key.zone)
     usual = (min(expected[0], records.requests_1d), min(expected[1], records.nanos_1d))
     # What was much this morning is not told all day: it has to go on as it was.
-    tried = min(now.requests, 24.0 * max(key.this_hour.requests, 4 * key.last_15m.requests))
+    tried = min(now.served, 24.0 * max(key.this_hour.served, 4 * key.last_15m.served))
     spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
     by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
     by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)

@@ -15,6 +15,11 @@ class Totals(Struct, array_like=True, gc=False):
     output_tokens: int = 0
     unpriced: int = 0
 
+    @property
+    def served(self) -> int:
+        """Requests that did not fail."""
+        return self.requests - self.errors
+
     def add(self, other: "Totals") -> None:
         """Add another sum to this one."""
         self.requests += other.requests

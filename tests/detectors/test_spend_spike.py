@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.events import HOUR, burst, event, messages, workday
+from tests.support.events import ABROAD, HOUR, burst, event, messages, workday
 from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 FIRES: dict[str, Example] = {
@@ -61,6 +61,15 @@ def test_a_record_is_beaten_by_as_much_as_hours_differ() -> None:
 
     # Even of sessions that were all alike, twenty are too few to be sure that they always are.
     assert beaten((10, 110) * 10) + 1.0 < beaten((110,) * 20) < 7.5
+
+
+def test_what_the_provider_does_not_serve_is_not_used() -> None:
+    """A client that tries again and again while the provider is down costs nothing."""
+    down = burst(NOW, 1_000, status=503, cost_usd=0.0)
+    assert not findings("spend_spike", lambda: honest(down))
+    assert not findings("off_hours", lambda: honest(burst(workday(TODAY, 3), 400, status=429)))
+    served = burst(NOW, 1_000, client_ip=ABROAD, cost_usd=0.0001)
+    assert findings("spend_spike", lambda: honest(down, served))
 
 
 def test_what_costs_cents_wakes_nobody_however_much_more_it_is() -> None:
