@@ -8,8 +8,8 @@ from typing import Final, Literal
 from detectors.baselines.history import History
 from detectors.baselines.slices import Slice, slice_of
 from detectors.baselines.totals import Totals, Window
-from detectors.baselines.volume import month_of
 from detectors.baselines.windows import HourWindow, Windows
+from detectors.baselines.zones import month_of
 from schemas.key_record import KeyRecord
 
 _CONFIDENT_HOURS: Final = 8.0
@@ -63,8 +63,8 @@ class KeyView:
         self.history = history
         self.windows = windows
         self.record = record
-        self.zone = record.timezone if record else None
-        """The key's IANA zone, when the registry gives one."""
+        self.zone = history.volume.zone(record)
+        """The key's time zone, when the registry gives one or its hours told; None is UTC."""
         self.minute = int(now // 60)
         self.hour = int(now // 3600)
         self.day = int(now // 86400)

@@ -21,7 +21,8 @@ from typing import Final
 
 from river import stats
 
-from detectors.baselines.volume import BINS, bin_of
+from detectors.baselines.volume import BINS
+from detectors.baselines.zones import bin_of
 
 _LEVEL_MEMORY: Final = 3000
 """Values that the level looks back."""

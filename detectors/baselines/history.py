@@ -197,7 +197,7 @@ class History(Struct, array_like=True, gc=False):
     def learn(
         self,
         hour: int,
-        zone: str | None,
+        record: KeyRecord | None,
         seen: Sequence[tuple[Slice, Place | None]],
         total: HourWindow,
     ) -> None:
@@ -211,7 +211,7 @@ class History(Struct, array_like=True, gc=False):
             self._learn_levels(total)
             self.shape.learn(total.shape)
         own, peak = (total, total.peak) if self.learning else total.own_part()
-        self.volume.learn(hour, zone, own, peak, doubtful=total.doubtful)
+        self.volume.learn(hour, record, own, peak, doubtful=total.doubtful)
         self.hours += 1.0
 
     def _learn_kinds(

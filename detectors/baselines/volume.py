@@ -4,16 +4,15 @@ import math
 import struct
 from array import array
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
 from operator import mul
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct, field
 
 from detectors.baselines.level import GROWTH, KNOWN_HOURS, Spread, raised
 from detectors.baselines.totals import Totals
+from detectors.baselines.zones import bin_of, name_of, offset_told_by
+from schemas.key_record import KeyRecord
 
 BINS: Final = 48
 """24 hours of weekdays, then 24 of weekends."""
@@ -21,6 +20,8 @@ _EMPTY: Final = bytes(4 * BINS)
 _unpack: Final = struct.Struct(f"<{BINS}f").unpack
 _unpack_day: Final = struct.Struct("<24f").unpack_from
 _unpack_hour: Final = struct.Struct("<f").unpack_from
+_ZONE_DAYS: Final = 3.0
+"""Weekdays that must be known before their hours tell a time zone."""
 _MEMORY_DAYS: Final = 14.0
 """Days of one kind that the hourly means look back."""
 _RECORD_HALF_LIFE_HOURS: Final = 30 * 24.0
@@ -38,29 +39,6 @@ _GROWTH_IN_DOUBT: Final = 1.2
 _DRIFT_SLACK: Final = 0.75
 """Standard deviations an hour that growth may take without being counted."""
 _DRIFT_MAX: Final = 40.0
-
-
-@lru_cache(maxsize=512)
-def zone_of(name: str | None) -> tzinfo:
-    """The zone of an IANA name; UTC when there is none."""
-    try:
-        return ZoneInfo(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, an endless name
-        return UTC
-
-
-@lru_cache(maxsize=65536)
-def bin_of(hour: int, zone: str | None) -> int:
-    """The bin of an hour (hours since 1970) in a zone."""
-    local = datetime.fromtimestamp(hour * 3600, zone_of(zone))
-    return local.hour + (24 if local.weekday() >= 5 else 0)
-
-
-@lru_cache(maxsize=8192)
-def month_of(hour: int) -> int:
-    """The UTC month of an hour since 1970, in months since year 0."""
-    day = datetime.fromtimestamp(hour * 3600, UTC)
-    return 12 * day.year + day.month - 1
 
 
 class Records(Struct, array_like=True, gc=False):
@@ -117,6 +95,14 @@ class Volume(Struct, array_like=True, gc=False):
     records: Records = field(default_factory=Records)
     drift: float = 0.0
     """CUSUM of hourly residuals above the profile, in standard deviations."""
+    offset: int | None = None
+    """Hours east of UTC, once the key's hours told."""
+
+    def zone(self, record: KeyRecord | None) -> str | None:
+        """The key's time zone: its owner's word, or what its hours told; None is UTC."""
+        if record is not None and record.timezone:
+            return record.timezone
+        return None if self.offset is None else name_of(self.offset)
 
     def expected(self, hour: int, zone: str | None) -> tuple[float, float]:
         """Mean requests and nano-dollars of an hour, shrunk to the day's mean while young."""
@@ -189,9 +175,19 @@ class Volume(Struct, array_like=True, gc=False):
         return float(sum(requests) / max(sum(active), 1e-9))
 
     def learn(
-        self, hour: int, zone: str | None, total: Totals, peak: Totals, *, doubtful: bool = False
+        self,
+        hour: int,
+        record: KeyRecord | None,
+        total: Totals,
+        peak: Totals,
+        *,
+        doubtful: bool = False,
     ) -> None:
         """Take in a closed hour, and as zeros the idle hours before it."""
+        zone = self.zone(record)
+        if zone is None and hour // 24 > self.last // 24:  # once a day
+            self._learn_zone()
+            zone = self.zone(record)
         if self.last:
             idle = range(max(self.last + 1, hour - _GAP_HOURS_MAX), hour)
             self._fold([bin_of(each, zone) for each in idle], 0, 0)
@@ -219,6 +215,20 @@ class Volume(Struct, array_like=True, gc=False):
         """Take in a closed UTC day."""
         self.records.learn_day(total, GROWTH if self.spread.n >= KNOWN_HOURS else math.inf)
 
+    def _learn_zone(self) -> None:
+        """Take the middle of a weekday's work for the middle of the day, if it is clear.
+
+        From then on the bins are those of that zone, in which weekends begin at midnight.
+        """
+        if self.weekdays < _ZONE_DAYS:
+            return
+        active, requests = _unpack(self.active)[:24], _unpack(self.requests)[:24]
+        self.offset = offset_told_by(active, requests, min(self.weekdays, _MEMORY_DAYS))
+        if self.offset:
+            self.requests, self.nanos, self.active = [
+                _turned(bins, self.offset) for bins in (self.requests, self.nanos, self.active)
+            ]
+
     def _fold(self, indices: Sequence[int], requests: int, nanos: int) -> None:
         if not indices:
             return
@@ -245,6 +255,12 @@ class Volume(Struct, array_like=True, gc=False):
         values = _unpack(bins)
         mean = (sum(values[:24]) / 24 * weekdays + sum(values[24:]) / 24 * weekends) / days_all
         return float((days * values[index] + mean) / (days + 1.0))
+
+
+def _turned(bins: bytes, offset: int) -> bytes:
+    """The same bins, told by a clock so many hours ahead."""
+    values = _unpack(bins)
+    return array("f", [values[h // 24 * 24 + (h - offset) % 24] for h in range(BINS)]).tobytes()
 
 
 def _get(bins: bytes, index: int) -> float:

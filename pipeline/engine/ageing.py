@@ -5,8 +5,8 @@ from typing import Final
 from detectors.baselines.history import History
 from detectors.baselines.newcomers import forget
 from detectors.baselines.slices import slice_of
-from detectors.baselines.volume import month_of
 from detectors.baselines.windows import HourWindow, Windows
+from detectors.baselines.zones import month_of
 from pipeline.engine.counting import MINUTES_KEPT, SLICES_MAX
 from pipeline.engine.long_prompts import enter_hour
 from pipeline.engine.state import IDS_MINUTES, KeyState
@@ -164,8 +164,7 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
         return
     tokens = state.windows.named(window.slices)
     seen = [(slice_of(token), kinds.place(token)) for token in tokens]
-    zone = state.record.timezone if state.record else None
-    state.history.learn(hour, zone, seen, window)
+    state.history.learn(hour, state.record, seen, window)
     forget(state.history.newcomers, hour)
 
 
@@ -194,7 +193,7 @@ def _set_usual(state: KeyState, hour: int) -> None:
 def watch(state: KeyState, hour: int) -> None:
     """Decide whether the key is watched closely from now on."""
     history = state.history
-    zone = state.record.timezone if state.record else None
+    zone = history.volume.zone(state.record)
     since = state.clock - 3600.0
     paged = state.incident is not None and state.incident.severity == "page"
     state.hot = not paged and (

@@ -223,9 +223,8 @@ def _emit(  # the parts of a revision
     incident.revision += 1
     incident.emitted_nanos = incident.spend_nanos
     incident.note_told()
-    usual = state.history.volume.expected(
-        int(at // 3600), state.record.timezone if state.record else None
-    )
+    volume = state.history.volume
+    usual = volume.expected(int(at // 3600), volume.zone(state.record))
     incident.baseline_nanos += usual[1] * max(0.0, at - incident.baseline_at) / 3600.0
     incident.baseline_at = max(at, incident.baseline_at)
     burn = view.last_15m.nanos * 4 if view is not None else 0

@@ -1,22 +1,37 @@
 """Examples of `off_hours`: what it fires on, and near misses."""
 
+import msgspec
 import pytest
 
+from pipeline.message import Message
+from schemas.fields import epoch
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, KEY, burst, workday
+from tests.support.events import ABROAD, HOUR, KEY, burst, in_time, messages, office, workday
 from tests.support.examples import TODAY, Example, findings, honest
+
+
+def in_california(day: int, hour: float) -> list[Message]:
+    """Three weeks of an office whose Monday begins in the afternoon of UTC's, and a burst there."""
+    west = [
+        msgspec.structs.replace(each, occurred_at=epoch(each.occurred_at) + 8 * HOUR)
+        for each in office(19)
+    ]
+    return messages(in_time(west, burst(workday(day, hour + 8), 40)), 60)
+
 
 FIRES: dict[str, Example] = {
     "three at night": lambda: honest(burst(workday(TODAY, 3), 40)),
     "at night, in a zone of its own": lambda: honest(
         burst(workday(TODAY, 3), 40), record=KeyRecord(key_id=KEY, timezone="Asia/Tokyo")
     ),
+    "on a Sunday afternoon, which is Monday in UTC": lambda: in_california(20, 17),
 }
 QUIET: dict[str, Example] = {
     "in working hours": lambda: honest(burst(workday(TODAY, 11), 40)),
     "in working hours of a zone of its own": lambda: honest(
         burst(workday(TODAY, 11), 40), record=KeyRecord(key_id=KEY, timezone="Asia/Tokyo")
     ),
+    "on a Friday afternoon, which is Saturday in UTC": lambda: in_california(18, 17),
     "one straggler": lambda: honest(burst(workday(TODAY, 18.2), 1)),
 }
 

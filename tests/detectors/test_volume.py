@@ -5,20 +5,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.baselines.totals import Totals
-from detectors.baselines.volume import Volume, bin_of, zone_of
+from detectors.baselines.volume import Volume
+from schemas.key_record import KeyRecord
 
 MONDAY = 497_208
 """Monday, 21 September 2026, 00:00 UTC, in hours since 1970."""
 WEEKS = 3
 
 
-def working(zone: str | None = None, requests: int = 120) -> Volume:
-    """Three weeks of working days from 9 to 17 o'clock UTC."""
+def working(*, first: int = 9, east: int = 0, record: KeyRecord | None = None) -> Volume:
+    """Three weeks of working days of eight hours, in a zone so many hours east of UTC."""
     volume = Volume()
     for day in range(7 * WEEKS):
-        for hour in range(9, 17) if day % 7 < 5 else ():
-            total = Totals(requests=requests, nanos=requests * 10**7)
-            volume.learn(MONDAY + 24 * day + hour, zone, total, Totals(requests=requests // 6))
+        for hour in range(first, first + 8) if day % 7 < 5 else ():
+            total = Totals(requests=120, nanos=120 * 10**7)
+            volume.learn(MONDAY + 24 * day + hour - east, record, total, Totals(requests=20))
     return volume
 
 
@@ -81,18 +82,39 @@ def test_the_hour_beside_a_working_hour_is_half_usual() -> None:
     assert 0.3 < working().activity(at(1, 17), None) < 0.8
 
 
-def test_hours_are_those_of_the_keys_zone() -> None:
-    assert bin_of(at(0, 22), "Europe/Vienna") == 0
-    assert bin_of(at(0, 22), None) == 22
-    assert bin_of(at(4, 23), "Asia/Tokyo") >= 24
-    assert bin_of(at(4, 23), None) < 24
+@pytest.mark.parametrize("east", [-11, -8, -3, 0, 5, 10, 12])
+def test_the_hours_of_a_key_tell_its_time_zone(east: int) -> None:
+    """Where it is Monday morning already, or Friday still, it is no weekend."""
+    volume = working(east=east)
+    zone = volume.zone(None)
+    assert zone == f"UTC{east:+d}"
+    for day, hour in ((0, 9), (2, 13), (4, 16)):
+        assert volume.expected(at(day, hour) - east, zone)[0] == pytest.approx(120, rel=0.15)
+        assert volume.activity(at(day, hour) - east, zone) > 0.9
+    for day, hour in ((1, 3), (5, 9), (6, 16)):
+        assert volume.expected(at(day, hour) - east, zone)[0] < 15
+        assert volume.always_rests(at(day, hour) - east, zone) == (hour == 3)
 
 
-@pytest.mark.parametrize(
-    "zone", ["America", "x" * 5_000, "../../etc/passwd", "", "\x00", "Mars/Base"]
-)
-def test_a_zone_that_is_none_is_utc(zone: str) -> None:
-    assert zone_of(zone) is zone_of(None)
+def test_the_registry_knows_the_zone_better() -> None:
+    record = KeyRecord(key_id="k", timezone="Asia/Tokyo")
+    volume = working(record=record)
+    assert (volume.offset, volume.zone(record)) == (None, "Asia/Tokyo")
+    assert working().zone(record) == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("unclear", ["around the clock", "few hours", "two days"])
+def test_hours_that_tell_no_zone_are_those_of_utc(unclear: str) -> None:
+    volume = Volume()
+    days, hours = {
+        "around the clock": (21, range(24)),
+        "few hours": (5, range(21, 23)),
+        "two days": (2, range(15, 23)),
+    }[unclear]
+    for day in range(days):
+        for hour in hours:
+            volume.learn(MONDAY + 24 * day + hour, None, Totals(requests=120), Totals())
+    assert volume.zone(None) is None
 
 
 def test_a_record_decays_in_time() -> None:
