@@ -15,6 +15,7 @@ GROWTH: Final = 1.5
 KNOWN_HOURS: Final = 12.0
 """… so many are known: the first hour of bulk does not make the next one usual."""
 _LEVEL_HOURS_MIN: Final = 6
+_CLIP_SIGMAS: Final = 3.0
 SPREAD_FLOOR: Final = 0.35
 """Least standard deviation of log volume: nobody is as regular as a short history looks."""
 
@@ -39,6 +40,14 @@ class Spread(Struct, array_like=True, gc=False):
         model.update(value)
         self.n = min(float(model.n), _SPREAD_MEMORY)
         self.mean, self.variance = model.mean.get(), model.get()
+
+    def learn_clipped(self, value: float) -> None:
+        """Take in one residual, but of no more standard deviations than honest hours have.
+
+        Otherwise a loop that runs for hours would soon be no surprise any more.
+        """
+        most = _CLIP_SIGMAS * self.sigma
+        self.learn(min(most, max(-most, value)))
 
     @property
     def sigma(self) -> float:

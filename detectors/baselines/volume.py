@@ -198,8 +198,8 @@ class Volume(Struct, array_like=True, gc=False):
             self.drift = min(
                 _DRIFT_MAX, max(0.0, self.drift + residual / self.spread.sigma - _DRIFT_SLACK)
             )
-            self.spread.learn(residual)
-            self.spread_nanos.learn(math.log1p(total.nanos / 1e6) - math.log1p(nanos / 1e6))
+            self.spread.learn_clipped(residual)
+            self.spread_nanos.learn_clipped(math.log1p(total.nanos / 1e6) - math.log1p(nanos / 1e6))
         known = self.spread.n >= KNOWN_HOURS
         records = self.records
         self._fold(

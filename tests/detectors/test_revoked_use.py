@@ -8,7 +8,7 @@ from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.revoked_use import RevokedUse
 from schemas.incident import Severity
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, DAY, KEY, burst, run, workday
+from tests.support.events import ABROAD, DAY, HOME, KEY, burst, run, workday
 from tests.support.examples import NOW, TODAY, Example, findings, honest, listen
 
 
@@ -81,10 +81,13 @@ def test_a_stranger_who_tries_a_dead_key_pages_and_its_owner_does_not() -> None:
     assert stranger[-1].severity == "page"
 
 
-def urgency(record: KeyRecord, **changes: object) -> list[Severity]:
+def urgency(record: KeyRecord, status: int = 200, client_ip: str = HOME[0]) -> list[Severity]:
     """Of five requests before the office opens, after the key's end."""
     return [
-        each.severity for each in run(honest(burst(EARLY, 5, **changes), record=record)).incidents
+        each.severity
+        for each in run(
+            honest(burst(EARLY, 5, status=status, client_ip=client_ip), record=record)
+        ).incidents
     ]
 
 

@@ -6,6 +6,7 @@ from pipeline.message import Message
 from tests.support.events import (
     ABROAD,
     DAY,
+    HOME,
     KEY,
     MINUTE,
     START,
@@ -89,14 +90,16 @@ def test_prompts_without_a_price_are_not_taken_for_free() -> None:
 
 
 def test_a_long_document_of_the_owners_is_worth_what_it_costs() -> None:
-    def most(requests: int = 6, **changes: object) -> float:
-        log = honest(burst(NOW, requests, input_tokens=60_000, **changes))
+    def most(cost_usd: float, requests: int = 6, client_ip: str = HOME[0]) -> float:
+        log = honest(
+            burst(NOW, requests, input_tokens=60_000, cost_usd=cost_usd, client_ip=client_ip)
+        )
         return max(each.score for each in findings("token_stuffing", lambda: log))
 
-    cheap = most(cost_usd=0.001)
-    assert cheap < 0.6 * most(cost_usd=0.2)
-    assert cheap < 0.6 * most(cost_usd=0.001, client_ip=ABROAD)
-    assert cheap < 0.6 * most(60, cost_usd=0.001), "so many are no documents"
+    cheap = most(0.001)
+    assert cheap < 0.6 * most(0.2)
+    assert cheap < 0.6 * most(0.001, client_ip=ABROAD)
+    assert cheap < 0.6 * most(0.001, requests=60), "so many are no documents"
 
 
 def test_long_prompts_add_up_over_the_hour() -> None:

@@ -58,6 +58,13 @@ def test_an_hour_in_doubt_raises_records_slowly() -> None:
     assert 1.6 * 120 > sure.records.requests_1h > 1.4 * 120 > doubtful.records.requests_1h > 120
 
 
+def test_hours_of_a_loop_do_not_teach_that_hours_differ_widely() -> None:
+    volume = working()
+    for hour in range(20, 34):
+        volume.learn(at(0, hour), None, Totals(requests=9_000), Totals(requests=900))
+    assert volume.spread.sigma < 2.5 * working().spread.sigma
+
+
 def test_what_few_days_say_of_an_hour_is_drawn_to_the_mean_of_the_day() -> None:
     def at_night(days: int) -> float:
         volume = Volume()
