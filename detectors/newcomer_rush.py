@@ -88,6 +88,8 @@ _NONE = _Rush(0.0, 300.0, 0, 0, (0.0, 0.0), 300.0)
 
 
 def _in_five_minutes(key: KeyView) -> _Rush:
+    if key.last_5m.requests < _REQUESTS_MIN and key.last_5m.nanos < _NANOS_MIN:  # whoever made them
+        return _NONE
     foreign, volume = key.foreign_5m, key.history.volume
     if foreign.requests < _REQUESTS_MIN and foreign.nanos < _NANOS_MIN:
         return _NONE
@@ -108,11 +110,13 @@ def _in_five_minutes(key: KeyView) -> _Rush:
 def _since_they_came(key: KeyView) -> _Rush:
     # Another client at a known place is as likely the owner's own growth.
     strangers = [each for each in key.newcomers if each.nats >= STRANGE_NATS]
-    seconds = max((key.now - each.first for each in strangers), default=0.0)
-    requests = sum(each.totals.requests for each in strangers)
-    if seconds < _STAY_SECONDS or requests < _STAY_REQUESTS_MIN:
+    requests = sum([each.totals.requests for each in strangers])
+    if requests < _STAY_REQUESTS_MIN:
         return _NONE
-    nanos = sum(each.totals.nanos for each in strangers)
+    seconds = key.now - min([each.first for each in strangers])
+    if seconds < _STAY_SECONDS:
+        return _NONE
+    nanos = sum([each.totals.nanos for each in strangers])
     volume = key.history.volume
     days = max(seconds / 3600.0, _STAY_HOURS_MIN) / 24.0
     sessions = _RECORD_SHARE * (1.0 - key.regularity) * min(1.0, days)

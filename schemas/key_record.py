@@ -20,7 +20,7 @@ class KeyRecord(Struct, omit_defaults=True, kw_only=True):
     gateway: str | None = None
     """Which configured gateway obeys a revocation of this key."""
     timezone: str | None = None
-    """An IANA zone; learnt from the traffic when absent."""
+    """An IANA zone, or hours east of UTC (`UTC+9`); learnt from the traffic when absent."""
     created_at: Time | None = None
     expires_at: Time | None = None
     rotated_at: Time | None = None

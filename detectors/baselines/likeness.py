@@ -42,10 +42,9 @@ def of_lengths(own: Shape, other: Shape) -> float:
     if own.samples < _OWN_MIN or not other.samples:
         return 0.0
     kin, stranger = _KIN + 1.0 / other.samples, _STRANGER + 1.0 / other.samples
-    return sum(
-        0.5 * (math.log(kin / stranger) + offset * offset * (1.0 / kin - 1.0 / stranger))
-        for offset in own.offsets(other)
-    )
+    prompt, answer = own.offsets(other)
+    squares = prompt * prompt + answer * answer
+    return math.log(kin / stranger) + 0.5 * squares * (1.0 / kin - 1.0 / stranger)
 
 
 def manners(own: Manners, other: Manners) -> list[Manner]:

@@ -43,6 +43,7 @@ def month_of(hour: int) -> int:
     return 12 * day.year + day.month - 1
 
 
+@lru_cache(maxsize=64)
 def name_of(offset: int) -> str:
     """The name of a zone so many hours east of UTC."""
     return f"UTC{offset:+d}"
