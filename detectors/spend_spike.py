@@ -19,8 +19,10 @@ _FLOOR_REQUESTS_1H = 50.0
 _FLOOR_NANOS_1D = 2_000_000_000.0
 _FLOOR_REQUESTS_1D = 200.0
 _DEAR_DAY_NANOS = 5_000_000_000
+_DEAR_DAY_RECORDS = 4.0
 _DAILY_SPREAD = 0.5
-"""From five dollars on, days are held to differ half as much as their hours do."""
+"""From five dollars on, and four times the requests and the money of any day, days are held to
+differ half as much as hours do."""
 _RECORD_FACTOR = 2.0
 """A record is beaten now and then; twice the record is not …"""
 _RECORD_NATS = 3.2
@@ -181,7 +183,8 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
     # What was much this morning is not told all day: it has to go on as it was.
     tried = min(now.served, 24.0 * max(key.this_hour.served, 4 * key.last_15m.served))
     spent = min(now.nanos, 24.0 * max(key.this_hour.nanos, 4 * key.last_15m.nanos))
-    if now.nanos >= _DEAR_DAY_NANOS:
+    beaten = min(now.served / records.requests_1d, now.nanos / max(records.nanos_1d, 1.0))
+    if now.nanos >= _DEAR_DAY_NANOS and beaten >= _DEAR_DAY_RECORDS:
         daily = math.hypot(_DAILY_SPREAD * volume.spread.sigma, SPREAD_FLOOR)
         requests, money = requests._replace(sigma=daily), money._replace(sigma=daily)
     by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from pipeline.message import Message
 from schemas.usage_event import UsageEvent
-from tests.support.events import ABROAD, HOUR, burst, event, messages, thief, workday
+from tests.support.events import ABROAD, HOUR, burst, event, in_time, messages, thief, workday
 from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 
@@ -32,6 +33,18 @@ QUIET: dict[str, Example] = {
     "no more than the owner, who moved": lambda: honest(away(20)),
     "the owner in a hurry": lambda: honest(burst(NOW, 100)),
 }
+
+
+def test_a_stay_of_ten_requests_is_none_however_little_the_key_does() -> None:
+    def stay(count: int) -> list[Message]:
+        hours = (9, 10, 11)
+        own = [event(workday(day, hour)) for day in range(14) for hour in hours]
+        own += [event(workday(14, 9) + 7 + 900 * number) for number in range(9)]
+        guest = [event(workday(14, 9) + 600 * n, client_ip=ABROAD) for n in range(count)]
+        return messages(in_time(own, guest), 20)
+
+    assert findings("newcomer_rush", lambda: stay(12))
+    assert not findings("newcomer_rush", lambda: stay(11))
 
 
 def test_no_more_than_in_the_owners_rare_sessions_is_hardly_a_rush() -> None:

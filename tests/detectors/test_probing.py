@@ -3,10 +3,12 @@
 import msgspec
 import pytest
 
+from detectors.baselines.newcomers import STRANGE_NATS
+from detectors.probing import Probing
 from pipeline.message import Message
 from schemas.usage_event import UsageEvent
 from tests.support.events import ABROAD, HOME, burst, event, in_time, messages, office, thief
-from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest
+from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest, listen
 
 
 def tries(status: int, count: int, **changes: object) -> list[UsageEvent]:
@@ -57,6 +59,14 @@ def test_the_owners_program_may_be_wrong_about_what_it_may_use() -> None:
     own = most(client_ip=HOME[0])
     assert own < 0.6 * most()
     assert own < 0.6 * most(client_ip=HOME[0], user_agent="curl/8.5.0")
+
+
+def test_another_machine_of_the_owners_may_check_all_models() -> None:
+    key = [each.key for each in listen(honest(tastes(4))) if each.detector == "probing"][-1]
+    assert Probing().judge(key) is not None, "a stranger may not"
+    for newcomer in key.newcomers:
+        newcomer.nats = STRANGE_NATS - 0.1
+    assert Probing().judge(key) is None
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)

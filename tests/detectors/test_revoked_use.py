@@ -2,13 +2,26 @@
 
 from typing import Any, Final, Literal
 
+import msgspec
 import pytest
 
 from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.revoked_use import RevokedUse
 from schemas.incident import Severity
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, DAY, HOME, KEY, burst, run, workday
+from tests.support.events import (
+    ABROAD,
+    DAY,
+    HOME,
+    KEY,
+    burst,
+    control,
+    in_time,
+    messages,
+    office,
+    run,
+    workday,
+)
 from tests.support.examples import NOW, TODAY, Example, findings, honest, listen
 
 
@@ -100,6 +113,13 @@ def test_a_forgotten_job_that_is_refused_can_wait_until_the_morning(record: KeyR
     assert urgency(record, status=401) == ["ticket"]
     assert urgency(record)[-1] == "page", "it is served"
     assert urgency(record, status=401, client_ip=ABROAD)[-1] == "page", "a stranger tries it"
+
+
+def test_of_a_key_without_addresses_nobody_knows_who_tries_it() -> None:
+    days = [msgspec.structs.replace(each, client_ip=None) for each in office(TODAY)]
+    tries = burst(EARLY, 5, status=401, client_ip=None)
+    log = [control("key", revoked(EARLY - 3600)), *messages(in_time(days, tries), 60)]
+    assert run(log).incidents[-1].severity == "page"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 """Examples of `spend_spike`: what it fires on, and near misses."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from schemas.usage_event import UsageEvent
 from tests.support.events import ABROAD, HOUR, burst, event, messages, workday
 from tests.support.examples import NOW, TODAY, Example, findings, honest
 
@@ -47,6 +50,23 @@ def of_the_day(hours: int) -> float:
 def test_a_job_that_does_not_end_is_told_once_the_day_is_dear() -> None:
     assert of_the_day(18) > 6.0
     assert of_the_day(9) < 3.5
+
+
+def test_a_day_of_twice_the_dearest_is_no_more_than_a_busy_one() -> None:
+    days = [burst(workday(day, 9), 200, seconds=8 * HOUR, cost_usd=0.02) for day in range(14)]
+    busy = burst(workday(14, 9), 600, seconds=8 * HOUR, cost_usd=0.02)
+    found = findings("spend_spike", lambda: messages([*(e for d in days for e in d), *busy], 50))
+    assert max((each.score for each in found), default=0.0) < 2.0
+
+
+def test_what_fails_adds_nothing_to_what_is_spent() -> None:
+    def most(*besides: Sequence[UsageEvent]) -> float:
+        dear = burst(NOW, 60, seconds=1_800, cost_usd=0.05)
+        found = findings("spend_spike", lambda: honest(dear, *besides))
+        return max(each.score for each in found)
+
+    failed = burst(NOW + 5, 900, seconds=1_800, status=503, cost_usd=0.0)
+    assert most(failed) == pytest.approx(most(), abs=0.3)
 
 
 def test_a_saturday_that_grows_is_compared_with_other_days_not_with_itself() -> None:
