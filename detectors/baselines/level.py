@@ -42,11 +42,11 @@ class Spread(Struct, array_like=True, gc=False):
         self.mean, self.variance = model.mean.get(), model.get()
 
     def learn_clipped(self, value: float) -> None:
-        """Take in one residual, but of no more standard deviations than honest hours have.
+        """Take in one residual; once enough are known, no more of it than honest hours differ by.
 
         Otherwise a loop that runs for hours would soon be no surprise any more.
         """
-        most = _CLIP_SIGMAS * self.sigma
+        most = _CLIP_SIGMAS * self.sigma if self.n >= KNOWN_HOURS else math.inf
         self.learn(min(most, max(-most, value)))
 
     @property
