@@ -31,7 +31,7 @@ from pipeline.config import Kafka
 from pipeline.workers.connection import group_name, ssl_context, topic_name
 from pipeline.workers.role import READS_COMMITTED, Records, Role
 
-FETCH_BYTES_MAX = 4 * 1024 * 1024
+FETCH_BYTES_MAX = 3 * 1024 * 1024
 """Of a partition in one fetch: what is folded together is quicker the more of it there is."""
 FETCH_WAIT_MS = 100
 """For a fetch that finds nothing. aiokafka has one at a time with a broker, and leaves out of it

@@ -28,8 +28,8 @@ EVENTS_PER_KEY = 4
 CURVE_RUNS = 5
 """Of a thousand keys, which have too few events for one measurement."""
 NAIVE_EVENTS = 15_000
-GROUP_MESSAGES = 20
-"""Folded together, some four mebibytes: what a worker that is behind gets from a fetch."""
+GROUP_MESSAGES = 15
+"""Folded together, some three mebibytes: what a worker that is behind gets from a fetch."""
 KEYS_PER_MESSAGE = KEYS // GROUP_MESSAGES
 Group = list[Message]
 CHECKPOINT_GROUPS = 5

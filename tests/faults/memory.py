@@ -28,9 +28,8 @@ EVENTS = 60_000
 FACTOR = 10
 BATCH = 1_000
 SECONDS_MAX = 240.0
-MORE_MB_MAX = 130
-"""For fetches that were read ahead: the quicker the machine, the more of the room for them is used,
-as much at ten times the input as at thirty. What waits has 150 MB on the log alone."""
+MORE_MB_MAX = 100
+"""For fetches that were read ahead; what waits has 150 MB on the log alone."""
 
 
 async def measure(broker: Broker) -> tuple[Figures, Outcome]:
