@@ -1,6 +1,5 @@
 """Use from a place that the key has never been used from."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,10 +16,6 @@ _REPLACED_NATS = 4.0
 _HOSTILE_NATS = 4.0
 _SAME_TOOLS_NATS = 1.4
 """Taken off for a newcomer with the owner's clients and models."""
-_BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
-"""Where services move to. Thieves rent from cheaper hosts …"""
-_NO_HOSTS = re.compile(r"github|cogent|hurricane|level ?3|lumen|zayo", re.IGNORECASE)
-"""… and nobody rents from these: builds run there, or offices are connected by them."""
 _RENTED_NATS = 1.0
 """Added for a rented machine at a host that is new to the key."""
 _SAME_WORK_NATS = 1.5
@@ -88,7 +83,7 @@ class NewSource(Detector):
 
 
 def _score(key: KeyView, newcomer: Newcomer) -> float:
-    nats, rented = newcomer.nats, _is_rented(newcomer)
+    nats, rented = newcomer.nats, newcomer.is_rented
     if rented:
         nats += _RENTED_NATS
     elif newcomer.level == "network" and key.is_home(newcomer.country):
@@ -98,8 +93,7 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
     copied = rented or _is_copy(key, newcomer)
     if not copied and is_alike(key.history.shape, newcomer.shape):
         nats -= _SAME_WORK_NATS
-    # Who tries a service's key once does so at home.
-    sure = 1.0 if rented or newcomer.kind == "tor" else newcomer.sure(forgotten=key.is_waking)
+    sure = newcomer.sure(forgotten=key.is_waking)
     return nats * sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
 
 
@@ -108,12 +102,6 @@ def _is_copy(key: KeyView, newcomer: Newcomer) -> bool:
     if newcomer.level != "country" or newcomer.totals.requests < _AGAIN_REQUESTS:
         return False
     return key.history.volume.hours_a_day >= _TIRELESS_HOURS
-
-
-def _is_rented(newcomer: Newcomer) -> bool:
-    if newcomer.kind != "hosting" or newcomer.level != "network":
-        return False
-    return not (_BIG_CLOUDS.search(newcomer.network) or _NO_HOSTS.search(newcomer.network))
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:

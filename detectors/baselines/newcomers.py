@@ -33,6 +33,10 @@ _PEOPLE = frozenset(("isp", "private", "proxy"))
 """Where people sit, and what they try the key from."""
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
 """… and by such tools in others."""
+_BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
+"""Where services move to. Thieves rent from cheaper hosts …"""
+_NO_HOSTS = re.compile(r"github|cogent|hurricane|level ?3|lumen|zayo", re.IGNORECASE)
+"""… and nobody rents from these: builds run there, or offices are connected by them."""
 LISTED_MAX = 8
 """Clients and models remembered per newcomer."""
 
@@ -85,6 +89,8 @@ class Newcomer(Struct, array_like=True, gc=False):
         Args:
             forgotten: the key lay idle for long.
         """
+        if self.is_rented or self.kind == "tor":
+            return 1.0  # who tries a service's key once does so at home
         if self._is_trial(forgotten=forgotten):
             return min(1.0, self.totals.requests / TRIED_REQUESTS)
         return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
@@ -96,6 +102,11 @@ class Newcomer(Struct, array_like=True, gc=False):
         if self.level == "network" and "browser" not in self.clients and not forgotten:
             return True
         return bool(self.clients) and all(_is_by_hand(each) for each in self.clients)
+
+    @property
+    def is_rented(self) -> bool:
+        """Whether it is a machine at a host that is new to the key, but no big cloud."""
+        return self.kind == "hosting" and self.level == "network" and _is_rented(self.network)
 
     @property
     def is_strange(self) -> bool:
@@ -143,6 +154,11 @@ class Newcomer(Struct, array_like=True, gc=False):
 @lru_cache(maxsize=4096)
 def _is_by_hand(client: str) -> bool:
     return _BY_HAND.search(client) is not None
+
+
+@lru_cache(maxsize=4096)
+def _is_rented(network: str) -> bool:
+    return not (_BIG_CLOUDS.search(network) or _NO_HOSTS.search(network))
 
 
 def network_of(place: Place) -> str:
