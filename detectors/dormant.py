@@ -56,10 +56,9 @@ class Dormant(Detector):
 
 
 def _at_once(key: KeyView) -> float:
-    history = key.history
-    if history.prefixes.values and not key.newcomers:
+    if key.is_among_its_own:
         return 0.0  # an owner who comes back may have much to do
-    most = max(history.volume.records.nanos_1h, _AT_ONCE_NANOS)
+    most = max(key.history.volume.records.nanos_1h, _AT_ONCE_NANOS)
     return min(_AT_ONCE_MAX, math.log(max(1.0, key.this_hour.nanos / most)))
 
 

@@ -159,6 +159,11 @@ class KeyView:
         return allowed or self.history.countries.knows(country)
 
     @property
+    def is_among_its_own(self) -> bool:
+        """Whether only known addresses are at work; of a key without any nobody knows."""
+        return not self.newcomers and bool(self.history.prefixes.values)
+
+    @property
     def refusals_weight(self) -> float:
         """Factor on evidence about refusals.
 
@@ -166,7 +171,7 @@ class KeyView:
         models or wrong parameters.
         """
         known = self.history.clients
-        if self.newcomers or not self.history.prefixes.values:
+        if not self.is_among_its_own:
             return 1.0
         is_own = all(known.knows(what.client) for what in self.kinds_15m if what.client)
         return _OWN_REFUSALS if is_own else 1.0

@@ -40,7 +40,7 @@ class TokenStuffing(Detector):
         found = max(some, key=lambda each: each.score)
         now = found.totals
         score = found.score * worth(now)
-        if not key.newcomers:  # the owner may have a few long documents
+        if key.is_among_its_own:  # the owner may have a few long documents
             score *= max(invested(cost(now)), min(1.0, now.requests / _MANY_REQUESTS))
         if score <= 0.5:
             return None

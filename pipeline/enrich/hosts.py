@@ -1,14 +1,15 @@
-"""Well-known networks of Tor relays, VPNs and hosts that the published lists leave out.
+"""Well-known networks of Tor relays, VPNs, companies' web gateways and hosts.
 
-Allocations of the regional registries whose holders do one thing. No list of these is ever
-complete: what is missing passes for somebody's own line.
+What the published lists leave out, or take for something else: allocations of the regional
+registries whose holders do one thing. No list of these is ever complete: what is missing passes for
+somebody's own line.
 """
 
 from bisect import bisect
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Final, Literal, NamedTuple
 
-Kind = Literal["hosting", "vpn", "tor"]
+Kind = Literal["hosting", "vpn", "tor", "proxy"]
 
 
 class Host(NamedTuple):
@@ -39,6 +40,13 @@ _VPN: Final = {
     "Proton VPN": "185.159.156.0/22",
 }
 """M247 is the host behind the exits of most VPNs that are sold."""
+_PROXIES: Final = {
+    "Zscaler": "104.129.192.0/20 136.226.0.0/16 147.161.128.0/17 165.225.0.0/16 167.103.0.0/16 "
+    "170.85.0.0/16 185.46.212.0/22",
+    "Netskope": "162.10.0.0/17 163.116.128.0/17",
+}
+"""Secure web gateways through which companies send their people's traffic, wherever these sit: the
+ranges that Zscaler (config.zscaler.com) and Netskope (NewEdge) publish, in the main."""
 _HOSTING: Final = {
     "Private Layer": "46.19.136.0/21 81.17.16.0/20 179.43.128.0/18",
     "ColoCrossing": "23.94.0.0/15 104.168.0.0/17 107.172.0.0/14 172.245.0.0/16 192.3.0.0/16 "
@@ -75,6 +83,7 @@ def _ranges() -> list[tuple[int, int, Host]]:
     tables: tuple[tuple[Kind, dict[str, str]], ...] = (
         ("tor", _TOR),
         ("vpn", _VPN),
+        ("proxy", _PROXIES),
         ("hosting", _HOSTING),
     )
     return sorted(

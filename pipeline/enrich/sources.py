@@ -37,20 +37,6 @@ _DOCUMENTATION: Final[tuple[Network, ...]] = (
     IPv6Network("2001:db8::/32"),
 )
 """Examples and simulations use these for hosts of the internet, so they are not private."""
-_COMPANY_PROXIES: Final[dict[str, tuple[Network, ...]]] = {
-    "Zscaler": (
-        IPv4Network("104.129.192.0/20"),
-        IPv4Network("136.226.0.0/16"),
-        IPv4Network("147.161.128.0/17"),
-        IPv4Network("165.225.0.0/16"),
-        IPv4Network("167.103.0.0/16"),
-        IPv4Network("170.85.0.0/16"),
-        IPv4Network("185.46.212.0/22"),
-    ),
-    "Netskope": (IPv4Network("162.10.0.0/17"), IPv4Network("163.116.128.0/17")),
-}
-"""Secure web gateways through which companies send their people's traffic, wherever these sit: the
-ranges that Zscaler (config.zscaler.com) and Netskope (NewEdge) publish, in the main."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 Address = IPv4Address | IPv6Address
@@ -112,10 +98,9 @@ class Locator:
         ip = str(address)
         asn, organisation = _system(_record(self._systems, ip))
         origin: Origin = classify(ip)  # type: ignore[no-untyped-call]  # iporigin has no types
-        proxy = _company_proxy(address)
-        kind = "proxy" if proxy else _kind(address, origin.kind)
-        provider = proxy or origin.provider
-        if kind is None and (host := host_of(address)) is not None:
+        provider, kind = origin.provider, _kind(address, origin.kind)
+        host = host_of(address)
+        if host is not None and (kind is None or host.kind == "proxy"):
             provider, kind = host
         country = None
         if kind not in ("private", "cdn", "proxy"):
@@ -176,18 +161,6 @@ def _kind(address: Address, listed: str) -> str | None:
     if not address.is_global or address.is_multicast:
         return "private"
     return _KINDS.get(listed)
-
-
-def _company_proxy(address: Address) -> str | None:
-    """Whose secure web gateway it is, if it is one."""
-    return next(
-        (
-            name
-            for name, networks in _COMPANY_PROXIES.items()
-            if any(address in network for network in networks)
-        ),
-        None,
-    )
 
 
 def _open(key: str, path: Path | None) -> maxminddb.Reader | None:

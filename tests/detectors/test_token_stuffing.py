@@ -1,6 +1,7 @@
 """Examples of `token_stuffing`: what it fires on, and near misses."""
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.message import Message
 from tests.support.events import (
@@ -13,10 +14,11 @@ from tests.support.events import (
     burst,
     event,
     messages,
+    office,
     run,
     workday,
 )
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest
 
 
 def conversation(
@@ -100,6 +102,16 @@ def test_a_long_document_of_the_owners_is_worth_what_it_costs() -> None:
     assert cheap < 0.6 * most(0.2)
     assert cheap < 0.6 * most(0.001, client_ip=ABROAD)
     assert cheap < 0.6 * most(0.001, requests=60), "so many are no documents"
+
+
+def test_of_a_key_without_addresses_nobody_knows_whose_documents_they_are() -> None:
+    def most(client_ip: str | None) -> float:
+        days = [replace(each, client_ip=client_ip) for each in office(HONEST_DAYS)]
+        long = burst(NOW, 6, input_tokens=60_000, cost_usd=0.001, client_ip=client_ip)
+        log = messages([*days, *long], 60)
+        return max(each.score for each in findings("token_stuffing", lambda: log))
+
+    assert most(HOME[0]) < 0.6 * most(None)
 
 
 def test_long_prompts_add_up_over_the_hour() -> None:
