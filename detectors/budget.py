@@ -23,6 +23,13 @@ _EARLY_FACTOR = 20.0
 """Half a budget, and an hour at so many times its pace: it is all but gone, which can wait."""
 _OVERSPENT_NANOS = 2_000_000_000
 """Less than two dollars beyond a budget wakes nobody …"""
+_BEYOND = 1.5
+"""… nor does a day that costs less than so many times the dearest so far: its owner let it be …"""
+_YOUNG_SECONDS = 3 * _DAY_SECONDS
+_YOUNG_OVER = 5.0
+_YOUNG_OVERSPENT_NANOS = 20_000_000_000
+"""… and of a key that was first seen so lately, nobody knows what a day costs: it takes so many
+budgets, and so much beyond."""
 _GONE_NATS = 5.2
 _CHEAP_NATS = 4.4
 """… and hardly together with something else."""
@@ -62,7 +69,7 @@ class Budget(Detector):
         before = key.windows.hours.get(key.hour - 1)
         part = key.now / 3600 - key.hour
         hourly = key.this_hour.nanos + (1.0 - part) * (before.nanos if before else 0)
-        scored = [(_score(each, hourly, key.now, key.today.nanos), each) for each in budgets]
+        scored = [(_score(each, hourly, key), each) for each in budgets]
         score, worst = max(scored, key=lambda each: each[0])
         if not score:
             return None
@@ -109,18 +116,27 @@ def _forecast(budget: _Budget, hourly: float, now: float) -> float:
     return budget.spent + hourly * left_hours
 
 
-def _score(budget: _Budget, hourly: float, now: float, today: int) -> float:
+def _score(budget: _Budget, hourly: float, key: KeyView) -> float:
     pace = hourly * budget.length / 3600.0 / budget.limit
     share = budget.spent / budget.limit
     urgent = share >= _FAR_OVER or (
         share >= _OVER
         and pace >= _BURN_FACTOR
-        and _forecast(budget, hourly, now) >= _FORECAST * budget.limit
+        and _forecast(budget, hourly, key.now) >= _FORECAST * budget.limit
     )
     dear = budget.spent - budget.limit >= _OVERSPENT_NANOS
-    if urgent and pace >= _FAST and dear and today >= _TODAY * budget.limit:
+    today = key.today.nanos >= _TODAY * budget.limit
+    if urgent and pace >= _FAST and dear and today and _is_news(budget, key):
         return 8.5
     gone = (share >= 1.0 and pace >= 1.0) or (share >= _EARLY and pace >= _EARLY_FACTOR)
     if not gone:
         return 0.0
     return _GONE_NATS if dear else _CHEAP_NATS
+
+
+def _is_news(budget: _Budget, key: KeyView) -> bool:
+    """Whether the key's earlier days did not go as far beyond the budget."""
+    if key.now - key.history.first_seen >= _YOUNG_SECONDS:
+        return key.today.nanos >= _BEYOND * key.history.volume.records.nanos_1d
+    beyond = budget.spent - budget.limit
+    return budget.spent >= _YOUNG_OVER * budget.limit and beyond >= _YOUNG_OVERSPENT_NANOS

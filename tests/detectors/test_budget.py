@@ -3,8 +3,19 @@
 import pytest
 
 from detectors.calibration import SHIPPED
+from pipeline.message import Message
 from schemas.key_record import KeyRecord
-from tests.support.events import DAY, KEY, burst, event, workday
+from tests.support.events import (
+    DAY,
+    KEY,
+    burst,
+    control,
+    event,
+    in_time,
+    messages,
+    office,
+    workday,
+)
 from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 OWNER = KeyRecord(key_id=KEY, daily_budget_usd=5.0)
@@ -66,6 +77,24 @@ def test_a_month_that_was_spent_on_another_day_wakes_nobody_again() -> None:
     assert max(on_that_day) > TICKET
     assert afterwards
     assert max(afterwards) <= TICKET
+
+
+def test_a_day_that_costs_little_more_than_earlier_ones_is_a_ticket() -> None:
+    dear = [burst(workday(day, 23.2), 100, cost_usd=0.1) for day in range(TODAY)]
+    assert not page_worthy(lambda: honest(*dear, burst(NOW, 140, cost_usd=0.1), record=OWNER))
+    assert page_worthy(lambda: honest(*dear, burst(NOW, 200, cost_usd=0.1), record=OWNER))
+    assert page_worthy(lambda: honest(burst(NOW, 140, cost_usd=0.1), record=OWNER))
+
+
+def test_a_budget_of_a_young_key_may_be_what_is_wrong() -> None:
+    def second_day(requests: int) -> list[Message]:
+        spent = burst(workday(1, 12), requests, cost_usd=0.1)
+        return [control("key", OWNER), *messages(in_time(office(1), spent), 60)]
+
+    assert findings("budget", lambda: second_day(150))
+    assert not page_worthy(lambda: second_day(150))
+    assert not page_worthy(lambda: second_day(240)), "not twenty dollars beyond it"
+    assert page_worthy(lambda: second_day(300))
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
