@@ -20,7 +20,7 @@ SHIPPED: Final = Calibration(
     weights={
         "crowd": 0.7,
         "exposed_key": 0.85,
-        "interleaved": 0.6,
+        "interleaved": 0.85,
         "new_client": 1.3,
         "token_stuffing": 0.85,
     },
