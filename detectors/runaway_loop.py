@@ -19,9 +19,12 @@ _CLOCKWORK = 0.5
 """One prompt whose counts per minute vary so little runs by a clock: then it is enough that its
 rate is new. A job that runs each night at one pace is at its record: 1.43, by the share of the
 peak."""
-_LONG_MINUTES = 30
+_LONG_MINUTES = 25
 _LONG_PER_MINUTE_MIN = 2.5
-"""A clock may be slower, if for so long it is faster than the busiest hour so far."""
+_LONG_TIMES_USUAL_MIN = 2.5
+_LONG_CLOCKWORK = 0.4
+"""A clock may be slower, if for so long it is so many times as fast as the busiest hour so far.
+Agents answer one request with the next, too, but not for as long so evenly."""
 _PEAK_SHARE = 0.7
 """The best five minutes so far are nearly as usual as their rate."""
 _SAME_SLICE = 0.85
@@ -122,10 +125,12 @@ def _pace(key: KeyView, total: Totals) -> _Pace:
 
 def _long_pace(key: KeyView) -> _Pace:
     minutes = _last_minutes(key, _LONG_MINUTES)
-    if len(minutes) < _LONG_MINUTES:
+    if len(minutes) < _LONG_MINUTES or _dispersion(minutes) >= _LONG_CLOCKWORK:
         return _NONE
     per_minute = add_up(minutes).requests / _LONG_MINUTES
     usual = max(key.history.volume.records.requests_1h / 60.0, _least(key))
+    if per_minute < _LONG_TIMES_USUAL_MIN * usual:
+        return _NONE
     return _Pace(per_minute / usual, per_minute, usual, _LONG_MINUTES)
 
 
@@ -162,9 +167,12 @@ def _unevenness(minutes: list[MinuteWindow]) -> float:
 
     By the means of minutes, which vary the less the more prompts there are in each.
     """
-    lengths = [each.input_tokens / each.requests for each in minutes if each.requests]
+    served = [each for each in minutes if each.served]
+    if not served:
+        return 0.0
+    lengths = [each.input_tokens / each.served for each in served]
     mean = fmean(lengths)
-    each_minute = fmean([each.requests for each in minutes])
+    each_minute = fmean([each.served for each in served])
     return math.sqrt(pvariance(lengths) * each_minute) / mean if mean else 0.0
 
 

@@ -6,9 +6,18 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.message import Message
+from schemas.fields import epoch
 from schemas.usage_event import UsageEvent
 from tests.support.events import burst, event, messages, workday
-from tests.support.examples import HONEST_DAYS, NOW, Example, findings, honest
+from tests.support.examples import (
+    HONEST_DAYS,
+    NOW,
+    Example,
+    Heard,
+    findings,
+    heard_in,
+    honest,
+)
 
 
 def by_turns(lengths: tuple[int, ...]) -> list[UsageEvent]:
@@ -65,12 +74,28 @@ def steadily(at: float, per_minute: int, minutes: int) -> list[UsageEvent]:
     return [event(at + n * 60 / per_minute, cost_usd=0.02) for n in range(per_minute * minutes)]
 
 
+def unsteadily(at: float) -> list[UsageEvent]:
+    """One prompt, evenly for ten minutes at a time: one a minute, four, and one again."""
+    return [each for turn in range(9) for each in steadily(at + turn * 600, 1 + 3 * (turn % 2), 10)]
+
+
+def refused_now_and_then(requests: list[UsageEvent]) -> list[UsageEvent]:
+    refusal = {"status": 400, "error_type": "invalid_request", "cost_usd": 0.0, "input_tokens": 0}
+    return [
+        event(epoch(each.occurred_at), **refusal) if number % 10 == 0 else each
+        for number, each in enumerate(requests)
+    ]
+
+
 _RANDOM = random.Random(1)  # noqa: S311 - no secret
 VARIED = [round(900 * _RANDOM.lognormvariate(0.0, 0.3)) for _ in range(800)]
 FIRES: dict[str, Example] = {
     "one prompt by a clock, at the pace of people": lambda: working(13, (900,)),
     "one prompt by a clock all through an hour, slower than people": lambda: messages(
         [*sessions(), *steadily(workday(HONEST_DAYS, 2), 4, 90)], 60
+    ),
+    "the same, now and then refused": lambda: messages(
+        [*sessions(), *refused_now_and_then(steadily(workday(HONEST_DAYS, 2), 4, 90))], 60
     ),
     "one prompt by way of several addresses": lambda: honest(by_turns((900,))),
     "thirty a minute, like a clock": lambda: honest(burst(NOW, 600, seconds=1200, cost_usd=0.02)),
@@ -84,6 +109,9 @@ QUIET: dict[str, Example] = {
     ),
     "the same for a quarter of an hour": lambda: messages(
         [*sessions(), *steadily(workday(HONEST_DAYS, 2), 4, 16)], 60
+    ),
+    "the same, but no clock for as long": lambda: messages(
+        [*sessions(), *unsteadily(workday(HONEST_DAYS, 2))], 60
     ),
     "the same where that many an hour are usual": lambda: messages(
         [
@@ -108,6 +136,16 @@ QUIET: dict[str, Example] = {
     ),
     "a loop that is over at once": lambda: honest(burst(NOW, 60, seconds=60, cost_usd=0.02)),
 }
+
+
+def test_a_slow_clock_is_heard_within_half_an_hour() -> None:
+    slow = FIRES["one prompt by a clock all through an hour, slower than people"]
+    first = min(each.key.now for each in heard_in(slow) if _found(each))
+    assert first < workday(HONEST_DAYS, 2.5) + 60.0
+
+
+def _found(heard: Heard) -> bool:
+    return heard.detector == "runaway_loop" and heard.finding is not None
 
 
 def test_a_loop_that_costs_cents_says_less_however_fast_it_is() -> None:
