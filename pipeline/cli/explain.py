@@ -142,6 +142,8 @@ def _kept_quiet(look: "Look") -> str:
         why = f"its incident was snoozed until {_at(calm.until)}"
     elif calm.cause is None:
         why = f"a person had found nothing wrong, which holds until {_at(calm.until)}"
+    elif look.at >= calm.until:
+        why = "people were told of these strangers, who do no more than before"
     else:
         why = f"nobody had answered the incident before it; its like waits until {_at(calm.until)}"
     return (

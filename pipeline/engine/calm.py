@@ -1,9 +1,9 @@
 """How long an incident that ended keeps its like from paging again: forgiven, but not forgotten."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
-from detectors.fusion import STRANGERS, Conclusion
+from detectors.fusion import STRANGERS, Conclusion, Evidence, nats_of
 from pipeline.engine.stored import Calm, OpenIncident
 from schemas.calibration import Calibration
 from schemas.fields import epoch
@@ -32,6 +32,7 @@ _FACTS: Final = frozenset[Cause]({"off_gateway", "revoked_use"})
 def is_forgiven(
     calm: Calm | None,
     conclusion: Conclusion,
+    evidence: Collection[Evidence],
     strangers: Collection[str],
     now: float,
     calibration: Calibration,
@@ -41,24 +42,17 @@ def is_forgiven(
     Args:
         calm: what ended before.
         conclusion: what all evidence says.
+        evidence: all of it.
         strangers: the networks of those who use the key and are strange to it.
         now: Unix seconds.
         calibration: of the key.
     """
-    if calm is None or now >= calm.until:
+    if calm is None:
         return False
-    news = calm.cause is not None and is_other(conclusion.cause, calm.cause)
-    if news and conclusion.cause in _FACTS:
-        return False
-    if calm.cause is not None and calm.pages < _NOISY_PAGES:
-        # Nobody has answered: another cause is news, and so is the first page.
-        if news:
-            return False
-        if calm.nats < calibration.page_nats <= conclusion.nats:
-            return False
-        if conclusion.cause in STRANGERS and not set(strangers) <= set(calm.networks):
-            return False
-    return conclusion.nats < calm.nats + CALM_MARGIN_NATS
+    if _are_known(calm, conclusion, strangers, now) and not _are_deeds(evidence, calibration):
+        # One is the surer of strangers the longer they stay: no reason to tell of them again.
+        return True
+    return now < calm.until and _is_no_more(calm, conclusion, strangers, calibration)
 
 
 def liveliness(calm: Calm | None, conclusion: Conclusion, now: float) -> float:
@@ -115,3 +109,36 @@ def _pages_in_a_row(calm: Calm | None, now: float) -> int:
     """Pages that nobody answered until now."""
     recent = calm is not None and now < calm.until + UNANSWERED_MEMORY_SECONDS
     return calm.pages if calm is not None and recent else 0
+
+
+def _are_deeds(evidence: Iterable[Evidence], calibration: Calibration) -> bool:
+    """Whether what is done with the key is worth a ticket, whoever does it."""
+    deeds = [each for each in evidence if each.detector.about != "strangers"]
+    return bool(deeds) and nats_of(deeds, calibration) >= calibration.ticket_nats
+
+
+def _are_known(calm: Calm, conclusion: Conclusion, strangers: Collection[str], now: float) -> bool:
+    """Whether it is about strangers, and people were told of all of them, and did not answer."""
+    about_strangers = {conclusion.cause, calm.cause} <= STRANGERS
+    return about_strangers and bool(_pages_in_a_row(calm, now)) and _were_told(calm, strangers)
+
+
+def _is_no_more(
+    calm: Calm, conclusion: Conclusion, strangers: Collection[str], calibration: Calibration
+) -> bool:
+    news = calm.cause is not None and is_other(conclusion.cause, calm.cause)
+    if news and conclusion.cause in _FACTS:
+        return False
+    if calm.cause is not None and calm.pages < _NOISY_PAGES:
+        # Nobody has answered: another cause is news, and so is the first page.
+        if news:
+            return False
+        if calm.nats < calibration.page_nats <= conclusion.nats:
+            return False
+        if conclusion.cause in STRANGERS and not _were_told(calm, strangers):
+            return False
+    return conclusion.nats < calm.nats + CALM_MARGIN_NATS
+
+
+def _were_told(calm: Calm, strangers: Collection[str]) -> bool:
+    return set(strangers) <= set(calm.networks)

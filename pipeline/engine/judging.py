@@ -76,13 +76,13 @@ def _weigh(
     calibration: Calibration,
 ) -> list[Incident]:
     incident = state.incident
-    remembered = _remembered(incident, evidence, view.now)
-    conclusion = conclude([*evidence, *remembered], calibration)
-    _note_unrest(state.history, view.hour, [*evidence, *remembered], calibration)
+    whole = [*evidence, *_remembered(incident, evidence, view.now)]
+    conclusion = conclude(whole, calibration)
+    _note_unrest(state.history, view.hour, whole, calibration)
     lively = liveliness(state.calm, conclusion, view.now)
     severity = severity_of(conclusion.nats - lively, calibration, view.excess_usd_per_hour)
     strangers = {each.network for each in view.newcomers if each.is_strange}
-    forgiven = is_forgiven(state.calm, conclusion, strangers, view.now, calibration)
+    forgiven = is_forgiven(state.calm, conclusion, whole, strangers, view.now, calibration)
     if rules.witness is not None:
         takes = page_takes(calibration, view.excess_usd_per_hour)
         calm = state.calm if forgiven else None

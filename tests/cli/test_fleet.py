@@ -12,7 +12,7 @@ from pipeline.store import Store
 from pipeline.store.history import event_lines
 from schemas.codec import encode
 from tests.cli.conftest import Leakline
-from tests.support.events import burst, in_time, office, workday
+from tests.support.events import ABROAD, burst, event, in_time, office, workday
 
 NAMES = ("events", "provider-usage", "keys", "labels", "incidents")
 
@@ -143,6 +143,24 @@ def test_a_key_is_explained_from_one_place(
 def verdict_on(incident: dict[str, object], what: str, until: str) -> str:
     said = {"verdict": what, "by": "ana", "at": incident["detected_at"], "until": until}
     return json.dumps(said | {"incident_id": incident["incident_id"], "key_id": "key-1"})
+
+
+def test_a_stranger_whom_people_were_told_of_is_said_to_be_known(
+    leakline: Leakline, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.jsonl"
+    tries = [
+        event(workday(day, 10) + n * 240, client_ip=ABROAD, user_agent="curl/8.5.0")
+        for day in (8, 15)
+        for n in range(25)
+    ]
+    events.write_bytes(b"\n".join(map(encode, in_time(office(18), tries))))
+    (line,) = [
+        each
+        for each in leakline("explain", "key-1", "--events", events).out.splitlines()
+        if "Kept" in each
+    ]
+    assert "but people were told of these strangers, who do no more than before." in line
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from tests.support.events import (
     KEY,
     Outcome,
     burst,
+    event,
     in_time,
     messages,
     office,
@@ -141,7 +142,38 @@ def test_a_word_of_a_person_outlasts_what_ended_by_itself() -> None:
 def test_a_noisy_key_is_heard_when_its_provider_bills_more(cause: Cause, *, told: bool) -> None:
     calm = Calm(until=2.0, nats=9.0, cause="runaway", pages=2)
     found = Conclusion(nats=8.0, cause=cause, runner_up=None)
-    assert is_forgiven(calm, found, (), 1.0, SHIPPED) is not told
+    assert is_forgiven(calm, found, (), (), 1.0, SHIPPED) is not told
+
+
+def colleague(at: float, **changes: object) -> list[UsageEvent]:
+    """Somebody strange who tries the key with a tool of their own, for cents."""
+    own: dict[str, object] = {"client_ip": ABROAD, "user_agent": "curl/8.5.0"} | changes
+    return [event(at + number * 240.0, **own) for number in range(25)]
+
+
+def told_of(again: list[UsageEvent]) -> int:
+    """Incidents that page when a stranger of the ninth day is followed by something."""
+    first = colleague(workday(8, 10))
+    return len(incidents_that_paged(run(messages(in_time(office(24), first, again), 40))))
+
+
+def test_people_are_told_once_of_a_stranger_who_does_no_more() -> None:
+    later = workday(15, 10)
+    assert told_of(colleague(later)) == 1
+    assert told_of(colleague(later, client_ip=ELSEWHERE)) == 2, "another stranger"
+    assert told_of(colleague(later, model="o1-pro", cost_usd=4.0)) == 2, "who spends, too"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [({}, False), ({"pages": 0}, True), ({"cause": "runaway"}, True), ({"networks": []}, True)],
+)
+def test_only_strangers_that_paged_are_known(changes: dict[str, object], *, told: bool) -> None:
+    calm = Calm(until=1.0, nats=9.0, cause="shared", pages=1, networks=["200.160.0.0/16"])
+    for name, value in changes.items():
+        setattr(calm, name, value)
+    found = Conclusion(nats=20.0, cause="leaked", runner_up=None)
+    assert is_forgiven(calm, found, (), ["200.160.0.0/16"], 2.0, SHIPPED) is not told
 
 
 def test_only_pages_lengthen_a_silence() -> None:
