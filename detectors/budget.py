@@ -125,8 +125,8 @@ def _score(budget: _Budget, hourly: float, key: KeyView) -> float:
         and _forecast(budget, hourly, key.now) >= _FORECAST * budget.limit
     )
     dear = budget.spent - budget.limit >= _OVERSPENT_NANOS
-    today = key.today.nanos >= _TODAY * budget.limit
-    if urgent and pace >= _FAST and dear and today and _is_news(budget, key):
+    goes_on = pace >= _FAST and key.today.nanos >= _TODAY * budget.limit
+    if urgent and goes_on and dear and _is_news(budget, key):
         return 8.5
     gone = (share >= 1.0 and pace >= 1.0) or (share >= _EARLY and pace >= _EARLY_FACTOR)
     if not gone:

@@ -14,7 +14,7 @@ _LASTING_REQUESTS = 24
 _LASTING_NATS = 0.5
 _LASTING_MAX = 1.5
 """Whoever passes through tries the key and is gone. From so many requests on, it says more for each
-factor e of the hours for which both places have gone on."""
+factor e of the hours since the other came, however often they paused."""
 
 
 class Interleaved(Detector):

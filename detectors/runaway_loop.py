@@ -23,8 +23,9 @@ _LONG_MINUTES = 25
 _LONG_PER_MINUTE_MIN = 2.5
 _LONG_TIMES_USUAL_MIN = 2.5
 _LONG_CLOCKWORK = 0.4
-"""A clock may be slower, if for so long it is so many times as fast as the busiest hour so far.
-Agents answer one request with the next, too, but not for as long so evenly."""
+"""A clock may be slower, if for so long (a state keeps hardly more whole minutes) it is so many
+times as fast as the busiest hour so far. Agents answer one request with the next, too, but not for
+as long so evenly."""
 _PEAK_SHARE = 0.7
 """The best five minutes so far are nearly as usual as their rate."""
 _SAME_SLICE = 0.85

@@ -49,7 +49,7 @@ def test_a_request_or_two_may_be_strays() -> None:
     assert found[0].score < 0.8 * found[-1].score
 
 
-def test_it_says_more_the_longer_both_go_on_but_not_of_a_few_requests() -> None:
+def test_it_says_more_the_longer_ago_the_other_came_but_not_of_a_few_requests() -> None:
     def strongest(count: int, hours: float) -> float:
         step = hours * 3600.0 / count
         away = [event(NOW + number * step, client_ip=ABROAD) for number in range(count)]
