@@ -83,6 +83,16 @@ class _Consumer(driver.Consumer):
             if tp in active or tp in self._buffered_partitions:
                 yield tp, _bundle(tp, found, generation)
 
+    async def perform_seek(self) -> None:
+        """Go back to what was committed, or to the beginning where nothing was.
+
+        Faust stays where it is then, and what it dropped would be lost.
+        """
+        await super().perform_seek()
+        unread = [tp for tp in self._get_active_partitions() if not self._read_offset[tp]]
+        if unread:
+            await self.seek_wait(dict.fromkeys(unread, 0))
+
     def _still(self, generation: int) -> bool:
         return self.flow_active and generation == self.app.consumer_generation_id
 
@@ -103,6 +113,16 @@ class _App(faust.App):
 
     def _create_directories(self) -> None:
         """Leave the disk alone: there are no tables."""
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Stop the flow in every rebalance, also when there was nothing to revoke.
+
+        Faust does not then, and a worker that stood by would get records before it seeks: they
+        come again after it, or are dropped from the queue that Faust empties as it resumes.
+        """
+        self.consumer.stop_flow()
+        self.flow_control.suspend()
+        await super()._on_partitions_revoked(revoked)
 
 
 class _Raw(faust.Schema[Any, Any]):

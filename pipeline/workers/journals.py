@@ -6,16 +6,17 @@ import msgspec
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from pipeline.workers.state_log import CommitOffsets, StateLog
+from pipeline.workers.state_log import CommitOffsets, Committed, StateLog
 from schemas.topics import Topic
 
 
 class StateJournal:
     """The journal of a stage that remembers: a transaction at each commit."""
 
-    def __init__(self, log: StateLog, states: dict[str, bytes]) -> None:
+    def __init__(self, log: StateLog, committed: Committed) -> None:
         self._log = log
-        self._states = states
+        self._states = committed.states
+        self._next_offsets = dict(committed.next_offsets)
         self._changed: dict[str, bytes | None] = {}
         self._offsets: dict[TopicPartition, int] = {}
         self._published = False
@@ -53,9 +54,14 @@ class StateJournal:
         """Every key under which something is remembered."""
         return list(self._states)
 
+    def is_handled(self, place: TopicPartition, offset: int) -> bool:
+        """Whether a message that comes was dealt with before, here or by an earlier worker."""
+        next_offset: int = self._next_offsets.get(place, 0)
+        return offset < next_offset
+
     def handled(self, place: TopicPartition, offset: int) -> None:
         """Let the next commit carry the position after a message."""
-        self._offsets[place] = offset + 1
+        self._offsets[place] = self._next_offsets[place] = offset + 1
 
     async def commit(self) -> None:
         """End the transaction, if there is anything in it."""
@@ -108,6 +114,11 @@ class AckJournal:
     def keys(self) -> list[str]:
         """Nothing."""
         return []
+
+    def is_handled(self, place: TopicPartition, offset: int) -> bool:
+        """Never known: what comes again is handled again, and the stage recognises it."""
+        del place, offset
+        return False
 
     def handled(self, place: TopicPartition, offset: int) -> None:
         """Let the next commit carry the position after a message."""

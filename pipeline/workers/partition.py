@@ -105,8 +105,8 @@ class Partition:
 
     async def open(self, now: float) -> None:
         """Become the only writer of the partition's state, and load it."""
-        states = await self._log.open()
-        for key, value in states:
+        states = (await self._log.open()).states
+        for key, value in states.items():
             self._fold.restore(key, value)
         self._counts.add(metrics.RESTORED, by=len(states))
         self._checkpoint_at = now

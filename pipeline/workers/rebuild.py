@@ -75,7 +75,7 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         states = []
         for log in logs:
             stack.push_async_callback(log.close)
-            states.append(dict(await log.open()))
+            states.append((await log.open()).states)
         rebuilt = Rebuild(latest_epoch(states) + 1, since)
         fresh = [
             dict(fresh_states(old, rebuilt, starts[place]))

@@ -113,6 +113,8 @@ class Tenure:
             async with self._lock:
                 if self._over:
                     return
+                if self._journal.is_handled(place, record.offset):
+                    continue
                 await self._stage.handle(to_message(topic, record), self._journal)
                 self._journal.handled(place, record.offset)
                 if self._journal.dirty:
@@ -214,8 +216,8 @@ class StageRole:
         if self._plan.state is None:
             return Tenure(self._plan.make(), AckJournal(commit), self._counts)
         log = StateLog(self._kafka, self.name, self._plan.state, 0, commit)
-        states = dict(await log.open())
-        return Tenure(self._plan.make(), StateJournal(log, states), self._counts)
+        committed = await log.open(*(TopicPartition(name, 0) for name in self._by_name))
+        return Tenure(self._plan.make(), StateJournal(log, committed), self._counts)
 
     async def _keep_ticking(self, host: Host) -> None:
         try:

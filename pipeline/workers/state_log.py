@@ -4,11 +4,16 @@ The writer holds a transactional id of its own, so that opening it fences whoeve
 partition before: a worker that lost the partition and does not know it yet can write nothing
 more. A commit is one transaction of effects, states and consumed offsets. With transactions
 switched off the order is the same (effects, then states, then offsets) and nothing is fenced.
+
+Where a consumer begins to read is no proof of what was dealt with: it may have asked while the
+last transaction of the writer before was not settled yet. Once that one is fenced it is, so the
+offsets of what is read are asked for again then.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError
@@ -26,6 +31,16 @@ from schemas.topics import Topic
 Offsets = Mapping[TopicPartition, int]
 """By partition, at the broker's topic name: the next offset to read."""
 CommitOffsets = Callable[[Offsets], Awaitable[None]]
+
+
+class Committed(NamedTuple):
+    """What earlier writers left, as of their last commit."""
+
+    states: dict[str, bytes]
+    next_offsets: Offsets
+    """Of the partitions that were asked for; 0 where nothing was committed."""
+
+
 PENDING_SENDS_MAX = 20_000
 """Records on their way before a sender has to wait."""
 RESTORE_FETCH_BYTES = 8 * 1024 * 1024
@@ -76,8 +91,11 @@ class StateLog:
         self._producer: AIOKafkaProducer | None = None
         self._pending: list[asyncio.Future[object]] = []
 
-    async def open(self) -> list[tuple[str, bytes]]:
-        """Fence earlier writers, and read the states that they left.
+    async def open(self, *reads: TopicPartition) -> Committed:
+        """Fence earlier writers, and read what they left.
+
+        Args:
+            *reads: the partitions whose offsets this writer commits.
 
         Raises:
             KafkaError: the broker does not answer.
@@ -88,7 +106,7 @@ class StateLog:
         self._producer = AIOKafkaProducer(**settings)
         await self._producer.start()
         await self._begin()  # the id is taken here: from now on nobody else can write
-        return await self._read()
+        return Committed(await self._read(), await self._next_offsets(reads))
 
     async def send(
         self,
@@ -187,7 +205,7 @@ class StateLog:
             raise RuntimeError("the state log is closed")
         return self._producer
 
-    async def _read(self) -> list[tuple[str, bytes]]:
+    async def _read(self) -> dict[str, bytes]:
         """The latest value of every key of the partition."""
         place = TopicPartition(topic_name(self._kafka, self._topic), self._partition)
         states: dict[str, bytes | None] = {}
@@ -207,4 +225,15 @@ class StateLog:
                     place, ()
                 ):
                     states[record.key.decode()] = record.value
-        return [(key, value) for key, value in states.items() if value is not None]
+        return {key: value for key, value in states.items() if value is not None}
+
+    async def _next_offsets(self, reads: Collection[TopicPartition]) -> Offsets:
+        """Where the group goes on; from 0 if the log ends before that, since it was begun anew."""
+        if not reads:
+            return {}
+        async with AIOKafkaConsumer(
+            **client_settings(self._kafka), group_id=self._group, enable_auto_commit=False
+        ) as consumer:
+            ends = await consumer.end_offsets(list(reads))
+            offsets = {place: await consumer.committed(place) or 0 for place in reads}
+        return {place: at if at <= ends[place] else 0 for place, at in offsets.items()}

@@ -90,7 +90,7 @@ async def _nothing(offsets: Offsets) -> None:
 async def _take_over(kafka: Kafka, fold: PartitionFold) -> int:
     """As the detect role does it; how many keys the fold knows."""
     log = StateLog(kafka, "detect", DETECT_STATE, 0, _nothing)
-    for key, raw in await log.open():
+    for key, raw in (await log.open()).states.items():
         fold.restore(key, raw)
     await log.close()
     return len(fold)

@@ -52,10 +52,10 @@ class CountingStage:
             os._exit(9)
 
 
-def main() -> None:
+def main(stage: type[CountingStage] = CountingStage) -> None:
     """Run until a signal, or the crash."""
     kafka = Kafka.model_validate_json(sys.argv[1])
-    plan = StagePlan("notify", READS, NOTIFY_STATE, lambda: CountingStage(sys.argv[2]))
+    plan = StagePlan("notify", READS, NOTIFY_STATE, lambda: stage(sys.argv[2]))
     run_worker(kafka, StageRole(kafka, plan))
 
 

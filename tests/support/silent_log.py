@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable
 
-from pipeline.workers.state_log import Offsets, StateLog
+from aiokafka import TopicPartition
+
+from pipeline.workers.state_log import Committed, Offsets, StateLog
 from schemas.topics import Topic
 
 State = tuple[str, bytes | None]
@@ -11,9 +13,9 @@ State = tuple[str, bytes | None]
 class SilentLog(StateLog):
     """Begins empty, sends nothing and keeps nothing."""
 
-    async def open(self) -> list[tuple[str, bytes]]:
+    async def open(self, *reads: TopicPartition) -> Committed:
         """No states."""
-        return []
+        return Committed({}, dict.fromkeys(reads, 0))
 
     async def send(self, topic: Topic, value: bytes, **_: object) -> None:
         """Let an effect go."""

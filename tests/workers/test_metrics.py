@@ -13,7 +13,7 @@ from pipeline.engine import PartitionFold
 from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
 from pipeline.workers.partition import Partition
 from pipeline.workers.run import start_role
-from pipeline.workers.state_log import Offsets
+from pipeline.workers.state_log import Committed, Offsets
 from schemas.topics import DETECT_STATE
 from tests.support.events import START, event, packed, rules
 from tests.support.silent_log import SilentLog, State
@@ -24,14 +24,15 @@ class KeptLog(SilentLog):
 
     def __init__(self, states: Iterable[tuple[str, bytes]] = ()) -> None:
         super().__init__(Config().kafka, "detect", DETECT_STATE, 0, _commit_nothing)
-        self._states = list(states)
+        self._states = dict(states)
 
-    async def open(self) -> list[tuple[str, bytes]]:
-        return self._states
+    async def open(self, *reads: TopicPartition) -> Committed:
+        del reads
+        return Committed(self._states, {})
 
     async def commit(self, states: Iterable[State], offsets: Offsets) -> None:
         del offsets
-        self._states = [(key, value) for key, value in states if value is not None]
+        self._states = {key: value for key, value in states if value is not None}
 
 
 async def _commit_nothing(offsets: Offsets) -> None:

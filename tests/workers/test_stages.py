@@ -18,7 +18,7 @@ from pipeline.workers.state_log import Offsets
 from schemas.topics import ACTIONS, INCIDENTS, NOTIFY_STATE, Topic
 from tests.support.counting_stage import CRASHES, READS, CountingStage
 from tests.support.kafka import Broker
-from tests.support.kafka_log import WorkerProcess, bodies, eventually
+from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 
 async def send(topics: Kafka, per_topic: int) -> None:
@@ -27,8 +27,8 @@ async def send(topics: Kafka, per_topic: int) -> None:
         await asyncio.gather(*sends)
 
 
-def worker(topics: Kafka, crash: str = "") -> WorkerProcess:
-    return WorkerProcess("tests.support.counting_stage", topics.model_dump_json(), crash)
+def worker(topics: Kafka, crash: str = "", module: str = "counting_stage") -> WorkerProcess:
+    return WorkerProcess(f"tests.support.{module}", topics.model_dump_json(), crash)
 
 
 async def numbered(topics: Kafka, total: int, *workers: WorkerProcess) -> list[dict[str, Any]]:
@@ -88,6 +88,56 @@ async def test_one_worker_is_active_and_the_other_takes_over(topics: Kafka) -> N
         assert heir.stop() == 0
     assert {action["by"] for action in third[len(second) :]} == {heir.pid}
     assert [action["number"] for action in third] == list(range(1, 6 * len(READS) + 1))
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(120)
+async def test_who_stood_by_reads_nothing_before_it_knows_where_to_go_on(topics: Kafka) -> None:
+    """A broker that is slow to say so must not have messages come twice, or not at all."""
+    slow = "slow_seeking_worker"
+    with worker(topics, module=slow) as one, worker(topics, module=slow) as other:
+        await send(topics, 1)
+        await numbered(topics, len(READS), one, other)
+        await eventually(lambda: is_joined_by(topics, 2), one, other)
+        await send(topics, 1)
+        active = (await numbered(topics, 2 * len(READS), one, other))[-1]["by"]
+        victim, heir = (one, other) if active == one.pid else (other, one)
+        victim.kill()
+        await send(topics, 2)
+        await numbered(topics, 4 * len(READS), heir)
+        await send(topics, 1)
+        actions = await numbered(topics, 5 * len(READS), heir)
+    assert {action["by"] for action in actions[2 * len(READS) :]} == {heir.pid}
+    assert [action["number"] for action in actions] == list(range(1, 5 * len(READS) + 1))
+    assert len({action["place"] for action in actions}) == len(actions)
+
+
+class Host:
+    """The worker of a role that a test drives."""
+
+    async def commit_offsets(self, offsets: Offsets) -> None:
+        raise AssertionError(f"{offsets} belong into the transaction")
+
+    def fail(self, error: BaseException) -> None:
+        raise error
+
+
+@pytest.mark.kafka
+async def test_what_was_committed_is_not_handled_again(kafka: Broker, topics: Kafka) -> None:
+    """Whatever a consumer reads again, of the same tenure or of one before."""
+    kafka.require_transactions()
+    await send(topics, 3)
+    records = await read(topics, INCIDENTS)
+    place = TopicPartition(topics.topic_prefix + INCIDENTS.name, 0)
+    role = StageRole(topics, StagePlan("notify", READS, NOTIFY_STATE, CountingStage))
+    await role.start(Host())
+    await role.handle(place, records[:1])
+    await role.handle(place, records[:2])
+    await role.revoked()
+    await role.handle(place, records)
+    await role.stop()
+    actions = await bodies(topics, ACTIONS, committed=True)
+    assert [action["number"] for action in actions] == [1, 2, 3]
 
 
 async def test_a_stage_that_remembers_needs_all_its_topics() -> None:

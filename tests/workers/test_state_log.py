@@ -9,10 +9,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from pipeline.config import Kafka
+from pipeline.workers.producing import EventLog
 from pipeline.workers.state_log import Offsets, StateLog
 from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
 from tests.support.kafka import Broker
-from tests.support.kafka_log import bodies
+from tests.support.kafka_log import bodies, read
 
 pytestmark = pytest.mark.kafka
 
@@ -34,7 +35,7 @@ def offset(topics: Kafka, number: int) -> Offsets:
 async def test_the_latest_committed_states_come_back(kafka: Broker, topics: Kafka) -> None:
     kafka.require_transactions()
     log = new_log(topics)
-    assert await log.open() == []
+    assert (await log.open()).states == {}
     many = [(f"key-{number}", b"x" * 5000) for number in range(300)]  # more than one batch
     await log.commit([("gone", b"1"), ("kept", b"1"), *many], offset(topics, 1))
     await log.commit([("gone", None), ("kept", b"2")], offset(topics, 2))
@@ -42,7 +43,7 @@ async def test_the_latest_committed_states_come_back(kafka: Broker, topics: Kafk
     await log.send_many(DETECT_STATE, [("kept", b"3")])
     await log.close()
     again = new_log(topics)
-    assert dict(await again.open()) == dict(many) | {"kept": b"2"}
+    assert (await again.open()).states == dict(many) | {"kept": b"2"}
     await again.close()
     assert await bodies(topics, INCIDENTS, committed=True) == []
 
@@ -65,7 +66,7 @@ async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka, *, h
     await zombie.commit([("key", b"1")], offset(topics, 1))
     await zombie.send(INCIDENTS, b"{}")
     heir = new_log(topics)
-    assert await heir.open() == [("key", b"1")]
+    assert (await heir.open()).states == {"key": b"1"}
     await heir.commit([("key", b"2")], offset(topics, 2))
     if heard:
         with pytest.raises(KafkaError):
@@ -76,11 +77,35 @@ async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka, *, h
     await zombie.close()
     await heir.close()
     last = new_log(topics)
-    assert await last.open() == [("key", b"2")]
+    assert (await last.open()).states == {"key": b"2"}
     await last.close()
     del zombie
     gc.collect()
     assert unheard == []
+
+
+async def test_who_opens_learns_where_the_writer_before_stopped(
+    kafka: Broker, topics: Kafka
+) -> None:
+    kafka.require_transactions()
+    name = topics.topic_prefix + USAGE_EVENTS.name
+    async with EventLog(topics) as events:
+        await events.send(USAGE_EVENTS, "key", b"{}")
+    (record,) = await read(topics, USAGE_EVENTS)
+    end = record.offset + 1
+    place = TopicPartition(name, record.partition)
+    empty = TopicPartition(name, (record.partition + 1) % topics.partitions)
+    log = new_log(topics)
+    assert (await log.open(place, empty)).next_offsets == {place: 0, empty: 0}
+    await log.commit([("key", b"1")], {place: end})
+    heir = new_log(topics)
+    assert (await heir.open(place, empty)).next_offsets == {place: end, empty: 0}
+    await heir.commit([("key", b"2")], {place: end + 1})  # as if the topic was made anew since
+    await log.close()
+    await heir.close()
+    last = new_log(topics)
+    assert (await last.open(place)).next_offsets == {place: 0}
+    await last.close()
 
 
 async def test_without_transactions_offsets_come_last(topics: Kafka) -> None:
@@ -98,7 +123,7 @@ async def test_without_transactions_offsets_come_last(topics: Kafka) -> None:
     await log.close()
     assert order == [[{"number": 1}], offset(topics, 7)]
     again = new_log(plain)
-    assert await again.open() == [("key", b"1")]
+    assert (await again.open()).states == {"key": b"1"}
     await again.close()
 
 
