@@ -134,10 +134,13 @@ class SimProducer:
 
 
 class SimConsumer:
-    """As much of `AIOKafkaConsumer` as the state log uses to read its partition."""
+    """As much of `AIOKafkaConsumer` as the state log uses to read what earlier writers left."""
 
-    def __init__(self, *, isolation_level: str = "read_uncommitted", **_: object) -> None:
+    def __init__(
+        self, *, isolation_level: str = "read_uncommitted", group_id: str = "", **_: object
+    ) -> None:
         self._broker = PROCESS.get().broker
+        self._group = group_id
         self._committed = isolation_level == "read_committed"
         self._positions: dict[TopicPartition, int] = {}
 
@@ -157,6 +160,9 @@ class SimConsumer:
 
     async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {each: self._end(each) for each in places}
+
+    async def committed(self, place: TopicPartition) -> int | None:
+        return self._broker.offsets.get((self._group, (place.topic, place.partition)))
 
     def seek(self, place: TopicPartition, offset: int) -> None:
         self._positions[place] = offset

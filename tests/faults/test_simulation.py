@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from pipeline.notify.storm import Fleet
 from pipeline.response.gateway import Sent
+from pipeline.workers.journals import StateJournal
 from schemas.action import Action
 from tests.faults import world as worlds
 from tests.faults.broker import SimBroker
@@ -71,6 +72,10 @@ SABOTAGE: dict[str, tuple[str, Callable[[], object]]] = {
     "uncommitted reads": (
         "kill -9",
         lambda: patch("tests.faults.workers.READS_COMMITTED", frozenset()),
+    ),
+    "records that come again": (
+        "reread",
+        lambda: patch.object(StateJournal, "is_handled", lambda *_: False),
     ),
     "no search in slack": ("slack", lambda: patch.object(SimSlack, "find", _finds_nothing)),
     "a notice that forgets its keys": ("storm", lambda: patch.object(Fleet, "take", _forgets)),

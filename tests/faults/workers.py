@@ -102,6 +102,11 @@ class Misfortune:
         del worker, point
         return None
 
+    def rereads(self, group: "Group") -> int:
+        """How many records before what was committed a new owner of a partition begins."""
+        del group
+        return 0
+
     def died(self, work: asyncio.Task[None]) -> None:
         """A call of a role ended by raising."""
 
@@ -150,8 +155,12 @@ class Group:
         for number, member in enumerate(self.members):
             # as the range assignor does: partition 0 of every topic goes to one worker
             mine = [place for place in self.places if place[1] % size == number]
-            member.positions = {p: self.broker.offsets.get((self.name, p), 0) for p in mine}
+            member.positions = {place: self._start(place) for place in mine}
             await member.do(_take_over(member.role, {TopicPartition(*place) for place in mine}))
+
+    def _start(self, place: Place) -> int:
+        committed = self.broker.offsets.get((self.name, place), 0)
+        return max(0, committed - self.misfortune.rereads(self))
 
     async def deliver(self, worker: Worker, place: Place, count: int) -> bool:
         """Hand a worker its next records; whether there were any."""

@@ -76,6 +76,8 @@ class Scenario:
     """Share at which it is paused until its partitions have moved, and beyond."""
     rebalance: float = 0.0
     """Share of the steps at which workers come or go."""
+    reread: float = 0.0
+    """Share of the partitions of which a new owner reads some records again."""
     stop: float = 0.0
     """Share of the steps at which a worker is told to end in good order."""
     compact: float = 0.0
@@ -107,6 +109,7 @@ SCENARIOS = (
     Scenario("nothing"),
     Scenario("kill -9", kill=0.03),
     Scenario("rebalance", rebalance=0.15),
+    Scenario("reread", rebalance=0.15, reread=0.5, kill=0.01),
     Scenario("zombie", freeze=0.03),
     Scenario("broker", time_out=0.05, compact=0.05, kill=0.005),
     Scenario("store", outside=STORE),
@@ -122,6 +125,7 @@ SCENARIOS = (
         kill=0.02,
         freeze=0.02,
         rebalance=0.05,
+        reread=0.1,
         compact=0.02,
         time_out=0.02,
         outside=STORE | SLACK | GATEWAY,
@@ -201,6 +205,12 @@ class World(Misfortune):
             self._strike(f"zombie: {worker.role.name}, {point}")
             return "freeze"
         return None
+
+    def rereads(self, group: Group) -> int:
+        if self._raging and self._random.random() < self._scenario.reread:
+            self._strike(f"reread: {group.name}")
+            return 1 + self._random.randrange(4)
+        return 0
 
     def died(self, work: asyncio.Task[None]) -> None:
         error = work.exception() if not work.cancelled() else None
