@@ -27,9 +27,9 @@ class SlowConsumer(app._Consumer):
     """Seeks to what the broker said a while ago."""
 
     async def perform_seek(self) -> None:
-        told = {tp: await self.position(tp) or 0 for tp in self.assignment()}
+        told = await self.seek_to_committed()
         await asyncio.sleep(SEEK_SECONDS / 2)
-        await self.seek_wait(told)
+        await self.seek_wait({tp: offset or 0 for tp, offset in told.items()})
         await asyncio.sleep(SEEK_SECONDS / 2)
 
 
