@@ -125,6 +125,11 @@ def page_takes(calibration: Calibration, excess_usd_per_hour: float) -> float:
     return max(calibration.ticket_nats, calibration.page_nats - stakes(excess_usd_per_hour))
 
 
+def at_stake(conclusion: Conclusion, key: KeyView) -> float:
+    """Dollars an hour that make a page easier; a budget has weighed them already."""
+    return 0.0 if conclusion.cause == "budget" else key.excess_usd_per_hour
+
+
 def stakes(excess_usd_per_hour: float) -> float:
     """Nats of evidence that a page takes less, for a rate of spend beyond anything so far."""
     if excess_usd_per_hour <= STAKES_FREE_USD:

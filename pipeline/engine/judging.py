@@ -15,6 +15,7 @@ from detectors.contract import Finding, KeyView
 from detectors.discovery import detector_named
 from detectors.fusion import (
     Evidence,
+    at_stake,
     conclude,
     nats_of,
     page_takes,
@@ -80,11 +81,12 @@ def _weigh(
     conclusion = conclude(whole, calibration)
     _note_unrest(state.history, view.hour, whole, calibration)
     lively = liveliness(state.calm, conclusion, view.now)
-    severity = severity_of(conclusion.nats - lively, calibration, view.excess_usd_per_hour)
+    stake = at_stake(conclusion, view)
+    severity = severity_of(conclusion.nats - lively, calibration, stake)
     strangers = {each.network for each in view.newcomers if each.is_strange}
     forgiven = is_forgiven(state.calm, conclusion, whole, strangers, view.now, calibration)
     if rules.witness is not None:
-        takes = page_takes(calibration, view.excess_usd_per_hour)
+        takes = page_takes(calibration, stake)
         calm = state.calm if forgiven else None
         paged = incident is not None and incident.severity == "page"
         rules.witness(Look(view.key_id, view.now, evidence, conclusion, takes, lively, calm, paged))
@@ -111,7 +113,7 @@ def _weigh(
         if before == "page" and current < calibration.page_nats:
             # What goes on now would wake nobody; what did has been told.
             return []
-    incident.cause, incident.runner_up = conclusion.cause, conclusion.runner_up
+    incident.name(conclusion, paged=before == "page")
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from detectors.baselines.history import History
 from detectors.baselines.totals import Totals
 from detectors.baselines.windows import MinuteWindow, Windows
+from detectors.fusion import STRANGERS, Conclusion
 from schemas.codec import UNDECODABLE
 from schemas.incident import Cause, Severity, Signal
 from schemas.key_record import KeyRecord
@@ -44,6 +45,15 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """The cause in the last revision …"""
     told_before: list[Cause] = []
     """… and others in those before it."""
+
+    def name(self, conclusion: Conclusion, *, paged: bool) -> None:
+        """Take the causes of a conclusion.
+
+        A budget that is spent after a page about strangers is but what they cost.
+        """
+        if conclusion.cause == "budget" and paged and self.told_cause in STRANGERS:
+            return
+        self.cause, self.runner_up = conclusion.cause, conclusion.runner_up
 
     def note_told(self) -> None:
         """People are told its cause, in a revision."""

@@ -1,11 +1,16 @@
 """What is caught and what is not when traffic is odd, or an attacker knows how keys are judged."""
 
 import random
+from dataclasses import replace
 
 import msgspec
+import pytest
 
+from detectors.calibration import SHIPPED
+from detectors.contract import Detector, Finding, KeyView
+from pipeline.engine import PartitionFold
 from schemas.fields import epoch
-from schemas.incident import Incident
+from schemas.incident import Cause, Incident
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
     ABROAD,
@@ -19,6 +24,7 @@ from tests.support.events import (
     in_time,
     messages,
     office,
+    rules,
     run,
     single,
     thief,
@@ -133,6 +139,29 @@ def test_who_doubles_the_owners_use_within_days_is_a_ticket_not_a_page() -> None
         for each in paced(workday(14 + day, 9), 8.0, 4.0 * 1.5**day, client_ip=OWN)
     ]
     assert not pages(after_honest_days(ramp))
+
+
+class Doubtful(Detector):
+    """All but sure of a page, while money goes."""
+
+    name = question = catches = misses = advice = "doubtful"
+
+    def __init__(self, cause: Cause) -> None:
+        self.speaks_for: dict[Cause, float] = {cause: 1.0}
+
+    def judge(self, key: KeyView) -> Finding | None:
+        if key.excess_usd_per_hour < 100.0:
+            return None
+        return Finding(SHIPPED.page_nats - 0.5, "Dear.", key.now, causes=self.speaks_for)
+
+
+@pytest.mark.parametrize(("cause", "paged"), [("runaway", True), ("budget", False)])
+def test_money_makes_a_page_easier_but_not_one_about_money(cause: Cause, *, paged: bool) -> None:
+    log = in_time(office(HONEST_DAYS), burst(NOW, 100, cost_usd=1.0))
+    judged = replace(rules(), detectors=(Doubtful(cause),))
+    found = run(messages(log), PartitionFold(judged)).incidents
+    assert found
+    assert bool(pages(found)) is paged
 
 
 def test_noise_on_other_keys_hides_nothing() -> None:

@@ -208,6 +208,29 @@ def test_another_word_for_strangers_is_no_news_but_the_owners_own_machines_are()
     assert pages_of("leaked", "runaway") == 2, "once each, however often they take turns"
 
 
+def test_a_budget_is_no_news_after_the_strangers_who_spent_it_but_strangers_are() -> None:
+    in_even_hours, in_odd_hours = pages_of("budget", "leaked"), pages_of("leaked", "budget")
+    assert in_even_hours == 1, "it begins in an odd one, with strangers"
+    assert in_odd_hours == 2
+
+
+@pytest.mark.parametrize(
+    ("told", "paged", "named"),
+    [
+        ("leaked", True, "leaked"),
+        ("leaked", False, "budget"),
+        ("runaway", True, "budget"),
+    ],
+)
+def test_only_strangers_who_paged_are_why_a_budget_is_gone(
+    told: Cause, named: Cause, *, paged: bool
+) -> None:
+    incident = ended("page", 9.0, told)
+    incident.note_told()
+    incident.name(Conclusion(8.5, "budget", "leaked"), paged=paged)
+    assert incident.cause == named
+
+
 class Insistent(Detector):
     """Sure of a loop on two days: of a page on the first, and as sure as it is told later."""
 
