@@ -19,6 +19,7 @@ from schemas.topics import Topic
 
 ROOT = Path(__file__).parents[2]
 WAIT_SECONDS_MAX = 40.0
+DECIDED_SECONDS_MAX = 1.0
 
 
 async def read(kafka: Kafka, topic: Topic, *, committed: bool = False) -> list[Any]:
@@ -35,6 +36,8 @@ async def read(kafka: Kafka, topic: Topic, *, committed: bool = False) -> list[A
         isolation_level="read_committed" if committed else "read_uncommitted",
     ) as consumer:
         consumer.assign(places)
+        if committed:
+            await _decided(kafka, consumer, places)
         ends = await consumer.end_offsets(places)
         for place, start in (await consumer.beginning_offsets(places)).items():
             consumer.seek(place, start)
@@ -42,6 +45,16 @@ async def read(kafka: Kafka, topic: Topic, *, committed: bool = False) -> list[A
             while await consumer.position(place) < ends[place]:
                 records += (await consumer.getmany(place, timeout_ms=20)).get(place, [])
     return records
+
+
+async def _decided(kafka: Kafka, consumer: AIOKafkaConsumer, places: list[TopicPartition]) -> None:
+    """Wait a little for transactions that have ended: a commit may not show at once."""
+    deadline = time.monotonic() + DECIDED_SECONDS_MAX
+    async with AIOKafkaConsumer(**client_settings(kafka), enable_auto_commit=False) as everything:
+        while time.monotonic() < deadline:
+            if await consumer.end_offsets(places) == await everything.end_offsets(places):
+                return
+            await asyncio.sleep(0.02)
 
 
 async def bodies(kafka: Kafka, topic: Topic, *, committed: bool = False) -> list[dict[str, Any]]:
