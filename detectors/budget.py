@@ -66,9 +66,8 @@ class Budget(Detector):
         if not budgets:
             return None
         # The hour before counts for the time that this one has not lasted yet.
-        before = key.windows.hours.get(key.hour - 1)
         part = key.now / 3600 - key.hour
-        hourly = key.this_hour.nanos + (1.0 - part) * (before.nanos if before else 0)
+        hourly = key.this_hour.nanos + (1.0 - part) * key.windows.spend_of(key.hour - 1)
         scored = [(_score(each, hourly, key), each) for each in budgets]
         score, worst = max(scored, key=lambda each: each[0])
         if not score:

@@ -68,11 +68,20 @@ class Windows(Struct, array_like=True, gc=False):
     conversation: int = 0
     """Input tokens of the longest request so far of a conversation that goes on, if it is longer
     than the key's record."""
+    closed: tuple[int, int] = (0, 0)
+    """The last hour that closed, and its spend in nano-dollars."""
 
     def named(self, numbers: Iterable[int]) -> list[str]:
         """The slices that have these numbers."""
         tokens = list(self.tokens)
         return [tokens[number] for number in numbers]
+
+    def spend_of(self, hour: int) -> int:
+        """Nano-dollars of an hour that is open, or closed last; 0 of another."""
+        window = self.hours.get(hour)
+        if window is not None:
+            return window.nanos
+        return self.closed[1] if self.closed[0] == hour else 0
 
     def renumber(self) -> None:
         """Forget slices that no window holds; nothing may be pending."""

@@ -146,8 +146,10 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
     for number in [each for each in windows.longs if each <= minute - MINUTES_KEPT]:
         del windows.longs[number]
     over = [each for each in windows.hours if each <= last["1h"]]
-    for number in over:
-        _learn(state, number, windows.hours.pop(number), kinds)
+    for number in sorted(over):
+        window = windows.hours.pop(number)
+        windows.closed = (number, window.nanos)
+        _learn(state, number, window, kinds)
     if over or len(windows.tokens) > _TOKENS_MAX:
         windows.renumber()
     for number in [each for each in windows.days if each <= last["1d"]]:

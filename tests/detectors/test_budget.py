@@ -7,6 +7,7 @@ from pipeline.message import Message
 from schemas.key_record import KeyRecord
 from tests.support.events import (
     DAY,
+    HOUR,
     KEY,
     burst,
     control,
@@ -81,9 +82,12 @@ def test_a_month_that_was_spent_on_another_day_wakes_nobody_again() -> None:
 
 def test_a_day_that_costs_little_more_than_earlier_ones_is_a_ticket() -> None:
     dear = [burst(workday(day, 23.2), 100, cost_usd=0.1) for day in range(TODAY)]
-    assert not page_worthy(lambda: honest(*dear, burst(NOW, 140, cost_usd=0.1), record=OWNER))
-    assert page_worthy(lambda: honest(*dear, burst(NOW, 200, cost_usd=0.1), record=OWNER))
-    assert page_worthy(lambda: honest(burst(NOW, 140, cost_usd=0.1), record=OWNER))
+    later = [event(NOW + 1.1 * HOUR)]  # when it is looked at for sure
+    assert not page_worthy(
+        lambda: honest(*dear, burst(NOW, 140, cost_usd=0.1), later, record=OWNER)
+    )
+    assert page_worthy(lambda: honest(*dear, burst(NOW, 200, cost_usd=0.1), later, record=OWNER))
+    assert page_worthy(lambda: honest(burst(NOW, 140, cost_usd=0.1), later, record=OWNER))
 
 
 def test_a_budget_of_a_young_key_may_be_what_is_wrong() -> None:

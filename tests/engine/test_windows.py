@@ -203,6 +203,18 @@ def test_versions_rise_with_the_total_and_a_later_epoch_wins() -> None:
     assert all(row.version > versions[-1] for row in anew.checkpoint().windows)
 
 
+def test_what_the_last_hour_cost_is_known_after_it_closed() -> None:
+    hour = int(workday(1, 10) // 3600)
+    spent = [event(3600.0 * hour + at, cost_usd=0.5) for at in (60.0, 1800.0, 3500.0)]
+    for minutes in (1, 30, 59):  # open still, and closed
+        later = event(3600.0 * (hour + 1) + 60.0 * minutes, cost_usd=0.25)
+        state = run(messages([*spent, later], 1)).fold.state_of(KEY)
+        assert state is not None
+        found = [state.windows.spend_of(each) for each in (hour - 1, hour, hour + 1)]
+        assert found[:2] == [0, 1_500_000_000]
+        assert (hour in state.windows.hours) is (minutes == 1)
+
+
 def test_only_what_changed_is_written_again() -> None:
     outcome = run([packed([event(workday(0, 9)), event(workday(0, 9), key_id="other")])])
     assert not outcome.fold.checkpoint().windows
