@@ -113,7 +113,7 @@ def _weigh(
         if before == "page" and current < calibration.page_nats:
             # What goes on now would wake nobody; what did has been told.
             return []
-    incident.name(conclusion, paged=before == "page")
+    incident.take_causes(conclusion, paged=before == "page")
     if not _is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)

@@ -46,7 +46,7 @@ class OpenIncident(Struct, array_like=True, gc=False):
     told_before: list[Cause] = []
     """… and others in those before it."""
 
-    def name(self, conclusion: Conclusion, *, paged: bool) -> None:
+    def take_causes(self, conclusion: Conclusion, *, paged: bool) -> None:
         """Take the causes of a conclusion.
 
         A budget that is spent after a page about strangers is but what they cost.

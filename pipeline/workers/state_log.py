@@ -31,6 +31,12 @@ from schemas.topics import Topic
 Offsets = Mapping[TopicPartition, int]
 """By partition, at the broker's topic name: the next offset to read."""
 CommitOffsets = Callable[[Offsets], Awaitable[None]]
+PENDING_SENDS_MAX = 20_000
+"""Records on their way before a sender has to wait."""
+RESTORE_FETCH_BYTES = 8 * 1024 * 1024
+RESTORE_WAIT_MS = 20
+"""A fetch at the very end waits for records that will not come, only to pass a commit marker."""
+ABORT_SECONDS_MAX = 3.0
 
 
 class Committed(NamedTuple):
@@ -39,14 +45,6 @@ class Committed(NamedTuple):
     states: dict[str, bytes]
     next_offsets: Offsets
     """Of the partitions that were asked for; 0 where nothing was committed."""
-
-
-PENDING_SENDS_MAX = 20_000
-"""Records on their way before a sender has to wait."""
-RESTORE_FETCH_BYTES = 8 * 1024 * 1024
-RESTORE_WAIT_MS = 20
-"""A fetch at the very end waits for records that will not come, only to pass a commit marker."""
-ABORT_SECONDS_MAX = 3.0
 
 
 @contextmanager

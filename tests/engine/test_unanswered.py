@@ -227,7 +227,7 @@ def test_only_strangers_who_paged_are_why_a_budget_is_gone(
 ) -> None:
     incident = ended("page", 9.0, told)
     incident.note_told()
-    incident.name(Conclusion(8.5, "budget", "leaked"), paged=paged)
+    incident.take_causes(Conclusion(8.5, "budget", "leaked"), paged=paged)
     assert incident.cause == named
 
 
