@@ -135,6 +135,8 @@ def _shortfall(found: "Explanation") -> str:
 
 
 def _kept_quiet(look: "Look") -> str:
+    from pipeline.engine.calm import known_until
+
     calm, nats = look.forgiven_by, look.conclusion.nats
     if calm is None:
         why = f"its last page got no answer, so that one took {look.page_takes + look.lively:.1f}"
@@ -146,6 +148,8 @@ def _kept_quiet(look: "Look") -> str:
         why = "people were told of these strangers, who do no more than before"
     else:
         why = f"nobody had answered the incident before it; its like waits until {_at(calm.until)}"
+        if known := known_until(calm):
+            why += f", and its strangers until {_at(known)}"
     return (
         f"Kept quiet: {nats:.1f} nats for {look.conclusion.cause} at {_at(look.at)} would have "
         f"paged, but {why}."

@@ -105,10 +105,19 @@ def unanswered(
     return new
 
 
+def known_until(calm: Calm) -> float | None:
+    """Until when strangers whom people were told of wait: Unix seconds; None: there are none."""
+    told = bool(calm.pages and calm.networks) and calm.cause in STRANGERS
+    return _forgotten_at(calm) if told else None
+
+
+def _forgotten_at(calm: Calm) -> float:
+    return calm.until + UNANSWERED_MEMORY_SECONDS
+
+
 def _pages_in_a_row(calm: Calm | None, now: float) -> int:
     """Pages that nobody answered until now."""
-    recent = calm is not None and now < calm.until + UNANSWERED_MEMORY_SECONDS
-    return calm.pages if calm is not None and recent else 0
+    return calm.pages if calm is not None and now < _forgotten_at(calm) else 0
 
 
 def _are_deeds(evidence: Iterable[Evidence], calibration: Calibration) -> bool:

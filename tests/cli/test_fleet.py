@@ -145,13 +145,20 @@ def verdict_on(incident: dict[str, object], what: str, until: str) -> str:
     return json.dumps(said | {"incident_id": incident["incident_id"], "key_id": "key-1"})
 
 
+@pytest.mark.parametrize(
+    ("again", "why"),
+    [
+        (10, "11:03:41Z, and its strangers until 2026-10-17 11:03:41Z."),
+        (15, "but people were told of these strangers, who do no more than before."),
+    ],
+)
 def test_a_stranger_whom_people_were_told_of_is_said_to_be_known(
-    leakline: Leakline, tmp_path: Path
+    leakline: Leakline, tmp_path: Path, again: int, why: str
 ) -> None:
     events = tmp_path / "events.jsonl"
     tries = [
         event(workday(day, 10) + n * 240, client_ip=ABROAD, user_agent="curl/8.5.0")
-        for day in (8, 15)
+        for day in (8, again)
         for n in range(25)
     ]
     events.write_bytes(b"\n".join(map(encode, in_time(office(18), tries))))
@@ -160,7 +167,7 @@ def test_a_stranger_whom_people_were_told_of_is_said_to_be_known(
         for each in leakline("explain", "key-1", "--events", events).out.splitlines()
         if "Kept" in each
     ]
-    assert "but people were told of these strangers, who do no more than before." in line
+    assert line.endswith(why)
 
 
 @pytest.mark.parametrize(
