@@ -141,6 +141,7 @@ class Courier:
             return
         page.fallback_sent = http_outcome(answer.status) == "delivered"
         if page.fallback_sent:
+            self._failures.pop(FALLBACK, None)
             self._counts.add(SLACK_MESSAGES, "fallback")
         else:
             log.warning("fallback webhook refuses", status=answer.status)

@@ -112,6 +112,20 @@ async def test_a_fall_back_that_fails_is_tried_again() -> None:
         assert len(loop.slack.webhook) == 1
 
 
+async def test_a_fall_back_that_worked_again_is_soon_tried_again() -> None:
+    """How long it was down once does not lengthen the next wait."""
+    async with on_call() as loop:
+        loop.slack.down = True
+        loop.slack.faults = [("webhook", "500")] * 5
+        await loop.tell()
+        await loop.wait(80, step=2)
+        assert len(loop.slack.webhook) == 1
+        loop.slack.faults = [("webhook", "500")]
+        await loop.tell(incident_id="inc_2")
+        await loop.wait(4, step=2)
+        assert len(loop.slack.webhook) == 2
+
+
 async def test_a_fall_back_that_is_sent_twice_has_one_idempotency_key() -> None:
     """Whoever dies between sending and recording sends again; a receiver can tell."""
     died: list[str] = []
