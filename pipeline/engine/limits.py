@@ -51,4 +51,5 @@ def _values(history: History) -> int:
         len(history.kinds.values),
         len(history.clients.values),
         len(history.models.values),
+        len(history.releases.values),
     )

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from detectors.baselines.billing import LINES_MAX, Bill, Billed
-from detectors.baselines.facets import VALUES_MAX, Known
+from detectors.baselines.facets import VALUES_MAX, FacetTable, Known
+from detectors.baselines.history import History
 from detectors.baselines.newcomers import NEWCOMERS_MAX, Newcomer
 from detectors.baselines.totals import SOURCES_MAX, Totals
 from pipeline.engine.counting import IDS_MAX, SLICES_MAX
@@ -70,6 +71,18 @@ def test_a_state_at_its_limit(name: str, open_state: KeyState) -> None:
     assert name not in limits_met(state)
     fill(state, most)
     assert name in limits_met(state)
+
+
+FACETS = [
+    name for name in History.__struct_fields__ if isinstance(getattr(History(), name), FacetTable)
+]
+
+
+@pytest.mark.parametrize("facet", FACETS)
+def test_every_facet_is_watched(facet: str) -> None:
+    state = KeyState()
+    getattr(state.history, facet).values = {str(n): Known(1.0, 1) for n in range(VALUES_MAX)}
+    assert limits_met(state) == ["facet_values"]
 
 
 @pytest.mark.parametrize("name", FLOODS)
