@@ -116,7 +116,7 @@ class Books(Struct, array_like=True, gc=False):
         """Note a line of a bill; a later one for the same window and line replaces it."""
         bill = self.bills.get(start)
         if bill is None or bill.end != end:
-            if len(self.bills) >= BILLS_MAX:
+            if bill is None and len(self.bills) >= BILLS_MAX:
                 del self.bills[min(self.bills)]
             bill = self.bills[start] = Bill(start, end)
         if line in bill.lines or len(bill.lines) < LINES_MAX:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from detectors.baselines.billing import DAYS_MAX, LEDGER_HOURS
+from detectors.baselines.billing import BILLS_MAX, DAYS_MAX, LEDGER_HOURS
 from schemas.gateway_use import GatewayUse, UseQuestion
 from tests.reconcile.bills import DOLLARS_AN_HOUR, bill, entry, use
 from tests.support.events import (
@@ -109,6 +109,23 @@ def test_the_second_bill_is_compared_with_days_where_the_ledger_began_within_it(
         control("provider-usage", days[1]),
     ]
     assert {each.cause for each in run(renumbered(log)).incidents} == {"off_gateway"}
+
+
+def test_a_window_whose_end_is_corrected_takes_no_other_windows_place() -> None:
+    starts = [START + number * HOUR for number in range(BILLS_MAX)]
+    ends = [*(start + HOUR for start in starts), starts[-1] + 2 * HOUR]
+    log = [
+        control(
+            "provider-usage",
+            bill(DOLLARS_AN_HOUR, key_id=KEY, window_start=start, window_end=end),
+        )
+        for start, end in zip([*starts, starts[-1]], ends, strict=True)
+    ]
+    state = run(renumbered([*messages(use(KEY, 12)), *log])).fold.state_of(KEY)
+    assert state is not None
+    bills = state.history.books.bills
+    assert sorted(bills) == starts
+    assert bills[int(starts[-1])].end == ends[-1]
 
 
 def test_a_key_that_was_first_seen_within_the_window_is_not_judged() -> None:
