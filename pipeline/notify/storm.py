@@ -54,7 +54,9 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
     detectors: list[str]
     """Whose evidence most of the first keys showed: it says nothing about one key."""
     beside: list[str]
-    """Incidents of this kind that are told in other messages."""
+    """Incidents of this kind that are told in other messages …"""
+    beside_keys: list[str] = []
+    """… and the key of each; a notice of an earlier release lacks those of its first."""
     since: float
     """Unix seconds of the first evidence, and of the last incident that came."""
     last_at: float
@@ -65,7 +67,8 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
     @property
     def keys(self) -> int:
         """Keys that show it, those that other messages tell of included."""
-        return len(self.beside) + len({each.key_id for each in self.members.values()})
+        unknown = len(self.beside) - len(self.beside_keys)
+        return unknown + len({*self.beside_keys, *(each.key_id for each in self.members.values())})
 
     def take(self, incident: Incident, *, over: bool) -> None:
         """Add an incident, or what became of it."""
@@ -84,8 +87,10 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
 
     def drop(self, incident_id: str) -> None:
         """Leave out an incident that another message tells of from now on."""
-        if self.members.pop(incident_id, None) is not None:
+        member = self.members.pop(incident_id, None)
+        if member is not None:
             self.beside.append(incident_id)
+            self.beside_keys.append(member.key_id)
             self.revision += 1
 
     def incident(self, notice_id: str) -> Incident:
@@ -176,11 +181,13 @@ class Storms:
         wanted = ALIKE_MIN if trait.startswith(_ALIKE) else SHARED_MIN
         if len(others) + 1 < wanted:
             return None
-        first = [*others.values(), asked]
+        beside = sorted(others.values(), key=lambda each: each.incident_id)
+        first = [*beside, asked]
         return Fleet(
             trait=trait,
             detectors=_common(first),
-            beside=sorted(each.incident_id for each in others.values()),
+            beside=[each.incident_id for each in beside],
+            beside_keys=[each.key_id for each in beside],
             since=min(each.opened_at for each in first),
             last_at=asked.detected_at,
         )

@@ -124,6 +124,20 @@ def test_a_notice_that_was_judged_takes_no_more() -> None:
     assert second[0] != first[0]
 
 
+def test_a_key_with_several_incidents_is_counted_once() -> None:
+    storms = Storms()
+    told(storms, [moved(number) for number in range(SHARED_MIN)])
+    place = storms.place(moved(SHARED_MIN))
+    assert place is not None
+    _, fleet = place
+    assert fleet.keys == SHARED_MIN
+    again = msgspec.structs.replace(moved(0), incident_id="inc-again")
+    fleet.take(again, over=False)
+    assert fleet.keys == SHARED_MIN
+    fleet.drop("inc-again")
+    assert fleet.keys == SHARED_MIN
+
+
 def test_only_what_is_new_is_a_trait() -> None:
     evidence = {"prefix": "192.0.2.0/24", "network": "AWS", "country": "US", "new": "prefix"}
     one = incident(signals=[signal(detector="new_source", evidence=evidence)])
