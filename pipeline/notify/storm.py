@@ -30,6 +30,8 @@ STAY_SECONDS: Final = 6 * 3600.0
 """A notice that gathered nothing for so long takes no more."""
 MEMBERS_MAX: Final = 500
 """Incidents in one notice; beyond it another is opened."""
+OPEN_MAX: Final = 100
+"""Notices that may gather more; beyond it, the one that gathered longest ago takes no more."""
 _RECENT_MAX: Final = 5000
 _ALIKE: Final = "alike"
 
@@ -155,6 +157,8 @@ class Storms:
             self._open.pop(notice_id, None)
         else:
             self._open[notice_id] = fleet
+        if len(self._open) > OPEN_MAX:
+            del self._open[min(self._open, key=lambda each: self._open[each].last_at)]
 
     def place(self, incident: Incident) -> tuple[str, Fleet] | None:
         """The notice that an incident belongs to, perhaps a new one; None: it is told alone."""

@@ -8,8 +8,10 @@ from pipeline.notify.storm import (
     ALIKE_MIN,
     FORM_SECONDS,
     MEMBERS_MAX,
+    OPEN_MAX,
     SHARED_MIN,
     STAY_SECONDS,
+    Fleet,
     Storms,
     stands_out,
     traits,
@@ -136,6 +138,17 @@ def test_a_key_with_several_incidents_is_counted_once() -> None:
     assert fleet.keys == SHARED_MIN
     fleet.drop("inc-again")
     assert fleet.keys == SHARED_MIN
+
+
+def test_of_very_many_notices_the_one_that_gathered_longest_ago_takes_no_more() -> None:
+    storms = Storms()
+    for number in range(OPEN_MAX + 1):
+        trait = f"prefix=10.{number}.0.0/16"
+        at = AT + (number - 1) % (OPEN_MAX + 1)  # that of the second notice is the oldest
+        notice = Fleet(trait=trait, detectors=["new_source"], beside=[], since=at, last_at=at)
+        storms.gathering(f"notice-{number}", notice, answered=False)
+    places = [storms.place(moved(n, prefix=f"10.{n}.0.0/16")) for n in range(OPEN_MAX + 1)]
+    assert [number for number, place in enumerate(places) if place is None] == [1]
 
 
 def test_only_what_is_new_is_a_trait() -> None:
