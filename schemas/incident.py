@@ -70,7 +70,7 @@ class Incident(Struct, kw_only=True):
     burn_usd_per_hour: float
     signals: list[Signal] = []
     learning: bool = False
-    """The key is new: its cohort's baseline was used, with wider margins."""
+    """The key is new: little is known of it, so most evidence counts for less."""
     schema_version: int = 1
 
     def __post_init__(self) -> None:

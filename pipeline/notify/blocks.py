@@ -150,7 +150,7 @@ def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]
     causes = ", else ".join(filter(None, (incident.cause, incident.runner_up))).replace("_", " ")
     notes = [f"Most likely {causes}; risk {incident.risk:.0%}; {incident.severity}."]
     if incident.learning:
-        notes.append("The key is new and was judged by keys like it.")
+        notes.append("The key is new: little is known of it, so most evidence counts for less.")
     if background.not_revocable is not None and "revoke" in OFFERS[state]:
         notes.append(f"No Revoke button: {inert(background.not_revocable, 300)}.")
     if page.policy_note is not None:

@@ -77,6 +77,13 @@ async def test_a_page_about_use_past_the_gateway_does_not_call_it_free() -> None
             assert part in said
 
 
+async def test_a_page_about_a_new_key_says_that_little_is_known_of_it() -> None:
+    async with on_call() as loop:
+        await loop.tell(learning=True)
+        said = shown(loop)
+        assert "The key is new: little is known of it, so most evidence counts for less." in said
+
+
 async def test_revisions_update_the_one_message_and_repetitions_do_nothing() -> None:
     async with on_call() as loop:
         for revision in (1, 2, 2, 1, 3):
