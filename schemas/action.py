@@ -17,9 +17,10 @@ class Action(Struct, kw_only=True):
     incident_id: Identifier
     key_id: Identifier
     kind: Kind
+    """leakline itself asks for `revoke` alone; the others are for tools that write to the topic."""
     gateway: str | None = None
     requested_by: str
-    """`policy:<rule>`, `slack:<user>` or `console:<user>`."""
+    """`policy:<rule>` or `slack:<user>`; a tool that acts for a person says `console:<user>`."""
     requested_at: Time
     not_before: Time | None = None
     dry_run: bool = False

@@ -36,6 +36,7 @@ class Topic:
     name: str
     description: str
     written_by: tuple[str, ...]
+    """Roles of leakline, and others: gateways, pollers of bills, owners of keys, on-call tools."""
     read_by: tuple[str, ...]
     body: type[Struct] | None
     """The struct of a message's body; None for an internal format."""
@@ -104,7 +105,7 @@ GATEWAY_USE = Topic(
 VERDICTS = Topic(
     "verdicts",
     "What people and policies say about incidents.",
-    ("notify", "console"),
+    ("notify", "tools"),
     ("notify", "enforce", "sink"),
     Verdict,
     "incident_id",
@@ -113,7 +114,7 @@ VERDICTS = Topic(
 ACTIONS = Topic(
     "actions",
     "What is to be done about keys.",
-    ("notify",),
+    ("notify", "tools"),
     ("enforce", "sink"),
     Action,
     "key_id",

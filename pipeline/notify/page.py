@@ -151,9 +151,13 @@ def acted(page: Page, result: ActionResult) -> None:
             taken.result = result
             break
     else:
-        kind = result.kind or "revoke"
         page.actions.append(
-            Taken(action_id=result.action_id, kind=kind, requested_by="console", result=result)
+            Taken(
+                action_id=result.action_id,
+                kind=result.kind or "revoke",
+                requested_by="another tool",
+                result=result,
+            )
         )
     page.dirty = True
 

@@ -357,10 +357,12 @@ async def test_an_outcome_of_an_unknown_action_is_shown() -> None:
         await loop.tell()
         topic = "action-results"
         assert topic in loop.bus.topics
-        from_console = action_result(action_id="act_console", at=loop.clock())
-        await loop.bus.publish(next(t for t in loop.notify.reads if t.name == topic), from_console)
+        by_others = action_result(action_id="act_others", at=loop.clock())
+        await loop.bus.publish(next(t for t in loop.notify.reads if t.name == topic), by_others)
         await loop.bus.run_until_quiet()
-        assert "Revoked and verified" in shown(loop)
+        said = shown(loop)
+        assert "Revoked and verified" in said
+        assert "requested by another tool." in said
 
 
 async def test_hostile_text_is_inert_and_fits() -> None:

@@ -6,7 +6,7 @@ from schemas.topics import TOPICS, Topic
 ROLES = {"intake", "gateways", "serve", "pollers", "owners", "detect", "reconcile", "sink"} | {
     "notify",
     "enforce",
-    "console",
+    "tools",
 }
 
 
