@@ -53,7 +53,7 @@ class EndUsers(Detector):
             score=score,
             since=max(key.history.first_seen, key.hour * 3600.0),
             summary=(
-                f"{users} end users in this hour, {times(users, record)} the most in an hour so "
+                f"{users} end users in this hour, {times(users, record, 'the most')} in an hour so "
                 f"far ({record:.0f}), {'some' if foreign else 'none'} of them through new sources."
             ),
             evidence={

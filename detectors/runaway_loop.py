@@ -84,13 +84,14 @@ class RunawayLoop(Detector):
         # A job that runs each night has a first night.
         score = min(score, self.score_max) * key.confidence * worth(total)
         same = "nearly all alike" if alike else "of one kind"
+        faster = times(pace.per_minute, pace.usual, "the usual rate")
         return Finding(
             score=score,
             since=key.now - 60.0 * pace.minutes,
             summary=(
                 f"{pace.per_minute:.0f} requests in each of the last {pace.minutes} minutes "
-                f"({dollars(total.nanos)} in {_MINUTES}), {same} and "
-                f"{times(pace.per_minute, pace.usual)} the usual rate: a loop, by its regularity."
+                f"({dollars(total.nanos)} in {_MINUTES}), {same} and {faster}: a loop, by its "
+                "regularity."
             ),
             evidence={
                 "minutes": pace.minutes,

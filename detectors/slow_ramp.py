@@ -32,7 +32,7 @@ class SlowRamp(Detector):
                 f"Hourly use has stayed above its profile for so long that the sum of the excess "
                 f"is {drift:.0f} standard deviations; today so far "
                 f"{counted(key.today.requests, 'request')}, "
-                f"{times(key.today.requests, usual)} the usual."
+                f"{times(key.today.requests, usual, 'the usual')}."
             ),
             evidence={
                 "cusum_sigmas": drift,

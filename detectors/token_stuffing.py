@@ -50,7 +50,7 @@ class TokenStuffing(Detector):
             summary=(
                 f"{found.length:,.0f} input tokens per request over "
                 f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in {found.name}, "
-                f"{times(found.length, found.usual)} the usual {found.usual:,.0f}; "
+                f"{times(found.length, found.usual, f'the usual {found.usual:,.0f}')}; "
                 f"the record is {found.record:,.0f}."
             ),
             evidence={

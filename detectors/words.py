@@ -19,12 +19,12 @@ def network(label: str) -> str:
     return f"{label.rstrip(':')}::/32" if ":" in label else f"{label}.0.0/16"
 
 
-def times(value: float, usual: float) -> str:
-    """A ratio in words: `12 times`, or `for the first time` without a usual value."""
+def times(value: float, usual: float, what: str) -> str:
+    """A ratio in words: `12 times the usual`, `what` being the name of the usual value."""
     if usual <= 0:
-        return "more than ever"
+        return "where nothing is usual"
     ratio = value / usual
-    return f"{ratio:.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+    return f"{ratio:.0f} times {what}" if ratio >= 10 else f"{ratio:.1f} times {what}"
 
 
 def span(seconds: float) -> str:

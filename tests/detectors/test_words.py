@@ -1,6 +1,6 @@
 import pytest
 
-from detectors.words import cents, counted, dollars, money, network, span
+from detectors.words import cents, counted, dollars, money, network, span, times
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,9 @@ from detectors.words import cents, counted, dollars, money, network, span
         (money(0.5), "$0.50"),
         (cents(1234.5), "$1,234.50"),
         (cents(0.002), "$0.00"),
+        (times(31, 10, "the usual"), "3.1 times the usual"),
+        (times(1234, 10, "the record"), "123 times the record"),
+        (times(3, 0, "the usual"), "where nothing is usual"),
         (network("88.6"), "88.6.0.0/16"),
         (network("2003:469"), "2003:469::/32"),
         (network("2a00:"), "2a00::/32"),
