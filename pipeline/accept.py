@@ -15,7 +15,6 @@ from schemas.fields import utc
 from schemas.gateway_use import UseQuestion
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import JoinedUsage
-from schemas.redaction import scrub
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON
 from schemas.usage_event import UsageEvent
 from schemas.verdict import Verdict
@@ -225,5 +224,5 @@ def refusal(message: Message, index: int, raw: bytes, refused: Refused) -> DeadL
         reason=refused.reason,
         detail=refused.detail,
         received_at=utc(message.appended_at),
-        payload=pack_payload(scrub(raw)),
+        payload=pack_payload(raw),
     )

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from schemas.fields import Time, utc
+from schemas.redaction import scrub
 
 Reason = Literal[
     "empty_message",
@@ -53,5 +54,6 @@ class DeadLetter(Struct, kw_only=True):
 
 
 def pack_payload(raw: bytes) -> str:
-    """Base64 of a scrubbed payload, or nothing when it is too large to carry."""
-    return base64.b64encode(raw).decode() if len(raw) <= PAYLOAD_BYTES_MAX else ""
+    """Base64 of a payload without its secrets, or nothing when it is too large to carry."""
+    scrubbed = scrub(raw)
+    return base64.b64encode(scrubbed).decode() if len(scrubbed) <= PAYLOAD_BYTES_MAX else ""

@@ -1,5 +1,6 @@
 """Every record: an example that round-trips, and near misses that are refused."""
 
+from base64 import b64decode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -153,6 +154,11 @@ def test_times_convert_both_ways() -> None:
 def test_money_is_whole_nano_dollars() -> None:
     assert to_nanos(0.1) + to_nanos(0.2) == to_nanos(0.3)
     assert to_dollars(to_nanos(12.345678901)) == 12.345678901
+
+
+def test_a_payload_carries_no_secret() -> None:
+    carried = b64decode(pack_payload(b'{"key": "sk-planted-0123456789"}'))
+    assert carried == b'{"key": "<secret>"}'
 
 
 def test_a_payload_too_large_to_carry_is_left_behind() -> None:
