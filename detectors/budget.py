@@ -31,8 +31,9 @@ _YOUNG_OVERSPENT_NANOS = 20_000_000_000
 """… and of a key that was first seen so lately, nobody knows what a day costs: it takes so many
 budgets, and so much beyond."""
 _GONE_NATS = 5.2
+"""A budget that is gone is for a ticket …"""
 _CHEAP_NATS = 4.4
-"""… and hardly together with something else."""
+"""… and with less than those two dollars beyond, hardly for a page beside something else."""
 
 
 class _Budget(NamedTuple):

@@ -37,7 +37,7 @@ class Trigger:
     HOUR: Final = 8
     """The key's first event in a new hour."""
     CONTROL: Final = 16
-    """A control record: provider usage, the registry."""
+    """A control record that brings news of the key's use: a bill."""
 
 
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
@@ -57,7 +57,7 @@ class Finding:
     causes: Mapping[Cause, float] | None = None
     """What this finding speaks for, where that differs from what the detector's mostly do."""
     p_value: float | None = None
-    """How often an honest key shows this much; exp(-score) when None."""
+    """How often an honest key shows this much; None: what the calibration says, or exp(-score)."""
 
 
 class Detector(ABC):
