@@ -51,7 +51,7 @@ bench-capacity: $(STAMP)  ## what a fleet of any size needs, from one, two and f
 bench-detection: $(STAMP)  ## recall and false pages on fleets not tuned on; DATA=DIR adds real clients
 	$(BIN)/python -m tests.benchmarks detection $(if $(DATA),--data $(DATA))
 
-bench-nab: $(STAMP)  ## the volume detector under NAB's rules; DATA=DIR holds the series
+bench-nab: $(STAMP)  ## the volume baseline's ideas under NAB's rules; DATA=DIR holds the series
 	$(BIN)/python -m tests.benchmarks nab $(if $(DATA),--data $(DATA))
 
 bench-replay: $(STAMP)  ## totals of recorded traffic in the store and by hand; DATA=DIR holds it

@@ -1,4 +1,4 @@
-"""NAB, the Numenta Anomaly Benchmark: its scoring, and our volume detector under it.
+"""NAB, the Numenta Anomaly Benchmark: its scoring, and the volume baseline's ideas under it.
 
 `make bench-nab DATA=DIR` takes any folder with `data/<group>/<file>.csv` and
 `combined_windows.json`. One threshold is chosen for all series together, as NAB does for every
@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from detectors.series import score_series
+from tests.benchmarks.series import score_series
 
 Floats = npt.NDArray[np.float64]
 Scorer = Callable[[Sequence[float], Sequence[float]], Sequence[float]]
@@ -45,7 +45,7 @@ TUNED = frozenset(
         "realTweets/Twitter_volume_PFE.csv",
     }
 )
-"""Series that the choices in `detectors/series.py` were made on; others were run only after."""
+"""Series that the choices in `series.py` were made on; others were run only after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def windowed_gaussian(times: Sequence[float], values: Sequence[float]) -> list[f
 
 
 DETECTORS: Mapping[str, Scorer] = {
-    "leakline": score_series,
+    "volume ideas": score_series,
     "windowed Gaussian": windowed_gaussian,
 }
-"""Ours, and the baseline."""
+"""Ours, and the published baseline."""

@@ -1,4 +1,4 @@
-"""`make bench-nab DATA=DIR`: the volume detector under NAB's own rules."""
+"""`make bench-nab DATA=DIR`: the volume baseline's ideas under NAB's own rules."""
 
 from pipeline.evaluate.tables import table
 from tests.benchmarks.harness import Figures, Options, say
@@ -16,12 +16,12 @@ PUBLISHED = {
     "random": (11.0, 1.2, 19.5),
 }
 """On all 58 series; standard, reward low FP, reward low FN."""
-PREFIXES = {"leakline": "nab", "windowed Gaussian": "nab_gaussian"}
+PREFIXES = {"volume ideas": "nab", "windowed Gaussian": "nab_gaussian"}
 SUFFIXES = {"all": "", "tuned on": "_tuned", "not tuned on": "_untuned"}
 
 
 def measure(options: Options) -> Figures | None:
-    """NAB's three figures for our detector and for the baseline, on the series in the folder."""
+    """NAB's three figures for our scores and for a baseline, on the series in the folder."""
     if options.data is None or not (options.data / "combined_windows.json").exists():
         say("nab: --data DIR with combined_windows.json and data/ is needed", error=True)
         return None

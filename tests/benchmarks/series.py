@@ -1,8 +1,9 @@
 """How strange each value of one regularly sampled series is, judged by the series' own past.
 
-The ideas of the volume baseline on any quantity: a profile by hour of day and kind of day, records
-instead of assumed distributions, both directions, and a refractory time, so that an episode is one
-alarm. A value is seen in three views, each a distance:
+The ideas of the volume baseline on any quantity, for series that are no key's (NAB); no detector
+uses it. A profile by hour of day and kind of day, records instead of assumed distributions, both
+directions, and a refractory time, so that an episode is one alarm. A value is seen in three views,
+each a distance:
 
 - from the profile of its hour and kind of day, shrunk to the level while little is known;
 - from the level, a mean that forgets;

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.series import score_series
+from tests.benchmarks.series import score_series
 
 START = 1_767_571_200.0  # Monday 2026-01-05, 00:00 UTC
 STEP = 900
