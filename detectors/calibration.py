@@ -25,6 +25,5 @@ SHIPPED: Final = Calibration(
         "token_stuffing": 0.85,
     },
     tails=_HONEST.tails,
-    fused=_HONEST.fused,
 )
 """Its thresholds are those that `make bench-detection` shows the curve around."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from schemas.fields import Identifier, Time, utc
+from schemas.fields import Identifier, Time
 from schemas.key_record import KeyRecord
 
 COHORTS_MAX = 32
@@ -52,8 +52,6 @@ class Calibration(Struct, kw_only=True, frozen=True, dict=True):
     """Factor on a detector's score; 1 where absent."""
     tails: dict[str, Tail] = {}
     """By detector: where there is one, a signal's p-value comes from it."""
-    fused: Tail | None = None
-    """The same for the evidence of all detectors together."""
     cohorts: Annotated[dict[Identifier, Nats], Meta(max_length=COHORTS_MAX)] = {}
     """By environment: the `page_nats` of the keys whose registry entries name it."""
 
@@ -79,8 +77,3 @@ class Calibration(Struct, kw_only=True, frozen=True, dict=True):
         """How often an honest key shows as much of a detector's evidence; None: not counted."""
         tail = self.tails.get(detector)
         return None if tail is None else tail.share(score)
-
-    @property
-    def created(self) -> str:
-        """`created_at` as text."""
-        return utc(self.created_at).isoformat()

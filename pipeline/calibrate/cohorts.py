@@ -2,11 +2,11 @@
 
 A cohort's own threshold is worth as much as its history can tell. It is the evidence of the honest
 page that stands as high in the cohort's ranking as the budget allows pages, say the m-th; how often
-honest keys show so much falls by a factor of about e per nat (`detectors/honest.json`), so m pages
-know it to about 1/sqrt(m) nats. What cohorts really need lies within the bound on a move, a quarter
-of a threshold either way, which spreads like one nat. The two are equal at one page: there its own
-threshold and the fleet's count one half each (`PAGES_HALF`); with more history the own one takes
-over, and a cohort of a few keys stays with the fleet.
+honest keys show so much falls by a factor of about e per nat (counted on a simulated fleet), so m
+pages know it to about 1/sqrt(m) nats. What cohorts really need lies within the bound on a move, a
+quarter of a threshold either way, which spreads like one nat. The two are equal at one page: there
+its own threshold and the fleet's count one half each (`PAGES_HALF`); with more history the own one
+takes over, and a cohort of a few keys stays with the fleet.
 
 Who makes noise in one environment, however much, moves its threshold by no more than the bound of
 any move, and those of the others by less than if there were one for all.

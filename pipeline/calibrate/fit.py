@@ -112,24 +112,15 @@ def _allowed(budget: float, key_weeks: float) -> float:
     return budget * key_weeks / 1000.0
 
 
-def tails(tally: Tally, keys: Collection[str]) -> tuple[dict[str, Tail], Tail | None]:
-    """How often honest keys show how much: by detector, and of all evidence together."""
+def tails(tally: Tally, keys: Collection[str]) -> dict[str, Tail]:
+    """How often honest keys show how much, by detector."""
     key_days = tally.key_days(keys)
     wanted = set(keys)
-    by_detector = {
+    return {
         name: found
         for name, scores in sorted(tally.scores.items())
         if (found := _tail((s for (key, _), s in scores.items() if key in wanted), key_days))
     }
-    return by_detector, _tail(_daily(tally, wanted), key_days)
-
-
-def _daily(tally: Tally, keys: Collection[str]) -> Iterable[float]:
-    for key in keys:
-        days: dict[int, float] = {}
-        for hour, nats in tally.peaks.get(key, {}).items():
-            days[hour // 24] = max(days.get(hour // 24, 0.0), nats)
-        yield from days.values()
 
 
 def _tail(scores: Iterable[float], key_days: int) -> Tail | None:

@@ -106,7 +106,6 @@ def calibrate(
         check_history(tally.key_weeks(keys), budget)
     shipped = rules.calibration
     thresholds = fit(tally, fitted, budget, shipped)
-    by_detector, fused = tails(tally, honest)
     calibration = Calibration(
         version="0",
         created_at=0.0,
@@ -114,8 +113,7 @@ def calibrate(
         ticket_nats=thresholds.ticket_nats,
         cohorts=thresholds.cohorts,
         weights=shipped.weights,
-        tails=by_detector,
-        fused=fused,
+        tails=tails(tally, honest),
     )
     calibration = versioned(calibration, max(each.last for each in tally.watched.values()))
     checked = Tally()

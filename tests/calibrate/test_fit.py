@@ -15,6 +15,7 @@ from pipeline.calibrate.fit import (
 )
 from pipeline.calibrate.tally import Tally, Watched
 from schemas.calibration import Calibration, Tail
+from schemas.codec import decode_control
 
 WEEK, DAY = 7 * 86_400.0, 86_400.0
 START = 20_000 * DAY
@@ -77,14 +78,12 @@ def test_a_tail_says_how_many_key_days_showed_so_much() -> None:
     tally = watched(100, 1.0)
     for number in range(70):
         tally.scores["spend_spike"][f"key-{number}", 20_001] = 0.1 * number
-    by_detector, fused = tails(tally, tally.watched)
-    assert fused is None
-    tail = by_detector["spend_spike"]
+    tail = tails(tally, tally.watched)["spend_spike"]
     assert tail.share(100.0) == pytest.approx(1 / 700)
     assert tail.share(-1.0) == 1.0
     counted = [sum(0.1 * n >= score for n in range(70)) / 700 for score in tail.scores]
     assert counted == pytest.approx(tail.shares)
-    assert tails(tally, ["key-0"])[0]["spend_spike"].shares == [pytest.approx(1 / 7)]
+    assert tails(tally, ["key-0"])["spend_spike"].shares == [pytest.approx(1 / 7)]
 
 
 @pytest.mark.parametrize(
@@ -107,6 +106,13 @@ def test_a_version_is_a_date_and_the_content() -> None:
     assert one.version.startswith("2024-10-04-")
     other = versioned(msgspec.structs.replace(SHIPPED, page_nats=6.9), START)
     assert other.version != one.version
+
+
+def test_a_calibration_may_still_have_a_tail_of_all_evidence_together() -> None:
+    old = msgspec.to_builtins(SHIPPED) | {"fused": {"scores": [0.3], "shares": [0.2]}}
+    raw = msgspec.json.encode(old)
+    assert decode_control(raw, Calibration) == SHIPPED
+    assert msgspec.json.decode(raw, type=Calibration) == SHIPPED
 
 
 def test_a_calibration_of_an_earlier_release_has_no_tails() -> None:
