@@ -232,14 +232,3 @@ ACTION_RESULTS: Final = _table(
     detail=lambda result: scrub_text(result.detail or ""),
 )
 DEAD_LETTERS: Final = _table("dead_letters", DeadLetter, received_at=_time("received_at"))
-
-TABLES: Final = (
-    USAGE_EVENTS,
-    SPEND_WINDOWS,
-    PROVIDER_USAGE,
-    INCIDENTS,
-    VERDICTS,
-    ACTIONS,
-    ACTION_RESULTS,
-    DEAD_LETTERS,
-)

@@ -120,6 +120,10 @@ RECORDS: tuple[tuple[topics.Topic, rows.Table[Any], msgspec.Struct], ...] = (
     (topics.ACTION_RESULTS, rows.ACTION_RESULTS, RESULT),
     (topics.DEAD_LETTERS, rows.DEAD_LETTERS, DEAD),
 )
+TABLES: tuple[rows.Table[Any], ...] = tuple(
+    each for each in vars(rows).values() if isinstance(each, rows.Table)
+)
+"""Every table."""
 
 
 def usage(number: int, **more: object) -> UsageEvent:

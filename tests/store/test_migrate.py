@@ -6,8 +6,8 @@ import pytest
 from pipeline.config import Store as StoreConfig
 from pipeline.store import Store, StoreRefused
 from pipeline.store.migrate import load_migrations, split_statements, sql_folder
-from pipeline.store.rows import INCIDENTS, TABLES
-from tests.store.records import INCIDENT
+from pipeline.store.rows import INCIDENTS
+from tests.store.records import INCIDENT, TABLES
 
 NAMES = [migration.name for migration in load_migrations()]
 
