@@ -1,6 +1,6 @@
 """A planted key was touched."""
 
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted
 
 
@@ -12,7 +12,6 @@ class Canary(Detector):
     catches = "Whoever found the place where the key was planted."
     misses = "Everything about keys that are in use."
     advice = "Revoke, and treat the place where the key was planted as read by a stranger."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
     causes = {"leaked": 1.0}
     score_max = 20.0
     about = "facts"

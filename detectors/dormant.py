@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, span
 from schemas.incident import Cause
 
@@ -29,7 +29,6 @@ class Dormant(Detector):
     catches = "Old keys found in old places."
     misses = "Keys that sleep often."
     advice = "Ask whether anybody still needs the key; if not, revoke it for good."
-    triggers = Trigger.HOUR | Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED
     causes = {"leaked": 1.0, "hygiene": 0.8}
     score_max = _SILENCE_MAX + _AT_ONCE_MAX
 

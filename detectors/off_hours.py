@@ -3,7 +3,7 @@
 import math
 
 from detectors.baselines.volume import Volume
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, dollars
 from detectors.worth import worth
 
@@ -31,7 +31,6 @@ class OffHours(Detector):
     catches = "A burst at night or at a weekend on a key that keeps hours."
     misses = "Thieves in the owner's hours; keys that never rest."
     advice = "Ask whether somebody works late; if the source is new too, revoke."
-    triggers = Trigger.HOUR | Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL
     causes = {"leaked": 1.0, "runaway": 0.6, "shared": 0.5, "budget": 0.3}
     score_max = 7.5
 

@@ -1,6 +1,6 @@
 """A key that was revoked or rotated, or that expired, is still in use."""
 
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, span
 from schemas.fields import epoch
 
@@ -21,7 +21,6 @@ class RevokedUse(Detector):
     catches = "A revoked key that a gateway still serves, or that somebody keeps trying."
     misses = "Keys whose revocation neither registry nor gateway recorded."
     advice = "Find the gateway that still accepts the key; a stranger's tries prove the leak."
-    triggers = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
     causes = {"revoked_use": 1.5}
     score_max = 12.0
     about = "facts"

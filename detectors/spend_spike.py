@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from detectors.baselines.level import SPREAD_FLOOR
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, dollars
 from detectors.worth import worth
 from schemas.incident import Cause
@@ -66,7 +66,6 @@ class SpendSpike(Detector):
     catches = "Bulk use, whoever does it: a thief without patience, a loop, a re-run of a batch."
     misses = "A thief who stays below the key's own peaks."
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
-    triggers = Trigger.VOLUME | Trigger.WATCHED | Trigger.NOVEL | Trigger.HOUR
     causes = _BY_OWNER
     score_max = 8.0
 

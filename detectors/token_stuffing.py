@@ -4,7 +4,7 @@ import math
 from typing import NamedTuple
 
 from detectors.baselines.totals import Totals
-from detectors.contract import Detector, Finding, KeyView, Trigger
+from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, dollars, times
 from detectors.worth import cost, invested, worth
 
@@ -29,7 +29,6 @@ class TokenStuffing(Detector):
     catches = "Few requests with enormous prompts, which a count of requests does not see."
     misses = "Long prompts of a key that has always sent some."
     advice = "Look at who sends them; cap the tokens per request at the gateway."
-    triggers = Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR | Trigger.NOVEL
     causes = {"leaked": 1.0, "runaway": 0.9, "growth": 0.5}
     score_max = 8.5
 
