@@ -45,6 +45,12 @@ class Journal(Protocol):
         """
 
 
+def remembered(prefix: str, journal: Journal) -> list[str]:
+    """What follows a prefix in the names under which a stage remembers something, sorted."""
+    names = journal.keys()
+    return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
+
 class Stage(Protocol):
     """One step of the pipeline."""
 

@@ -5,8 +5,8 @@ from pipeline.journal import Journal
 from pipeline.notify.blocks import Background
 from pipeline.notify.clicks import Powers
 from pipeline.notify.page import Page
+from pipeline.registry import key_record
 from pipeline.response.policy import Rulebook
-from pipeline.response.registry import key_record
 from schemas.key_record import KeyRecord
 
 

@@ -19,9 +19,9 @@ from pipeline.notify.kit import Card
 from pipeline.notify.page import Page, Slot, save
 from pipeline.notify.slack import MessageGoneError, MessageRefusedError, Messenger, SlackDownError
 from pipeline.notify.text import flat
+from pipeline.outgoing.http import Request, UnreachableError, send
+from pipeline.outgoing.http_outcomes import http_outcome
 from pipeline.pause import Pause
-from pipeline.response.http import Request, UnreachableError, send
-from pipeline.response.http_outcomes import http_outcome
 
 log = structlog.get_logger(__name__)
 

@@ -6,9 +6,8 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from pipeline.journal import Journal
+from pipeline.journal import Journal, remembered
 from pipeline.notify.storm import Fleet
-from pipeline.response.registry import remembered
 from schemas.action import Action, ActionResult, Kind
 from schemas.fields import epoch
 from schemas.incident import SEVERITIES, Incident

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from pipeline.config import Slack
 from pipeline.notify.kit import Card
-from pipeline.response.http import retry_after
+from pipeline.outgoing.http import retry_after
 
 TIMEOUT_SECONDS = 10
 WAIT_IN_PLACE_SECONDS = 2.0

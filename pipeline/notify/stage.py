@@ -22,11 +22,11 @@ from pipeline.notify.gathering import Gathering, about_each
 from pipeline.notify.page import Page
 from pipeline.notify.slack import Messenger, SlackMessenger, web_client
 from pipeline.records import read_record
+from pipeline.registry import key_record, remember_key
 from pipeline.response.decide import decide
 from pipeline.response.gate import by_policy
 from pipeline.response.ledger import count_automatic, history
 from pipeline.response.policy import Rulebook
-from pipeline.response.registry import key_record, remember_key
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
 from schemas.topics import (

@@ -6,9 +6,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipeline.config import Config, ConfigError, Gateway
+from pipeline.outgoing.egress import refusal
 from pipeline.response.adapters import adapter
 from pipeline.response.decide import Automatic, Decision, History, decide
-from pipeline.response.egress import refusal
 from pipeline.response.gateway import networks
 from pipeline.response.policy import Policy, load_policy
 from schemas.fields import epoch

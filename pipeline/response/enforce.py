@@ -15,13 +15,13 @@ from pipeline.message import Message
 from pipeline.metrics import OUTCOMES, WORKER_METRICS, Metrics
 from pipeline.pause import Pause
 from pipeline.records import read_record
+from pipeline.registry import key_record, remember_key
 from pipeline.response import ledger
 from pipeline.response.adapters import adapters
 from pipeline.response.gate import Circumstances, Stop, by_policy, gate
 from pipeline.response.gateway import Adapter, Sent
 from pipeline.response.ledger import Entry
 from pipeline.response.policy import Policy, Rulebook
-from pipeline.response.registry import key_record, remember_key
 from schemas.action import Action, ActionResult, Outcome
 from schemas.fields import epoch
 from schemas.topics import ACTION_RESULTS, ACTIONS, KEYS, VERDICTS, Topic

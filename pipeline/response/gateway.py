@@ -6,8 +6,8 @@ from ipaddress import ip_network
 from typing import Protocol
 
 from pipeline.config import Gateway, Network
-from pipeline.response.http import Answer, ForbiddenAddressError, UnreachableError
-from pipeline.response.http_outcomes import Delivery, http_outcome
+from pipeline.outgoing.http import Answer, ForbiddenAddressError, UnreachableError
+from pipeline.outgoing.http_outcomes import Delivery, http_outcome
 from schemas.action import Action
 
 

@@ -3,10 +3,10 @@
 import msgspec
 from msgspec import Struct
 
-from pipeline.journal import Journal
+from pipeline.journal import Journal, remembered
 from pipeline.pause import Pause
+from pipeline.registry import fleet_keys
 from pipeline.response.decide import DAY_SECONDS, Automatic, History
-from pipeline.response.registry import fleet_keys, remembered
 from schemas.action import Action, ActionResult
 from schemas.verdict import Verdict
 

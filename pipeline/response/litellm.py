@@ -5,8 +5,8 @@ import re
 from typing import Literal
 
 from pipeline.config import Gateway
+from pipeline.outgoing.http import Answer, ForbiddenAddressError, Request, UnreachableError, send
 from pipeline.response.gateway import Sent, as_sent, networks
-from pipeline.response.http import Answer, ForbiddenAddressError, Request, UnreachableError, send
 from schemas.action import Action
 
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")

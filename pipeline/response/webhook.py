@@ -13,8 +13,8 @@ from typing import Any
 from standardwebhooks import Webhook
 
 from pipeline.config import Gateway
+from pipeline.outgoing.http import Answer, ForbiddenAddressError, Request, UnreachableError, send
 from pipeline.response.gateway import Sent, as_sent, networks
-from pipeline.response.http import Answer, ForbiddenAddressError, Request, UnreachableError, send
 from schemas.action import Action
 
 SECRET_BYTES_MIN = 24

@@ -18,7 +18,7 @@ from pipeline.engine.state import decode_state
 from pipeline.engine.stored import UnknownStateError
 from pipeline.message import Message
 from pipeline.notify.clicks import read_click
-from pipeline.response.http import Answer
+from pipeline.outgoing.http import Answer
 from pipeline.response.litellm import _unblocked
 from pipeline.response.webhook import _active
 from pipeline.serve.intake import FORMATS, Format

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from pipeline.journal import Journal
+from pipeline.journal import Journal, remembered
 from pipeline.message import Message
 from schemas.codec import Refused, decode_control, encode
 from schemas.key_record import KeyRecord
@@ -33,9 +33,3 @@ def key_record(key_id: str, journal: Journal) -> KeyRecord | None:
 def fleet_keys(journal: Journal) -> int:
     """How many keys the registry has."""
     return len(remembered(_PREFIX, journal))
-
-
-def remembered(prefix: str, journal: Journal) -> list[str]:
-    """What follows a prefix in the names under which a stage remembers something, sorted."""
-    names = journal.keys()
-    return sorted(name.removeprefix(prefix) for name in names if name.startswith(prefix))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.response.http_outcomes import http_outcome
+from pipeline.outgoing.http_outcomes import http_outcome
 
 RETRY = {408, 425, 429, 500, 502, 503, 504, *range(506, 600)}
 

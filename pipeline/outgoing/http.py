@@ -7,7 +7,7 @@ from typing import Literal
 import aiohttp
 
 from pipeline.config import Network
-from pipeline.response.egress import GuardedSockets
+from pipeline.outgoing.egress import GuardedSockets
 
 ANSWER_BYTES_MAX = 64 * 1024
 RETRY_AFTER_SECONDS_MAX = 300.0

@@ -5,8 +5,8 @@ from ipaddress import ip_network
 import pytest
 from aiohttp import web
 
-from pipeline.response.egress import refusal
-from pipeline.response.http import ForbiddenAddressError, Request, UnreachableError, send
+from pipeline.outgoing.egress import refusal
+from pipeline.outgoing.http import ForbiddenAddressError, Request, UnreachableError, send
 
 REFUSED = [
     "127.0.0.1",
