@@ -4,12 +4,30 @@ import hashlib
 import re
 from typing import Final
 
+_TOKEN = rb"[A-Za-z0-9_\-]"
+_NEAR = _TOKEN + rb"{0,80}?"
+"""How far a shape looks ahead. Without an end, a long text of near misses would take forever."""
+_ENDS_A_WORD = (
+    rb"\\[bfnrt]",  # escapes of JSON, Python and URLs, which can end in a letter
+    rb"\\x[0-9A-Fa-f]{2}",
+    rb"\\u[0-9A-Fa-f]{4}",
+    rb"%[0-9A-Fa-f]{2}",
+    rb"[Kk]ey",  # what somebody calls a secret, and forgets the space
+    rb"[Tt]oken",
+    rb"[Ss]ecret",
+    rb"[Bb]earer",
+)
+"""Letters behind which a secret can begin: others make a word of it (task-, risk-, helpdesk-)."""
+_BEGINS = rb"|".join([rb"(?<![A-Za-z]sk-)", *(rb"(?<=%bsk-)" % end for end in _ENDS_A_WORD)])
 _SHAPES = (
-    # OpenAI, Anthropic, OpenRouter, LiteLLM; behind letters (risk-, task-) only what is no word.
-    rb"(?<![A-Za-z]{2})sk-[A-Za-z0-9_\-]{6,}"
-    rb"|sk-(?=[A-Za-z_\-]*[0-9])[A-Za-z0-9_\-]{20,}"
+    # OpenAI, Anthropic, OpenRouter, LiteLLM ...
+    rb"sk-(?:%b)%b{6,}" % (_BEGINS, _TOKEN)
+    # ... and within a word only what no name looks like.
+    + rb"|sk-(?=%b[a-z][A-Z])(?=%b[0-9][A-Za-z])%b{20,}" % (_NEAR, _NEAR, _TOKEN)
+    + rb"|sk-(?:ant|proj|svcacct|admin)-(?=%b[A-Z])(?=%b[0-9])%b{40,}" % (_NEAR, _NEAR, _TOKEN)
+    + rb"|sk-or-v1-[0-9a-f]{32,}"
     rb"|AIza[A-Za-z0-9_\-]{16,}"  # Google
-    rb"|(?:AKIA|ASIA)[A-Z0-9]{12,}"  # AWS
+    rb"|(?:AKIA|ASIA)[A-Z0-9]{16,}"  # AWS
     rb"|gsk_[A-Za-z0-9]{16,}"  # Groq
     rb"|xai-[A-Za-z0-9]{16,}"  # xAI
     rb"|hf_[A-Za-z0-9]{16,}"  # Hugging Face
@@ -19,7 +37,7 @@ _SHAPES = (
 )
 _SECRET = re.compile(_SHAPES)
 _SECRET_TEXT = re.compile(_SHAPES.decode())
-_KEY_PREFIXES = ("sk-", "AIza", "AKIA", "ASIA", "gsk_", "xai-", "hf_", "Bearer ")
+_KEY_PREFIXES = ("sk-", "AIza", "AKIA", "Bearer ")
 MARK = "<secret>"
 
 

@@ -24,6 +24,15 @@ NEAR_MISSES = [
     "task-1",
     "risk-assessment",
     "the-risk-assessment-and-desk-management-team",
+    "task-6f1b9c52-77aa-4c0e-9d0f-2f6f3d1c5b7e",
+    "task-6f1b9c5277aa4c0e9d0f2f6f3d1c5b7e",
+    "task-01J9ZQ3K5V8W2X4Y6A7B9C0D1E",
+    "task-proj-6f1b9c52-77aa-4c0e-9d0f-2f6f3d1c5b7e",
+    "task-ProcessOrder-20240901-eu-west-1",
+    "disk-20260901T101500Z-backup",
+    "helpdesk-assistant-production-eu-1",
+    "ask-service",
+    "ASIAPACIFICREGION",
     "sk-",
     "AIza",
     "a prompt about AKIA",
@@ -40,14 +49,31 @@ def test_a_secret_is_replaced_wherever_it_stands(secret: str) -> None:
         assert clean.count(MARK) == 2
 
 
-@pytest.mark.parametrize("before", ["key=", "\\n", "\\u0022", "%20", "_", "prefix"])
+@pytest.mark.parametrize("before", [
+    "key=", "\\n", "\\u0022", "\\u00ab", "\\xab", "%20", "%3D", "%AB", "_", "-", "prefix"
+])  # fmt: skip
 def test_a_secret_is_found_behind_other_text(before: str) -> None:
     assert scrub_text(before + SECRETS["openai"]) == before + MARK
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic", "google", "aws"])
+def test_a_long_secret_is_found_within_a_word(name: str) -> None:
+    assert scrub_text("my" + SECRETS[name]) == "my" + MARK
+
+
+@pytest.mark.parametrize("before", ["key", "apiKey", "token", "Bearer", "secret"])
+def test_a_secret_is_found_behind_its_own_name(before: str) -> None:
+    assert scrub_text(before + "sk-1234567") == before + MARK
 
 
 @pytest.mark.parametrize("text", NEAR_MISSES)
 def test_what_only_resembles_a_secret_stays(text: str) -> None:
     assert scrub_text(text) == text
+
+
+def test_a_long_text_of_near_misses_is_soon_read() -> None:
+    text = "task-" * 150_000  # looked through to its end from each place: a quarter of an hour
+    assert scrub(text.encode()).decode() == scrub_text(text) == text
 
 
 @pytest.mark.parametrize("length", [0, 2 * redaction._LONG])
