@@ -26,7 +26,7 @@ CONTROL_BYTES_MAX: Final = 16 * 1024
 """Bytes of a control record; a key's state holds its registry entry."""
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises: no such record, no UTF-8, nested too deeply."""
-_KEY_IDS = frozenset({"key_id", "provider_key_id"})
+_IDS = frozenset({"event_id", "key_id", "key_ids", "provider_key_id"})
 _QUOTED = re.compile(r"\s*'.*", re.DOTALL)
 
 
@@ -107,13 +107,17 @@ def _checked(event: UsageEvent) -> UsageEvent:
 
 
 def redacted(record: T) -> T:
-    """The record with raw key ids replaced by their hashes and its texts scrubbed."""
+    """The record with ids that hold a secret replaced by their hashes, and its texts scrubbed.
+
+    A hash, since a mark would make one event, or one key, of many.
+    """
     for name in record.__struct_fields__:
         value = getattr(record, name)
+        clean_text = public_key_id if name in _IDS else scrub_text
         if isinstance(value, str):
-            clean: object = public_key_id(value) if name in _KEY_IDS else scrub_text(value)
+            clean: object = clean_text(value)
         elif isinstance(value, list):
-            clean = [scrub_text(item) if isinstance(item, str) else item for item in value]
+            clean = [clean_text(item) if isinstance(item, str) else item for item in value]
         else:
             continue
         if clean != value:

@@ -1,6 +1,7 @@
 """Secrets are recognised at the door and never go further."""
 
 import hashlib
+import json
 import re
 from typing import Final
 
@@ -42,6 +43,7 @@ MARK = "<secret>"
 
 
 _ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00([2-7][0-9A-Fa-f])")
+_ID = re.compile(rb'("(?:event_id|key_id|provider_key_id)"\s*:\s*)("(?:[^"\\]++|\\.)*+")')
 
 
 _HINTS: Final = {
@@ -94,15 +96,27 @@ def may_hold_secret(raw: bytes) -> bool:
 
 
 def scrub(raw: bytes) -> bytes:
-    """Bytes with everything that looks like a secret replaced by a mark, escaped or not."""
+    """Bytes with everything that looks like a secret replaced by a mark, escaped or not.
+
+    An id becomes what it becomes at the door, `public_key_id`: different ones stay different.
+    """
     if b"\\u00" in raw:
         raw = _ESCAPE.sub(_unescape, raw)
-    return _SECRET.sub(MARK.encode(), raw) if may_hold_secret(raw) else raw
+    return _SECRET.sub(MARK.encode(), _ID.sub(_public, raw)) if may_hold_secret(raw) else raw
 
 
 def _unescape(escape: re.Match[bytes]) -> bytes:
     letter = bytes([int(escape[2], 16)])
     return escape[0] if letter in b'"\\\x7f' else escape[1] + letter
+
+
+def _public(field: re.Match[bytes]) -> bytes:
+    try:
+        value = json.loads(field[2])
+        public = public_key_id(value)
+    except ValueError:  # cut short, or no Unicode
+        return field[0]
+    return field[0] if public == value else field[1] + b'"%b"' % public.encode()
 
 
 def scrub_text(text: str) -> str:

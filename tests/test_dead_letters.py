@@ -76,7 +76,14 @@ def test_what_can_be_read_goes_back_and_the_rest_says_why() -> None:
     assert (key_id, decode_event(event).event_id) == ("k", "e")
     with pytest.raises(NotReadableError):
         letters.to_event(b"{")
-    redacted = GOOD.replace(b'"k"', b'"<secret>"')
+
+
+@pytest.mark.parametrize("redacted", [
+    GOOD.replace(b'"k"', b'"<secret>"'),
+    GOOD.replace(b'"k"', b'"prod:<secret>"'),
+    GOOD.replace(b'"e"', b'"ta<secret>"'),
+])  # fmt: skip
+def test_one_whose_id_was_scrubbed_is_not_put_back_under_another(redacted: bytes) -> None:
     with pytest.raises(NotReadableError, match="secret"):
         letters.to_event(redacted)
 

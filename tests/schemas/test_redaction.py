@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import pytest
 from hypothesis import given
@@ -74,6 +75,20 @@ def test_what_only_resembles_a_secret_stays(text: str) -> None:
 def test_a_long_text_of_near_misses_is_soon_read() -> None:
     text = "task-" * 150_000  # looked through to its end from each place: a quarter of an hour
     assert scrub(text.encode()).decode() == scrub_text(text) == text
+
+
+@pytest.mark.parametrize("field", ["event_id", "key_id", "provider_key_id"])
+@pytest.mark.parametrize("secret", ["openai", "aws"])
+def test_an_id_in_a_payload_becomes_what_it_is_at_the_door(field: str, secret: str) -> None:
+    held = f'prod"{SECRETS[secret]}'
+    raw = json.dumps({field: held, "note": held}).encode()
+    assert json.loads(scrub(raw)) == {field: public_key_id(held), "note": f'prod"{MARK}'}
+
+
+@pytest.mark.parametrize("end", ["", '"', '\\ud800"', '\x00"', "\\"])
+def test_an_id_that_cannot_be_read_is_scrubbed_like_any_text(end: str) -> None:
+    raw = f'{{"event_id": "{SECRETS["openai"]}{end}'.encode()
+    assert SECRETS["openai"].encode() not in scrub(raw)
 
 
 @pytest.mark.parametrize("length", [0, 2 * redaction._LONG])
