@@ -127,5 +127,10 @@ def scrub_text(text: str) -> str:
 def public_key_id(key_id: str) -> str:
     """The id itself, or `sha256:` and the hash of it when it is a raw secret, or holds one."""
     if key_id.startswith(_KEY_PREFIXES) or _SECRET_TEXT.search(key_id):
-        return "sha256:" + hashlib.sha256(key_id.encode()).hexdigest()
+        return hashed_key_id(key_id)
     return key_id
+
+
+def hashed_key_id(key_id: str) -> str:
+    """What stands for a key id that cannot be used as it is."""
+    return "sha256:" + hashlib.sha256(key_id.encode()).hexdigest()

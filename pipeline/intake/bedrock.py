@@ -4,12 +4,11 @@ The key is the role or user that called, without the session's name. The logs ha
 address: places and networks cannot be judged from them.
 """
 
-import hashlib
 from typing import Final
 
 import msgspec
 
-from pipeline.intake.lenient import count, number_of, seconds, table, text
+from pipeline.intake.lenient import count, identifier, number_of, seconds, table, text, whole
 from schemas.codec import UNDECODABLE, Refused, explain, redacted
 from schemas.fields import IDENTIFIER_LENGTH_MAX
 from schemas.usage_event import UsageEvent
@@ -55,7 +54,7 @@ def convert(raw: bytes) -> UsageEvent:
         record = _RECORD.decode(raw)
     except UNDECODABLE as error:
         raise explain(raw, error) from None
-    request_id, arn = text(record.request_id), text(table(record.identity).get("arn"))
+    request_id, arn = text(record.request_id), whole(table(record.identity).get("arn"))
     if request_id is None or arn is None:
         raise Refused("missing_field", "requestId or identity.arn is missing")
     time = seconds(record.timestamp)
@@ -67,7 +66,7 @@ def convert(raw: bytes) -> UsageEvent:
     event = UsageEvent(
         event_id=request_id[:IDENTIFIER_LENGTH_MAX],
         occurred_at=time,
-        key_id=_key_id(arn),
+        key_id=identifier(_caller(arn)),
         source="bedrock",
         provider="bedrock",
         model=(text(record.model_id) or "").rpartition("/")[2] or None,
@@ -81,13 +80,9 @@ def convert(raw: bytes) -> UsageEvent:
     return redacted(event)
 
 
-def _key_id(arn: str) -> str:
-    """The caller without its session; a hash when that is too long for an identifier."""
-    parts = arn.split("/")
-    caller = "/".join(parts[:2]) if ":assumed-role/" in arn else arn
-    if len(caller) <= IDENTIFIER_LENGTH_MAX:
-        return caller
-    return "sha256:" + hashlib.sha256(caller.encode()).hexdigest()
+def _caller(arn: str) -> str:
+    """The role without its session, or the user."""
+    return "/".join(arn.split("/")[:2]) if ":assumed-role/" in arn else arn
 
 
 def _add_usage(event: UsageEvent, record: _Record) -> None:

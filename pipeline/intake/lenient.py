@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
-from schemas.fields import REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX
+from schemas.fields import IDENTIFIER_LENGTH_MAX, REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX
+from schemas.redaction import hashed_key_id, public_key_id
 
 TEXT_LENGTH_MAX: Final = 256
 """Characters kept of a text that somebody else chose."""
@@ -18,20 +19,29 @@ def table(value: object) -> Mapping[str, object]:
     return value if isinstance(value, dict) else _NOTHING
 
 
-def text(*candidates: object) -> str | None:
-    """The first that is a text and not empty, cut to `TEXT_LENGTH_MAX`."""
+def whole(*candidates: object) -> str | None:
+    """The first that is a text and not empty, however long: keys may differ in their ends alone."""
     for value in candidates:
         if isinstance(value, str) and value.strip():
-            return value.strip()[:TEXT_LENGTH_MAX]
+            return value.strip()
     return None
+
+
+def text(*candidates: object) -> str | None:
+    """As `whole`, cut to `TEXT_LENGTH_MAX`."""
+    found = whole(*candidates)
+    return None if found is None else found[:TEXT_LENGTH_MAX]
 
 
 def right(*candidates: object) -> str | None:
     """As `text`, cut to its right end: of a forwarded list the left end is the client's word."""
-    for value in candidates:
-        if isinstance(value, str) and value.strip():
-            return value.strip()[-TEXT_LENGTH_MAX:]
-    return None
+    found = whole(*candidates)
+    return None if found is None else found[-TEXT_LENGTH_MAX:]
+
+
+def identifier(name: str) -> str:
+    """The id of a key with this name: a hash when that is a secret, or too long for an id."""
+    return hashed_key_id(name) if len(name) > IDENTIFIER_LENGTH_MAX else public_key_id(name)
 
 
 def count(*candidates: object) -> int:

@@ -17,14 +17,14 @@ from pipeline.intake.lenient import (
     count,
     dollars,
     elapsed_ms,
+    identifier,
     right,
     seconds,
     table,
     text,
+    whole,
 )
 from schemas.codec import UNDECODABLE, Refused, explain, redacted
-from schemas.fields import IDENTIFIER_LENGTH_MAX as _ID_LENGTH_MAX
-from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
 
 NO_KEY: Final = "litellm:no-key"
@@ -147,9 +147,9 @@ def _key_id(metadata: Mapping[str, object]) -> str:
     LiteLLM hashes keys that begin with `sk-` and leaves others raw, so that anything else here
     is taken for a raw key and hashed in the same way.
     """
-    key = text(metadata.get("user_api_key_hash"))
+    key = whole(metadata.get("user_api_key_hash"))
     if key is None:
-        return public_key_id(text(metadata.get("user_api_key_alias")) or NO_KEY)[:_ID_LENGTH_MAX]
+        return identifier(whole(metadata.get("user_api_key_alias")) or NO_KEY)
     return key if _PUBLIC_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -8,10 +8,8 @@ import msgspec
 
 from pipeline.intake import batch
 from pipeline.intake.batch import Batch
-from pipeline.intake.lenient import count, dollars, seconds, table, text
+from pipeline.intake.lenient import count, dollars, identifier, seconds, table, text, whole
 from schemas.codec import UNDECODABLE, Refused, explain, redacted
-from schemas.fields import IDENTIFIER_LENGTH_MAX
-from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
 
 FIELDS: Final = frozenset({"specversion", "id", "type", "time", "source"})
@@ -44,13 +42,13 @@ def convert(raw: bytes, arrived: float) -> UsageEvent:
         event = _EVENT.decode(raw)
     except UNDECODABLE as error:
         raise explain(raw, error) from None
-    own, subject = text(event.id), text(event.subject)
+    own, subject = text(event.id), whole(event.subject)
     if own is None or subject is None:
         raise Refused("missing_field", "id or subject is missing")
     time = arrived if event.time is None else seconds(event.time)
     if time is None:
         raise Refused("bad_time", "time is neither RFC 3339 nor a number")
-    key_id, data = public_key_id(subject)[:IDENTIFIER_LENGTH_MAX], table(event.data)
+    key_id, data = identifier(subject), table(event.data)
     identity = msgspec.json.encode((text(event.source), own, key_id))
     return redacted(
         UsageEvent(

@@ -12,10 +12,18 @@ from typing import Final
 import msgspec
 
 from pipeline.intake.batch import ITEMS_MAX, Batch, Rejected
-from pipeline.intake.lenient import count, dollars, elapsed_ms, number_of, right, table, text
+from pipeline.intake.lenient import (
+    count,
+    dollars,
+    elapsed_ms,
+    identifier,
+    number_of,
+    right,
+    table,
+    text,
+    whole,
+)
 from schemas.codec import UNDECODABLE, Refused, explain, redacted
-from schemas.fields import IDENTIFIER_LENGTH_MAX
-from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
 
 KEY: Final = "leakline.key.hash"
@@ -116,10 +124,10 @@ def _attributes(value: object) -> dict[str, object]:
 
 def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
     get = attributes.get
-    key = text(get(KEY))
-    if key is None:
+    name = whole(get(KEY))
+    if name is None:
         raise Refused("missing_field", f"{KEY} is missing")
-    key_id = public_key_id(key)[:IDENTIFIER_LENGTH_MAX]
+    key_id = identifier(name)
     started, ended = _seconds(span.get("startTimeUnixNano")), _seconds(span.get("endTimeUnixNano"))
     if started is None:
         raise Refused("bad_time", "startTimeUnixNano is missing or no number")

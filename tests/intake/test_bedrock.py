@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -79,8 +80,14 @@ def test_a_profile_names_its_model_and_a_user_is_a_key() -> None:
     profile = "arn:aws:bedrock:us-west-2:111111111111:inference-profile/us.amazon.nova-lite-v1:0"
     found = record(modelId=profile, identity={"arn": user})
     assert (found.model, found.key_id) == ("us.amazon.nova-lite-v1:0", user)
-    long = record(identity={"arn": user + "x" * 150})
-    assert long.key_id.startswith("sha256:")
+
+
+@pytest.mark.parametrize("length", [150, 300])
+def test_long_names_of_callers_stay_apart(length: int) -> None:
+    arns = ["arn:aws:iam::111111111111:user/" + "x" * length + end for end in "ab"]
+    assert [record(identity={"arn": arn}).key_id for arn in arns] == [
+        "sha256:" + hashlib.sha256(arn.encode()).hexdigest() for arn in arns
+    ]
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,13 @@ def test_times_of_older_versions(time: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["sk-proj-abcdefghijkl", "AIzaSyA1234567890abcdef", "any secret of a custom proxy"]
+    "raw",
+    [
+        "sk-proj-abcdefghijkl",
+        "AIzaSyA1234567890abcdef",
+        "any secret of a custom proxy",
+        "eyJhbGciOiJSUzI1NiJ9." + "A" * 300 + ".a-signature",
+    ],
 )
 def test_a_raw_key_is_hashed_as_litellm_would(raw: str) -> None:
     found = with_metadata(user_api_key_hash=raw)
@@ -170,6 +176,14 @@ def test_a_raw_key_is_hashed_as_litellm_would(raw: str) -> None:
 def test_an_alias_stands_in_for_a_missing_hash() -> None:
     found = with_metadata(user_api_key_hash=None, user_api_key_alias="team-a")
     assert found.key_id == "team-a"
+
+
+def test_long_aliases_stay_apart() -> None:
+    aliases = ["projects/acme/" + "x" * length + end for length in (120, 300) for end in "ab"]
+    found = [with_metadata(user_api_key_hash=None, user_api_key_alias=each) for each in aliases]
+    assert [each.key_id for each in found] == [
+        "sha256:" + hashlib.sha256(each.encode()).hexdigest() for each in aliases
+    ]
 
 
 def test_a_client_cannot_choose_the_id_of_an_event() -> None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import pytest
@@ -38,6 +39,13 @@ def test_ids_count_within_their_source_and_subject() -> None:
     changes: list[dict[str, object]] = [{}, {"source": "other"}, {"subject": "b"}, {"id": "2"}]
     body = json.dumps([EVENT | change for change in changes]).encode()
     assert len({event.event_id for event in openmeter.parse(body, AT).events}) == 4
+
+
+def test_long_subjects_stay_apart() -> None:
+    subjects = ["projects/acme/" + "x" * length + end for length in (120, 300) for end in "ab"]
+    body = json.dumps([EVENT | {"subject": subject} for subject in subjects]).encode()
+    ids = [event.key_id for event in openmeter.parse(body, AT).events]
+    assert ids == ["sha256:" + hashlib.sha256(each.encode()).hexdigest() for each in subjects]
 
 
 @pytest.mark.parametrize(

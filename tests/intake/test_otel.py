@@ -1,3 +1,4 @@
+import hashlib
 import json
 from typing import Any
 
@@ -77,6 +78,13 @@ def test_names_of_before_and_the_key_of_the_resource() -> None:
     (found,) = otel.parse(request(old, {"leakline.key.hash": "sk-planted-0123456789"})).events
     assert (found.provider, found.input_tokens, found.output_tokens) == ("openai", 7, 5)
     assert found.key_id.startswith("sha256:")
+
+
+def test_long_names_of_keys_stay_apart() -> None:
+    names = ["projects/acme/" + "x" * length + end for length in (120, 300) for end in "ab"]
+    found = [otel.parse(request(ATTRIBUTES | {"leakline.key.hash": name})) for name in names]
+    ids = [event.key_id for batch in found for event in batch.events]
+    assert ids == ["sha256:" + hashlib.sha256(name.encode()).hexdigest() for name in names]
 
 
 def test_a_span_that_names_nothing_but_the_model_is_a_call() -> None:
