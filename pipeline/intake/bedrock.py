@@ -21,12 +21,17 @@ _OPERATIONS: Final = {
     "InvokeModel": "chat",
     "InvokeModelWithResponseStream": "chat",
 }
-_STATUS: Final = {
-    "ValidationException": 400,
-    "AccessDeniedException": 403,
-    "ThrottlingException": 429,
+_FAILURES: Final = {
+    "ValidationException": (400, "invalid_request"),
+    "ServiceQuotaExceededException": (400, "rate_limit"),
+    "AccessDeniedException": (403, "permission_denied"),
+    "ResourceNotFoundException": (404, "not_found"),
+    "ThrottlingException": (429, "rate_limit"),
+    "ModelNotReadyException": (429, "rate_limit"),
 }
-_ERROR_TYPES: Final = {400: "invalid_request", 403: "permission_denied", 429: "rate_limit"}
+_FAILED: Final = (500, "server_error")
+"""Everything else: also a model that failed or took too long, for which AWS answers 424 and 408,
+statuses that would put the blame on the caller."""
 
 
 class _Record(msgspec.Struct, gc=False, rename="camel"):
@@ -61,7 +66,7 @@ def convert(raw: bytes) -> UsageEvent:
     if time is None:
         raise Refused("bad_time", "timestamp is neither RFC 3339 nor a number")
     code = text(record.error_code)
-    status = 200 if code is None else _STATUS.get(code, 500)
+    status, error_type = (200, None) if code is None else _FAILURES.get(code, _FAILED)
     operation = text(record.operation)
     event = UsageEvent(
         event_id=request_id[:IDENTIFIER_LENGTH_MAX],
@@ -72,7 +77,7 @@ def convert(raw: bytes) -> UsageEvent:
         model=(text(record.model_id) or "").rpartition("/")[2] or None,
         operation=_OPERATIONS.get(operation or "", operation),
         status=status,
-        error_type=None if code is None else _ERROR_TYPES.get(status, "server_error"),
+        error_type=error_type,
         stream=None if operation is None else operation.endswith("Stream"),
         tags=[region] if (region := text(record.region)) else None,
     )

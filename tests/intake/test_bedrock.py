@@ -65,8 +65,13 @@ def test_cached_tokens_are_counted_in() -> None:
 @pytest.mark.parametrize(
     ("code", "status", "kind"),
     [
+        ("ValidationException", 400, "invalid_request"),
+        ("ServiceQuotaExceededException", 400, "rate_limit"),
         ("AccessDeniedException", 403, "permission_denied"),
+        ("ResourceNotFoundException", 404, "not_found"),
         ("ThrottlingException", 429, "rate_limit"),
+        ("ModelNotReadyException", 429, "rate_limit"),
+        ("ModelTimeoutException", 500, "server_error"),
         ("SomethingElse", 500, "server_error"),
     ],
 )
