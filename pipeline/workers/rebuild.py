@@ -68,7 +68,8 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
     if gone and store is None:
         raise RebuildError(
             f"the log no longer reaches back to {since:.0f} (Unix seconds) in partitions"
-            f" {', '.join(map(str, gone))}; choose a later day, or --from-store"
+            f" {', '.join(map(str, gone))}; choose a later day, or --from-store (the only way"
+            " where a partition is empty by now)"
         )
     async with AsyncExitStack() as stack:
         logs = [_log(kafka, number) for number in range(kafka.partitions)]
@@ -132,5 +133,6 @@ async def _offsets(
         ends = await consumer.end_offsets(places)
         found = await consumer.offsets_for_times(dict.fromkeys(places, round(at * 1000)))
     starts = {p: ends[p] if found[p] is None else found[p].offset for p in places}
-    gone = [place.partition for place in places if 0 < firsts[place] >= starts[place] < ends[place]]
+    # also where nothing is left: what was deleted may be of that time
+    gone = [place.partition for place in places if 0 < firsts[place] >= starts[place]]
     return starts, ends, gone

@@ -124,6 +124,21 @@ async def test_what_the_log_has_deleted_comes_from_the_store(
     assert {each["key_id"] for each in said} == {KEYS[0]}, "the store has the events, not the key"
 
 
+async def test_what_the_log_has_deleted_to_its_end_is_missed(
+    kafka: Broker, topics: Kafka, store: Store
+) -> None:
+    """An empty partition has no offset for any time, nor anything to show what it once held."""
+    kafka.require_transactions()
+    exact = topics.model_copy(update={"transactions": True})
+    at = await send(exact, 8)
+    await into_store(exact, store)
+    await forget_log(exact)
+    with pytest.raises(RebuildError, match="--from-store"):
+        await rebuild(Config(kafka=exact), at)
+    rebuilt = await rebuild(Config(kafka=exact), at, store)
+    assert (rebuilt.events, rebuilt.messages) == (8 * len(KEYS), 0)
+
+
 async def into_store(kafka: Kafka, store: Store) -> None:
     """What the sink would have stored of the log."""
     for record in await read(kafka, USAGE_EVENTS):
