@@ -269,17 +269,18 @@ def run_worker(kafka: Kafka, role: Role) -> None:
 
 async def _run(kafka: Kafka, role: Role) -> None:
     worker = Worker(kafka, role)
-    loop = asyncio.get_running_loop()
+    loop, parent = asyncio.get_running_loop(), parent_process()
 
     def stop() -> None:
+        if parent is not None:
+            loop.remove_reader(parent.sentinel)  # once readable it stays so
         worker.stop()
         _end_at_the_latest(role.name)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    parent = parent_process()
     if parent is not None:
-        loop.add_reader(parent.sentinel, worker.stop)
+        loop.add_reader(parent.sentinel, stop)
     await worker.run()
 
 

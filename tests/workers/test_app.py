@@ -1,11 +1,17 @@
+import asyncio
+import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 from unittest.mock import AsyncMock
 
 import pytest
 from faust.types import TP
 
 from pipeline.config import Kafka
+from pipeline.workers import app
 from pipeline.workers.app import END_SECONDS_MAX, _Consumer
+from pipeline.workers.role import Role
 from pipeline.workers.run import STOP_SECONDS_MAX
 from tests.support.kafka_log import WorkerProcess, eventually
 
@@ -25,6 +31,36 @@ async def test_a_worker_that_cannot_stop_in_order_ends_all_the_same(
         await eventually(started, worker)
         assert worker.stop(seconds_max=3 * END_SECONDS_MAX) == 1
         assert "did not end" in worker.wait()[1]
+
+
+async def test_a_worker_whose_parent_is_gone_is_told_to_stop_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The parent's sentinel stays readable: who goes on looking at it never rests again."""
+    ours, theirs = socket.socketpair()
+    told: list[str] = []
+
+    class Working:
+        def __init__(self, kafka: Kafka, role: Role) -> None:
+            del kafka, role
+            self._over = asyncio.Event()
+
+        async def run(self) -> None:
+            theirs.close()
+            await self._over.wait()
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+        def stop(self) -> None:
+            told.append("stop")
+            self._over.set()
+
+    monkeypatch.setattr(app, "Worker", Working)
+    monkeypatch.setattr(app, "parent_process", lambda: SimpleNamespace(sentinel=ours.fileno()))
+    monkeypatch.setattr(app, "_end_at_the_latest", told.append)
+    with ours:
+        await app._run(Kafka(), cast("Role", SimpleNamespace(name="idle")))
+    assert told == ["stop", "idle"]
 
 
 async def test_who_seeks_goes_back_to_the_beginning_where_nothing_was_committed() -> None:
