@@ -4,11 +4,13 @@ from sys import intern
 from typing import Final
 
 from detectors.baselines.slices import outcome_of, slice_from, slice_of
-from pipeline.enrich.sources import Locator, Source
+from pipeline.enrich.sources import FORWARDED_LENGTH_MAX, Locator, Source
 from schemas.usage_event import UsageEvent
 
 CACHE_MAX: Final = 131_072
 """Kinds remembered; beyond it everything is forgotten and looked up again."""
+TEXT_LENGTH_MAX: Final = 256
+"""Characters looked at of a user agent, model or operation: clients choose them, and how long."""
 
 _Seen = tuple[
     str | None,
@@ -100,6 +102,10 @@ class Kinds:
         return place
 
     def _learn(self, seen: _Seen) -> Kind:
+        seen = _cut(seen)
+        known = self._kinds.get(seen)
+        if known is not None:
+            return known
         (
             client_ip,
             user_agent,
@@ -142,3 +148,19 @@ class Kinds:
             streamed=streamed,
         )
         return kind
+
+
+def _cut(seen: _Seen) -> _Seen:
+    """What is remembered: cut only here, since long texts are rare and every event passes `of`."""
+    client_ip, user_agent, model, operation = seen[:4]
+    return (
+        None if client_ip is None else client_ip[-FORWARDED_LENGTH_MAX:],
+        _start(user_agent),
+        _start(model),
+        _start(operation),
+        *seen[4:],
+    )
+
+
+def _start(text: str | None) -> str | None:
+    return None if text is None else text[:TEXT_LENGTH_MAX]
