@@ -89,8 +89,8 @@ CONSOLE_REQUESTS: Final = Metric(
 EVENTS: Final = Metric(
     "leakline_events_total",
     "counter",
-    "Usage events by what became of them: folded, late, duplicate, moved, already_folded; and"
-    " those that were folded unpriced or without a source (no_source).",
+    "Usage events by what became of them: folded, late, duplicate, already_folded, moved; and, of"
+    " the first three, those without a price (unpriced) or a source (no_source).",
     "`moved` grows: a producer does not partition by murmur2 of the key id."
     " `unpriced`: the catalogue lacks a model. `late`: a gateway buffers for longer than"
     " `detection.lateness_seconds`.",

@@ -78,8 +78,8 @@ class PartitionFold:
         """Keys whose states changed since the last checkpoint."""
         self._closed: list[SpendWindow] = []
         self.counts = self._keys.counts
-        """Events by what became of them: `folded`, `late`, `duplicate`, `unpriced`, `no_source`,
-        `already_folded`, `moved`."""
+        """Usage events by what became of them: `folded`, `late`, `duplicate`, `already_folded`,
+        `moved`; and, of the first three, those that are `unpriced` or have `no_source`."""
         self.limits = self._keys.limits
         """How often windows of a key closed while it stood at a limit of its state, by limit."""
 
@@ -101,7 +101,7 @@ class PartitionFold:
         effects = Effects()
         runs: Runs = {}
         for batch in batches:
-            if not self._is_next(batch.message):
+            if not self._is_next(batch):
                 continue
             effects.dead_letters.extend(batch.dead_letters)
             if batch.controls:  # what they change holds from here on
@@ -139,13 +139,14 @@ class PartitionFold:
 
     # Which events are folded
 
-    def _is_next(self, message: Message) -> bool:
+    def _is_next(self, batch: Batch) -> bool:
         if self._partitions is None:
             return True
-        if message.offset <= self._books.position:
-            self.counts["already_folded"] += 1
+        if batch.message.offset <= self._books.position:
+            if batch.uses:
+                self.counts["already_folded"] += len(batch.uses)
             return False
-        self._books.position = message.offset
+        self._books.position = batch.message.offset
         return True
 
     def _sort(self, batch: Batch, runs: Runs, effects: Effects) -> None:
@@ -233,7 +234,6 @@ class PartitionFold:
         state = self._state_of(key_id)
         if self._partitions is not None:
             if state.position >= message.offset:
-                self.counts["already_folded"] += 1
                 return
             state.position = message.offset
         self._note_change(state, key_id)
@@ -249,7 +249,6 @@ class PartitionFold:
     def _reconcile(
         self, state: KeyState, key_id: str, usage: JoinedUsage, effects: Effects
     ) -> None:
-        self.counts["provider_usage"] += 1
         flush(state, self._kinds)
         if not settle(state, usage):
             return
