@@ -1,12 +1,15 @@
 """The open windows of a key: what it is doing now."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from msgspec import Struct, field
 
 from detectors.baselines.shape import Shape
 from detectors.baselines.sketch import distinct
 from detectors.baselines.totals import Totals, Window, add_up
+
+HOURS_REMEMBERED: Final = 24
 
 
 class MinuteWindow(Window, array_like=True, gc=False):
@@ -68,20 +71,33 @@ class Windows(Struct, array_like=True, gc=False):
     conversation: int = 0
     """Input tokens of the longest request so far of a conversation that goes on, if it is longer
     than the key's record."""
-    closed: tuple[int, int] = (0, 0)
-    """The last hour that closed, and its spend in nano-dollars."""
+    closed: tuple[int, ...] = (0, 0)
+    """The last hour that closed, its spend in nano-dollars, and that of the hours before it."""
 
     def named(self, numbers: Iterable[int]) -> list[str]:
         """The slices that have these numbers."""
         tokens = list(self.tokens)
         return [tokens[number] for number in numbers]
 
+    def close_hour(self, hour: int) -> HourWindow:
+        """Take an hour out, after all before it; what it cost is remembered for a day."""
+        window, (last, *spends) = self.hours.pop(hour), self.closed
+        idle = [0] * min(HOURS_REMEMBERED, hour - last - 1)
+        self.closed = (hour, *[window.nanos, *idle, *spends][:HOURS_REMEMBERED])
+        return window
+
     def spend_of(self, hour: int) -> int:
-        """Nano-dollars of an hour that is open, or closed last; 0 of another."""
+        """Nano-dollars of an hour that is open or remembered; 0 of another."""
         window = self.hours.get(hour)
         if window is not None:
             return window.nanos
-        return self.closed[1] if self.closed[0] == hour else 0
+        last, *spends = self.closed
+        return spends[last - hour] if 0 <= last - hour < len(spends) else 0
+
+    @property
+    def first_hour(self) -> int:
+        """The first hour whose spend is known."""
+        return min([self.closed[0] - len(self.closed) + 2, *self.hours])
 
     def renumber(self) -> None:
         """Forget slices that no window holds; nothing may be pending."""

@@ -147,9 +147,7 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
         del windows.longs[number]
     over = [each for each in windows.hours if each <= last["1h"]]
     for number in sorted(over):
-        window = windows.hours.pop(number)
-        windows.closed = (number, window.nanos)
-        _learn(state, number, window, kinds)
+        _learn(state, number, windows.close_hour(number), kinds)
     if over or len(windows.tokens) > _TOKENS_MAX:
         windows.renumber()
     for number in [each for each in windows.days if each <= last["1d"]]:

@@ -1,4 +1,4 @@
-"""How long an incident that ended keeps its like from paging again: forgiven, but not forgotten."""
+"""When people hear of an incident again: while it is open, and of its like after it ended."""
 
 from collections.abc import Collection, Iterable
 from typing import Final
@@ -7,7 +7,7 @@ from detectors.fusion import STRANGERS, Conclusion, Evidence, nats_of
 from pipeline.engine.stored import Calm, OpenIncident
 from schemas.calibration import Calibration
 from schemas.fields import epoch
-from schemas.incident import Cause
+from schemas.incident import Cause, Signal
 from schemas.verdict import Verdict
 
 CALM_SECONDS: Final = 7 * 86400.0
@@ -27,6 +27,16 @@ _NOISY_PAGES: Final = 2
 """A key that paged so often without an answer needs more than another name for it …"""
 _FACTS: Final = frozenset[Cause]({"off_gateway", "revoked_use"})
 """… unless that is a bill, or the word of the registry: they are no matter of opinion."""
+
+
+REVISIONS_MAX: Final = 100
+"""Revisions of one incident; later changes are not emitted."""
+_WORTH_TELLING_NATS: Final = 1.5
+_WORTH_TELLING_AGAIN_NATS: Final = 4.0
+"""A further signal that is news, before a page and after it."""
+_WORTH_TELLING_FACTOR: Final = 4
+_WORTH_TELLING_NANOS: Final = 5_000_000_000
+"""An incident is told again when it has cost so many times what it had, and so much beyond."""
 
 
 def is_forgiven(
@@ -67,10 +77,31 @@ def is_other(cause: Cause, told: Cause | None) -> bool:
     return cause != told and not {cause, told} <= STRANGERS
 
 
-def is_untold(incident: OpenIncident) -> bool:
-    """Whether people were told of no such cause yet: two that are as likely take turns."""
-    told = (incident.told_cause, *incident.told_before)
-    return all(is_other(incident.cause, each) for each in told)
+def is_news(
+    incident: OpenIncident,
+    before: str,
+    told: dict[str, Signal],
+    fresh: dict[str, Signal],
+) -> bool:
+    """Whether a change of an open incident is worth a revision.
+
+    Args:
+        incident: as it is now.
+        before: the severity that it had; empty: it has opened.
+        told: the signals that it had.
+        fresh: those of this look.
+    """
+    if incident.revision >= REVISIONS_MAX:
+        return False
+    if before != incident.severity or _is_untold(incident):
+        return True
+    least = _WORTH_TELLING_AGAIN_NATS if before == "page" else _WORTH_TELLING_NATS
+    if any(name not in told and signal.score >= least for name, signal in fresh.items()):
+        return True
+    return (
+        incident.spend_nanos
+        >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS
+    )
 
 
 def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
@@ -79,21 +110,20 @@ def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
     return Calm(until, incident.nats, snoozed=verdict.verdict == "snooze")
 
 
-def unanswered(
-    calm: Calm | None, incident: OpenIncident, now: float, strangers: Collection[str] = ()
-) -> Calm:
+def unanswered(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
     """What follows when an incident ended by itself, and nobody had answered.
 
     Args:
         calm: what ended before.
         incident: what has ended now.
         now: Unix seconds.
-        strangers: the networks of those who are strange to the key.
     """
     paged = incident.severity == "page"
     pages = min(UNANSWERED_PAGES_MAX, _pages_in_a_row(calm, now) + paged)
     until = now + UNANSWERED_CALM_SECONDS * 2 ** (max(0, pages - 1) if paged else 0)
-    new = Calm(until, incident.nats, cause=incident.cause, pages=pages, networks=sorted(strangers))
+    new = Calm(
+        until, incident.nats, cause=incident.cause, pages=pages, networks=incident.told_networks
+    )
     if calm is None or now >= calm.until:
         return new
     spoken = calm.cause is None
@@ -151,3 +181,9 @@ def _is_no_more(
 
 def _were_told(calm: Calm, strangers: Collection[str]) -> bool:
     return set(strangers) <= set(calm.networks)
+
+
+def _is_untold(incident: OpenIncident) -> bool:
+    """Whether people were told of no such cause yet: two that are as likely take turns."""
+    told = (incident.told_cause, *incident.told_before)
+    return all(is_other(incident.cause, each) for each in told)

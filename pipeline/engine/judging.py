@@ -4,6 +4,7 @@ Pure functions of the key's state and the calibration; every revision is decided
 the key's own, or by a control record about it.
 """
 
+import math
 from typing import Final
 
 import msgspec
@@ -23,7 +24,8 @@ from detectors.fusion import (
     severity_of,
     weighed,
 )
-from pipeline.engine.calm import answered, is_forgiven, is_untold, liveliness, unanswered
+from pipeline.engine.calm import answered, is_forgiven, is_news, liveliness, unanswered
+from pipeline.engine.costs import spent_since, usual_between
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
@@ -37,14 +39,6 @@ QUIET_SECONDS: Final = {"info": 6 * 3600.0, "ticket": 12 * 3600.0, "page": 24 * 
 """An incident whose evidence has not grown for so long ends at the key's next event."""
 SIGNAL_SECONDS: Final = 2 * 3600.0
 """A signal that is not repeated for so long no longer counts."""
-REVISIONS_MAX: Final = 100
-"""Revisions of one incident; later changes are not emitted."""
-_WORTH_TELLING_NATS: Final = 1.5
-_WORTH_TELLING_AGAIN_NATS: Final = 4.0
-"""A further signal that is news, before a page and after it."""
-_WORTH_TELLING_FACTOR: Final = 4
-_WORTH_TELLING_NANOS: Final = 5_000_000_000
-"""An incident is told again when it has cost so many times what it had, and so much beyond."""
 
 
 def look(
@@ -83,8 +77,7 @@ def _weigh(
     lively = liveliness(state.calm, conclusion, view.now)
     stake = at_stake(conclusion, view)
     severity = severity_of(conclusion.nats - lively, calibration, stake)
-    strangers = {each.network for each in view.newcomers if each.is_strange}
-    forgiven = is_forgiven(state.calm, conclusion, whole, strangers, view.now, calibration)
+    forgiven = is_forgiven(state.calm, conclusion, whole, _strangers(view), view.now, calibration)
     if rules.witness is not None:
         takes = page_takes(calibration, stake)
         calm = state.calm if forgiven else None
@@ -114,9 +107,14 @@ def _weigh(
             # What goes on now would wake nobody; what did has been told.
             return []
     incident.take_causes(conclusion, paged=before == "page")
-    if not _is_news(incident, before, told, fresh):
+    if not is_news(incident, before, told, fresh):
         return []
     return _emit(state, view.key_id, view, "open", view.now, calibration)
+
+
+def _strangers(view: KeyView) -> set[str]:
+    """The networks of those who use the key and are strange to it."""
+    return {each.network for each in view.newcomers if each.is_strange}
 
 
 def _note_unrest(
@@ -159,7 +157,8 @@ def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncid
     state.incidents += 1
     opened_at = min(epoch(signal.window_start) for signal in fresh.values())
     opened_at = max(min(opened_at, view.now), state.history.first_seen)
-    minutes = int(view.now // 60) - int(opened_at // 60) + 1
+    known_from, nanos = spent_since(view.windows, opened_at, view.minute)
+    opened_at = max(known_from, state.history.first_seen)
     identity = f"{view.key_id}\n{state.incidents}\n{view.now!r}"
     return OpenIncident(
         incident_id=f"inc-{xxh3_64_hexdigest(identity.encode())}",
@@ -169,7 +168,7 @@ def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncid
         opened_at=opened_at,
         evidence_at=view.now,
         nats=0.0,
-        spend_nanos=view.windows.recent(view.minute, minutes).nanos,
+        spend_nanos=nanos,
         emitted_nanos=0,
         baseline_nanos=0.0,
         baseline_at=opened_at,
@@ -184,30 +183,11 @@ def _signal(evidence: Evidence, now: float, calibration: Calibration) -> Signal:
     return Signal(
         detector=name,
         score=round(evidence.score, 4),
-        p_value=round(2.718281828**-evidence.score, 6) if p_value is None else p_value,
+        p_value=round(math.exp(-evidence.score), 6) if p_value is None else p_value,
         window_start=min(finding.since, now),
         window_end=now,
         summary=finding.summary,
         evidence=msgspec.to_builtins(finding.evidence),  # a copy: baselines go on changing
-    )
-
-
-def _is_news(
-    incident: OpenIncident,
-    before: str,
-    told: dict[str, Signal],
-    fresh: dict[str, Signal],
-) -> bool:
-    if incident.revision >= REVISIONS_MAX:
-        return False
-    if before != incident.severity or is_untold(incident):
-        return True
-    least = _WORTH_TELLING_AGAIN_NATS if before == "page" else _WORTH_TELLING_NATS
-    if any(name not in told and signal.score >= least for name, signal in fresh.items()):
-        return True
-    return (
-        incident.spend_nanos
-        >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS
     )
 
 
@@ -224,10 +204,10 @@ def _emit(  # the parts of a revision
         return []
     incident.revision += 1
     incident.emitted_nanos = incident.spend_nanos
-    incident.note_told()
+    incident.note_told(_strangers(view) if view is not None else ())
     volume = state.history.volume
-    usual = volume.expected(int(at // 3600), volume.zone(state.record))
-    incident.baseline_nanos += usual[1] * max(0.0, at - incident.baseline_at) / 3600.0
+    zone = volume.zone(state.record)
+    incident.baseline_nanos += usual_between(volume, incident.baseline_at, at, zone)
     incident.baseline_at = max(at, incident.baseline_at)
     burn = view.last_15m.nanos * 4 if view is not None else 0
     record = state.record
@@ -263,8 +243,7 @@ def _end_quiet(
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
     emitted = _emit(state, key_id, None, "resolved", now, calibration)
-    strangers = {each.network for each in state.history.newcomers.values()}
-    state.calm = unanswered(state.calm, incident, now, strangers)
+    state.calm = unanswered(state.calm, incident, now)
     _end(state, incident)
     return emitted
 

@@ -10,8 +10,8 @@ from detectors.baselines.facets import VALUES_MAX
 from detectors.baselines.history import History
 from detectors.baselines.newcomers import NEWCOMERS_MAX
 from detectors.baselines.totals import SOURCES_MAX
+from pipeline.engine.calm import REVISIONS_MAX
 from pipeline.engine.counting import IDS_MAX, SLICES_MAX
-from pipeline.engine.judging import REVISIONS_MAX
 from pipeline.engine.state import KeyState
 
 LIMITS: Final = (

@@ -1,5 +1,6 @@
 """What is kept of a key: a compact, versioned record (in use it is a `state.KeyState`)."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -45,6 +46,8 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """The cause in the last revision …"""
     told_before: list[Cause] = []
     """… and others in those before it."""
+    told_networks: list[str] = []
+    """Of the strangers that the revisions told of."""
 
     def take_causes(self, conclusion: Conclusion, *, paged: bool) -> None:
         """Take the causes of a conclusion.
@@ -55,8 +58,13 @@ class OpenIncident(Struct, array_like=True, gc=False):
             return
         self.cause, self.runner_up = conclusion.cause, conclusion.runner_up
 
-    def note_told(self) -> None:
-        """People are told its cause, in a revision."""
+    def note_told(self, strangers: Collection[str] = ()) -> None:
+        """People are told its cause, in a revision, and of those who are strange to the key.
+
+        Args:
+            strangers: their networks.
+        """
+        self.told_networks = sorted({*self.told_networks, *strangers})
         known = self.told_cause
         if known and known not in (self.cause, *self.told_before):
             self.told_before.append(known)

@@ -9,8 +9,8 @@ from detectors.baselines.facets import VALUES_MAX, FacetTable, Known
 from detectors.baselines.history import History
 from detectors.baselines.newcomers import NEWCOMERS_MAX, Newcomer
 from detectors.baselines.totals import SOURCES_MAX, Totals
+from pipeline.engine.calm import REVISIONS_MAX
 from pipeline.engine.counting import IDS_MAX, SLICES_MAX
-from pipeline.engine.judging import REVISIONS_MAX
 from pipeline.engine.limits import LIMITS, limits_met
 from pipeline.engine.state import KeyState, decode_state, encode_state
 from tests.support.events import KEY, START, event, messages, office, run, thief, workday

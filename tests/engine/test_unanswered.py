@@ -298,3 +298,11 @@ def test_what_strangers_show_is_not_held_against_the_owner_and_neither_is_the_re
     assert strangers > 3.0 > habits
     habits, strangers = shown(burst(workday(8, 2), 60, cost_usd=0.05))
     assert habits > 3.0 > strangers == 0.0
+
+
+def test_strangers_who_came_while_people_looked_at_others_are_not_known() -> None:
+    tries = burst(workday(9, 6), 2, client_ip=ELSEWHERE, cost_usd=0.001)
+    theft = burst(workday(11, 14), 60, seconds=300.0, client_ip=ELSEWHERE, cost_usd=0.05)
+    log = in_time(office(12), thief(workday(8, 10), 60, cost_usd=0.05), tries, theft)
+    outcome = run(messages(log, 1))
+    assert len(incidents_that_paged(outcome)) == 2

@@ -1,0 +1,101 @@
+"""What an incident says that it has cost, and what would be usual, against the events."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from detectors.baselines.totals import Totals
+from detectors.baselines.volume import Volume
+from detectors.baselines.windows import HOURS_REMEMBERED, HourWindow, Windows
+from pipeline.engine.costs import spent_since, usual_between
+from schemas.fields import epoch
+from schemas.incident import Incident
+from schemas.key_record import KeyRecord
+from schemas.usage_event import UsageEvent
+from tests.support.events import (
+    ABROAD,
+    DAY,
+    HOUR,
+    KEY,
+    MINUTE,
+    OPENAI_CLIENT,
+    START,
+    burst,
+    in_time,
+    messages,
+    office,
+    registered,
+    run,
+    thief,
+    workday,
+)
+
+
+def cost_between(events: Sequence[UsageEvent], since: float, until: float) -> float:
+    return sum(each.cost_usd or 0.0 for each in events if since <= epoch(each.occurred_at) <= until)
+
+
+def check(events: Sequence[UsageEvent], incident: Incident) -> None:
+    since = epoch(incident.opened_at) // MINUTE * MINUTE
+    told = cost_between(events, since, epoch(incident.detected_at) + 1e-3)
+    assert incident.spend_usd == pytest.approx(told, abs=1e-6)
+
+
+def test_an_incident_about_a_day_has_cost_what_the_day_did() -> None:
+    record, events = KeyRecord(key_id=KEY, daily_budget_usd=0.05), in_time(office(14))
+    found = run([registered(record, START), *messages(events, 1)]).incidents
+    found = [each for each in found if each.status == "open"]
+    assert any(epoch(each.opened_at) % DAY == 0.0 for each in found)
+    for each in found:
+        assert each.spend_usd >= 0.05
+        check(events, each)
+
+
+def test_a_stranger_who_stayed_low_for_hours_has_cost_what_those_hours_did() -> None:
+    at = workday(8, 9)
+    slow = burst(
+        at, 30, seconds=9 * HOUR, client_ip=ABROAD, user_agent=OPENAI_CLIENT, cost_usd=0.02
+    )
+    events = in_time(office(9), slow)
+    found = [each for each in run(messages(events, 1)).incidents if each.status == "open"]
+    assert any(epoch(each.detected_at) - epoch(each.opened_at) > HOUR for each in found)
+    for each in found:
+        check(events, each)
+
+
+def test_nothing_is_usual_at_hours_in_which_a_key_rests() -> None:
+    night = workday(8, 2)
+    theft = in_time(office(11), thief(night, 200, cost_usd=0.5))
+    found = run(messages(theft, 1)).incidents
+    resolved = next(each for each in found if each.status == "resolved")
+    day = cost_between(office(8), workday(7, 0), workday(8, 0))
+    lasted = epoch(resolved.detected_at) - epoch(resolved.opened_at)
+    assert lasted > DAY
+    assert day / 2 < resolved.baseline_usd < day * (1.0 + lasted / DAY)
+
+
+def test_what_is_usual_adds_up_hour_by_hour() -> None:
+    volume = Volume()
+    for hour in range(24 * 400_000, 24 * 400_021):
+        spend = Totals(requests=1, nanos=1_000 if hour % 24 == 9 else 0)
+        volume.learn(hour, None, spend, spend)
+    morning = (24 * 400_000 + 9) * HOUR
+    whole = usual_between(volume, morning, morning + HOUR, None)
+    assert whole > 0
+    assert usual_between(volume, morning, morning + HOUR / 4, None) == pytest.approx(whole / 4)
+    assert usual_between(volume, morning - HOUR, morning + 2 * HOUR, None) >= whole
+    assert usual_between(volume, morning + HOUR, morning, None) == 0.0
+
+
+def test_hours_are_remembered_for_a_day_idle_ones_too() -> None:
+    windows = Windows()
+    for hour in (100, 101, 104):
+        windows.hours[hour] = HourWindow(nanos=hour)
+        windows.close_hour(hour)
+    windows.hours[105] = HourWindow(nanos=105)
+    assert [windows.spend_of(hour) for hour in range(99, 107)] == [0, 100, 101, 0, 0, 104, 105, 0]
+    assert spent_since(windows, 100 * HOUR + 5, 105 * 60 + 59) == (100 * HOUR, 410)
+    windows.hours[104 + HOURS_REMEMBERED] = HourWindow(nanos=7)
+    windows.close_hour(104 + HOURS_REMEMBERED)
+    since, spent = spent_since(windows, 0.0, (104 + HOURS_REMEMBERED) * 60)
+    assert (since, spent) == (105 * HOUR, 7 + 105)
