@@ -121,6 +121,12 @@ class KeyView:
         return self._foreign_5m
 
     @property
+    def is_by_newcomers(self) -> bool:
+        """Whether most of the last five minutes, or of their cost, is newcomers' work."""
+        foreign, now = self.foreign_5m, self.last_5m
+        return 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos
+
+    @property
     def kinds_15m(self) -> list[Slice]:
         """The kinds of request in the last fifteen minutes."""
         if self._kinds_15m is None:

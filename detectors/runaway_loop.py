@@ -1,6 +1,7 @@
 """The owner's own client in a loop: the same request, again and again, as regular as a clock."""
 
 import math
+from collections.abc import Mapping
 from statistics import fmean, pvariance
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from detectors.baselines.windows import MinuteWindow
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import dollars, times
 from detectors.worth import cost, worth
+from schemas.incident import Cause
 
 _MINUTES = 10
 _PER_MINUTE_MIN = 5.0
@@ -39,6 +41,9 @@ _YOUNG_PER_MINUTE = 20.0
 _YOUNG_HOURS = 8.0
 _NANOS_MIN = 20_000_000
 """Two cents in ten minutes: a loop that costs less can wait for the morning."""
+
+_BY_NEWCOMERS: Mapping[Cause, float] = {"leaked": 1.0, "shared": 0.5, "runaway": 0.7}
+"""A stranger's program runs by a clock, too."""
 
 
 class RunawayLoop(Detector):
@@ -88,6 +93,7 @@ class RunawayLoop(Detector):
         return Finding(
             score=score,
             since=key.now - 60.0 * pace.minutes,
+            causes=_BY_NEWCOMERS if key.is_by_newcomers else None,
             summary=(
                 f"{pace.per_minute:.0f} requests in each of the last {pace.minutes} minutes "
                 f"({dollars(total.nanos)} in {_MINUTES}), {same} and {faster}: a loop, by its "

@@ -137,7 +137,7 @@ def _beyond(key: KeyView) -> tuple["_Beyond", "_Beyond"]:
     by_requests, by_money = volume.spread.sigma, volume.spread_nanos.sigma
     # Five minutes vary more than the hours that the spread was learnt from.
     sigma = math.hypot(by_requests, 2 * SPREAD_FLOOR)
-    if _is_foreign(key):
+    if key.is_by_newcomers:
         # That the owner is bursty excuses nobody else.
         by_requests = by_money = 0.0
     return _Beyond(sigma, margin, _slope(by_requests)), _Beyond(sigma, margin, _slope(by_money))
@@ -196,13 +196,8 @@ def _weight(requests: int) -> float:
     return min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
 
 
-def _is_foreign(key: KeyView) -> bool:
-    foreign, now = key.foreign_5m, key.last_5m
-    return 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos
-
-
 def _causes(key: KeyView) -> Mapping[Cause, float]:
-    return _BY_NEWCOMERS if _is_foreign(key) else _BY_OWNER
+    return _BY_NEWCOMERS if key.is_by_newcomers else _BY_OWNER
 
 
 class _Spike(NamedTuple):

@@ -82,6 +82,8 @@ class Newcomer(Struct, array_like=True, gc=False):
     """Requests that name an end user, of a key whose own sources never do."""
     shape: Shape = field(default_factory=Shape)
     """Of samples of its requests."""
+    guest_until: int = 0
+    """A person allows it until then, in Unix seconds: it does not become the key's own before."""
 
     def sure(self, *, forgotten: bool) -> float:
         """Share of its strangeness that counts: a few requests may be strays, or a trial.
@@ -147,6 +149,8 @@ class Newcomer(Struct, array_like=True, gc=False):
         if hour != self.hour:
             self.hours += 1
             self.hour = hour
+        if 3600 * hour < self.guest_until:
+            return False
         age_hours = hour - int(self.first // 3600)
         return self.hours >= GRADUATE_HOURS and age_hours >= GRADUATE_AGE_HOURS
 

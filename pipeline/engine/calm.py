@@ -25,6 +25,8 @@ LIVELY_NATS: Final = 2.5
 forgotten: who paged in vain once tends to do so again."""
 _NOISY_PAGES: Final = 2
 """A key that paged so often without an answer needs more than another name for it …"""
+_CROWD: Final = 3
+"""Who snoozes strangers from so many networks expects others."""
 _FACTS: Final = frozenset[Cause]({"off_gateway", "revoked_use"})
 """… unless that is a bill, or the word of the registry: they are no matter of opinion."""
 
@@ -62,7 +64,11 @@ def is_forgiven(
     if _are_known(calm, conclusion, strangers, now) and not _are_deeds(evidence, calibration):
         # One is the surer of strangers the longer they stay: no reason to tell of them again.
         return True
-    return now < calm.until and _is_no_more(calm, conclusion, strangers, calibration)
+    if now >= calm.until:
+        return False
+    if calm.snoozed:
+        return not _is_another_matter(calm, conclusion, strangers)
+    return _is_no_more(calm, conclusion, strangers, calibration)
 
 
 def liveliness(calm: Calm | None, conclusion: Conclusion, now: float) -> float:
@@ -107,7 +113,17 @@ def is_news(
 def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
     """What follows from a person's word: an incident is snoozed, or was none."""
     until = epoch(verdict.until) if verdict.until is not None else epoch(verdict.at) + CALM_SECONDS
-    return Calm(until, incident.nats, snoozed=verdict.verdict == "snooze")
+    snoozed, networks = verdict.verdict == "snooze", incident.told_networks
+    cause = incident.told_cause if snoozed else None
+    return Calm(until, incident.nats, snoozed=snoozed, cause=cause, networks=networks)
+
+
+def looked_into(calm: Calm | None) -> Calm | None:
+    """What follows when an incident ended by itself that a person knows of: it may come again.
+
+    What a person found nothing wrong with stays so.
+    """
+    return calm if calm is not None and _has_spoken(calm) else None
 
 
 def unanswered(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
@@ -126,12 +142,14 @@ def unanswered(calm: Calm | None, incident: OpenIncident, now: float) -> Calm:
     )
     if calm is None or now >= calm.until:
         return new
-    spoken = calm.cause is None
+    if calm.snoozed:
+        return calm
+    spoken = _has_spoken(calm)
     if spoken or not (paged or is_other(incident.cause, calm.cause)):
         # A ticket does not end a silence, and what ended by itself does not end a person's word.
         new.until, new.nats = max(until, calm.until), max(incident.nats, calm.nats)
     if spoken:
-        new.snoozed, new.cause = calm.snoozed, None
+        new.cause = None
     return new
 
 
@@ -156,10 +174,25 @@ def _are_deeds(evidence: Iterable[Evidence], calibration: Calibration) -> bool:
     return bool(deeds) and nats_of(deeds, calibration) >= calibration.ticket_nats
 
 
+def _has_spoken(calm: Calm) -> bool:
+    return calm.cause is None or calm.snoozed
+
+
 def _are_known(calm: Calm, conclusion: Conclusion, strangers: Collection[str], now: float) -> bool:
-    """Whether it is about strangers, and people were told of all of them, and did not answer."""
-    about_strangers = {conclusion.cause, calm.cause} <= STRANGERS
-    return about_strangers and bool(_pages_in_a_row(calm, now)) and _were_told(calm, strangers)
+    """Whether it is about strangers, and people were told of all of them, and let them be."""
+    if conclusion.cause not in STRANGERS or not _were_told(calm, strangers):
+        return False
+    if _has_spoken(calm):
+        return now < calm.until
+    return calm.cause in STRANGERS and bool(_pages_in_a_row(calm, now))
+
+
+def _is_another_matter(calm: Calm, conclusion: Conclusion, strangers: Collection[str]) -> bool:
+    """Whether it is not what was snoozed, which may grow: people know of it."""
+    if is_other(conclusion.cause, calm.cause):
+        return True
+    crowd = len(calm.networks) >= _CROWD
+    return conclusion.cause in STRANGERS and not crowd and not _were_told(calm, strangers)
 
 
 def _is_no_more(

@@ -24,7 +24,7 @@ from detectors.fusion import (
     severity_of,
     weighed,
 )
-from pipeline.engine.calm import answered, is_forgiven, is_news, liveliness, unanswered
+from pipeline.engine.calm import answered, is_forgiven, is_news, liveliness, looked_into, unanswered
 from pipeline.engine.costs import spent_since, usual_between
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
@@ -243,7 +243,8 @@ def _end_quiet(
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
     emitted = _emit(state, key_id, None, "resolved", now, calibration)
-    state.calm = unanswered(state.calm, incident, now)
+    looked = incident.answered
+    state.calm = looked_into(state.calm) if looked else unanswered(state.calm, incident, now)
     _end(state, incident)
     return emitted
 
@@ -256,18 +257,27 @@ def hear(
     if incident is None or incident.incident_id != verdict.incident_id:
         return []
     at, calibration = epoch(verdict.at), calibration.of(state.record)
-    if verdict.verdict == "leak":
-        for newcomer in state.history.newcomers.values():
-            newcomer.hostile = True
-        return []
-    if verdict.verdict == "acknowledge":
+    if verdict.verdict in {"leak", "acknowledge"}:
+        incident.answered = True
+        if verdict.verdict == "leak":
+            for newcomer in state.history.newcomers.values():
+                newcomer.hostile = True
         return []
     emitted = _emit(state, key_id, None, "suppressed", at, calibration)
     state.calm = answered(incident, verdict)
     if verdict.verdict != "snooze":
-        state.history.accept_newcomers(int(state.clock // 3600))
+        _welcome(state, verdict)
     _end(state, incident)
     return emitted
+
+
+def _welcome(state: KeyState, verdict: Verdict) -> None:
+    """Take in those with whom a person found nothing wrong, or for so long as the person said."""
+    if verdict.until is None:
+        state.history.accept_newcomers(int(state.clock // 3600))
+        return
+    for newcomer in state.history.newcomers.values():
+        newcomer.guest_until = max(newcomer.guest_until, int(epoch(verdict.until)))
 
 
 def _end(state: KeyState, incident: OpenIncident) -> None:

@@ -48,6 +48,8 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """… and others in those before it."""
     told_networks: list[str] = []
     """Of the strangers that the revisions told of."""
+    answered: bool = False
+    """A person said that it is a leak, or that they look into it."""
 
     def take_causes(self, conclusion: Conclusion, *, paged: bool) -> None:
         """Take the causes of a conclusion.
@@ -80,7 +82,7 @@ class Calm(Struct, array_like=True, gc=False):
     snoozed: bool = False
     """Nobody has looked yet: what goes on is not learnt as normal."""
     cause: Cause | None = None
-    """Nobody has answered, and this alone was told: another cause is news. None: a person spoke."""
+    """What was told, and another cause is news. None: a person found nothing wrong."""
     pages: int = 0
     """Pages in a row that nobody has answered and that ended by themselves."""
     networks: list[str] = []

@@ -306,3 +306,12 @@ def test_strangers_who_came_while_people_looked_at_others_are_not_known() -> Non
     log = in_time(office(12), thief(workday(8, 10), 60, cost_usd=0.05), tries, theft)
     outcome = run(messages(log, 1))
     assert len(incidents_that_paged(outcome)) == 2
+
+
+def test_a_thief_by_the_clock_is_not_taken_for_a_loop_of_the_owners() -> None:
+    theft = burst(workday(8, 10), 900, seconds=1800.0, client_ip=ABROAD, cost_usd=0.02)
+    outcome = run(messages(in_time(office(9), theft), 1))
+    assert {each.cause for each in outcome.pages()} == {"leaked"}
+    assert any(
+        signal.detector == "runaway_loop" for each in outcome.pages() for signal in each.signals
+    )

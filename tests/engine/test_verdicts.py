@@ -68,6 +68,11 @@ def again(at: float) -> list[UsageEvent]:
     return burst(at, 400, **LOOP)
 
 
+def days(first: int, last: int) -> list[UsageEvent]:
+    """Honest days from one on, before another."""
+    return list(office(last)[len(office(first)) :])
+
+
 def unrest_of(outcome: Outcome) -> Unrest:
     state = outcome.fold.state_of(KEY)
     assert state is not None
@@ -122,6 +127,24 @@ def test_a_snooze_ends_and_then_the_same_pages_again() -> None:
     assert goes_on(outcome, again(workday(9, 2)))
 
 
+@pytest.mark.parametrize("minutes", [1, 5, 15])
+def test_what_was_snoozed_may_grow(minutes: int) -> None:
+    outcome = run(before(thief(workday(9, 10), 12 * minutes)))
+    (*_, incident) = outcome.pages()
+    at = workday(9, 10) + 60.0 * minutes
+    say(outcome, "snooze", incident, at=at, until=at + 3 * HOUR)
+    assert not goes_on(outcome, thief(at + 10, 2000, cost_usd=1.0))
+    assert goes_on(outcome, thief(at + 3 * HOUR, 60, cost_usd=1.0))
+
+
+def test_another_stranger_pages_in_spite_of_a_snooze() -> None:
+    outcome = run(before(thief(workday(9, 10), 20)))
+    (*_, incident) = outcome.pages()
+    say(outcome, "snooze", incident, at=workday(9, 11), until=workday(9, 15))
+    assert not goes_on(outcome, thief(workday(9, 12), 60))
+    assert goes_on(outcome, thief(workday(9, 13), 60, client_ip="41.58.12.7"))
+
+
 def test_much_stronger_evidence_pages_in_spite_of_a_verdict() -> None:
     outcome, incident = paged()
     say(outcome, "benign", incident)
@@ -131,9 +154,18 @@ def test_much_stronger_evidence_pages_in_spite_of_a_verdict() -> None:
 def test_a_benign_verdict_makes_its_sources_welcome() -> None:
     outcome = run(before(thief(workday(8, 10))))
     (*_, incident) = outcome.pages()
-    say(outcome, "benign", incident, until=STOLEN_AT + 2 * HOUR)
-    few = thief(workday(9, 10), 20, cost_usd=0.001)
-    assert not goes_on(outcome, few)
+    say(outcome, "benign", incident)
+    assert not goes_on(outcome, days(9, 19), thief(workday(18, 10), 20, cost_usd=0.001))
+
+
+@pytest.mark.parametrize("what", ["benign", "expected"])
+def test_sources_that_are_welcome_for_some_time_are_strangers_again(what: Judgement) -> None:
+    outcome = run(before(thief(workday(8, 10))))
+    (*_, incident) = outcome.pages()
+    say(outcome, what, incident, until=workday(12, 0))
+    guest = [e for day in (9, 10, 11) for hour in (9, 11, 14) for e in steady(workday(day, hour))]
+    assert not goes_on(outcome, days(9, 12), guest)
+    assert goes_on(outcome, days(12, 19), thief(workday(18, 10), 60))
 
 
 def test_a_leak_keeps_the_incident_open_and_its_sources_strangers() -> None:
@@ -153,12 +185,23 @@ def test_a_thief_who_waits_until_the_incident_has_ended_pages_again() -> None:
     outcome = run(before(thief(workday(8, 10))))
     (*_, incident) = outcome.pages()
     say(outcome, "leak", incident)
-    pages = goes_on(outcome, office(14)[len(office(9)) :], thief(workday(13, 10)))
+    pages = goes_on(outcome, days(9, 14), thief(workday(13, 10)))
     assert pages
     assert pages[-1].incident_id != incident.incident_id
 
 
-def test_acknowledge_changes_nothing() -> None:
+@pytest.mark.parametrize("what", ["leak", "acknowledge"])
+def test_what_a_person_knew_of_pages_when_it_comes_again(what: Judgement) -> None:
+    outcome = run(before(thief(workday(8, 10))))
+    (*_, incident) = outcome.pages()
+    say(outcome, what, incident)
+    assert goes_on(outcome, days(9, 10), thief(workday(10, 10)))
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    assert state.calm is None
+
+
+def test_acknowledge_changes_nothing_while_it_is_open() -> None:
     outcome, incident = paged()
     plain, _ = paged()
     assert not say(outcome, "acknowledge", incident)
