@@ -54,8 +54,8 @@ class ExposedKey(Detector):
             causes=_ONE_PERSON if len(addresses) <= _ONE_PERSON_SOURCES else None,
             summary=(
                 f"{counted(requests, 'request')} in 15 minutes from browsers or apps, at "
-                f"{counted(len(addresses), 'address')} in this hour; usual in {usual:.1%} of "
-                "the key's active hours."
+                f"{counted(len(addresses), 'address')} then or in this hour; usual in "
+                f"{usual:.1%} of the key's active hours."
             ),
             evidence={
                 "requests_15m": requests,

@@ -58,18 +58,20 @@ class OffHours(Detector):
             score *= _ELSEWHERE
         if score < 0.5:
             return None
+        share, known, kind = volume.active_days(key.hour, key.zone)
         return Finding(
             score=score,
             since=key.hour * 3600.0,
             summary=(
                 f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in this hour, in which "
-                f"the key was active on {usual:.0%} of {days:.0f} such days."
+                f"the key was active on {share:.0%} of {known:.0f} days of the {kind}, with "
+                f"{expected:.1f} requests on average."
             ),
             evidence={
                 "requests_1h": now.requests,
                 "spend_usd_1h": now.nanos / 1e9,
-                "active_share": usual,
-                "days_known": days,
+                "active_share": share,
+                "days_known": known,
                 "timezone": key.zone or "UTC",
             },
         )

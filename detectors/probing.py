@@ -48,7 +48,7 @@ class Probing(Detector):
                 listings += totals.requests
             if what.outcome in REFUSED:
                 refusals += totals.requests
-                refused.add(what.model)
+                refused.update({what.model} - {""})
             elif what.model in menu and _is_taste(totals):
                 tasted.add(what.model)
             if what.model and not history.models.knows(what.model):

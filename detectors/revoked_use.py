@@ -6,6 +6,7 @@ from schemas.fields import epoch
 
 _GRACE_SECONDS = 120.0
 """Requests under way when the key was revoked."""
+_MINUTES = 15
 _STRAGGLER_HOURS = 48.0
 """A rotated or expired key may be used by its own sources for so long before somebody is told."""
 _BARRED_NATS = 3.0
@@ -31,7 +32,10 @@ class RevokedUse(Detector):
             return _barred(key)
         if after is not None and after < _GRACE_SECONDS:
             return None
-        now = key.last_15m
+        # What was done before the key died is no matter.
+        dead = _MINUTES if after is None else int((after - _GRACE_SECONDS) // 60)
+        minutes = max(1, min(_MINUTES, dead))
+        now = key.windows.recent(key.minute, minutes)
         strangers = _any_stranger(key) or _has_new_client(key)
         score = 12.0 if status == "revoked" or strangers else 6.0
         straggling = after is None or after < _STRAGGLER_HOURS * 3600
@@ -45,13 +49,14 @@ class RevokedUse(Detector):
             score=score,
             since=key.now,
             summary=(
-                f"{counted(now.requests, 'request')} in 15 minutes, {now.served:,} served, "
-                f"{when} the key {verb} {status}."
+                f"{counted(now.requests, 'request')} in {counted(minutes, 'minute')}, "
+                f"{now.served:,} served, {when} the key {verb} {status}."
             ),
             evidence={
                 "status": status,
-                "requests_15m": now.requests,
-                "served_15m": now.served,
+                "minutes": minutes,
+                "requests": now.requests,
+                "served": now.served,
                 "new_source": strangers,
             },
         )

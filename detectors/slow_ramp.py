@@ -25,9 +25,11 @@ class SlowRamp(Detector):
             return None
         so_far = range(key.day * 24, key.hour + 1)
         usual = sum(key.history.volume.expected(hour, key.zone)[0] for hour in so_far)
+        if key.today.requests <= usual:
+            return None
         return Finding(
             score=min(self.score_max, 0.5 + (drift - _ALARM) / 10.0),
-            since=key.now - 86_400.0,
+            since=key.day * 86_400.0,
             summary=(
                 f"Hourly use has stayed above its profile for so long that the sum of the excess "
                 f"is {drift:.0f} standard deviations; today so far "

@@ -85,7 +85,7 @@ class SpendSpike(Detector):
             return None
         return Finding(
             score=score,
-            since=key.now - 300.0 if best.length == "5m" else key.hour * 3600.0,
+            since=best.since(key),
             causes=_causes(key),
             summary=(
                 f"{counted(best.now.requests, 'request')} and {dollars(best.now.nanos)} in "
@@ -215,6 +215,12 @@ class _Spike(NamedTuple):
     def window(self) -> str:
         """The window in words."""
         return _WINDOWS[self.length]
+
+    def since(self, key: KeyView) -> float:
+        """When the window began, in Unix seconds."""
+        if self.length == "5m":
+            return key.now - 300.0
+        return key.hour * 3600.0 if self.length == "1h" else key.day * 86_400.0
 
     def evidence(self) -> dict[str, float]:
         """The numbers behind the sentence."""

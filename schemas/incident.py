@@ -1,5 +1,6 @@
 """What leakline concludes about a key (topic `incidents`)."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -44,6 +45,12 @@ class Signal(Struct, kw_only=True):
         self.window_end = utc(self.window_end)
 
 
+def unseen_usd(signals: Iterable[Signal]) -> float | None:
+    """Dollars that were billed and that no gateway saw, by the signal that says most."""
+    unseen = [each.evidence.get("unseen_usd") for each in signals]
+    return max((usd for usd in unseen if isinstance(usd, int | float) and usd > 0), default=None)
+
+
 class Incident(Struct, kw_only=True):
     """One revision of an incident. (incident_id, revision) is unique and deterministic."""
 
@@ -80,10 +87,7 @@ class Incident(Struct, kw_only=True):
     @property
     def unseen_usd(self) -> float | None:
         """Dollars that were billed and that no gateway saw, so that `spend_usd` lacks them."""
-        unseen = [each.evidence.get("unseen_usd") for each in self.signals]
-        return max(
-            (usd for usd in unseen if isinstance(usd, int | float) and usd > 0), default=None
-        )
+        return unseen_usd(self.signals)
 
     @property
     def opened(self) -> datetime:

@@ -23,7 +23,7 @@ class SpendWindow(Struct, kw_only=True):
     input_tokens: int
     output_tokens: int
     distinct_sources: int
-    """Exact up to 128 client addresses, an estimate beyond."""
+    """Exact below 128 client addresses, an estimate from there on."""
     unpriced_requests: int = 0
     """Requests whose model has no price; their spend is unknown and not in `spend_usd`."""
     version: int

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from typing import Final
 
 SIZE: Final = 64
-"""Counted exactly up to so many, and estimated beyond with a standard error of about 13 %."""
+"""Fewer are counted exactly, others are estimated with a standard error of about 13 %."""
 _SPACE: Final = 2**64
 
 

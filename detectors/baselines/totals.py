@@ -55,7 +55,7 @@ def add_up(parts: Iterable[Totals]) -> Totals:
 
 
 SOURCES_MAX = 128
-"""Distinct sources are counted exactly up to this many, and estimated beyond."""
+"""Fewer distinct sources than this are counted exactly, others are estimated."""
 _SPACE = 2**64
 
 

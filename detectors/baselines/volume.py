@@ -123,6 +123,12 @@ class Volume(Struct, array_like=True, gc=False):
         values = [_get(self.active, place) for place in around]
         return max(values[0], 0.6 * max(values[1:]))
 
+    def active_days(self, hour: int, zone: str | None) -> tuple[float, float, str]:
+        """Share of the known days of a kind on which an hour was active, how many, and the kind."""
+        index = bin_of(hour, zone)
+        days, kind = (self.weekends, "weekend") if index >= 24 else (self.weekdays, "week")
+        return _get(self.active, index), min(days, _MEMORY_DAYS), kind
+
     def silence(self, since: float, until: float, zone: str | None, enough: float) -> float:
         """Nats of surprise at no request at all in a time, by the share of days with some.
 

@@ -105,8 +105,7 @@ def is_news(
     if any(name not in told and signal.score >= least for name, signal in fresh.items()):
         return True
     return (
-        incident.spend_nanos
-        >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS
+        incident.cost_nanos >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS
     )
 
 

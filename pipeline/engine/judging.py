@@ -203,7 +203,7 @@ def _emit(  # the parts of a revision
     if incident is None:
         return []
     incident.revision += 1
-    incident.emitted_nanos = incident.spend_nanos
+    incident.emitted_nanos = int(incident.cost_nanos)
     incident.note_told(_strangers(view) if view is not None else ())
     volume = state.history.volume
     zone = volume.zone(state.record)

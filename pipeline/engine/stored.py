@@ -11,7 +11,7 @@ from detectors.baselines.totals import Totals
 from detectors.baselines.windows import MinuteWindow, Windows
 from detectors.fusion import STRANGERS, Conclusion
 from schemas.codec import UNDECODABLE
-from schemas.incident import Cause, Severity, Signal
+from schemas.incident import Cause, Severity, Signal, unseen_usd
 from schemas.key_record import KeyRecord
 
 VERSION = 2
@@ -32,7 +32,7 @@ class OpenIncident(Struct, array_like=True, gc=False):
     spend_nanos: int
     """Spend since `opened_at`."""
     emitted_nanos: int
-    """The same at the last revision."""
+    """What it had cost at the last revision."""
     baseline_nanos: float
     """What was expected since `opened_at`, up to `baseline_at`."""
     baseline_at: float
@@ -50,6 +50,11 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """Of the strangers that the revisions told of."""
     answered: bool = False
     """A person said that it is a leak, or that they look into it."""
+
+    @property
+    def cost_nanos(self) -> float:
+        """Spend since `opened_at`, and what went past the gateway."""
+        return self.spend_nanos + 1e9 * (unseen_usd(self.signals.values()) or 0.0)
 
     def take_causes(self, conclusion: Conclusion, *, paged: bool) -> None:
         """Take the causes of a conclusion.
@@ -220,7 +225,7 @@ def _by_number(slices: dict[str, Any], tokens: dict[str, int]) -> dict[int, Any]
 
 
 def _clamped(value: object) -> object:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_clamped(each) for each in value]
     if isinstance(value, dict):
         return {name: _clamped(each) for name, each in value.items()}

@@ -58,3 +58,9 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("off_hours", example)
+
+
+def test_it_says_how_often_the_key_was_active_at_that_hour() -> None:
+    once = burst(workday(4, 3), 1)
+    found = findings("off_hours", lambda: honest(once, burst(workday(TODAY, 3), 60)))
+    assert "active on 17% of 6 days of the week, with 0." in found[-1].summary

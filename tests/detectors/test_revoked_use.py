@@ -149,3 +149,11 @@ def test_that_a_known_thief_is_locked_out_is_no_news() -> None:
     for stranger in key.newcomers:
         stranger.hostile = True
     assert RevokedUse().judge(key) is None
+
+
+def test_what_was_served_before_the_key_died_is_no_use_of_a_dead_key() -> None:
+    served = burst(NOW, 20, seconds=60)
+    tries = burst(NOW + 200, 3, seconds=30, **BARRED)
+    own = run(honest(in_time(served, tries), record=revoked(NOW + 65))).incidents
+    assert [each.severity for each in own] == ["ticket"]
+    assert "1 request in 1 minute, 0 served" in own[0].signals[0].summary

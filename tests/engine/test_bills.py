@@ -146,3 +146,19 @@ def test_a_question_counts_what_is_not_in_the_windows_yet() -> None:
     first, second = (outcome.fold.fold(control("gateway-use", question)).answers for _ in range(2))
     assert first == second
     assert first[0].use == GatewayUse(3, 3 * 1020, 1_500_000_000, START + 60)
+
+
+def test_bills_that_grow_are_told_again() -> None:
+    dues = [
+        bill(
+            dollars,
+            key_id=KEY,
+            window_start=START + (60 + n) * HOUR,
+            window_end=START + (61 + n) * HOUR,
+            observed_at=START + (62 + n) * HOUR,
+        )
+        for n, dollars in enumerate((50.0, 60.0, 50_000.0, 50_000.0))
+    ]
+    log = [*messages(use(KEY, 60)), *(control("provider-usage", due) for due in dues)]
+    told = [each.unseen_usd or 0.0 for each in run(log).incidents]
+    assert [round(usd, -1) for usd in told] == [50, 50_110]

@@ -149,6 +149,8 @@ def test_money_beyond_64_bits_is_stored_all_the_same() -> None:
     state = outcome.fold.state_of(KEY)
     assert state is not None
     state.windows.days[int(NOON // 86_400)].nanos = 2**70
+    state.windows.closed = (1, 2**70)
+    state.gate_nanos = state.usual_nanos = 2**70
     assert stored([packed([event(NOON + 1)], 1)], outcome.fold) <= STATE_BYTES_MAX
 
 
