@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.baselines.slices import BLAMED
+from detectors.baselines.slices import BLAMED, slice_of
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import counted, dollars, span
 from detectors.worth import invested
+from schemas.incident import Cause
 
 _SHARE = 0.5
 _DEAR_NATS = 1.2
@@ -18,6 +19,17 @@ _DEAR_MAX = 4.0
 _MENU_NATS = 0.5
 """Nats for each further new model."""
 _REQUESTS_MIN = 2
+_OWN_REQUESTS = 20
+"""Fewer from the key's own sources may be its owner's try."""
+_REPLACED = 0.4
+"""What counts when the new model does the work of the old ones: an upgrade …"""
+_OLD_SHARE = 0.25
+"""… that is, those have fallen to so small a share of their usual work …"""
+_NEW_SHARE = 2.0
+"""… and the new one does no more than so many times that …"""
+_WORK_MIN = 3.0
+"""… of so many requests so far in the hour at least."""
+_OF_AN_UPGRADE: Mapping[Cause, float] = {"growth": 1.0, "runaway": 0.6, "leaked": 0.6}
 
 
 class ModelMix(Detector):
@@ -48,11 +60,17 @@ class ModelMix(Detector):
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * invested(tried.nanos))
         score = _SHARE * key.history.model_surprise(name) + dear + menu
         score *= key.confidence
+        replaced = key.is_among_its_own and _is_replaced(key, unknown)
+        if replaced:
+            score *= _REPLACED
+        elif key.is_among_its_own:
+            score *= min(1.0, math.log1p(tried.requests) / math.log1p(_OWN_REQUESTS))
         if score < 0.5:
             return None
         return Finding(
             score=score,
             since=tried.since,
+            causes=_OF_AN_UPGRADE if replaced else None,
             summary=(
                 f"{counted(tried.requests, 'request')} in {span(key.now - tried.since)} to "
                 f"{counted(len(models), 'model')} new to it, now {name} at {dollars(price)} a "
@@ -104,6 +122,17 @@ def _by_strangers(key: KeyView) -> _Tried:
         sum(each.totals.nanos * each.unknown_models / each.totals.requests for each in strangers),
         min((each.first for each in strangers), default=key.now),
     )
+
+
+def _is_replaced(key: KeyView, unknown: Mapping[str, Totals]) -> bool:
+    """Whether models that are new to the key have taken over the work of its usual ones."""
+    slices = key.this_hour.slices
+    usual = key.expected[0] * (key.now / 3600 - key.hour)
+    if usual < _WORK_MIN:
+        return False
+    kinds = [slice_of(token).model for token in key.windows.named(slices)]
+    old = sum(n for n, model in zip(slices.values(), kinds, strict=True) if model not in unknown)
+    return old <= _OLD_SHARE * usual and key.this_hour.requests - old <= _NEW_SHARE * usual
 
 
 def _unusual(key: KeyView) -> dict[str, Totals]:

@@ -43,7 +43,7 @@ _BY_OWNER: Mapping[Cause, float] = {
     "leaked": 0.6,
 }
 _FULL_WEIGHT_REQUESTS = 5
-"""Requests from which money counts in full: one dear request is a try."""
+"""Dear requests from which money counts in full: one is a try."""
 _WINDOWS = {"5m": "5 minutes", "1h": "this hour", "1d": "this day"}
 _BY_NEWCOMERS: Mapping[Cause, float] = {
     "leaked": 0.85,
@@ -153,7 +153,7 @@ def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     usual = (key.expected[0] / 12, key.expected[1] / 12)
     by_requests = requests.evidence(now.served, usual[0], records.requests_5m, _FLOOR_REQUESTS)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
-    nats = max(by_requests, by_money * _weight(now.requests))
+    nats = max(by_requests, by_money * _weight(key, now))
     return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
 
 
@@ -166,7 +166,7 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     if by_requests:
         many = math.log(max(1.0, now.served / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    nats = max(by_requests, by_money * _weight(now.requests))
+    nats = max(by_requests, by_money * _weight(key, now))
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
 
 
@@ -188,12 +188,14 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
         requests, money = requests._replace(sigma=daily), money._replace(sigma=daily)
     by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
     by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
-    nats = max(by_requests, by_money * _weight(now.requests))
+    nats = max(by_requests, by_money * _weight(key, now))
     return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
 
 
-def _weight(requests: int) -> float:
-    return min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))
+def _weight(key: KeyView, now: Totals) -> float:
+    """Share of what money says that counts: few dear requests hide among many cheap ones."""
+    dear = min(now.requests, now.nanos / max(1, key.this_hour.dearest))
+    return min(1.0, math.log1p(dear) / math.log1p(_FULL_WEIGHT_REQUESTS))
 
 
 def _causes(key: KeyView) -> Mapping[Cause, float]:

@@ -40,7 +40,7 @@ class TokenStuffing(Detector):
         now = found.totals
         score = found.score * worth(now)
         if key.is_among_its_own:  # the owner may have a few long documents
-            score *= max(invested(cost(now)), min(1.0, now.requests / _MANY_REQUESTS))
+            score *= max(invested(cost(now)), min(1.0, found.many / _MANY_REQUESTS))
         if score <= 0.5:
             return None
         return Finding(
@@ -50,7 +50,7 @@ class TokenStuffing(Detector):
                 f"{found.length:,.0f} input tokens per request over "
                 f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in {found.name}, "
                 f"{times(found.length, found.usual, f'the usual {found.usual:,.0f}')}; "
-                f"the record is {found.record:,.0f}."
+                f"{found.most} so far {found.record:,.0f}."
             ),
             evidence={
                 "tokens_per_request": found.length,
@@ -65,6 +65,8 @@ class _Found(NamedTuple):
 
     score: float
     totals: Totals
+    many: float
+    """Requests that were long, about: one may be all that makes a mean."""
     name: str
     """Of the time …"""
     since: float
@@ -72,6 +74,8 @@ class _Found(NamedTuple):
     length: float
     usual: float
     record: float
+    most: str
+    """What the record is of."""
 
 
 def _on_average(key: KeyView) -> _Found | None:
@@ -87,9 +91,21 @@ def _on_average(key: KeyView) -> _Found | None:
     if excess < 3.0:
         return None
     excess = min(excess, 3.0 + 4.0 * math.log(length / most))
-    score = excess * _weight(now.requests) * key.confidence
-    since = key.hour * 3600.0
-    return _Found(score, now, "this hour", since, length, prompt.usual, prompt.record)
+    many = float(now.requests)
+    if now.longest > prompt.usual:
+        most_of_it = now.input_tokens - prompt.usual * now.requests
+        many = min(many, most_of_it / (now.longest - prompt.usual))
+    return _Found(
+        excess * _weight(many) * key.confidence,
+        now,
+        many,
+        "this hour",
+        key.hour * 3600.0,
+        length,
+        prompt.usual,
+        prompt.record,
+        "the most on average in an hour",
+    )
 
 
 def _one_by_one(key: KeyView) -> _Found | None:
@@ -104,10 +120,18 @@ def _one_by_one(key: KeyView) -> _Found | None:
     young = 1.0 + _YOUNG_HOURS / history.hours
     beyond = math.log(max(1.0, length / (history.longest * young)))
     score = (2.0 + _LONG_NATS * beyond) * _weight(now.requests)
-    since = key.now - 60.0 * _LONG_MINUTES
-    name = f"{_LONG_MINUTES} minutes"
-    return _Found(score, now, name, since, length, history.prompt.usual, history.longest)
+    return _Found(
+        score,
+        now,
+        float(now.requests),
+        f"{_LONG_MINUTES} minutes",
+        key.now - 60.0 * _LONG_MINUTES,
+        length,
+        history.prompt.usual,
+        history.longest,
+        "the longest of all",
+    )
 
 
-def _weight(requests: int) -> float:
+def _weight(requests: float) -> float:
     return min(1.0, math.log1p(requests) / math.log1p(_FULL_WEIGHT_REQUESTS))

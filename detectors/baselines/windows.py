@@ -39,6 +39,8 @@ class HourWindow(Window, array_like=True, gc=False):
     """Not enough was held against the key for a page, but enough that strangers stay strangers."""
     shape: Shape = field(default_factory=Shape)
     """Of samples of the key's own requests."""
+    dearest: int = 0
+    """Nano-dollars of the dearest request, by the means of minutes and slices."""
 
     @property
     def distinct_users(self) -> int:

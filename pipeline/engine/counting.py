@@ -183,6 +183,8 @@ def flush(state: KeyState, kinds: Kinds) -> None:
                     pending.hour.note_source(place.digest)
                     day.note_source(place.digest)
                 newcomer = _welcome(state, place, token, totals, minute)
+            if totals.nanos > pending.hour.dearest * totals.requests:
+                pending.hour.dearest = totals.nanos // totals.requests
             _tell_apart(state, pending, window, tally, totals, newcomer)
             _keep(windows, window, pending.hour, tally.number, totals)
         if state.incident is not None:
