@@ -1,0 +1,84 @@
+"""What owners do now and then, from their own machines with their own client: nobody is woken."""
+
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from schemas.usage_event import UsageEvent
+from tests.support.events import (
+    CLOUD,
+    DAY,
+    HOUR,
+    KEY,
+    START,
+    Outcome,
+    event,
+    in_time,
+    messages,
+    run,
+)
+
+DAYS = 8
+NOW = START + DAYS * DAY + 10 * HOUR
+CHEAP, DEAR = "gpt-4o-mini", "gpt-4.1"
+DEARER = 11.0
+
+
+def service(first: float, last: float, model: str = CHEAP, price: float = 4e-7) -> list[UsageEvent]:
+    """About forty requests in every hour between two times."""
+    rng = random.Random(first)  # noqa: S311 # repeatable, and no secret
+    times = sorted(
+        hour * HOUR + rng.uniform(0, HOUR)
+        for hour in range(int(first // HOUR), int(last // HOUR))
+        for _ in range(rng.randint(30, 50))
+    )
+    return [asked(at, round(rng.lognormvariate(7, 0.4)), model, price) for at in times]
+
+
+def asked(at: float, tokens: int, model: str, price: float, **changes: object) -> UsageEvent:
+    whole: dict[str, object] = {"client_ip": CLOUD, "model": model, **changes}
+    return event(at, input_tokens=tokens, cost_usd=tokens * price, **whole)
+
+
+def after(*parts: Iterable[UsageEvent]) -> Outcome:
+    days = service(START, NOW + 2 * HOUR)
+    return run(messages(in_time(days, *parts), 4))
+
+
+DONE: dict[str, list[UsageEvent]] = {
+    "two calls to a dear model": [asked(NOW + n * 60, 1_200, "o1", 1.4e-4) for n in range(2)],
+    "one long document": [asked(NOW, 900_000, CHEAP, 1.5e-7)],
+    "three long documents over the day": [
+        asked(NOW - n * 2 * HOUR, 400_000, CHEAP, 1.5e-7) for n in range(3)
+    ],
+}
+
+
+@pytest.mark.parametrize("done", DONE.values(), ids=DONE)
+def test_a_few_odd_requests_of_the_owners_wake_nobody(done: list[UsageEvent]) -> None:
+    assert not after(done).pages()
+
+
+def test_an_upgrade_to_a_dearer_model_wakes_nobody() -> None:
+    at = START + 15 * DAY
+    days = service(START, at), service(at, at + DAY, DEAR, 4e-7 * DEARER)
+    assert not run(messages(in_time(*days), 4)).pages()
+
+
+def test_a_thief_who_does_the_same_wakes_somebody() -> None:
+    away: dict[str, object] = {"client_ip": "95.216.3.4", "user_agent": "python-requests/2.32"}
+    thefts = [
+        [asked(NOW + n * 60, 1_200, "o1", 1.4e-4, **away) for n in range(2)],
+        [asked(NOW + n, 900_000, CHEAP, 1.5e-7, **away) for n in range(2)],
+        [asked(NOW + n * 90, 1_200, DEAR, 3.2e-6, **away) for n in range(40)],
+    ]
+    assert all(after(theft).pages() for theft in thefts)
+
+
+def test_many_long_or_dear_requests_of_the_owners_still_wake_somebody() -> None:
+    long = [asked(NOW + n * 60, 400_000, CHEAP, 1.5e-7) for n in range(50)]
+    dear = [asked(NOW + n * 60, 1_200, "o1", 1.4e-4) for n in range(50)]
+    assert after(long).pages()
+    assert after(dear).pages()
+    assert {each.key_id for each in after(dear).pages()} == {KEY}
