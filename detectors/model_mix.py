@@ -55,6 +55,7 @@ class ModelMix(Detector):
         usual = key.history.price.usual
         price = unknown[name].nanos / unknown[name].requests
         dear = max(0.0, math.log(price / usual)) if usual and price else 0.0
+        at = "an unknown price" if unknown[name].unpriced else dollars(price)
         models = sorted(tried.models | unknown.keys())
         menu = _MENU_NATS * (len(models) - 1)
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * invested(tried.nanos))
@@ -73,8 +74,8 @@ class ModelMix(Detector):
             causes=_OF_AN_UPGRADE if replaced else None,
             summary=(
                 f"{counted(tried.requests, 'request')} in {span(key.now - tried.since)} to "
-                f"{counted(len(models), 'model')} new to it, now {name} at {dollars(price)} a "
-                f"request; usual: {dollars(usual)}."
+                f"{counted(len(models), 'model')} new to it, now {name} at {at} a request; usual: "
+                f"{dollars(usual)}."
             ),
             evidence={
                 "models": models[:8],

@@ -6,7 +6,7 @@ from typing import Any
 from detectors.baselines.likeness import is_alike
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
-from detectors.words import counted, dollars, network, span
+from detectors.words import counted, network, paid, span
 
 _SAME_COUNTRY_NATS = 1.5
 """Taken off for another line in a country that is the key's own, or that its owner lists: a
@@ -105,14 +105,23 @@ def _is_copy(key: KeyView, newcomer: Newcomer) -> bool:
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:
-    place = ", ".join(filter(None, (newcomer.country, network(newcomer.network))))
+    level = newcomer.level
+    name = newcomer.prefix if level == "prefix" else network(newcomer.network)
+    place = ", ".join(filter(None, (newcomer.country, name)))
     kind = _KINDS.get(newcomer.kind, "")
     what = f" ({kind})" if kind not in {"", newcomer.network} else ""
-    usual = sorted(key.history.countries.values)
-    usual = usual or [network(each) for each in sorted(key.history.networks.values)]
-    home = ", ".join(usual[:3]) if usual else "nowhere in particular"
+    usual = ", ".join(_usual(key, level)[:3]) or "nowhere in particular"
     return (
-        f"{counted(newcomer.totals.requests, 'request')} ({dollars(newcomer.totals.nanos)}) in "
-        f"{span(key.now - newcomer.first)} from {place}{what}, a "
-        f"{newcomer.level} never seen in {key.history.hours:.0f} active hours; usual: {home}."
+        f"{counted(newcomer.totals.requests, 'request')} ({paid(newcomer.totals)}) in "
+        f"{span(key.now - newcomer.first)} from {place}{what}, a {level} never seen in "
+        f"{key.history.hours:.0f} active hours; usual: {usual}."
     )
+
+
+def _usual(key: KeyView, level: str) -> list[str]:
+    """Where the key is used from, told as finely as what is new."""
+    history = key.history
+    if level == "prefix":
+        return sorted(history.prefixes.values)
+    countries = sorted(history.countries.values) if level == "country" else []
+    return countries or [network(each) for each in sorted(history.networks.values)]

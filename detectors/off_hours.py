@@ -4,7 +4,7 @@ import math
 
 from detectors.baselines.volume import Volume
 from detectors.contract import Detector, Finding, KeyView
-from detectors.words import counted, dollars
+from detectors.words import counted, paid
 from detectors.worth import worth
 
 _DAYS_NEEDED = 3.0
@@ -63,7 +63,7 @@ class OffHours(Detector):
             score=score,
             since=key.hour * 3600.0,
             summary=(
-                f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in this hour, in which "
+                f"{counted(now.requests, 'request')} ({paid(now)}) in this hour, in which "
                 f"the key was active on {share:.0%} of {known:.0f} days of the {kind}, with "
                 f"{expected:.1f} requests on average."
             ),

@@ -9,7 +9,7 @@ from detectors.baselines.slices import slice_of
 from detectors.baselines.totals import Totals, add_up
 from detectors.baselines.windows import MinuteWindow
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars, times
+from detectors.words import paid, times
 from detectors.worth import cost, worth
 from schemas.incident import Cause
 
@@ -96,7 +96,7 @@ class RunawayLoop(Detector):
             causes=_BY_NEWCOMERS if key.is_by_newcomers else None,
             summary=(
                 f"{pace.per_minute:.0f} requests in each of the last {pace.minutes} minutes "
-                f"({dollars(total.nanos)} in {_MINUTES}), {same} and {faster}: a loop, by its "
+                f"({paid(total)} in {_MINUTES}), {same} and {faster}: a loop, by its "
                 "regularity."
             ),
             evidence={

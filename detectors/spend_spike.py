@@ -7,7 +7,7 @@ from typing import NamedTuple
 from detectors.baselines.level import SPREAD_FLOOR
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView
-from detectors.words import counted, dollars
+from detectors.words import counted, dollars, paid
 from detectors.worth import worth
 from schemas.incident import Cause
 
@@ -88,9 +88,9 @@ class SpendSpike(Detector):
             since=best.since(key),
             causes=_causes(key),
             summary=(
-                f"{counted(best.now.requests, 'request')} and {dollars(best.now.nanos)} in "
-                f"{best.window}, where {best.usual[0]:.1f} and {dollars(best.usual[1])} are usual; "
-                f"the most so far was {best.record[0]:.0f} and {dollars(best.record[1])}."
+                f"{counted(best.now.requests, 'request')} ({paid(best.now)}) in {best.window}, "
+                f"where {best.usual[0]:.1f} and {dollars(best.usual[1])} are usual; "
+                f"the most lately was about {best.record[0]:.0f} and {dollars(best.record[1])}."
             ),
             evidence=best.evidence(),
         )

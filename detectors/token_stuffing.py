@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView
-from detectors.words import counted, dollars, times
+from detectors.words import counted, paid, times
 from detectors.worth import cost, invested, worth
 
 _REQUESTS_MIN = 3
@@ -48,7 +48,7 @@ class TokenStuffing(Detector):
             since=found.since,
             summary=(
                 f"{found.length:,.0f} input tokens per request over "
-                f"{counted(now.requests, 'request')} ({dollars(now.nanos)}) in {found.name}, "
+                f"{counted(now.requests, 'request')} ({paid(now)}) in {found.name}, "
                 f"{times(found.length, found.usual, f'the usual {found.usual:,.0f}')}; "
                 f"{found.most} so far {found.record:,.0f}."
             ),

@@ -2,6 +2,8 @@
 
 import re
 
+from detectors.baselines.totals import Totals
+
 _RANGE = re.compile(r"\d+\.\d+|[0-9a-f]+:[0-9a-f]*")
 
 
@@ -41,6 +43,15 @@ def span(seconds: float) -> str:
 def dollars(nanos: float) -> str:
     """Nano-dollars in words."""
     return money(nanos / 1e9)
+
+
+def paid(totals: Totals) -> str:
+    """What some requests cost, in words; what has no price is not free."""
+    if not totals.unpriced:
+        return dollars(totals.nanos)
+    if totals.unpriced >= totals.requests:
+        return "of unknown price"
+    return f"{dollars(totals.nanos)}, and {totals.unpriced:,} of unknown price"
 
 
 def money(usd: float) -> str:

@@ -259,7 +259,9 @@ class Volume(Struct, array_like=True, gc=False):
         if days_all <= 0:
             return 0.0
         values = _unpack(bins)
-        mean = (sum(values[:24]) / 24 * weekdays + sum(values[24:]) / 24 * weekends) / days_all
+        # Of a first day, only the hours so far have values.
+        hours = sum(values[:24]) * max(1.0, weekdays) + sum(values[24:]) * max(1.0, weekends)
+        mean = hours / 24 / days_all
         return float((days * values[index] + mean) / (days + 1.0))
 
 

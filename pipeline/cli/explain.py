@@ -129,8 +129,8 @@ def _shortfall(found: "Explanation") -> str:
     if look is None:
         return "It did not page: no detector ever found anything."
     return (
-        f"It did not page: the most evidence at one time was {look.conclusion.nats:.1f} nats for "
-        f"{look.conclusion.cause} at {_at(look.at)}; a page takes {look.page_takes:.1f}."
+        f"It did not page: the most evidence at one time was {look.conclusion.nats:.2f} nats for "
+        f"{look.conclusion.cause} at {_at(look.at)}; a page takes {look.page_takes:.2f}."
     )
 
 

@@ -250,3 +250,14 @@ def test_another_range_of_the_keys_own_network_is_hardly_strange_and_yet_new() -
     elsewhere = Source("91.112.7.7", "91.112.7.0/24", "AT", 8447, "Other", None, 3)
     assert history.surprise(beside)[:2] == ("prefix", "84.113.7.0/24")
     assert 0.2 < history.surprise(beside)[2] < history.surprise(elsewhere)[2] - 1.0
+
+
+def test_it_names_what_is_new_beside_what_is_usual() -> None:
+    def told(client_ip: str) -> str:
+        away = burst(NOW, 40, client_ip=client_ip, user_agent="curl/8")
+        return findings("new_source", lambda: honest(away))[-1].summary
+
+    assert "from BR, 200.160.0.0/16, a country never seen" in told(ABROAD)
+    assert told(ABROAD).endswith("usual: AT.")
+    assert "from DE, Hetzner (hosting), a network never seen" in told("95.216.3.4")
+    assert told("95.216.3.4").endswith("usual: 84.112.0.0/16.")

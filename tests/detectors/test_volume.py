@@ -150,3 +150,10 @@ def test_whatever_was_learnt_what_is_expected_is_a_number(hours: list[tuple[int,
         assert 0 <= requests_expected <= 10**12 * 1.001
         assert 0 <= nanos_expected <= 10**18 * 1.001
         assert 0 <= volume.activity(MONDAY + hour, None) <= 1.000001
+
+
+def test_on_a_first_day_an_hour_is_as_usual_as_those_before_it() -> None:
+    volume = Volume()
+    for hour in range(6):
+        volume.learn(at(0, 9 + hour), None, Totals(requests=24), Totals())
+    assert 12 < volume.expected(at(0, 15), None)[0] <= 24

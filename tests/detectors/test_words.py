@@ -1,6 +1,7 @@
 import pytest
 
-from detectors.words import cents, counted, dollars, money, network, span, times
+from detectors.baselines.totals import Totals
+from detectors.words import cents, counted, dollars, money, network, paid, span, times
 
 
 @pytest.mark.parametrize(
@@ -16,6 +17,9 @@ from detectors.words import cents, counted, dollars, money, network, span, times
         (dollars(1_250_000_000), "$1.25"),
         (dollars(2_500_000), "$0.0025"),
         (dollars(40_000), "less than $0.0001"),
+        (paid(Totals(requests=3, nanos=1_250_000_000)), "$1.25"),
+        (paid(Totals(requests=3, unpriced=3)), "of unknown price"),
+        (paid(Totals(3, nanos=10_000_000, unpriced=2)), "$0.01, and 2 of unknown price"),
         (money(0.5), "$0.50"),
         (cents(1234.5), "$1,234.50"),
         (cents(0.002), "$0.00"),
