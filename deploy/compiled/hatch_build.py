@@ -22,6 +22,7 @@ MODULES = (
     "pipeline/engine/ageing.py",
     "pipeline/engine/counting.py",
     "pipeline/engine/judging.py",
+    "pipeline/engine/revisions.py",
     "pipeline/engine/key_fold.py",
     "pipeline/engine/limits.py",
     "pipeline/engine/long_prompts.py",

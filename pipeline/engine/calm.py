@@ -1,13 +1,13 @@
 """When people hear of an incident again: while it is open, and of its like after it ended."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from detectors.fusion import STRANGERS, Conclusion, Evidence, nats_of
 from pipeline.engine.stored import Calm, OpenIncident
 from schemas.calibration import Calibration
 from schemas.fields import epoch
-from schemas.incident import Cause, Signal
+from schemas.incident import Cause
 from schemas.verdict import Verdict
 
 CALM_SECONDS: Final = 7 * 86400.0
@@ -86,23 +86,23 @@ def is_other(cause: Cause, told: Cause | None) -> bool:
 def is_news(
     incident: OpenIncident,
     before: str,
-    told: dict[str, Signal],
-    fresh: dict[str, Signal],
+    told: Collection[str],
+    fresh: Mapping[str, float],
 ) -> bool:
     """Whether a change of an open incident is worth a revision.
 
     Args:
         incident: as it is now.
         before: the severity that it had; empty: it has opened.
-        told: the signals that it had.
-        fresh: those of this look.
+        told: the detectors that had spoken.
+        fresh: the scores of this look, by detector.
     """
     if incident.revision >= REVISIONS_MAX:
         return False
     if before != incident.severity or _is_untold(incident):
         return True
     least = _WORTH_TELLING_AGAIN_NATS if before == "page" else _WORTH_TELLING_NATS
-    if any(name not in told and signal.score >= least for name, signal in fresh.items()):
+    if any(name not in told and score >= least for name, score in fresh.items()):
         return True
     return (
         incident.cost_nanos >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS

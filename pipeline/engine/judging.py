@@ -4,41 +4,41 @@ Pure functions of the key's state and the calibration; every revision is decided
 the key's own, or by a control record about it.
 """
 
-import math
 from typing import Final
-
-import msgspec
-from xxhash import xxh3_64_hexdigest
 
 from detectors.baselines.history import History
 from detectors.baselines.unrest import Unrest
-from detectors.contract import Finding, KeyView
-from detectors.discovery import detector_named
+from detectors.contract import KeyView
 from detectors.fusion import (
+    Conclusion,
     Evidence,
     at_stake,
     conclude,
     nats_of,
     page_takes,
-    risk_of,
     severity_of,
     weighed,
 )
 from pipeline.engine.calm import answered, is_forgiven, is_news, liveliness, looked_into, unanswered
-from pipeline.engine.costs import spent_since, usual_between
+from pipeline.engine.revisions import (
+    emit,
+    note,
+    open_incident,
+    refresh,
+    remembered,
+    strangers_of,
+)
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
 from pipeline.engine.witness import Look
 from schemas.calibration import Calibration
-from schemas.fields import epoch, to_dollars
-from schemas.incident import SEVERITIES, Incident, Signal, Status
+from schemas.fields import epoch
+from schemas.incident import SEVERITIES, Incident, Severity
 from schemas.verdict import Verdict
 
 QUIET_SECONDS: Final = {"info": 6 * 3600.0, "ticket": 12 * 3600.0, "page": 24 * 3600.0}
 """An incident whose evidence has not grown for so long ends at the key's next event."""
-SIGNAL_SECONDS: Final = 2 * 3600.0
-"""A signal that is not repeated for so long no longer counts."""
 
 
 def look(
@@ -71,13 +71,14 @@ def _weigh(
     calibration: Calibration,
 ) -> list[Incident]:
     incident = state.incident
-    whole = [*evidence, *_remembered(incident, evidence, view.now)]
+    whole = [*evidence, *remembered(incident, evidence, view.now)]
     conclusion = conclude(whole, calibration)
     _note_unrest(state.history, view.hour, whole, calibration)
     lively = liveliness(state.calm, conclusion, view.now)
     stake = at_stake(conclusion, view)
     severity = severity_of(conclusion.nats - lively, calibration, stake)
-    forgiven = is_forgiven(state.calm, conclusion, whole, _strangers(view), view.now, calibration)
+    strangers = strangers_of(view)
+    forgiven = is_forgiven(state.calm, conclusion, whole, strangers, view.now, calibration)
     if rules.witness is not None:
         takes = page_takes(calibration, stake)
         calm = state.calm if forgiven else None
@@ -85,36 +86,39 @@ def _weigh(
         rules.witness(Look(view.key_id, view.now, evidence, conclusion, takes, lively, calm, paged))
     if forgiven or (severity == "info" and incident is None):
         return []
-    fresh = {each.detector.name: _signal(each, view.now, calibration) for each in evidence}
-    if incident is None:
-        incident = state.incident = _open(state, view, fresh)
-        told: dict[str, Signal] = {}
-        before = ""
-    else:
-        told = dict(incident.signals)
-        before = incident.severity
+    incident = state.incident = incident or open_incident(state, view, evidence)
+    if not _grow(incident, conclusion, severity, evidence, view.now, calibration):
+        return []
+    refresh(incident, view, {each.detector.name for each in evidence}, calibration)
+    return emit(state, view.key_id, view, "open", view.now, calibration)
+
+
+def _grow(
+    incident: OpenIncident,
+    conclusion: Conclusion,
+    severity: Severity,
+    evidence: list[Evidence],
+    now: float,
+    calibration: Calibration,
+) -> bool:
+    """Let an incident grow by the evidence of one look; whether people are to hear of it."""
+    told = set(incident.signals)
+    before = incident.severity if told else ""
     if conclusion.nats > incident.nats:
-        incident.nats, incident.evidence_at = conclusion.nats, view.now
+        incident.nats, incident.evidence_at = conclusion.nats, now
     if SEVERITIES.index(severity) > SEVERITIES.index(incident.severity):
         incident.severity = severity
-    incident.signals.update(fresh)
-    incident.causes.update({each.detector.name: dict(each.causes) for each in evidence})
+    for each in evidence:
+        note(incident, each, now, calibration)
     if incident.severity == "page":
         current = conclude(evidence, calibration).nats
         if current >= calibration.ticket_nats:
-            incident.evidence_at = view.now
+            incident.evidence_at = now
         if before == "page" and current < calibration.page_nats:
             # What goes on now would wake nobody; what did has been told.
-            return []
+            return False
     incident.take_causes(conclusion, paged=before == "page")
-    if not is_news(incident, before, told, fresh):
-        return []
-    return _emit(state, view.key_id, view, "open", view.now, calibration)
-
-
-def _strangers(view: KeyView) -> set[str]:
-    """The networks of those who use the key and are strange to it."""
-    return {each.network for each in view.newcomers if each.is_strange}
+    return is_news(incident, before, told, {each.detector.name: each.score for each in evidence})
 
 
 def _note_unrest(
@@ -130,119 +134,13 @@ def _note_unrest(
             unrest.note(hour, nats_of(part, calibration))
 
 
-def _remembered(
-    incident: OpenIncident | None, evidence: list[Evidence], now: float
-) -> list[Evidence]:
-    if incident is None:
-        return []
-    said = {each.detector.name for each in evidence}
-    return [
-        Evidence(
-            detector,
-            Finding(
-                signal.score,
-                signal.summary,
-                epoch(signal.window_start),
-                causes=incident.causes.get(name),
-            ),
-        )
-        for name, signal in sorted(incident.signals.items())
-        if name not in said
-        and epoch(signal.window_end) >= now - SIGNAL_SECONDS
-        and (detector := detector_named(name)) is not None
-    ]
-
-
-def _open(state: KeyState, view: KeyView, fresh: dict[str, Signal]) -> OpenIncident:
-    state.incidents += 1
-    opened_at = min(epoch(signal.window_start) for signal in fresh.values())
-    opened_at = max(min(opened_at, view.now), state.history.first_seen)
-    known_from, nanos = spent_since(view.windows, opened_at, view.minute)
-    opened_at = max(known_from, state.history.first_seen)
-    identity = f"{view.key_id}\n{state.incidents}\n{view.now!r}"
-    return OpenIncident(
-        incident_id=f"inc-{xxh3_64_hexdigest(identity.encode())}",
-        revision=0,
-        severity="info",
-        cause="leaked",
-        opened_at=opened_at,
-        evidence_at=view.now,
-        nats=0.0,
-        spend_nanos=nanos,
-        emitted_nanos=0,
-        baseline_nanos=0.0,
-        baseline_at=opened_at,
-    )
-
-
-def _signal(evidence: Evidence, now: float, calibration: Calibration) -> Signal:
-    finding, name = evidence.finding, evidence.detector.name
-    p_value = finding.p_value
-    if p_value is None:
-        p_value = calibration.p_value(name, evidence.score)
-    return Signal(
-        detector=name,
-        score=round(evidence.score, 4),
-        p_value=round(math.exp(-evidence.score), 6) if p_value is None else p_value,
-        window_start=min(finding.since, now),
-        window_end=now,
-        summary=finding.summary,
-        evidence=msgspec.to_builtins(finding.evidence),  # a copy: baselines go on changing
-    )
-
-
-def _emit(  # the parts of a revision
-    state: KeyState,
-    key_id: str,
-    view: KeyView | None,
-    status: Status,
-    at: float,
-    calibration: Calibration,
-) -> list[Incident]:
-    incident = state.incident
-    if incident is None:
-        return []
-    incident.revision += 1
-    incident.emitted_nanos = int(incident.cost_nanos)
-    incident.note_told(_strangers(view) if view is not None else ())
-    volume = state.history.volume
-    zone = volume.zone(state.record)
-    incident.baseline_nanos += usual_between(volume, incident.baseline_at, at, zone)
-    incident.baseline_at = max(at, incident.baseline_at)
-    burn = view.last_15m.nanos * 4 if view is not None else 0
-    record = state.record
-    ranked = sorted(incident.signals.values(), key=lambda each: (-each.score, each.detector))
-    return [
-        Incident(
-            incident_id=incident.incident_id,
-            revision=incident.revision,
-            key_id=key_id,
-            team=record.team if record else None,
-            environment=record.environment if record else None,
-            status=status,
-            # What has ended wakes nobody.
-            severity=incident.severity if status == "open" else "info",
-            cause=incident.cause,
-            runner_up=incident.runner_up,
-            risk=risk_of(incident.nats, calibration),
-            opened_at=incident.opened_at,
-            detected_at=at,
-            spend_usd=to_dollars(incident.spend_nanos),
-            baseline_usd=round(incident.baseline_nanos / 1e9, 6),
-            burn_usd_per_hour=to_dollars(burn),
-            signals=ranked,
-            learning=state.history.learning,
-        )
-    ]
-
-
 def _end_quiet(
     state: KeyState, key_id: str, now: float, calibration: Calibration
 ) -> list[Incident]:
     incident = state.incident
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
-    emitted = _emit(state, key_id, None, "resolved", now, calibration)
+    emitted = emit(state, key_id, None, "resolved", now, calibration)
     looked = incident.answered
     state.calm = looked_into(state.calm) if looked else unanswered(state.calm, incident, now)
     _end(state, incident)
@@ -263,7 +161,7 @@ def hear(
             for newcomer in state.history.newcomers.values():
                 newcomer.hostile = True
         return []
-    emitted = _emit(state, key_id, None, "suppressed", at, calibration)
+    emitted = emit(state, key_id, None, "suppressed", at, calibration)
     state.calm = answered(incident, verdict)
     if verdict.verdict != "snooze":
         _welcome(state, verdict)

@@ -99,3 +99,15 @@ def test_hours_are_remembered_for_a_day_idle_ones_too() -> None:
     windows.close_hour(104 + HOURS_REMEMBERED)
     since, spent = spent_since(windows, 0.0, (104 + HOURS_REMEMBERED) * 60)
     assert (since, spent) == (105 * HOUR, 7 + 105)
+
+
+def test_a_later_revision_says_what_is_true_by_then() -> None:
+    theft = thief(workday(8, 10), 900, cost_usd=0.05)
+    told = run(messages(in_time(office(9), theft), 1)).pages()
+    assert len(told) > 1
+    for each in told:
+        (source,) = [signal for signal in each.signals if signal.detector == "new_source"]
+        since, until = epoch(each.opened_at) - 1, epoch(each.detected_at) + 1e-3
+        assert source.evidence["requests"] == sum(
+            since <= epoch(event.occurred_at) <= until for event in theft
+        )

@@ -1,0 +1,161 @@
+"""What is told of an incident: its signals, and its revisions."""
+
+import math
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+from xxhash import xxh3_64_hexdigest
+
+from detectors.contract import Finding, KeyView
+from detectors.discovery import detector_named
+from detectors.fusion import Evidence, risk_of, weighed
+from pipeline.engine.costs import spent_since, usual_between
+from pipeline.engine.state import KeyState
+from pipeline.engine.stored import OpenIncident
+from schemas.calibration import Calibration
+from schemas.fields import epoch, to_dollars
+from schemas.incident import Incident, Signal, Status
+
+SIGNAL_SECONDS: Final = 2 * 3600.0
+"""A signal that is not repeated for so long no longer counts."""
+
+
+def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> OpenIncident:
+    """An incident that some evidence opens, before anything of it is told."""
+    state.incidents += 1
+    opened_at = min(each.finding.since for each in evidence)
+    opened_at = max(min(opened_at, view.now), state.history.first_seen)
+    known_from, nanos = spent_since(view.windows, opened_at, view.minute)
+    opened_at = max(known_from, state.history.first_seen)
+    identity = f"{view.key_id}\n{state.incidents}\n{view.now!r}"
+    return OpenIncident(
+        incident_id=f"inc-{xxh3_64_hexdigest(identity.encode())}",
+        revision=0,
+        severity="info",
+        cause="leaked",
+        opened_at=opened_at,
+        evidence_at=view.now,
+        nats=0.0,
+        spend_nanos=nanos,
+        emitted_nanos=0,
+        baseline_nanos=0.0,
+        baseline_at=opened_at,
+    )
+
+
+def refresh(
+    incident: OpenIncident, view: KeyView, fresh: Collection[str], calibration: Calibration
+) -> None:
+    """Let what was said earlier be said of now: not every detector is asked at every look."""
+    for name in incident.signals.keys() - set(fresh):
+        detector = detector_named(name)
+        if detector is not None and (finding := detector.judge(view)) is not None:
+            note(incident, weighed(detector, finding, view), view.now, calibration)
+
+
+def note(incident: OpenIncident, evidence: Evidence, now: float, calibration: Calibration) -> None:
+    """Take evidence into an incident, in the place of what its detector said before."""
+    name = evidence.detector.name
+    incident.signals[name] = _signal(evidence, now, calibration)
+    incident.causes[name] = dict(evidence.causes)
+
+
+def _signal(evidence: Evidence, now: float, calibration: Calibration) -> Signal:
+    finding, name = evidence.finding, evidence.detector.name
+    p_value = finding.p_value
+    if p_value is None:
+        p_value = calibration.p_value(name, evidence.score)
+    return Signal(
+        detector=name,
+        score=round(evidence.score, 4),
+        p_value=round(math.exp(-evidence.score), 6) if p_value is None else p_value,
+        window_start=min(finding.since, now),
+        window_end=now,
+        summary=finding.summary,
+        evidence=msgspec.to_builtins(finding.evidence),  # a copy: baselines go on changing
+    )
+
+
+def emit(
+    state: KeyState,
+    key_id: str,
+    view: KeyView | None,
+    status: Status,
+    at: float,
+    calibration: Calibration,
+) -> list[Incident]:
+    """The next revision of the key's incident, if it has one.
+
+    Args:
+        state: of the key.
+        key_id: the key.
+        view: the look that it comes of; None: it ends.
+        status: of the incident from now on.
+        at: event time, in Unix seconds.
+        calibration: of the key.
+    """
+    incident = state.incident
+    if incident is None:
+        return []
+    incident.revision += 1
+    incident.emitted_nanos = int(incident.cost_nanos)
+    incident.note_told(strangers_of(view) if view is not None else ())
+    volume = state.history.volume
+    zone = volume.zone(state.record)
+    incident.baseline_nanos += usual_between(volume, incident.baseline_at, at, zone)
+    incident.baseline_at = max(at, incident.baseline_at)
+    burn = view.last_15m.nanos * 4 if view is not None else 0
+    record = state.record
+    ranked = sorted(incident.signals.values(), key=lambda each: (-each.score, each.detector))
+    return [
+        Incident(
+            incident_id=incident.incident_id,
+            revision=incident.revision,
+            key_id=key_id,
+            team=record.team if record else None,
+            environment=record.environment if record else None,
+            status=status,
+            # What has ended wakes nobody.
+            severity=incident.severity if status == "open" else "info",
+            cause=incident.cause,
+            runner_up=incident.runner_up,
+            risk=risk_of(incident.nats, calibration),
+            opened_at=incident.opened_at,
+            detected_at=at,
+            spend_usd=to_dollars(incident.spend_nanos),
+            baseline_usd=round(incident.baseline_nanos / 1e9, 6),
+            burn_usd_per_hour=to_dollars(burn),
+            signals=ranked,
+            learning=state.history.learning,
+        )
+    ]
+
+
+def remembered(
+    incident: OpenIncident | None, evidence: list[Evidence], now: float
+) -> list[Evidence]:
+    """What was said in earlier looks, and has not been said again in this one."""
+    if incident is None:
+        return []
+    said = {each.detector.name for each in evidence}
+    return [
+        Evidence(
+            detector,
+            Finding(
+                signal.score,
+                signal.summary,
+                epoch(signal.window_start),
+                causes=incident.causes.get(name),
+            ),
+        )
+        for name, signal in sorted(incident.signals.items())
+        if name not in said
+        and epoch(signal.window_end) >= now - SIGNAL_SECONDS
+        and (detector := detector_named(name)) is not None
+    ]
+
+
+def strangers_of(view: KeyView) -> set[str]:
+    """The networks of those who use the key and are strange to it."""
+    return {each.network for each in view.newcomers if each.is_strange}
