@@ -89,7 +89,7 @@ class RunawayLoop(Detector):
         # A job that runs each night has a first night.
         score = min(score, self.score_max) * key.confidence * worth(total)
         same = "nearly all alike" if alike else "of one kind"
-        faster = times(pace.per_minute, pace.usual, "the usual rate")
+        faster = times(pace.per_minute, pace.usual, "the rate of its busy times")
         return Finding(
             score=score,
             since=key.now - 60.0 * pace.minutes,

@@ -8,7 +8,7 @@ from detectors.baselines.level import SPREAD_FLOOR
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, dollars, paid
-from detectors.worth import worth
+from detectors.worth import WORTH_USD, worth
 from schemas.incident import Cause
 
 _FLOOR_NANOS = 200_000_000.0
@@ -44,6 +44,9 @@ _BY_OWNER: Mapping[Cause, float] = {
 }
 _FULL_WEIGHT_REQUESTS = 5
 """Dear requests from which money counts in full: one is a try."""
+_OWNERS_USD = 3.0
+"""What the owner's own machines do for less is a load test, or a batch that runs once more: from
+about a dollar on it may page alone."""
 _WINDOWS = {"5m": "5 minutes", "1h": "this hour", "1d": "this day"}
 _BY_NEWCOMERS: Mapping[Cause, float] = {
     "leaked": 0.85,
@@ -80,7 +83,8 @@ class SpendSpike(Detector):
             key=lambda each: each.nats,
         )
         # However much more it is: what costs cents wakes nobody.
-        score = min(best.nats, self.score_max) * key.confidence * worth(best.now)
+        full_usd = _OWNERS_USD if _is_by_owner(key) else WORTH_USD
+        score = min(best.nats, self.score_max) * key.confidence * worth(best.now, full_usd)
         if score <= 0.5:
             return None
         return Finding(
@@ -196,6 +200,11 @@ def _weight(key: KeyView, now: Totals) -> float:
     """Share of what money says that counts: few dear requests hide among many cheap ones."""
     dear = min(now.requests, now.nanos / max(1, key.this_hour.dearest))
     return min(1.0, math.log1p(dear) / math.log1p(_FULL_WEIGHT_REQUESTS))
+
+
+def _is_by_owner(key: KeyView) -> bool:
+    """Whether known addresses do it; of a key without any nobody knows."""
+    return not key.is_by_newcomers and bool(key.history.prefixes.values)
 
 
 def _causes(key: KeyView) -> Mapping[Cause, float]:

@@ -5,7 +5,7 @@ from typing import Final
 
 from detectors.baselines.totals import Totals
 
-_WORTH_USD: Final = 0.3
+WORTH_USD: Final = 0.3
 _WORTH_DECADE: Final = 0.15
 _WORTH_MIN: Final = 0.6
 """Full weight from so many dollars on; a decade below takes a seventh off, down to six tenths."""
@@ -25,10 +25,15 @@ def cost(totals: Totals) -> float:
 
 def invested(nanos: float) -> float:
     """Factor on evidence of a few requests, however odd: who is serious spends thirty cents."""
-    return min(1.0, _TRIED + (1.0 - _TRIED) * nanos / (_WORTH_USD * 1e9))
+    return min(1.0, _TRIED + (1.0 - _TRIED) * nanos / (WORTH_USD * 1e9))
 
 
-def worth(totals: Totals) -> float:
-    """Factor on evidence about nothing but cost: what costs cents hardly wakes anybody."""
+def worth(totals: Totals, full_usd: float = WORTH_USD) -> float:
+    """Factor on evidence about nothing but cost: what costs cents hardly wakes anybody.
+
+    Args:
+        totals: what was done.
+        full_usd: dollars from which on it has its full weight.
+    """
     usd = max(cost(totals), 1.0) / 1e9
-    return max(_WORTH_MIN, min(1.0, 1.0 + _WORTH_DECADE * math.log10(usd / _WORTH_USD)))
+    return max(_WORTH_MIN, min(1.0, 1.0 + _WORTH_DECADE * math.log10(usd / full_usd)))
