@@ -44,9 +44,9 @@ _BY_OWNER: Mapping[Cause, float] = {
 }
 _FULL_WEIGHT_REQUESTS = 5
 """Dear requests from which money counts in full: one is a try."""
-_OWNERS_USD = 3.0
+_OWNERS_USD = 10.0
 """What the owner's own machines do for less is a load test, or a batch that runs once more: from
-about a dollar on it may page alone."""
+about a dollar and a half on it may page alone."""
 _WINDOWS = {"5m": "5 minutes", "1h": "this hour", "1d": "this day"}
 _BY_NEWCOMERS: Mapping[Cause, float] = {
     "leaked": 0.85,
