@@ -30,9 +30,13 @@ class Tail(Struct, kw_only=True, frozen=True):
             raise ValueError("a tail's scores rise and its shares fall")
 
     def share(self, score: float) -> float:
-        """How often an honest key-day shows at least so much: never less than was counted."""
-        place = bisect_right(self.scores, score)
-        return self.shares[place - 1] if place else 1.0
+        """How often an honest key-day shows at least so much: never less than was counted.
+
+        Below the lowest score it is as often as any evidence was seen: the table ends there.
+        """
+        if not self.shares:
+            return 1.0
+        return self.shares[max(bisect_right(self.scores, score), 1) - 1]
 
 
 class Calibration(Struct, kw_only=True, frozen=True, dict=True):

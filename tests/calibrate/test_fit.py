@@ -80,7 +80,9 @@ def test_a_tail_says_how_many_key_days_showed_so_much() -> None:
         tally.scores["spend_spike"][f"key-{number}", 20_001] = 0.1 * number
     tail = tails(tally, tally.watched)["spend_spike"]
     assert tail.share(100.0) == pytest.approx(1 / 700)
-    assert tail.share(-1.0) == 1.0
+    # Less than the least that was seen: as often as any of it was.
+    assert tail.share(-1.0) == pytest.approx(70 / 700)
+    assert Tail(scores=[], shares=[]).share(5.0) == 1.0
     counted = [sum(0.1 * n >= score for n in range(70)) / 700 for score in tail.scores]
     assert counted == pytest.approx(tail.shares)
     assert tails(tally, ["key-0"])["spend_spike"].shares == [pytest.approx(1 / 7)]
