@@ -11,6 +11,7 @@ import msgspec
 
 from schemas.dead_letter import Reason
 from schemas.fields import IDENTIFIER_LENGTH_MAX
+from schemas.mistakes import mistake_in
 from schemas.ndjson import pieces
 from schemas.redaction import may_hold_secret, public_key_id, scrub_text
 from schemas.topics import MESSAGE_BYTES_MAX
@@ -133,8 +134,19 @@ def decode_control(raw: bytes, kind: type[T]) -> T:
     """
     if len(raw) > CONTROL_BYTES_MAX:
         raise Refused("too_large", f"more than the {CONTROL_BYTES_MAX} bytes that are taken")
-    record = decode_record(raw, kind)
+    record = plausible(decode_record(raw, kind))
     return redacted(record) if _suspicious(raw) else record
+
+
+def plausible(record: T) -> T:
+    """The record itself.
+
+    Raises:
+        Refused: it says what cannot be.
+    """
+    if mistake := mistake_in(record):
+        raise Refused(*mistake)
+    return record
 
 
 def decode_record(raw: bytes, kind: type[T]) -> T:

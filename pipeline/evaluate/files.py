@@ -11,7 +11,7 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate.evaluation import evaluate
 from pipeline.evaluate.report import Report
 from pipeline.replay.lines import read_lines
-from schemas.codec import Refused, decode_event, decode_record, redacted
+from schemas.codec import Refused, decode_event, decode_record, plausible, redacted
 from schemas.incident import Incident
 from schemas.label import Label
 from schemas.usage_event import UsageEvent
@@ -62,7 +62,7 @@ def read_records(path: Path, kind: type[T]) -> Iterator[T]:
         if not line.strip():
             continue
         try:
-            yield redacted(decode_record(line, kind))
+            yield redacted(plausible(decode_record(line, kind)))
         except Refused as refused:
             raise EvaluationError(f"{path}:{number}: {refused.detail}") from None
 

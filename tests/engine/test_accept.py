@@ -235,14 +235,19 @@ def test_what_a_data_frame_cannot_excuse_is_refused_by_its_own_reason(
     assert (letter.reason, letter.detail.split()[0].rstrip(":")) == (reason, field)
 
 
+def bill(seconds: float, **changes: object) -> dict[str, object]:
+    """A bill for a window of so many seconds."""
+    return {
+        "provider": "p", "key_id": KEY, "window_start": START, "window_end": START + seconds,
+        "cost_usd": 50, "observed_at": START,
+    } | changes  # fmt: skip
+
+
 def test_control_records_of_a_data_frame_are_taken() -> None:
     bodies: dict[str, dict[str, object]] = {
         "key": {"key_id": KEY, "protected": None, "canary": None, "status": None, "tags": None},
-        "provider-usage": {
-            "provider": "p", "key_id": KEY, "window_start": START, "window_end": START + 3600,
-            "input_tokens": None, "output_tokens": 7.0, "requests": 3.0, "observed_at": START,
-        },
-    }  # fmt: skip
+        "provider-usage": bill(1, input_tokens=None, output_tokens=7.0, requests=3.0),
+    }
     for kind, body in bodies.items():
         batch = ACCEPT(single(json.dumps(body).encode(), 0, {RECORD_HEADER: kind}))
         assert not batch.dead_letters
@@ -277,6 +282,9 @@ CONTROLS: dict[str, tuple[str, dict[str, object], str]] = {
         {"provider": "p", "window_start": START, "window_end": START, "observed_at": START},
         "wrong_type",
     ),
+    "a bill for a window that ends before it starts": ("provider-usage", bill(-3600), "bad_time"),
+    "a bill for no time": ("provider-usage", bill(0), "bad_time"),
+    "a bill for less than a second": ("provider-usage", bill(0.9), "bad_time"),
     "a negative budget": ("key", {"key_id": KEY, "daily_budget_usd": -1}, "negative_number"),
     "a calibration that pages for nothing": (
         "calibration",

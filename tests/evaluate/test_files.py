@@ -68,3 +68,13 @@ def test_a_cause_in_words_of_others_is_not_judged(tmp_path: Path) -> None:
     overall = evaluate_files(incidents, labels, empty).overall
     assert overall.detected == 1
     assert overall.cause_accuracy is None
+
+
+def test_a_label_that_ends_before_it_starts_is_named_with_its_line(tmp_path: Path) -> None:
+    incidents, labels, empty = (tmp_path / name for name in ("incidents", "labels", "empty"))
+    incidents.touch()
+    empty.touch()
+    at = {"label_id": "l", "key_id": "k", "kind": "theft", "malicious": True, "started_at": AT}
+    labels.write_bytes(b"\n".join(msgspec.json.encode(at | {"ended_at": AT + s}) for s in (0, -1)))
+    with pytest.raises(EvaluationError, match=r"labels:2: ended_at is before started_at"):
+        evaluate_files(incidents, labels, empty)

@@ -35,7 +35,7 @@ EXAMPLES: dict[type[msgspec.Struct], dict[str, Any]] = {
         "provider": "openai",
         "provider_key_id": "pk",
         "window_start": AT,
-        "window_end": 1767261600.5,
+        "window_end": 1767265200.5,
         "observed_at": AT,
     },
     KeyRecord: {"key_id": "k", "status": "revoked", "status_changed_at": AT, "canary": True},

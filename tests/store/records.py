@@ -1,7 +1,7 @@
 """One record of each kind with every field filled, and usage events in numbers."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -68,7 +68,7 @@ BILLED = ProviderUsage(
     provider_key_id="pk-1",
     model="gpt-4o",
     window_start=AT,
-    window_end=AT,
+    window_end=AT + timedelta(hours=1),
     requests=5,
     input_tokens=1,
     cached_input_tokens=2,
