@@ -21,7 +21,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 _EVENT: Final = msgspec.json.Decoder(UsageEvent)
 _ENCODER: Final = msgspec.json.Encoder()
-_FIELD = re.compile(r"`?\$\.(\w+)")
+_FIELD = re.compile(r"\$\.(?:[^`]*\.)?(\w+)")
+"""The last name in the path to what is wrong."""
 _REQUIRED = frozenset({"event_id", "occurred_at", "key_id"})
 CONTROL_BYTES_MAX: Final = 16 * 1024
 """Bytes of a control record; a key's state holds its registry entry."""
@@ -214,16 +215,18 @@ def _explain_fields(value: dict[str, Any], message: str) -> Refused:
     missing = re.search(r"missing required field `(\w+)`", message)
     if missing or (name in _REQUIRED and value.get(name) in (None, "")):
         return Refused("missing_field", f"{missing.group(1) if missing else name} is missing")
-    if name == "occurred_at":
-        return Refused("bad_time", "occurred_at is neither RFC 3339 with an offset nor a number")
+    said = _QUOTED.sub("", message.partition(" - at ")[0])
+    if "datetime" in said:
+        return Refused("bad_time", f"{name} is neither RFC 3339 with an offset nor a number")
     if "JSON is malformed" in message or "truncated" in message:
         # Half a surrogate pair, also at the very end: Python's decoder forgives it.
         return Refused("not_json", "the message is not JSON")
-    said = _QUOTED.sub("", message.partition(" - at ")[0])
-    return Refused(_reason_of(message), f"{name}: {said}" if name else said)
+    return Refused(_reason_of(said), f"{name}: {said}" if name else said)
 
 
 def _reason_of(message: str) -> Reason:
+    if "is missing" in message:
+        return "missing_field"
     if "of length" in message:
         return "identifier_length"
     if ">= 0" in message:

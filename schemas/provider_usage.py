@@ -28,7 +28,7 @@ class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
         self.window_end = utc(self.window_end)
         self.observed_at = utc(self.observed_at)
         if self.key_id is None and self.provider_key_id is None:
-            raise ValueError("one of key_id and provider_key_id is needed")
+            raise ValueError("one of key_id and provider_key_id is missing")
 
 
 class JoinedUsage(ProviderUsage, kw_only=True):

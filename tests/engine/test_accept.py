@@ -277,11 +277,24 @@ CONTROLS: dict[str, tuple[str, dict[str, object], str]] = {
         },
         "out_of_range",
     ),
-    "provider usage of nobody": (
+    "provider usage of nobody": ("provider-usage", bill(3600, key_id=None), "missing_field"),
+    "a bill from a time that is a word": (
         "provider-usage",
-        {"provider": "p", "window_start": START, "window_end": START, "observed_at": START},
-        "wrong_type",
+        bill(3600, window_start="yesterday"),
+        "bad_time",
     ),
+    "a key made at a time without a zone": (
+        "key",
+        {"key_id": KEY, "created_at": "2026-09-21T10:00:00"},
+        "bad_time",
+    ),
+    "a key that ends at a list": ("key", {"key_id": KEY, "expires_at": [START]}, "bad_time"),
+    "a verdict given some day": (
+        "verdict",
+        {"incident_id": "i", "key_id": KEY, "verdict": "leak", "by": "a", "at": "soon"},
+        "bad_time",
+    ),
+    "a status that is no time": ("key", {"key_id": KEY, "status": "datetime"}, "wrong_type"),
     "a bill for a window that ends before it starts": ("provider-usage", bill(-3600), "bad_time"),
     "a bill for no time": ("provider-usage", bill(0), "bad_time"),
     "a bill for less than a second": ("provider-usage", bill(0.9), "bad_time"),
@@ -303,6 +316,12 @@ def test_a_bad_control_record_is_a_dead_letter(
     assert [(each.reason, each.offset) for each in batch.dead_letters] == [(reason, 3)]
     assert not batch.controls
     assert SECRET not in revealed(batch.dead_letters[0])
+
+
+def test_the_detail_names_the_field_and_what_it_should_be() -> None:
+    raw = json.dumps(bill(3600, observed_at="Monday")).encode()
+    (letter,) = ACCEPT(single(raw, 0, {RECORD_HEADER: "provider-usage"})).dead_letters
+    assert letter.detail == "observed_at is neither RFC 3339 with an offset nor a number"
 
 
 def revealed(letter: DeadLetter) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.action import Action, ActionResult
 from schemas.calibration import Calibration
+from schemas.codec import Refused, decode_record
 from schemas.dead_letter import PAYLOAD_BYTES_MAX, DeadLetter, pack_payload
 from schemas.fields import epoch, to_dollars, to_nanos, utc
 from schemas.incident import Incident
@@ -144,6 +145,12 @@ def test_near_misses_are_refused(
     raw = msgspec.json.encode(EXAMPLES[record] | change)
     with pytest.raises(msgspec.ValidationError, match=said):
         msgspec.json.decode(raw, type=record)
+
+
+def test_a_bad_time_deep_in_a_record_is_called_by_its_own_name() -> None:
+    raw = msgspec.json.encode(EXAMPLES[Incident] | {"signals": [SIGNAL | {"window_end": "x"}]})
+    with pytest.raises(Refused, match="bad_time: window_end is neither"):
+        decode_record(raw, Incident)
 
 
 def test_times_convert_both_ways() -> None:
