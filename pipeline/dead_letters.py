@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from pipeline.store import Store
-from schemas.codec import Refused, decode_event, encode
+from schemas.codec import UNDECODABLE, Refused, decode_event, encode
 from schemas.redaction import MARK
 from schemas.topics import USAGE_EVENTS
 
@@ -21,6 +23,10 @@ ORDER BY received_at DESC, topic, `partition`, offset DESC, `index`
 LIMIT {limit:UInt32}
 """
 _COUNTS: Final = "SELECT reason, count() FROM v_dead_letters GROUP BY reason ORDER BY reason"
+_NO_EVENT: Final = (
+    "it is no usage event, and only those are put back: a registry entry, a bill or a verdict "
+    "has to be sent again by whoever sent it"
+)
 _DROP: Final = """
 DELETE FROM dead_letters
 WHERE topic = {topic:String} AND `partition` = {partition:UInt32}
@@ -106,10 +112,19 @@ def to_event(raw: bytes) -> tuple[str, bytes]:
     try:
         event = decode_event(raw)
     except Refused as refused:
-        raise NotReadableError(str(refused)) from None
+        raise NotReadableError(_NO_EVENT if _is_of_another_kind(raw) else str(refused)) from None
     if MARK in event.key_id or MARK in event.event_id:  # scrubbed by an earlier release
         raise NotReadableError("an id was a secret and is gone")
     return event.key_id, encode(event)
+
+
+def _is_of_another_kind(raw: bytes) -> bool:
+    """Whether an object has nothing that only events have; what is refused keeps no kind."""
+    try:
+        value = msgspec.json.decode(raw)
+    except UNDECODABLE:
+        return False
+    return isinstance(value, dict) and not {"event_id", "occurred_at"} & value.keys()
 
 
 def is_left_in_the_log(row: Row) -> bool:

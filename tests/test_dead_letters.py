@@ -88,6 +88,22 @@ def test_one_whose_id_was_scrubbed_is_not_put_back_under_another(redacted: bytes
         letters.to_event(redacted)
 
 
+@pytest.mark.parametrize("record", [
+    b'{"key_id": "k", "daily_budget_usd": -1}',
+    b'{"provider": "p", "key_id": "k", "window_start": "x", "window_end": 2, "observed_at": 3}',
+    b'{"incident_id": "i", "key_id": "k", "verdict": "maybe", "by": "a", "at": 1}',
+])  # fmt: skip
+def test_a_control_record_is_told_that_it_is_none_of_those_that_are_put_back(record: bytes) -> None:
+    with pytest.raises(NotReadableError, match="no usage event") as problem:
+        letters.to_event(record)
+    assert "event_id" not in str(problem.value)
+
+
+def test_an_event_without_an_id_is_told_so() -> None:
+    with pytest.raises(NotReadableError, match="event_id is missing"):
+        letters.to_event(GOOD.replace(b"event_id", b"id"))
+
+
 def test_only_large_payloads_are_read_from_the_log_again(filled: Store) -> None:
     left = [row for row in letters.find(filled) if letters.is_left_in_the_log(row)]
     assert places(left) == ["usage-events/3/3/1"]

@@ -83,7 +83,8 @@ def retry(
 
     An event that was folded already is recognised by its id, if it comes again soon. So drop what
     was put back: the store keeps dead letters until somebody does. A payload too large to be kept
-    is read again from where it stood in the log, while that is there.
+    is read again from where it stood in the log, while that is there. Registry entries, bills and
+    verdicts are not put back: whoever sent them sends them again, corrected.
 
     Examples:
 
