@@ -29,6 +29,7 @@ CONTROL_BYTES_MAX: Final = 16 * 1024
 UNDECODABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises: no such record, no UTF-8, nested too deeply."""
 _IDS = frozenset({"event_id", "key_id", "key_ids", "provider_key_id"})
+_LEAP_SECOND = re.compile(r"(\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:)60((?:\.\d+)?(?:[Zz]|[+-]\d\d:?\d\d))")
 _QUOTED = re.compile(r"\s*'.*", re.DOTALL)
 
 
@@ -165,7 +166,8 @@ def decode_record(raw: bytes, kind: type[T]) -> T:
 def _read_again(raw: bytes, kind: type[T], error: Exception) -> T:
     """A record in which null stands for no value, or 200.0 for 200, as data frames write them.
 
-    Apart from the first reading, since that is the hot path.
+    A leap second, for which datetimes have no room, is the second before it. Apart from the first
+    reading, since that is the hot path.
 
     Raises:
         Refused: it is no such record even so.
@@ -182,11 +184,15 @@ def _read_again(raw: bytes, kind: type[T], error: Exception) -> T:
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: int(each) if isinstance(each, float) and each.is_integer() else each
-        for name, each in value.items()
-        if each is not None
-    }
+    return {name: _plain_value(each) for name, each in value.items() if each is not None}
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and (leap := _LEAP_SECOND.fullmatch(value)):
+        return f"{leap[1]}59{leap[2]}"
+    return value
 
 
 def explain(raw: bytes, error: Exception) -> Refused:

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 
 import msgspec
@@ -216,6 +217,34 @@ def test_an_event_of_a_data_frame_is_one(wrap: Callable[[bytes], Message]) -> No
     assert events_of(batch)[0] == UsageEvent(
         event_id="e", occurred_at=START, key_id=KEY, input_tokens=200, cost_usd=2.0
     )
+
+
+@pytest.mark.parametrize(
+    ("leap", "read"),
+    [
+        ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59Z"),
+        ("2016-12-31t23:59:60.25z", "2016-12-31T23:59:59.25Z"),
+        ("2017-01-01T05:29:60+05:30", "2016-12-31T23:59:59Z"),
+        ("2016-12-31 15:59:60.999999999-0800", "2017-01-01T00:00:00Z"),
+    ],
+)
+def test_a_leap_second_is_the_second_before_it(leap: str, read: str) -> None:
+    batch = ACCEPT(packed([line(occurred_at=leap, team=f"since {leap}"), line()]))
+    assert not batch.dead_letters
+    assert epoch(events_of(batch)[0].occurred_at) == datetime.fromisoformat(read).timestamp()
+    assert events_of(batch)[0].team == f"since {leap}"
+    told = json.dumps({"key_id": KEY, "created_at": leap}).encode()
+    (record,) = ACCEPT(single(told, 0, {RECORD_HEADER: "key"})).controls
+    assert isinstance(record, KeyRecord)
+    assert record.created_at == datetime.fromisoformat(read)
+
+
+@pytest.mark.parametrize(
+    "at", ["2016-12-31T23:59:61Z", "2016-12-31T23:60:60Z", "2016-12-31T23:59:60"]
+)
+def test_no_other_second_is_one_too_many(at: str) -> None:
+    (letter,) = ACCEPT(single(line(occurred_at=at))).dead_letters
+    assert letter.reason == "bad_time"
 
 
 @pytest.mark.parametrize(
