@@ -13,7 +13,7 @@ from schemas.redaction import scrub_text
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 DEBUG_VARIABLE = "LEAKLINE_DEBUG"
-_USAGE_ERRORS = {"ConfigError", "QuestionError", "StoreOnlyReads"}
+_USAGE_ERRORS = {"ConfigError", "NotWritableError", "QuestionError", "StoreOnlyReads"}
 """Raised by other packages, which are not imported before a command needs them."""
 
 

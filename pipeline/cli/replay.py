@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,7 +23,6 @@ from pipeline.cli.options import (
     load_config,
     rules_for,
 )
-from pipeline.cli.problems import UsageError
 from pipeline.cli.progress import reading
 
 if TYPE_CHECKING:
@@ -70,6 +69,7 @@ def replay(
     from pipeline.replay.notices import Notices
     from pipeline.replay.outputs import JsonLines
     from pipeline.replay.run import replay as run
+    from pipeline.replay.writing import open_writing
 
     keep_apart(
         (events, provider_usage, keys, verdicts, calibration), (incidents, dead_letters, notices)
@@ -79,7 +79,8 @@ def replay(
     started = time.perf_counter()
     with ExitStack() as stack:
         written = [
-            stack.enter_context(_written(path)) for path in (incidents, dead_letters, notices)
+            stack.enter_context(open_writing(path)) if path else None
+            for path in (incidents, dead_letters, notices)
         ]
         told = Notices(written[2])
         outputs: list[Output] = [JsonLines(*written[:2]), told]
@@ -93,21 +94,6 @@ def replay(
         told.write()
     for line in [*describe(summary, time.perf_counter() - started), told.summary()]:
         typer.echo(line, err=True)
-
-
-@contextmanager
-def _written(path: Path | None) -> Iterator[IO[bytes] | None]:
-    from pipeline.replay.writing import open_writing
-
-    if path is None:
-        yield None
-        return
-    with ExitStack() as stack:
-        try:
-            file = stack.enter_context(open_writing(path))
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
-        yield file
 
 
 @contextmanager

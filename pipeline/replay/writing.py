@@ -10,18 +10,22 @@ from typing import IO, cast
 import zstandard
 
 
+class NotWritableError(Exception):
+    """A file that cannot be written. The text is one line that names it."""
+
+
 @contextmanager
 def open_writing(path: Path) -> Iterator[IO[bytes]]:
     """A file to write to, compressed as its name says; `-` is standard output.
 
     Raises:
-        OSError: it cannot be opened.
+        NotWritableError: it cannot be opened.
     """
     if str(path) == "-":
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with path.open("wb") as raw:
+    with _opened(path) as raw:
         if path.suffix == ".gz":
             # Without a time and a name in the header, the same records give the same bytes.
             with gzip.GzipFile("", "wb", 4, raw, mtime=0) as packed:
@@ -31,3 +35,10 @@ def open_writing(path: Path) -> Iterator[IO[bytes]]:
                 yield frame
         else:
             yield raw
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return path.open("wb")
+    except OSError as error:
+        raise NotWritableError(f"{path}: cannot be written: {error.strerror}") from None

@@ -34,7 +34,11 @@ def simulate_to_files(
     labels: Path | None = None,
     progress: Progress | None = None,
 ) -> Written:
-    """Write a fleet as JSONL; `.gz` and `.zst` compress, `-` is standard output."""
+    """Write a fleet as JSONL; `.gz` and `.zst` compress, `-` is standard output.
+
+    Raises:
+        NotWritableError: a file cannot be opened.
+    """
     fleet = simulate(settings)
     registry = fleet.registry()
     count, attacks, changes = 0, 0, 0
