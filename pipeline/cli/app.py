@@ -22,6 +22,7 @@ from pipeline.cli import (
     schema,
     serve,
 )
+from pipeline.cli.once import each_option_once
 from pipeline.cli.problems import EXIT_USAGE, run_guarded
 from pipeline.cli.streams import hold_closed
 
@@ -42,7 +43,8 @@ def leakline(
 ) -> None:
     """Watches how AI API keys are used, pages when one leaks, and revokes it.
 
-    Start with `leakline demo`; then `leakline replay` on your own log.
+    Start with `leakline demo`; then `leakline replay` on your own log. An option that takes one
+    value is given once.
     """
     if version:
         schema.version()
@@ -73,6 +75,7 @@ app.command("evaluate", rich_help_panel=_MEASURE)(evaluation.evaluate)
 app.command("calibrate", rich_help_panel=_MEASURE)(calibration.calibrate)
 app.add_typer(schema.app, name="schema", rich_help_panel=_LOOK)
 app.command("version", rich_help_panel=_LOOK)(schema.version)
+each_option_once(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -54,8 +54,9 @@ def replay(
 ) -> None:
     """Run recorded files through the same engine as the stream, in event time.
 
-    The files become one log by time; each keeps its own order, so late events stay late. A
-    summary goes to stderr. Bad lines are counted by reason and never end a replay. The incidents
+    The files become one log by time; each keeps its own order, so late events stay late. Each is
+    given once: `cat a.jsonl b.jsonl | leakline replay --events -` replays two. A summary goes to
+    stderr. Bad lines are counted by reason and never end a replay. The incidents
     are what each key's own log says; where many keys show the same at once, people get one message
     for all: `--notices` writes a line for each.
 

@@ -88,6 +88,41 @@ def test_a_usage_error_is_one_line_and_two(leakline: Leakline, arguments: tuple[
     assert outcome.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        ("replay --events {a} --events {a}", "--events"),
+        ("replay --events {a} --keys={a} --keys={a}", "--keys"),
+        ("simulate --events {new} --seed 1 --seed 1", "--seed"),
+        ("evaluate --labels {a} --events {a} --incidents {a} --incidents {a}", "--incidents"),
+        ("query --sql SELECT --format csv --sql SELECT", "--sql"),
+        ("dead-letters list --reason a --reason b", "--reason"),
+        ("policy test --policy {a} --policy {a} --incidents {a}", "--policy"),
+        ("check-config --config {a} --config {a}", "--config"),
+    ],
+)
+def test_an_option_with_two_values_is_a_usage_error(
+    leakline: Leakline, tmp_path: Path, words: str, option: str
+) -> None:
+    paths = {name: tmp_path / name for name in ("a", "new")}
+    paths["a"].touch()
+    outcome = leakline(*words.format(**paths).split())
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == f"leakline: {option}: is given 2 times, and takes one value\n"
+    assert not paths["new"].exists()
+
+
+def test_flags_and_lists_may_come_twice(leakline: Leakline) -> None:
+    assert leakline("query", "--list", "--list", "-p", "a=1", "-p", "a=2").code == 0
+
+
+@pytest.mark.parametrize("command", [(), ("replay",)])
+def test_the_help_says_that_an_option_is_given_once(
+    leakline: Leakline, command: tuple[str, ...]
+) -> None:
+    assert "given once" in " ".join(leakline(*command, "--help").out.split())
+
+
 def test_every_mistake_in_a_config_is_named(leakline: Leakline, tmp_path: Path) -> None:
     config = tmp_path / "leakline.toml"
     config.write_text('[kafka]\npartitions = 0\nbroker = "x"\n[serve]\nport = "many"\n')
