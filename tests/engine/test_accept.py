@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detectors.baselines.zones import zone_of
 from pipeline.message import Message
+from schemas.codec import decode_record, encode
 from schemas.dead_letter import PAYLOAD_BYTES_MAX, REASONS, DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
@@ -323,6 +325,7 @@ CONTROLS: dict[str, tuple[str, dict[str, object], str]] = {
         {"incident_id": "i", "key_id": KEY, "verdict": "leak", "by": "a", "at": "soon"},
         "bad_time",
     ),
+    "a key on Mars": ("key", {"key_id": KEY, "timezone": "Mars/Base"}, "wrong_type"),
     "a status that is no time": ("key", {"key_id": KEY, "status": "datetime"}, "wrong_type"),
     "a bill for a window that ends before it starts": ("provider-usage", bill(-3600), "bad_time"),
     "a bill for no time": ("provider-usage", bill(0), "bad_time"),
@@ -351,6 +354,28 @@ def test_the_detail_names_the_field_and_what_it_should_be() -> None:
     raw = json.dumps(bill(3600, observed_at="Monday")).encode()
     (letter,) = ACCEPT(single(raw, 0, {RECORD_HEADER: "provider-usage"})).dead_letters
     assert letter.detail == "observed_at is neither RFC 3339 with an offset nor a number"
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        *("Europe/Vienna", "Asia/Kolkata", "Etc/GMT+5", "UTC", "UTC+9", "UTC-11", "", None),
+        *("Mars/Base", "America", "x" * 5_000, "../../etc/passwd", "\x00", "UTC+24", "UTC+9h"),
+    ],
+)
+def test_a_time_zone_is_refused_where_its_hours_would_be_those_of_utc(zone: str | None) -> None:
+    raw = json.dumps({"key_id": KEY, "canary": True, "timezone": zone}).encode()
+    batch = ACCEPT(single(raw, 0, {RECORD_HEADER: "key"}))
+    unknown = zone not in {"UTC", "", None} and zone_of(zone) is zone_of(None)
+    assert len(batch.controls) == (0 if unknown else 1)
+    said = [each.detail for each in batch.dead_letters]
+    named = "timezone is neither an IANA name nor hours east of UTC, as in UTC+9"
+    assert said == ([named] if unknown else [])
+
+
+def test_a_registry_entry_that_an_earlier_release_took_in_goes_on() -> None:
+    entry = KeyRecord(key_id=KEY, timezone="Mars/Base")
+    assert decode_record(encode(entry), KeyRecord) == entry
 
 
 def revealed(letter: DeadLetter) -> str:
