@@ -22,7 +22,7 @@ from pipeline.replay.order import (
     observation_time,
     statement_time,
 )
-from schemas.codec import Refused, decode_record
+from schemas.codec import Refused, decode_control
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
@@ -109,7 +109,7 @@ def _registry(path: Path, first: float) -> Iterator[Control]:
 def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
     """A registry entry as it was before its status changed, and when that was."""
     try:
-        entry = decode_record(raw, KeyRecord)
+        entry = decode_control(raw, KeyRecord)
     except Refused:
         return raw, None
     if entry.status == "active" or entry.status_changed_at is None:

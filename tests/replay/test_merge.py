@@ -157,3 +157,15 @@ def test_a_change_of_status_in_a_registry_with_nulls_comes_at_its_time(tmp_path:
         keys=_write(tmp_path / "keys.jsonl", [revoked]),
     )
     assert [m.record for m in merge(recording, NOW)] == ["key", "usage", "key", "usage"]
+
+
+@pytest.mark.parametrize("bad", [{"timezone": "Mars/Base"}, {"alias": "x" * 20_000}])
+def test_a_refused_change_of_status_is_one_refused_line(
+    tmp_path: Path, bad: dict[str, str]
+) -> None:
+    revoked = {"key_id": "k", "status": "revoked", "status_changed_at": START + 15} | bad
+    recording = Recording(
+        events=_write(tmp_path / "events.jsonl", [_event(0), _event(30)]),
+        keys=_write(tmp_path / "keys.jsonl", [revoked]),
+    )
+    assert [m.record for m in merge(recording, NOW)] == ["key", "usage"]
