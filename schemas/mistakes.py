@@ -4,10 +4,7 @@ Looked for at the door and not where a record is made: states and stores go on h
 earlier release took in.
 """
 
-import re
-from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
@@ -16,10 +13,10 @@ from schemas.fields import epoch
 from schemas.key_record import KeyRecord
 from schemas.label import Label
 from schemas.provider_usage import ProviderUsage
+from schemas.zones import zone_named
 
 _WINDOW_SECONDS_MIN: Final = 1.0
 """Use is counted by whole seconds."""
-_EAST_OF_UTC: Final = re.compile(r"UTC[+-](?:[01]?[0-9]|2[0-3])")
 
 
 def mistake_in(record: Struct) -> tuple[Reason, str] | None:
@@ -28,7 +25,7 @@ def mistake_in(record: Struct) -> tuple[Reason, str] | None:
         return _in_bill(record)
     if isinstance(record, Label) and epoch(record.ended_at) < epoch(record.started_at):
         return "bad_time", "ended_at is before started_at"
-    if isinstance(record, KeyRecord) and record.timezone and not _is_zone(record.timezone):
+    if isinstance(record, KeyRecord) and record.timezone and zone_named(record.timezone) is None:
         return "wrong_type", "timezone is neither an IANA name nor hours east of UTC, as in UTC+9"
     return None
 
@@ -37,14 +34,3 @@ def _in_bill(bill: ProviderUsage) -> tuple[Reason, str] | None:
     if epoch(bill.window_end) - epoch(bill.window_start) < _WINDOW_SECONDS_MIN:
         return "bad_time", "window_end is not a second or more after window_start"
     return None
-
-
-@lru_cache(maxsize=512)
-def _is_zone(name: str) -> bool:
-    if _EAST_OF_UTC.fullmatch(name):
-        return True
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, an endless name
-        return False
-    return True

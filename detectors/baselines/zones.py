@@ -2,14 +2,13 @@
 
 import cmath
 import math
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_FIXED: Final = re.compile(r"UTC([+-]\d{1,2})")
+from schemas.zones import zone_named
+
 _MIDDAY: Final = 13.25
 """The middle of a day's work by the clock of those who do it, from nine to five or six."""
 _CONCENTRATION_MIN: Final = 0.5
@@ -18,15 +17,9 @@ _ACTIVE_HOURS_MIN: Final = 12.0
 """Three busy hours a day for four days, say: the middle of fewer is chance."""
 
 
-@lru_cache(maxsize=512)
 def zone_of(name: str | None) -> tzinfo:
     """The zone of an IANA name or of hours east of UTC (`UTC+9`); UTC when there is none."""
-    if name and (fixed := _FIXED.fullmatch(name)) and abs(hours := int(fixed[1])) < 24:
-        return timezone(timedelta(hours=hours))
-    try:
-        return ZoneInfo(name) if name else UTC
-    except (ZoneInfoNotFoundError, ValueError, OSError):  # a directory, an endless name
-        return UTC
+    return (zone_named(name) if name else None) or UTC
 
 
 @lru_cache(maxsize=65536)

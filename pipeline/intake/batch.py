@@ -10,7 +10,6 @@ import msgspec
 
 from schemas.codec import UNDECODABLE, Refused, encode
 from schemas.dead_letter import DeadLetter, pack_payload
-from schemas.redaction import scrub
 from schemas.usage_event import UsageEvent
 
 ITEMS_MAX = 50_000
@@ -132,4 +131,4 @@ def _kept(raw: bytes, fields: frozenset[str]) -> bytes:
     if not isinstance(value, dict):
         return b""
     kept = {name: value[name] for name in value if name in fields}
-    return scrub(json.dumps(kept, default=str).encode())
+    return json.dumps(kept, default=str).encode()
