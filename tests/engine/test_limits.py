@@ -125,6 +125,19 @@ def test_who_trains_the_baseline_from_a_strange_place_is_told_of_at_once() -> No
     assert {each.cause for each in pages(incidents) if each.spend_usd > 10} == {"leaked"}
 
 
+def test_who_trains_it_with_the_owners_client_is_a_ticket_and_its_bulk_a_page() -> None:
+    """Not caught: that the theft comes from a stranger, once nobody minded the ticket."""
+    few = [
+        each for day in range(3, 12) for each in paced(workday(day, 10), 6.0, 1.0, client_ip=ABROAD)
+    ]
+    incidents = after_honest_days(few, burst(NOW, 600, cost_usd=0.02, client_ip=ABROAD))
+    first = incidents[0]
+    assert (first.severity, first.cause) == ("ticket", "leaked")
+    assert epoch(first.detected_at) < workday(4, 0)
+    assert pages(incidents)
+    assert all(epoch(each.detected_at) > NOW for each in pages(incidents))
+
+
 def test_who_was_there_from_the_first_hour_belongs_to_the_key() -> None:
     """Not caught: that it is a stranger. Caught: its bulk, as bulk of the key's own."""
     incidents = after_honest_days(stranger(range(12)), thief(NOW, 200))
