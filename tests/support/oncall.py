@@ -156,7 +156,7 @@ def config_for(slack: FakeSlack, gateway: FakeGateway, **slack_changes: object) 
         url=f"{gateway.url}/webhook",
         probe_url=f"{gateway.url}/status",
         secret=SecretStr(WEBHOOK_SECRET),
-        timeout_seconds=0.3,
+        timeout_seconds=1.0,
         attempts_max=4,
         allowed_networks=["127.0.0.0/8"],
     )
