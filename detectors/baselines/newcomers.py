@@ -146,11 +146,11 @@ class Newcomer(Struct, array_like=True, gc=False):
 
     def learn(self, hour: int) -> bool:
         """Count an honest active hour; True when it has become one of the key's own."""
+        if 3600 * hour < self.guest_until:
+            return False
         if hour != self.hour:
             self.hours += 1
             self.hour = hour
-        if 3600 * hour < self.guest_until:
-            return False
         age_hours = hour - int(self.first // 3600)
         return self.hours >= GRADUATE_HOURS and age_hours >= GRADUATE_AGE_HOURS
 

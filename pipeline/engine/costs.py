@@ -1,8 +1,12 @@
 """What an incident has cost so far, and what would have been usual in that time."""
 
+from typing import Final
+
 from detectors.baselines.volume import Volume
 from detectors.baselines.windows import Windows
 from pipeline.engine.counting import MINUTES_KEPT
+
+_WEEK_SECONDS: Final = 7 * 86_400.0
 
 
 def spent_since(windows: Windows, since: float, minute: int) -> tuple[float, int]:
@@ -35,6 +39,15 @@ def usual_between(volume: Volume, since: float, until: float, zone: str | None) 
         until: Unix seconds; nothing is usual if it is not later.
         zone: the key's.
     """
+    # One week is as the next, and nobody says how late an incident ends, or is judged.
+    weeks = int(max(0.0, until - since) // _WEEK_SECONDS)
+    usual = _by_hours(volume, since, until - weeks * _WEEK_SECONDS, zone)
+    if weeks:
+        usual += weeks * _by_hours(volume, since, since + _WEEK_SECONDS, zone)
+    return usual
+
+
+def _by_hours(volume: Volume, since: float, until: float, zone: str | None) -> float:
     usual = 0.0
     for hour in range(int(since // 3600), int(until // 3600) + 1):
         part = min(until, 3600.0 * (hour + 1)) - max(since, 3600.0 * hour)

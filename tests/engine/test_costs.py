@@ -85,6 +85,10 @@ def test_what_is_usual_adds_up_hour_by_hour() -> None:
     assert usual_between(volume, morning, morning + HOUR / 4, None) == pytest.approx(whole / 4)
     assert usual_between(volume, morning - HOUR, morning + 2 * HOUR, None) >= whole
     assert usual_between(volume, morning + HOUR, morning, None) == 0.0
+    week = usual_between(volume, morning, morning + 7 * DAY, None)
+    assert usual_between(volume, morning, morning + 7 * DAY * 10**6, None) == pytest.approx(
+        10**6 * week, rel=1e-6
+    )
 
 
 def test_hours_are_remembered_for_a_day_idle_ones_too() -> None:

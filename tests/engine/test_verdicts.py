@@ -165,6 +165,9 @@ def test_sources_that_are_welcome_for_some_time_are_strangers_again(what: Judgem
     say(outcome, what, incident, until=workday(12, 0))
     guest = [e for day in (9, 10, 11) for hour in (9, 11, 14) for e in steady(workday(day, hour))]
     assert not goes_on(outcome, days(9, 12), guest)
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    assert {each.hours for each in state.history.newcomers.values()} == {0}
     assert goes_on(outcome, days(12, 19), thief(workday(18, 10), 60))
 
 
