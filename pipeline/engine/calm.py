@@ -1,6 +1,6 @@
 """When people hear of an incident again: while it is open, and of its like after it ended."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from detectors.fusion import STRANGERS, Conclusion, Evidence, nats_of
@@ -87,7 +87,7 @@ def is_news(
     incident: OpenIncident,
     before: str,
     told: Collection[str],
-    fresh: Mapping[str, float],
+    fresh: Iterable[Evidence],
 ) -> bool:
     """Whether a change of an open incident is worth a revision.
 
@@ -95,14 +95,14 @@ def is_news(
         incident: as it is now.
         before: the severity that it had; empty: it has opened.
         told: the detectors that had spoken.
-        fresh: the scores of this look, by detector.
+        fresh: what this look has shown.
     """
     if incident.revision >= REVISIONS_MAX:
         return False
     if before != incident.severity or _is_untold(incident):
         return True
     least = _WORTH_TELLING_AGAIN_NATS if before == "page" else _WORTH_TELLING_NATS
-    if any(name not in told and score >= least for name, score in fresh.items()):
+    if any(each.detector.name not in told and each.score >= least for each in fresh):
         return True
     return (
         incident.cost_nanos >= _WORTH_TELLING_FACTOR * incident.emitted_nanos + _WORTH_TELLING_NANOS

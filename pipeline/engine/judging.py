@@ -89,7 +89,7 @@ def _weigh(
     incident = state.incident = incident or open_incident(state, view, evidence)
     if not _grow(incident, conclusion, severity, evidence, view.now, calibration):
         return []
-    refresh(incident, view, {each.detector.name for each in evidence}, calibration)
+    refresh(incident, view, evidence, calibration)
     return emit(state, view.key_id, view, "open", view.now, calibration)
 
 
@@ -118,7 +118,7 @@ def _grow(
             # What goes on now would wake nobody; what did has been told.
             return False
     incident.take_causes(conclusion, paged=before == "page")
-    return is_news(incident, before, told, {each.detector.name: each.score for each in evidence})
+    return is_news(incident, before, told, evidence)
 
 
 def _note_unrest(

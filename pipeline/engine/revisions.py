@@ -1,7 +1,7 @@
 """What is told of an incident: its signals, and its revisions."""
 
 import math
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -45,10 +45,11 @@ def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> O
 
 
 def refresh(
-    incident: OpenIncident, view: KeyView, fresh: Collection[str], calibration: Calibration
+    incident: OpenIncident, view: KeyView, fresh: Iterable[Evidence], calibration: Calibration
 ) -> None:
     """Let what was said earlier be said of now: not every detector is asked at every look."""
-    for name in incident.signals.keys() - set(fresh):
+    said = {each.detector.name for each in fresh}
+    for name in incident.signals.keys() - said:
         detector = detector_named(name)
         if detector is not None and (finding := detector.judge(view)) is not None:
             note(incident, weighed(detector, finding, view), view.now, calibration)

@@ -101,11 +101,7 @@ async def test_a_rebuild_needs_transactions(topics: Kafka) -> None:
 async def test_what_the_log_has_deleted_comes_from_the_store(
     kafka: Broker, topics: Kafka, store: Store
 ) -> None:
-    kafka.require_transactions()
-    exact = topics.model_copy(update={"transactions": True})
-    at = await send(exact, 8)
-    await into_store(exact, store)
-    await forget_log(exact)
+    exact, at = await sent_and_deleted(kafka, topics, store)
     await send(exact, 6)
     await into_store(exact, store)  # what the log still has must not be folded from both
     with worker(exact) as first:
@@ -128,15 +124,21 @@ async def test_what_the_log_has_deleted_to_its_end_is_missed(
     kafka: Broker, topics: Kafka, store: Store
 ) -> None:
     """An empty partition has no offset for any time, nor anything to show what it once held."""
+    exact, at = await sent_and_deleted(kafka, topics, store)
+    with pytest.raises(RebuildError, match="--from-store"):
+        await rebuild(Config(kafka=exact), at)
+    rebuilt = await rebuild(Config(kafka=exact), at, store)
+    assert (rebuilt.events, rebuilt.messages) == (8 * len(KEYS), 0)
+
+
+async def sent_and_deleted(kafka: Broker, topics: Kafka, store: Store) -> tuple[Kafka, float]:
+    """Eight events of each key that only the store has; where, and when the first happened."""
     kafka.require_transactions()
     exact = topics.model_copy(update={"transactions": True})
     at = await send(exact, 8)
     await into_store(exact, store)
     await forget_log(exact)
-    with pytest.raises(RebuildError, match="--from-store"):
-        await rebuild(Config(kafka=exact), at)
-    rebuilt = await rebuild(Config(kafka=exact), at, store)
-    assert (rebuilt.events, rebuilt.messages) == (8 * len(KEYS), 0)
+    return exact, at
 
 
 async def into_store(kafka: Kafka, store: Store) -> None:
