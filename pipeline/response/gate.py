@@ -76,14 +76,18 @@ def _later(verdict: Verdict, action: Action) -> bool:
 
 
 def _gateway(action: Action, known: Circumstances) -> Stop | None:
-    """What the gateway cannot do, and what a dry run does not send."""
+    """What the gateway cannot do, and what a dry run does not send.
+
+    A revocation that was announced as a real one does not end as a dry run: the key still works.
+    """
     if known.adapter is None:
         name = action.gateway or "none"
         return Stop("refused", f"no gateway is configured for the key (gateway: {name})")
     objection = known.adapter.objection(action)
     if objection is not None:
         return Stop("refused", objection)
-    dry = known.policy is not None and known.policy.brakes.dry_run and by_policy(action)
-    if action.dry_run or dry:
+    if action.dry_run:
         return Stop("done", f"dry run: {action.kind} was not sent")
+    if by_policy(action) and known.policy is not None and known.policy.brakes.dry_run:
+        return Stop("refused", f"the policy is a dry run by now: {action.kind} was not sent")
     return None

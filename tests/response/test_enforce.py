@@ -3,11 +3,12 @@
 import pytest
 import structlog
 
+from pipeline.demo.block_kit import texts
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_gateway import Fault as GatewayFault
 from pipeline.memory_bus import MemoryBus
 from pipeline.response.enforce import EnforceStage, backoff_seconds
-from pipeline.response.policy import Brakes, Policy
+from pipeline.response.policy import Brakes, Policy, Rule
 from schemas.action import Action
 from schemas.redaction import public_key_id
 from schemas.topics import ACTIONS, VERDICTS
@@ -239,11 +240,25 @@ async def test_brakes_hold_machines_and_not_people() -> None:
 async def test_a_dry_run_sends_nothing() -> None:
     policy = Policy(brakes=Brakes(dry_run=True))
     async with on_call(policy) as loop:
-        await ask(loop, requested_by="policy:r")
+        await ask(loop, requested_by="policy:r", dry_run=True)
         await ask(loop, action_id="act_2", dry_run=True)
         await ask(loop, action_id="act_3")
         assert await statuses(loop) == ["done", "done", "verified"]
         assert [message_id for message_id, _ in loop.gateway.received] == ["act_3"]
+
+
+async def test_what_was_planned_before_a_dry_run_is_refused_and_shown_as_not_done() -> None:
+    planned = Policy(rules=(Rule(name="unless-held", then="revoke", delay_seconds=300),))
+    async with on_call(planned) as loop:
+        await loop.register()
+        await loop.tell()
+        loop.policy = planned.model_copy(update={"brakes": Brakes(dry_run=True)})
+        loop.restart()
+        assert await statuses(loop, 320, 10) == ["refused"]
+        assert loop.gateway.received == []
+        shown = " ".join(texts(loop.page.body["attachments"]))
+        assert "NOT revoked (refused)" in shown
+        assert "the policy is a dry run by now" in shown
 
 
 async def test_unknown_gateways_and_impossible_kinds_are_refused() -> None:
