@@ -31,6 +31,8 @@ class FakeGateway:
     """Off: it accepts, and does nothing."""
     faults: list[Fault] = field(default_factory=list)
     """One is taken for each action that comes in, while there are any."""
+    probe_faults: list[Fault] = field(default_factory=list)
+    """The same for each question whether a key works."""
     revoked: set[str] = field(default_factory=set)
     effective: Counter[str] = field(default_factory=Counter)
     """By webhook-id: how often it changed something. Never above 1."""
@@ -75,7 +77,8 @@ class FakeGateway:
         event = await self._verified(request)
         if event is None:
             return web.json_response({"error": "invalid signature"}, status=401)
-        return web.json_response({"active": event["data"]["key_id"] not in self.revoked})
+        active = event["data"]["key_id"] not in self.revoked
+        return await self._told(request, {"active": active})
 
     async def _verified(self, request: web.Request) -> dict[str, Any] | None:
         """The body of a request whose signature is right."""
@@ -127,7 +130,14 @@ class FakeGateway:
             return refused
         key = request.query["key"]
         blocked = True if key in self.revoked else None
-        return web.json_response({"key": key, "info": {"key_alias": "demo", "blocked": blocked}})
+        info = {"key_alias": "demo", "blocked": blocked}
+        return await self._told(request, {"key": key, "info": info})
+
+    async def _told(self, request: web.Request, state: dict[str, Any]) -> web.Response:
+        """The answer to a probe."""
+        fault = self.probe_faults.pop(0) if self.probe_faults else None
+        early = await _before(fault, request) or await _after(fault, request)
+        return early or web.json_response(state)
 
     def _refused(self, request: web.Request) -> web.Response | None:
         if request.headers.get("Authorization") == f"Bearer {self.admin_key}":

@@ -196,29 +196,28 @@ class EnforceStage:
             await self._finish(entry, Stop("failed", detail), journal)
 
     async def _works(self, entry: Entry, adapter: Adapter) -> bool | None:
-        """Whether the action left the key as it was; None when that cannot be told."""
-        if entry.action.kind not in {"revoke", "restore"}:
+        """Whether the action left the key as it was; None when that could not be told."""
+        if not _probed(entry, adapter):
             return None
         works = await adapter.works(entry.action, self._now())
         return works if entry.action.kind == "revoke" or works is None else not works
 
     async def _probe(self, entry: Entry, adapter: Adapter, journal: Journal) -> None:
-        """Look whether the key is as it should be; gateways may take a moment."""
+        """Look whether the key is as it should be; gateways may take a moment, or not answer."""
         entry.probes += 1
         works = await self._works(entry, adapter)
+        entry.unchanged = entry.unchanged or works is True
         if works is False:
-            await self._finish(
-                entry, Stop("verified", "the gateway did it, and a probe agrees"), journal
-            )
-        elif works is None:
-            detail = "the gateway accepted; no probe could confirm it"
-            await self._finish(entry, Stop("done", detail), journal)
-        elif entry.probes >= PROBES_MAX:
-            detail = "the gateway accepted, but a probe says that nothing changed"
-            await self._finish(entry, Stop("failed", detail), journal)
-        else:
+            stop = Stop("verified", "the gateway did it, and a probe agrees")
+        elif _probed(entry, adapter) and entry.probes < PROBES_MAX:
             entry.pause(self._now(), 2.0 ** (entry.probes - 1))
             ledger.save(entry, journal)
+            return
+        elif entry.unchanged:
+            stop = Stop("failed", "the gateway accepted, but a probe says that nothing changed")
+        else:
+            stop = Stop("done", "the gateway accepted; no probe could confirm it")
+        await self._finish(entry, stop, journal)
 
     async def _finish(self, entry: Entry, stop: Stop, journal: Journal) -> None:
         """Record the one outcome, durable before anybody hears of it."""
@@ -241,6 +240,11 @@ class EnforceStage:
         entry.published = True
         ledger.save(entry, journal)
         self._unfinished(journal).discard(result.action_id)
+
+
+def _probed(entry: Entry, adapter: Adapter) -> bool:
+    """Whether a probe can ever tell what became of an action."""
+    return adapter.has_probe and entry.action.kind in {"revoke", "restore"}
 
 
 def _result(entry: Entry, status: Outcome, detail: str, now: float) -> ActionResult:

@@ -27,6 +27,8 @@ class Adapter(Protocol):
     name: str
     attempts_max: int
     """Attempts until an action has failed."""
+    has_probe: bool
+    """Whether `works` can ever tell."""
 
     def objection(self, action: Action) -> str | None:
         """Why this gateway can never do the action, or None."""
@@ -35,7 +37,7 @@ class Adapter(Protocol):
         """Ask for the action once."""
 
     async def works(self, action: Action, now: float) -> bool | None:
-        """Whether the key still works; None when that cannot be told."""
+        """Whether the key still works; None when that could not be told now."""
 
 
 def networks(gateway: Gateway) -> Sequence[Network]:

@@ -31,6 +31,8 @@ class Entry(Struct, omit_defaults=True, kw_only=True):
     delivered: bool = False
     """The gateway accepted; what is left is the probe."""
     probes: int = 0
+    unchanged: bool = False
+    """A probe has seen the key as it was."""
     result: ActionResult | None = None
     """The final one; it never changes."""
     published: bool = False

@@ -16,6 +16,8 @@ _PATHS = {"revoke": "/key/block", "restore": "/key/unblock"}
 class LiteLLMGateway:
     """Calls the proxy's key management with an admin key. Both calls may be repeated."""
 
+    has_probe = True
+
     def __init__(self, gateway: Gateway) -> None:
         self.name, self.attempts_max = gateway.name, gateway.attempts_max
         self._gateway = gateway

@@ -45,6 +45,7 @@ class WebhookGateway:
 
     def __init__(self, gateway: Gateway) -> None:
         self.name, self.attempts_max = gateway.name, gateway.attempts_max
+        self.has_probe = gateway.probe_url is not None
         self._gateway = gateway
         self._signer = Webhook(signing_key(gateway))
         self._allowed = networks(gateway)

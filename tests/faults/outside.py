@@ -169,6 +169,7 @@ class SimGateway:
 
     name = "edge"
     attempts_max = 20
+    has_probe = True
 
     def __init__(self, mishaps: Mishaps) -> None:
         self._mishaps = mishaps
@@ -196,4 +197,6 @@ class SimGateway:
 
     async def works(self, action: Action, now: float) -> bool | None:
         del now
+        if self._mishaps.strikes("gateway's probe gives no answer"):
+            return None
         return action.key_id not in self.revoked

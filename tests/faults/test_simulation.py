@@ -93,7 +93,7 @@ def test_the_checks_bite(name: str) -> None:
 
 def test_every_fault_is_there_to_strike() -> None:
     faults = {name for scenario in SCENARIOS for name in scenario.outside}
-    assert len(faults) == 10
+    assert len(faults) == 11
     named = worlds.STORE.keys() | worlds.SLACK.keys() | worlds.GATEWAY.keys()
     assert faults - named == {"gateway answers 404"}
     assert not Mishaps(0, print).strikes("store refuses")

@@ -103,6 +103,7 @@ GATEWAY = {
     "gateway answers 503": 0.2,
     "gateway refuses connections": 0.1,
     "gateway times out after acting": 0.3,
+    "gateway's probe gives no answer": 0.3,
 }
 JUMP_SECONDS_MAX = 600.0
 SCENARIOS = (

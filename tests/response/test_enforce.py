@@ -101,6 +101,37 @@ async def test_a_gateway_that_only_says_yes_has_failed() -> None:
         assert "nothing changed" in (loop.results[0].detail or "")
 
 
+@pytest.mark.parametrize(
+    ("gateway", "fault"),
+    [("edge", "500"), ("edge", "time-out"), ("edge", "cut"), ("proxy", "500")],
+)
+async def test_a_probe_that_fails_is_asked_again(gateway: str, fault: GatewayFault) -> None:
+    async with on_call() as loop:
+        loop.gateway.probe_faults = [fault]
+        await ask(loop, gateway=gateway)
+        assert loop.results == []
+        assert await statuses(loop, 3) == ["verified"]
+        assert len(loop.gateway.received) == 1
+
+
+async def test_probes_that_never_answer_leave_it_done() -> None:
+    async with on_call() as loop:
+        loop.gateway.probe_faults = ["500"] * 100
+        await ask(loop)
+        assert await statuses(loop, 30) == ["done"]
+        assert "no probe could confirm it" in (loop.results[0].detail or "")
+        assert len(loop.gateway.probe_faults) == 95
+
+
+async def test_a_probe_that_has_seen_the_key_work_is_not_outdone_by_one_that_fails() -> None:
+    async with on_call() as loop:
+        loop.gateway.obeys = False
+        await ask(loop)
+        loop.gateway.probe_faults = ["500"] * 100
+        loop.restart()
+        assert await statuses(loop, 30) == ["failed"]
+
+
 async def test_without_a_probe_it_is_done_and_not_verified() -> None:
     async with on_call() as loop:
         edge = loop.config.response.gateways[0].model_copy(update={"probe_url": None})
