@@ -90,7 +90,7 @@ def _weigh(
     if not _grow(incident, conclusion, severity, evidence, view.now, calibration):
         return []
     refresh(incident, view, evidence, calibration)
-    return emit(state, view.key_id, view, "open", view.now, calibration)
+    return emit(state, view.key_id, "open", view.now, calibration, strangers)
 
 
 def _grow(
@@ -140,7 +140,7 @@ def _end_quiet(
     incident = state.incident
     if incident is None or now - incident.evidence_at < QUIET_SECONDS[incident.severity]:
         return []
-    emitted = emit(state, key_id, None, "resolved", now, calibration)
+    emitted = emit(state, key_id, "resolved", now, calibration)
     looked = incident.answered
     state.calm = looked_into(state.calm) if looked else unanswered(state.calm, incident, now)
     _end(state, incident)
@@ -161,7 +161,7 @@ def hear(
             for newcomer in state.history.newcomers.values():
                 newcomer.hostile = True
         return []
-    emitted = emit(state, key_id, None, "suppressed", at, calibration)
+    emitted = emit(state, key_id, "suppressed", at, calibration)
     state.calm = answered(incident, verdict)
     if verdict.verdict != "snooze":
         _welcome(state, verdict)

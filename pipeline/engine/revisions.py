@@ -1,7 +1,7 @@
 """What is told of an incident: its signals, and its revisions."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -19,6 +19,8 @@ from schemas.incident import Incident, Signal, Status
 
 SIGNAL_SECONDS: Final = 2 * 3600.0
 """A signal that is not repeated for so long no longer counts."""
+_RATE_MINUTES: Final = 15
+"""What goes on now is told by so many minutes."""
 
 
 def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> OpenIncident:
@@ -81,32 +83,33 @@ def _signal(evidence: Evidence, now: float, calibration: Calibration) -> Signal:
 def emit(
     state: KeyState,
     key_id: str,
-    view: KeyView | None,
     status: Status,
     at: float,
     calibration: Calibration,
+    strangers: Collection[str] = (),
 ) -> list[Incident]:
     """The next revision of the key's incident, if it has one.
 
     Args:
-        state: of the key.
+        state: of the key; nothing is pending.
         key_id: the key.
-        view: the look that it comes of; None: it ends.
         status: of the incident from now on.
         at: event time, in Unix seconds.
         calibration: of the key.
+        strangers: the networks of those who are strange to the key now.
     """
     incident = state.incident
     if incident is None:
         return []
     incident.revision += 1
     incident.emitted_nanos = int(incident.cost_nanos)
-    incident.note_told(strangers_of(view) if view is not None else ())
+    incident.note_told(strangers)
     volume = state.history.volume
     zone = volume.zone(state.record)
     incident.baseline_nanos += usual_between(volume, incident.baseline_at, at, zone)
     incident.baseline_at = max(at, incident.baseline_at)
-    burn = view.last_15m.nanos * 4 if view is not None else 0
+    # Who ends an incident does not end the use of the key.
+    lately = state.windows.recent(int(max(at, state.clock) // 60), _RATE_MINUTES)
     record = state.record
     ranked = sorted(incident.signals.values(), key=lambda each: (-each.score, each.detector))
     return [
@@ -126,7 +129,7 @@ def emit(
             detected_at=at,
             spend_usd=to_dollars(incident.spend_nanos),
             baseline_usd=round(incident.baseline_nanos / 1e9, 6),
-            burn_usd_per_hour=to_dollars(burn),
+            burn_usd_per_hour=to_dollars(lately.nanos * 60 // _RATE_MINUTES),
             signals=ranked,
             learning=state.history.learning,
         )

@@ -16,6 +16,7 @@ from tests.support.events import (
     DAY,
     HOUR,
     KEY,
+    MINUTE,
     Outcome,
     burst,
     control,
@@ -96,6 +97,28 @@ def test_benign_ends_the_incident_and_says_so_once(what: Judgement) -> None:
     assert revision.revision == max(each.revision for each in outcome.incidents) + 1
     assert epoch(revision.detected_at) == STOLEN_AT + HOUR
     assert not say(outcome, what, incident)
+
+
+def stolen(minutes: int) -> Outcome:
+    """A fold in which a thief has just been at it for so long, twelve times a minute."""
+    return run(messages(in_time(office(8), thief(STOLEN_AT, 12 * minutes, cost_usd=0.5)), 40))
+
+
+@pytest.mark.parametrize("what", ["benign", "expected", "snooze"])
+@pytest.mark.parametrize(("minutes_later", "requests"), [(0, 120), (10, 60), (60, 0)])
+def test_who_ends_an_incident_hears_what_goes_on(
+    what: Judgement, minutes_later: int, requests: int
+) -> None:
+    outcome = stolen(10)
+    at = STOLEN_AT + (9 + minutes_later) * MINUTE
+    (revision,) = say(outcome, what, outcome.pages()[-1], at=at)
+    assert revision.burn_usd_per_hour == pytest.approx(4 * 0.5 * requests)
+
+
+def test_a_word_that_was_under_way_for_long_hears_what_goes_on_by_then() -> None:
+    outcome = stolen(30)
+    (revision,) = say(outcome, "benign", outcome.pages()[-1], at=STOLEN_AT + MINUTE)
+    assert revision.burn_usd_per_hour == pytest.approx(4 * 0.5 * 12 * 15)
 
 
 @pytest.mark.parametrize("what", ["benign", "expected", "snooze"])
