@@ -44,9 +44,12 @@ class Circumstances:
 def gate(entry: Entry, known: Circumstances, now: float) -> Stop | None:
     """Why an action must not be sent, or None.
 
-    Once it was sent, its outcome has to be found out: then only its age stops it.
+    Once it was sent, its outcome has to be found out: then only its age stops it, and nothing
+    once the gateway has accepted: a few probes are all that is left.
     """
     action = entry.action
+    if entry.delivered and known.adapter is not None:
+        return None
     due = epoch(action.not_before or action.requested_at)
     if now > due + AGE_SECONDS_MAX:
         if entry.attempts:

@@ -93,6 +93,39 @@ async def test_a_gateway_that_refuses_is_not_asked_again() -> None:
         assert loop.gateway.received == []
 
 
+@pytest.mark.parametrize("kind", ["revoke", "restore"])
+@pytest.mark.parametrize("gateway", ["edge", "proxy"])
+async def test_what_is_so_already_is_not_called_failed(gateway: str, kind: str) -> None:
+    async with on_call() as loop:
+        if kind == "revoke":
+            loop.gateway.revoked = {KEY_ID, KEY_ID.removeprefix("sha256:")}
+        loop.gateway.faults = ["404"]
+        await ask(loop, gateway=gateway, kind=kind)
+        (result,) = loop.results
+        assert (result.status, result.attempt, result.http_status) == ("verified", 1, 404)
+        assert (result.detail or "").endswith(", but a probe finds it done")
+
+
+async def test_after_an_hour_without_an_answer_a_probe_may_find_the_key_dead() -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["cut"]
+        await ask(loop, gateway="proxy")
+        await loop.bus.tick(loop.clock.advance(4000))
+        assert [each.status for each in loop.results] == ["verified"]
+        assert len(loop.gateway.received) == 1
+
+
+@pytest.mark.parametrize(("obeys", "outcome"), [(True, "verified"), (False, "failed")])
+async def test_what_was_accepted_is_probed_however_late(obeys: bool, outcome: str) -> None:  # noqa: FBT001  # a table
+    async with on_call() as loop:
+        loop.gateway.obeys = obeys
+        loop.gateway.probe_faults = ["500"]
+        await ask(loop, gateway="proxy")
+        await loop.bus.tick(loop.clock.advance(4000))
+        assert await statuses(loop, 30) == [outcome]
+        assert "accepted" in (loop.results[0].detail or "") or obeys
+
+
 async def test_a_gateway_that_only_says_yes_has_failed() -> None:
     async with on_call() as loop:
         loop.gateway.obeys = False
