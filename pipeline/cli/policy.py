@@ -25,7 +25,8 @@ def rehearsal(
 ) -> None:
     """Show what a policy would have done with recorded incidents. Nothing is sent.
 
-    Each revision is decided as of the time at which it was detected, brakes included.
+    Each revision is decided as of the time at which it was detected, brakes included, until the
+    policy revokes the key.
 
     Example: `leakline policy test --policy policy.toml --incidents incidents.jsonl`
     """

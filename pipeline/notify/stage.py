@@ -224,7 +224,7 @@ class NotifyStage:
             dry_run=dry_run,
         )
         pages.requested(page, action)
-        if by_policy(action) and not dry_run:
+        if by_policy(action):
             count_automatic(action, journal, now)
         await journal.publish(ACTIONS, action, key=action.key_id)
         self._counts.add(REQUESTED, action.kind, "policy" if by_policy(action) else "person")

@@ -5,6 +5,8 @@ from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from pipeline.config import Config, ConfigError, Gateway
 from pipeline.outgoing.egress import refusal
 from pipeline.response.adapters import adapter
@@ -76,19 +78,30 @@ def try_policy(
     incidents: Iterable[Incident],
     keys: Mapping[str, KeyRecord],
 ) -> Sequence[tuple[Incident, Decision]]:
-    """What a policy would do with recorded incidents, brakes included, each at its own time."""
+    """What a policy would do with recorded incidents, brakes included, each at its own time.
+
+    A key that is to be revoked settles its incident: its later revisions are left out.
+    """
     automatic: list[Automatic] = []
-    decided: dict[str, Decision] = {}
+    settled: set[str] = set()
     outcome = []
     for incident in incidents:
+        if incident.incident_id in settled:
+            continue
         now = epoch(incident.detected_at)
-        past = [each for each in automatic if each.at <= now]
-        history = History(past, len(keys))
-        known = decided.get(incident.incident_id)
-        decision = known or decide(policy, incident, keys.get(incident.key_id), history, now)
-        if decision.step == "revoke" and known is None:
-            decided[incident.incident_id] = decision
-            if not decision.dry_run:
-                automatic.append(Automatic(incident.incident_id, incident.key_id, now))
+        history = History([each for each in automatic if each.at <= now], len(keys))
+        record = _as_of(keys.get(incident.key_id), now)
+        decision = decide(policy, incident, record, history, now)
+        if decision.step == "revoke":
+            settled.add(incident.incident_id)
+            done = Automatic(incident.incident_id, incident.key_id, now, decision.dry_run)
+            automatic.append(done)
         outcome.append((incident, decision))
     return outcome
+
+
+def _as_of(record: KeyRecord | None, now: float) -> KeyRecord | None:
+    """A key's entry as it was: the incident may be why its status changed later."""
+    if record is None or record.status_changed_at is None:
+        return record
+    return record if epoch(record.status_changed_at) <= now else replace(record, status="active")

@@ -14,13 +14,14 @@ HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
 
 
-class Automatic(Struct):
+class Automatic(Struct, omit_defaults=True):
     """A revocation that was requested by a policy."""
 
     action_id: str
     key_id: str
     at: float
     """Unix seconds."""
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class History:
     """What the brakes look at."""
 
     automatic: Sequence[Automatic] = ()
-    """Automatic revocations of the last day."""
+    """Automatic revocations of the last day, dry runs among them."""
     fleet_keys: int = 0
     """Keys in the registry; 0 when there is none."""
 
@@ -93,8 +94,15 @@ def matches(rule: Rule, incident: Incident, key_record: KeyRecord | None) -> boo
 
 
 def braked(brakes: Brakes, history: History, now: float, action_id: str = "") -> str | None:
-    """Which limit on automatic revocations is reached, not counting the one asked about."""
-    others = [past for past in history.automatic if past.action_id != action_id]
+    """Which limit on automatic revocations is reached, not counting the one asked about.
+
+    Dry runs use up a dry run's limits, as what they stand for would; they hold nothing real back.
+    """
+    others = [
+        past
+        for past in history.automatic
+        if past.action_id != action_id and (brakes.dry_run or not past.dry_run)
+    ]
     if sum(past.at > now - HOUR_SECONDS for past in others) >= brakes.revocations_per_hour_max:
         return f"the limit of {brakes.revocations_per_hour_max} automatic revocations an hour holds"
     keys = {past.key_id for past in others if past.at > now - DAY_SECONDS}

@@ -153,6 +153,8 @@ class EnforceStage:
         if stop is not None and stop.status == "failed" and entry.due(now):
             await self._give_up(entry, stop.detail, adapter, journal)
         elif stop is not None and (entry.due(now) or stop.status == "cancelled"):
+            if stop.status == "done" and by_policy(action):
+                ledger.count_automatic(action, journal, now)
             await self._finish(entry, stop, journal)
         elif adapter is not None and entry.due(now):
             await self._try(entry, adapter, journal, now)

@@ -104,7 +104,7 @@ def count_automatic(action: Action, journal: Journal, now: float) -> None:
         for past in _automatic(journal)
         if past.at > now - DAY_SECONDS and past.action_id != action.action_id
     ]
-    kept.append(Automatic(action.action_id, action.key_id, now))
+    kept.append(Automatic(action.action_id, action.key_id, now, action.dry_run))
     journal.put(_AUTOMATIC, msgspec.json.encode(kept))
 
 

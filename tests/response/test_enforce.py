@@ -311,6 +311,19 @@ async def test_a_dry_run_sends_nothing() -> None:
         assert [message_id for message_id, _ in loop.gateway.received] == ["act_3"]
 
 
+async def test_a_dry_run_keeps_the_brakes_of_both_stages() -> None:
+    brakes = Brakes(dry_run=True, revocations_per_hour_max=2, fleet_share_per_day_max=1.0)
+    policy = Policy(brakes=brakes, rules=(Rule(name="r", then="revoke"),))
+    async with on_call(policy) as loop:
+        for number in range(4):
+            await loop.register(key_id=f"k{number}", alias=None)
+        for number in range(4):
+            await loop.tell(incident_id=f"inc_{number}", key_id=f"k{number}")
+        assert [each.key_id for each in loop.published(ACTIONS, Action)] == ["k0", "k1"]
+        await ask(loop, requested_by="policy:other", dry_run=True)
+        assert await statuses(loop) == ["done", "done", "refused"]
+
+
 async def test_what_was_planned_before_a_dry_run_is_refused_and_shown_as_not_done() -> None:
     planned = Policy(rules=(Rule(name="unless-held", then="revoke", delay_seconds=300),))
     async with on_call(planned) as loop:

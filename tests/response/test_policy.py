@@ -8,7 +8,7 @@ from detectors.calibration import SHIPPED
 from detectors.fusion import risk_of
 from pipeline.config import ConfigError
 from pipeline.response.check import try_policy
-from pipeline.response.decide import Automatic, Decision, History, decide
+from pipeline.response.decide import Automatic, Decision, History, braked, decide
 from pipeline.response.policy import Brakes, Policy, Rule, Rulebook, load_policy
 from schemas.key_record import KeyRecord
 from tests.support.samples import AT, KEY_ID, incident, key_record
@@ -152,10 +152,37 @@ def test_what_is_over_is_left_alone() -> None:
     assert decided(status="suppressed").step == "notify"
 
 
-def test_a_rehearsal_keeps_the_brakes() -> None:
-    policy = REVOKE.model_copy(update={"brakes": Brakes(revocations_per_hour_max=2)})
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_rehearsal_keeps_the_brakes(dry_run: bool) -> None:  # noqa: FBT001  # a table
+    brakes = Brakes(revocations_per_hour_max=2, dry_run=dry_run)
+    policy = REVOKE.model_copy(update={"brakes": brakes})
     many = [incident(incident_id=f"inc_{n}", key_id=f"k{n}", detected_at=AT + n) for n in range(4)]
     keys = {f"k{n}": key_record(key_id=f"k{n}") for n in range(100)}
     steps = [decision.step for _, decision in try_policy(policy, many, keys)]
     assert steps == ["revoke", "revoke", "ask", "ask"]
     assert KEY_ID not in keys
+
+
+def test_dry_runs_use_up_the_limits_of_dry_runs_alone() -> None:
+    one = Brakes(revocations_per_hour_max=1)
+    dry = one.model_copy(update={"dry_run": True})
+    rehearsed = History([Automatic("a", "k", AT, dry_run=True)], 1000)
+    done = History([Automatic("a", "k", AT)], 1000)
+    assert braked(dry, rehearsed, AT) is not None
+    assert braked(dry, done, AT) is not None
+    assert braked(one, rehearsed, AT) is None
+
+
+def test_a_rehearsal_says_once_that_a_key_is_revoked() -> None:
+    told = [incident(revision=n, detected_at=AT + n) for n in range(3)]
+    told.append(incident(revision=3, detected_at=AT + 9, status="resolved", severity="info"))
+    ((first, decision),) = try_policy(REVOKE, told, {})
+    assert (first.revision, decision.step) == (0, "revoke")
+
+
+def test_a_rehearsal_knows_the_registry_as_it_was() -> None:
+    """A key that was revoked because of the incident was active when it was detected."""
+    for changed_at, step in ((AT + 600, "revoke"), (AT - 600, "ask"), (None, "ask")):
+        record = key_record(status="revoked", status_changed_at=changed_at)
+        ((_, decision),) = try_policy(REVOKE, [incident()], {KEY_ID: record})
+        assert decision.step == step
