@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from detectors.words import cents
-from pipeline.notify.clicks import ButtonAction
 from pipeline.notify.kit import LABELS, Card, actions, button, plain, revoke_button, section
-from pipeline.notify.page import Page, Phase, phase
-from pipeline.notify.states import OFFERS, state_card
+from pipeline.notify.offers import ButtonAction, offers
+from pipeline.notify.page import Page
+from pipeline.notify.states import state_card
 from pipeline.notify.text import flat, inert, moment, short_id
 from schemas.fields import epoch
 from schemas.incident import Cause, Signal
@@ -72,13 +72,12 @@ def key_name(page: Page, key_record: KeyRecord | None) -> str:
 
 def page_card(page: Page, background: Background) -> Card:
     """The message of an incident in its present state."""
-    state = phase(page)
     blocks = [
         _facts(page, background.key_record),
         *_reasons(page),
         section(f"What to do: {ADVICE[page.incident.cause]}"),
-        _context(page, background, state),
-        *_buttons(page, background, state),
+        _context(page, background),
+        *_buttons(page, background),
     ]
     return state_card(page, headline(page, background.key_record), blocks)
 
@@ -145,13 +144,13 @@ def _reasons(page: Page) -> list[dict[str, Any]]:
     return [*found, section("\n".join(["Why:", *lines]))] if lines else found
 
 
-def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]:
+def _context(page: Page, background: Background) -> dict[str, Any]:
     incident = page.incident
     causes = ", else ".join(filter(None, (incident.cause, incident.runner_up))).replace("_", " ")
     notes = [f"Most likely {causes}; risk {incident.risk:.0%}; {incident.severity}."]
     if incident.learning:
         notes.append("The key is new: little is known of it, so most evidence counts for less.")
-    if background.not_revocable is not None and "revoke" in OFFERS[state]:
+    if background.not_revocable is not None and "revoke" in offers(page):
         notes.append(f"No Revoke button: {inert(background.not_revocable, 300)}.")
     if page.policy_note is not None:
         notes.append(f"Policy: {inert(page.policy_note, 300)}.")
@@ -161,11 +160,11 @@ def _context(page: Page, background: Background, state: Phase) -> dict[str, Any]
     return {"type": "context", "elements": [plain(note, 600) for note in notes]}
 
 
-def _buttons(page: Page, background: Background, state: Phase) -> list[dict[str, Any]]:
+def _buttons(page: Page, background: Background) -> list[dict[str, Any]]:
     """The buttons that fit the state; none when nothing is left to decide."""
     offered = [
         _button(name, page, background)
-        for name in OFFERS[state]
+        for name in offers(page)
         if name != "revoke" or background.not_revocable is None
     ]
     if not offered:

@@ -6,17 +6,16 @@ decided here, by user and workspace. Of a button's value only the incident's id 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 
 from pipeline.config import Slack
-from pipeline.notify.page import Page, phase
+from pipeline.notify.offers import ButtonAction, declined
+from pipeline.notify.page import Page
 from pipeline.notify.signature import interaction
 
-ButtonAction = Literal["revoke", "acknowledge", "snooze", "not_a_leak"]
 BUTTONS: tuple[ButtonAction, ...] = get_args(ButtonAction)
-SNOOZE_SECONDS = 4 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,8 @@ def judge_click(click: Click, page: Page | None, powers: Powers) -> Refusal | No
         return Refusal("This incident is no longer known.")
     if click.click_id in page.clicks:
         return Refusal("This click has acted already.", answered=False)
-    reason = _revocation(click, page, powers) if click.button == "revoke" else _saying(click, page)
+    reason = _authority(click, powers) if click.button == "revoke" else None
+    reason = reason or declined(click.button, page)
     return None if reason is None else Refusal(reason)
 
 
@@ -97,21 +97,9 @@ def _person(click: Click, slack: Slack) -> str | None:
     return None
 
 
-def _revocation(click: Click, page: Page, powers: Powers) -> str | None:
+def _authority(click: Click, powers: Powers) -> str | None:
     if powers.approvers is not None and click.user not in powers.approvers:
         return "The policy lets only its approvers revoke this key."
     if powers.not_revocable is not None:
         return f"This key cannot be revoked from here: {powers.not_revocable}."
-    match phase(page):
-        case "revoking":
-            return "The key is being revoked already."
-        case "revoked":
-            return "The key is revoked already."
-        case _:
-            return None
-
-
-def _saying(click: Click, page: Page) -> str | None:
-    if click.button == "acknowledge" and page.acknowledged_by is not None:
-        return f"{page.acknowledged_by.removeprefix('slack:')} has acknowledged it already."
     return None

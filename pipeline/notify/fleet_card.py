@@ -5,8 +5,9 @@ from typing import Any
 from detectors.words import cents, network
 from pipeline.notify.blocks import Background
 from pipeline.notify.kit import LABELS, Card, actions, button, revoke_button, section
-from pipeline.notify.page import Page, phase
-from pipeline.notify.states import OFFERS, state_card
+from pipeline.notify.offers import offers
+from pipeline.notify.page import Page
+from pipeline.notify.states import state_card
 from pipeline.notify.storm import Fleet, Member
 from pipeline.notify.text import flat, inert, moment, short_id
 
@@ -125,7 +126,7 @@ def _revocations(ranked: list[tuple[str, Member]], background: Background) -> li
 
 def _buttons(page: Page) -> list[dict[str, Any]]:
     """Those that make sense for all of the keys at once."""
-    offered = [name for name in OFFERS[phase(page)] if name != "revoke"]
+    offered = [name for name in offers(page) if name != "revoke"]
     value = page.incident.incident_id
     made = [button(name, f"{LABELS[name]} (all)", value) for name in offered]
     return [actions(made)] if made else []

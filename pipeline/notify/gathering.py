@@ -11,6 +11,7 @@ from pipeline.journal import Journal
 from pipeline.notify import page as pages
 from pipeline.notify.decide import Reason, decide_page
 from pipeline.notify.page import Page
+from pipeline.notify.phase import phase
 from pipeline.notify.storm import Storms, stands_out
 from schemas.verdict import Verdict
 
@@ -64,7 +65,7 @@ class Gathering:
 
     def _joined(self, notice: Page, page: Page) -> Page:
         if notice.fleet is not None:
-            over = pages.phase(page) in {"benign", "resolved", "suppressed"}
+            over = phase(page) in {"benign", "resolved", "suppressed"}
             notice.fleet.take(page.incident, over=over)
         page.dirty = False
         return self._refreshed(notice)

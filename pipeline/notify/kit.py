@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pipeline.notify.clicks import SNOOZE_SECONDS, ButtonAction
+from pipeline.notify.offers import SNOOZE_SECONDS, ButtonAction
 from pipeline.notify.text import inert
 
 LABELS: Final[Mapping[ButtonAction, str]] = {

@@ -1,7 +1,6 @@
-"""What is remembered of an incident, or of a notice about many, and what state it is in."""
+"""What is remembered of an incident, or of a notice about many."""
 
 import hashlib
-from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -17,19 +16,6 @@ PREFIX = "page/"
 SIGNALS_MAX = 10
 """Signals that are kept for the message, the strongest ones."""
 CLICKS_MAX = 50
-
-Phase = Literal[
-    "open",
-    "acknowledged",
-    "snoozed",
-    "suppressed",
-    "planned",
-    "revoking",
-    "revoked",
-    "failed",
-    "benign",
-    "resolved",
-]
 
 
 class Slot(Struct, omit_defaults=True):
@@ -97,6 +83,11 @@ class Page(Struct, omit_defaults=True, kw_only=True):
         """Whether it has, or may have, a message of its own."""
         return self.message.intended_at is not None or self.message.ts is not None
 
+    @property
+    def answered(self) -> bool:
+        """Whether a person said anything, or something was done."""
+        return bool(self.acknowledged_by or self.heard_by or self.actions)
+
 
 def load(incident_id: str, journal: Journal) -> Page | None:
     """What is remembered of an incident."""
@@ -138,6 +129,8 @@ def judged(page: Page, verdict: Verdict) -> bool:
             page.acknowledged_by = verdict.by
         case "snooze":
             page.snoozed_until = None if verdict.until is None else epoch(verdict.until)
+        case "leak":  # whoever calls it a leak wants no silence about it
+            page.verdict, page.snoozed_until = verdict, None
         case _:
             page.verdict = verdict
     return True
@@ -193,29 +186,3 @@ def action_id(page: Page, kind: Kind, *, dry_run: bool = False) -> str:
 def revocation(page: Page) -> Taken | None:
     """The latest revocation."""
     return next((taken for taken in reversed(page.actions) if taken.kind == "revoke"), None)
-
-
-def phase(page: Page) -> Phase:
-    """The state that people see. What was done to the key outweighs what was said about it."""
-    taken = revocation(page)
-    if taken is not None and not taken.dry_run and not _cancelled(taken):
-        return _progress(taken)
-    if page.verdict is not None and page.verdict.verdict in {"benign", "expected"}:
-        return "benign"
-    if page.incident.status == "resolved":
-        return "resolved"
-    if page.snoozed_until is not None:
-        return "snoozed"
-    if page.incident.status == "suppressed":
-        return "suppressed"
-    return "open" if page.acknowledged_by is None else "acknowledged"
-
-
-def _cancelled(taken: Taken) -> bool:
-    return taken.result is not None and taken.result.status == "cancelled"
-
-
-def _progress(taken: Taken) -> Phase:
-    if taken.result is None:
-        return "planned" if taken.not_before is not None else "revoking"
-    return "revoked" if taken.effective else "failed"

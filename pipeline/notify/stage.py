@@ -15,10 +15,11 @@ from pipeline.message import Message
 from pipeline.metrics import REQUESTED, WORKER_METRICS, Metrics
 from pipeline.notify import page as pages
 from pipeline.notify.authority import Authority
-from pipeline.notify.clicks import SNOOZE_SECONDS, Click, judge_click, read_click
+from pipeline.notify.clicks import Click, judge_click, read_click
 from pipeline.notify.courier import Courier
 from pipeline.notify.decide import decide_revision
 from pipeline.notify.gathering import Gathering, about_each
+from pipeline.notify.offers import SNOOZE_SECONDS
 from pipeline.notify.page import Page
 from pipeline.notify.slack import Messenger, SlackMessenger, web_client
 from pipeline.records import read_record

@@ -1,11 +1,12 @@
-"""The states of an incident as people see them: colour, sentence, and what is left to press."""
+"""The states of an incident as people see them: colour and sentence."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.notify.clicks import ButtonAction
 from pipeline.notify.kit import Card, header, section
-from pipeline.notify.page import Page, Phase, Taken, phase, revocation
+from pipeline.notify.page import Page, Taken, revocation
+from pipeline.notify.people import called
+from pipeline.notify.phase import Phase, phase
 from pipeline.notify.text import inert, moment
 from schemas.fields import epoch
 
@@ -37,18 +38,6 @@ _COLOURS: dict[Phase, Colour] = {
     "benign": GREY,
     "resolved": GREEN,
 }
-OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
-    "open": ("revoke", "acknowledge", "snooze", "not_a_leak"),
-    "acknowledged": ("revoke", "snooze", "not_a_leak"),
-    "snoozed": ("revoke", "acknowledge", "not_a_leak"),
-    "suppressed": ("revoke", "acknowledge", "not_a_leak"),
-    "planned": ("revoke", "snooze", "not_a_leak"),
-    "revoking": (),
-    "revoked": (),
-    "failed": ("revoke", "acknowledge", "snooze", "not_a_leak"),
-    "benign": ("revoke",),
-    "resolved": (),
-}
 
 
 def state_card(page: Page, headline: str, blocks: list[dict[str, Any]]) -> Card:
@@ -70,25 +59,32 @@ def _colour(page: Page, state: Phase) -> Colour:
 
 
 def state_sentence(page: Page, state: Phase) -> str:
-    """The state in one or two sentences."""
-    said = page.verdict.by if page.verdict is not None else "nobody"
+    """The state in a few sentences."""
     taken = revocation(page)
+    sentences = [_state(page, state, taken)]
+    if page.acknowledged_by is not None and state != "acknowledged":
+        sentences.append(f"Acknowledged by {called(page.acknowledged_by)}.")
+    return " ".join([*sentences, *_beside(taken, state)])
+
+
+def _state(page: Page, state: Phase, taken: Taken | None) -> str:
+    if taken is not None and state in {"planned", "revoking", "revoked", "failed"}:
+        return _progress(taken, state)
+    said = page.verdict.by if page.verdict is not None else None
     sentences: dict[Phase, str] = {
         "open": "Open: nobody has taken it yet.",
-        "acknowledged": f"Acknowledged by {_who(page.acknowledged_by)}.",
+        "acknowledged": f"Acknowledged by {called(page.acknowledged_by)}.",
         "snoozed": f"Snoozed until {moment(page.snoozed_until or 0.0)}.",
         "suppressed": "Silenced by an earlier verdict.",
-        "benign": f"Judged not a leak by {_who(said)}.",
-        "resolved": "Resolved: the key behaves as usual again.",
+        "benign": f"Judged not a leak by {called(said)}.",
+        "resolved": "Resolved: the key behaves as usual again."
+        + ("" if page.answered else " Nobody answered."),
     }
-    text = _progress(taken, state) if state not in sentences and taken else sentences[state]
-    if state not in sentences and page.acknowledged_by is not None:
-        text += f" Acknowledged by {_who(page.acknowledged_by)}."
-    return text + _beside(taken)
+    return sentences[state]
 
 
 def _progress(taken: Taken, state: Phase) -> str:
-    by = _who(taken.requested_by)
+    by = called(taken.requested_by)
     if state == "planned":
         at = moment(taken.not_before or 0.0)
         return f"Will be revoked at {at} by {by}, unless somebody presses Snooze or Not a leak."
@@ -104,20 +100,16 @@ def _progress(taken: Taken, state: Phase) -> str:
     return f"NOT revoked ({result.status}) at {at}: {detail}. The key may still work."
 
 
-def _beside(taken: Taken | None) -> str:
+def _beside(taken: Taken | None, state: Phase) -> list[str]:
     """What a revocation that changed nothing leaves to say."""
-    if taken is None or taken.result is None:
-        return " A dry run of a revocation is planned." if taken and taken.dry_run else ""
+    if taken is None:
+        return []
     if taken.dry_run:
-        return f" The policy would have revoked it ({taken.requested_by}); nothing was sent."
-    if taken.result.status == "cancelled":
-        return " The planned revocation was called off."
-    return ""
-
-
-def _who(by: str | None) -> str:
-    """A person or a policy, in words."""
-    if by is None:
-        return "nobody"
-    kind, _, name = by.partition(":")
-    return f"the policy ({inert(name, 64)})" if kind == "policy" else inert(name or kind, 64)
+        if taken.result is None:
+            return ["A dry run of a revocation is planned."]
+        return [f"The policy would have revoked it ({taken.requested_by}); nothing was sent."]
+    if state in {"planned", "revoking", "revoked", "failed"}:
+        return []
+    if taken.result is None or taken.result.status == "cancelled":
+        return ["The planned revocation was called off."]
+    return [_progress(taken, "failed")]

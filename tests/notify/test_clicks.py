@@ -7,8 +7,9 @@ from pipeline.config import Slack
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.notify.clicks import Click, Powers, judge_click, read_click
-from pipeline.notify.page import Page, acted, action_id, judged, phase, requested, revised
-from tests.support.samples import action, action_result, incident, verdict
+from pipeline.notify.page import Page, acted, action_id, judged, requested, revised
+from pipeline.notify.phase import phase
+from tests.support.samples import AT, action, action_result, incident, verdict
 
 SLACK = Slack(allowed_users=["U1"], team_id="T111")
 
@@ -54,6 +55,39 @@ def test_reasons_of_refusals() -> None:
         refusal = judge_click(pressed, known, may)
         assert refusal is not None
         assert reason in refusal.reason
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "changes", "button", "reason"),
+    [
+        (["snooze"], {}, "snooze", "snoozed already, until 2026-"),
+        (["benign"], {}, "snooze", "U1 has judged it not a leak already."),
+        (["benign"], {}, "acknowledge", "U1 has judged it not a leak already."),
+        ([], {"status": "resolved"}, "not_a_leak", "It is over already"),
+        ([], {"status": "suppressed"}, "snooze", "silenced already"),
+    ],
+)
+def test_what_the_state_no_longer_offers_is_declined(
+    verdicts: list[str], changes: dict[str, object], button: str, reason: str
+) -> None:
+    known = page()
+    for said in verdicts:
+        judged(known, verdict(verdict=said, until=AT + 3600))
+    known = revised(known, incident(revision=2, **changes))
+    refusal = judge_click(click(button), known, powers())
+    assert refusal is not None
+    assert reason in refusal.reason
+
+
+def test_a_planned_revocation_tells_who_presses_acknowledge_how_to_hold_it() -> None:
+    known = page()
+    requested(known, action(not_before=AT + 300))
+    refusal = judge_click(click("acknowledge"), known, powers())
+    assert refusal is not None
+    assert "press Snooze or Not a leak to hold that" in refusal.reason
+    assert judge_click(click("snooze"), known, powers()) is None
+    judged(known, verdict(verdict="snooze", until=AT + 3600))
+    assert phase(known) == "snoozed", "also before the gateway's side has heard of it"
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,6 @@ async def test_revisions_update_the_one_message_and_repetitions_do_nothing() -> 
         assert "Spent so far: $300.00" in shown(loop)
         await loop.tell(revision=4, status="resolved")
         assert "Resolved" in shown(loop)
-        assert loop.page.buttons == {}
 
 
 @pytest.mark.parametrize(
@@ -317,6 +316,89 @@ async def test_a_dry_run_is_never_shown_as_a_revocation() -> None:
         assert "nothing was sent" in shown(loop)
         await loop.click("revoke")
         assert [each.status for each in loop.results] == ["done", "verified"]
+
+
+async def test_a_click_on_what_is_no_longer_offered_is_answered_and_changes_nothing() -> None:
+    """Two people at once, or a message that has changed meanwhile."""
+    async with on_call() as loop:
+        await loop.tell()
+        stale = loop.slack.interaction(loop.page, "not_a_leak", "U2")
+        await loop.click("revoke")
+        await loop.deliver_click(stale)
+        assert [each.verdict for each in loop.published(VERDICTS, Verdict)] == ["leak"]
+        heard = [json.loads(each.value) for each in loop.bus.topics[USAGE_EVENTS.name]]
+        assert [each["verdict"] for each in heard] == ["leak"]
+        (whisper,) = loop.slack.whispers
+        assert (whisper["user"], whisper["text"]) == ("U2", "The key is revoked already.")
+
+
+async def test_a_click_on_an_older_rendering_acts_while_its_button_is_offered() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        stale = [loop.slack.interaction(loop.page, each, "U2") for each in ("snooze", "not_a_leak")]
+        await loop.tell(revision=2, spend_usd=100.0)
+        await loop.click("acknowledge")
+        for number, payload in enumerate(stale):
+            loop.clock.advance(1)
+            await loop.deliver_click(payload)
+            assert len(loop.published(VERDICTS, Verdict)) == number + 2
+        assert loop.slack.whispers == []
+
+
+@pytest.mark.parametrize("first", ["snooze", "revoke"])
+async def test_who_acknowledges_what_is_snoozed_or_has_failed_is_shown(first: str) -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["404"]
+        await loop.tell()
+        await loop.click(first)
+        loop.clock.advance(1)
+        await loop.click("acknowledge", "U2")
+        assert "Acknowledged by U2." in shown(loop)
+        assert "acknowledge" not in loop.page.buttons
+
+
+@pytest.mark.parametrize("button", ["snooze", "not_a_leak"])
+async def test_a_word_after_a_failed_revocation_is_shown_beside_it(button: str) -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["404"]
+        await loop.tell()
+        await loop.click("revoke")
+        loop.clock.advance(1)
+        await loop.click(button)
+        said = shown(loop)
+        assert ("Snoozed until" if button == "snooze" else "Judged not a leak by U1.") in said
+        assert "NOT revoked (failed)" in said
+        assert button not in loop.page.buttons
+
+
+@pytest.mark.parametrize(
+    ("cause", "gateway", "buttons", "note"),
+    [
+        ("leaked", "edge", ["revoke"], "Nobody answered."),
+        ("leaked", "elsewhere", [], "No Revoke button: its gateway elsewhere is not configured"),
+        ("runaway", "edge", [], "Nobody answered."),
+    ],
+)
+async def test_a_leaked_key_that_went_quiet_can_still_be_revoked(
+    cause: str, gateway: str, buttons: list[str], note: str
+) -> None:
+    async with on_call() as loop:
+        await loop.register(gateway=gateway)
+        await loop.tell(cause=cause)
+        await loop.tell(revision=2, cause=cause, status="resolved", severity="info")
+        assert list(loop.page.buttons) == buttons
+        assert note in shown(loop)
+        if buttons:
+            await loop.click("revoke")
+            assert "Revoked and verified" in shown(loop)
+
+
+async def test_what_somebody_answered_before_it_ended_is_not_called_unanswered() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click("acknowledge")
+        await loop.tell(revision=2, status="resolved", severity="info")
+        assert "Resolved: the key behaves as usual again. Acknowledged by U1." in shown(loop)
 
 
 async def test_a_verdict_from_elsewhere_is_shown() -> None:

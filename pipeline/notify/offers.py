@@ -1,0 +1,70 @@
+"""What is left to press in each state, and what a press of anything else is told. Pure.
+
+A message shows the buttons that are offered, and a click is held against what is offered when it
+is read: one on an older rendering acts as long as its button is still there.
+"""
+
+from typing import Literal
+
+from pipeline.notify.page import Page, revocation
+from pipeline.notify.people import called
+from pipeline.notify.phase import Phase, phase
+from pipeline.notify.text import moment
+from schemas.incident import Cause
+
+ButtonAction = Literal["revoke", "acknowledge", "snooze", "not_a_leak"]
+
+SNOOZE_SECONDS = 4 * 3600.0
+LEAKS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
+"""Others have the key, however quiet it is."""
+_ALL: tuple[ButtonAction, ...] = ("revoke", "acknowledge", "snooze", "not_a_leak")
+_OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
+    "open": _ALL,
+    "acknowledged": _ALL,
+    "snoozed": ("revoke", "acknowledge", "not_a_leak"),
+    "suppressed": ("revoke", "acknowledge", "not_a_leak"),
+    "planned": ("revoke", "snooze", "not_a_leak"),
+    "revoking": (),
+    "revoked": (),
+    "failed": _ALL,
+    "benign": ("revoke",),
+    "resolved": ("revoke",),
+}
+_FINAL: dict[Phase, str] = {
+    "revoking": "The key is being revoked already.",
+    "revoked": "The key is revoked already.",
+    "resolved": "It is over already: the key behaves as usual again.",
+    "suppressed": "It is silenced already, by an earlier verdict.",
+}
+"""States that people change no more, or by a revocation alone, and what tells them so."""
+
+
+def offers(page: Page) -> tuple[ButtonAction, ...]:
+    """The buttons that fit the state; whether the key can be revoked from here is not asked."""
+    state = phase(page)
+    return tuple(each for each in _OFFERS[state] if _fits(each, page, state))
+
+
+def _fits(button: ButtonAction, page: Page, state: Phase) -> bool:
+    if button == "acknowledge":
+        return page.acknowledged_by is None
+    return state != "resolved" or page.incident.cause in LEAKS
+
+
+def declined(button: ButtonAction, page: Page) -> str | None:
+    """Why a button does nothing now; None: it is offered."""
+    if button in offers(page):
+        return None
+    state = phase(page)
+    if state in _FINAL:
+        return _FINAL[state]
+    if button == "acknowledge" and page.acknowledged_by is not None:
+        return f"{called(page.acknowledged_by)} has acknowledged it already."
+    taken = revocation(page)
+    if state == "planned" and taken is not None:
+        at = moment(taken.not_before or 0.0)
+        return f"The key will be revoked at {at}: press Snooze or Not a leak to hold that."
+    if state == "snoozed":
+        return f"It is snoozed already, until {moment(page.snoozed_until or 0.0)}."
+    said = page.verdict.by if page.verdict is not None else None
+    return f"{called(said)} has judged it not a leak already."
