@@ -1,10 +1,12 @@
 """A request's body as events and refusals, whatever the format of its items."""
 
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 
 import msgspec
 
@@ -17,6 +19,8 @@ ITEMS_MAX = 50_000
 
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _ITEM = msgspec.json.Decoder(msgspec.Raw)
+_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
+"""Texts, so that nothing within them counts, and what an array is made of."""
 
 Convert = Callable[[bytes], UsageEvent]
 """One item to an event; raises `Refused`."""
@@ -72,7 +76,7 @@ def split(body: bytes) -> Sequence[bytes]:
     """The items of a body, undecoded.
 
     Raises:
-        Refused: there is nothing in it, too much, or an array that is not JSON.
+        Refused: there is nothing in it, too much, or an array of nothing that can be told apart.
     """
     start = body[:64].lstrip()[:1] or body.lstrip()[:1]
     if not start:
@@ -85,9 +89,34 @@ def split(body: bytes) -> Sequence[bytes]:
 
 def _array(body: bytes) -> list[bytes]:
     try:
-        return [bytes(item) for item in _ITEMS.decode(body)]
+        return [bytes(item) for item in _ITEMS.decode(body)]  # may be none
     except UNDECODABLE:
-        raise Refused("not_json", "the body begins as a JSON array and is none") from None
+        items = [item for item in islice(_pieces(body), ITEMS_MAX + 1) if item.strip()]
+    if not items:
+        raise Refused("not_json", "the body begins as a JSON array and is none")
+    return items
+
+
+def _pieces(body: bytes) -> Iterator[bytes]:
+    """The items of an array that is not JSON as a whole, so that a bad one harms no other.
+
+    A gateway's clients have a hand in what it logs: a single `NaN` of theirs must not cost the
+    events of everybody else in the batch.
+    """
+    depth = start = 0
+    for found in _MARKS.finditer(body):
+        mark = found[0]
+        if mark in (b"[", b"{"):
+            depth += 1
+            start = start or found.end()
+        elif mark == b"]" or (mark == b"}" and depth > 1):
+            depth -= 1
+        if depth == 0 or (depth == 1 and mark == b","):
+            yield body[start : found.start()]
+            start = found.end()
+        if depth == 0:
+            break
+    yield body[start:]
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -8,8 +8,17 @@ from typing import Final
 
 import msgspec
 
-from pipeline.intake.lenient import count, identifier, number_of, seconds, table, text, whole
-from schemas.codec import UNDECODABLE, Refused, explain, redacted
+from pipeline.intake.lenient import (
+    count,
+    decoded,
+    identifier,
+    number_of,
+    seconds,
+    table,
+    text,
+    whole,
+)
+from schemas.codec import Refused, redacted
 from schemas.fields import IDENTIFIER_LENGTH_MAX
 from schemas.usage_event import UsageEvent
 
@@ -55,10 +64,7 @@ def convert(raw: bytes) -> UsageEvent:
     Raises:
         Refused: it is none, or has no request id, time or identity.
     """
-    try:
-        record = _RECORD.decode(raw)
-    except UNDECODABLE as error:
-        raise explain(raw, error) from None
+    record = decoded(raw, _RECORD)
     request_id, arn = text(record.request_id), whole(table(record.identity).get("arn"))
     if request_id is None or arn is None:
         raise Refused("missing_field", "requestId or identity.arn is missing")

@@ -1,10 +1,14 @@
 """Reading what other programs write: a field of the wrong type counts as absent."""
 
+import json
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
+
+from schemas.codec import UNDECODABLE, explain
 from schemas.fields import IDENTIFIER_LENGTH_MAX, REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX
 from schemas.redaction import hashed_key_id, public_key_id
 
@@ -12,6 +16,31 @@ TEXT_LENGTH_MAX: Final = 256
 """Characters kept of a text that somebody else chose."""
 
 _NOTHING: Final[Mapping[str, object]] = {}
+
+T = TypeVar("T")
+
+
+def decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """A record, also one with a `NaN` or half a surrogate pair, which not all programs leave out.
+
+    The gateway's client may have put it there, so that the request would not be seen.
+
+    Raises:
+        Refused: it is no such record even so.
+    """
+    try:
+        return decoder.decode(raw)
+    except UNDECODABLE as error:
+        try:
+            return decoder.decode(_repaired(raw))
+        except (*UNDECODABLE, ValueError):
+            raise explain(raw, error) from None
+
+
+def _repaired(raw: bytes) -> bytes:
+    """The same in JSON, null in place of numbers that are not finite."""
+    value = json.loads(raw.decode(), parse_constant=lambda _: None, parse_float=number_of)
+    return json.dumps(value, ensure_ascii=False).encode(errors="replace")
 
 
 def table(value: object) -> Mapping[str, object]:

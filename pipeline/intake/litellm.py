@@ -15,6 +15,7 @@ import msgspec
 from pipeline.intake.lenient import (
     TEXT_LENGTH_MAX,
     count,
+    decoded,
     dollars,
     elapsed_ms,
     identifier,
@@ -24,7 +25,7 @@ from pipeline.intake.lenient import (
     text,
     whole,
 )
-from schemas.codec import UNDECODABLE, Refused, explain, redacted
+from schemas.codec import Refused, redacted
 from schemas.usage_event import UsageEvent
 
 NO_KEY: Final = "litellm:no-key"
@@ -98,10 +99,7 @@ def convert(raw: bytes) -> UsageEvent:
     Raises:
         Refused: it is no payload, or one of the three required fields is missing.
     """
-    try:
-        payload = _PAYLOAD.decode(raw)
-    except UNDECODABLE as error:
-        raise explain(raw, error) from None
+    payload = decoded(raw, _PAYLOAD)
     started = _required(payload)
     metadata = table(payload.metadata)
     provider, model = _model(payload)

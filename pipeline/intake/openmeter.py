@@ -8,8 +8,8 @@ import msgspec
 
 from pipeline.intake import batch
 from pipeline.intake.batch import Batch
-from pipeline.intake.lenient import count, dollars, identifier, seconds, table, text, whole
-from schemas.codec import UNDECODABLE, Refused, explain, redacted
+from pipeline.intake.lenient import count, decoded, dollars, identifier, seconds, table, text, whole
+from schemas.codec import Refused, redacted
 from schemas.usage_event import UsageEvent
 
 FIELDS: Final = frozenset({"specversion", "id", "type", "time", "source"})
@@ -38,10 +38,7 @@ def convert(raw: bytes, arrived: float) -> UsageEvent:
     Raises:
         Refused: it is none, or has no id or subject.
     """
-    try:
-        event = _EVENT.decode(raw)
-    except UNDECODABLE as error:
-        raise explain(raw, error) from None
+    event = decoded(raw, _EVENT)
     own, subject = text(event.id), whole(event.subject)
     if own is None or subject is None:
         raise Refused("missing_field", "id or subject is missing")

@@ -14,6 +14,7 @@ import msgspec
 from pipeline.intake.batch import ITEMS_MAX, Batch, Rejected
 from pipeline.intake.lenient import (
     count,
+    decoded,
     dollars,
     elapsed_ms,
     identifier,
@@ -23,7 +24,7 @@ from pipeline.intake.lenient import (
     text,
     whole,
 )
-from schemas.codec import UNDECODABLE, Refused, explain, redacted
+from schemas.codec import Refused, redacted
 from schemas.usage_event import UsageEvent
 
 KEY: Final = "leakline.key.hash"
@@ -55,6 +56,8 @@ _AGENT: Final = "invoke_agent"
 _CLIENT: Final = (3, "3", "SPAN_KIND_CLIENT")
 _ERRORS: Final = (2, "2", "STATUS_CODE_ERROR")
 
+_REQUEST: Final = msgspec.json.Decoder(dict[str, object])
+
 Attributes = Mapping[str, object]
 
 
@@ -74,10 +77,7 @@ def parse(body: bytes) -> Batch:
 
 
 def _calls(body: bytes) -> list[tuple[Mapping[str, object], Attributes]]:
-    try:
-        request = msgspec.json.decode(body, type=dict[str, object])
-    except UNDECODABLE as error:
-        raise explain(body, error) from None
+    request = decoded(body, _REQUEST)
     calls = list(_spans(request))
     if len(calls) > ITEMS_MAX:
         raise Refused("too_large", f"{len(calls)} spans; at most {ITEMS_MAX} are taken at once")

@@ -57,8 +57,42 @@ def test_an_empty_body(body: bytes) -> None:
     assert native.parse(body).reasons() == {"empty_message": 1}
 
 
-def test_an_array_cut_short_is_refused_whole() -> None:
-    assert parse(b"[%s, {" % ONE, native.convert).reasons() == {"not_json": 1}
+@pytest.mark.parametrize("reason", sorted(BAD))
+def test_a_bad_item_of_an_array_has_its_reason_and_harms_no_other(reason: str) -> None:
+    found = native.parse(b"[%s, %s,%s]" % (ONE, BAD[reason], ONE))
+    whole = 1 if reason == "not_json" else 2  # a brace that nobody closes takes the rest with it
+    assert (len(found.events), found.reasons()) == (whole, {reason: 1})
+    assert found.rejected[0].index == 1
+
+
+@pytest.mark.parametrize(
+    ("rest", "events", "rejected"),
+    [
+        (b"", 1, 0),
+        (b",", 1, 0),
+        (b", {", 1, 1),
+        (b", %s" % ONE[:-3], 1, 1),
+        (b"}, %s]" % ONE, 1, 1),
+        (b"] x", 1, 1),
+        (b', {"end_user": "],[{\\"", "x": NaN}, %s]' % ONE, 2, 1),
+    ],
+)
+def test_an_array_that_is_damaged_gives_what_is_whole(
+    rest: bytes, events: int, rejected: int
+) -> None:
+    found = native.parse(b"[%s%s" % (ONE, rest))
+    assert (len(found.events), len(found.rejected)) == (events, rejected)
+
+
+@pytest.mark.parametrize("body", [b"[", b"[,", b"[ , ] "])
+def test_an_array_of_nothing_is_refused(body: bytes) -> None:
+    assert native.parse(body).reasons() == {"not_json": 1}
+
+
+def test_no_text_of_an_array_that_was_cut_short_is_taken_for_an_item() -> None:
+    planted = json.dumps(f"a prompt: {json.dumps(EVENT)}, {json.dumps(EVENT)}, ").encode()
+    found = native.parse(b'[%s, {"messages": %s' % (ONE, planted[:-1]))
+    assert (len(found.events), found.reasons()) == (1, {"not_json": 1})
 
 
 def test_too_many_items(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -114,6 +114,15 @@ def test_cached_and_reasoning_tokens() -> None:
     assert counted == (4, 2, 7)
 
 
+@pytest.mark.parametrize("bad", ["NaN", "-Infinity", "1e999", '"\\ud800"'])
+def test_no_tag_of_a_client_hides_its_request_or_those_of_others(bad: str) -> None:
+    texts = [json.dumps(PAYLOADS["success"] | {"request_tags": tags}) for tags in (["a"], ["?", 5])]
+    body = f"[{texts[0]}, {texts[1]}]".replace('"?"', bad).encode()
+    batch = parse(body, litellm.convert)
+    assert (len(batch.events), batch.rejected) == (2, [])
+    assert batch.events[1].event_id == event().event_id
+
+
 @pytest.mark.parametrize("missing", ["id", "startTime", "status"])
 def test_three_fields_are_needed(missing: str) -> None:
     payload = {name: value for name, value in PAYLOADS["success"].items() if name != missing}

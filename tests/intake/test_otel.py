@@ -132,6 +132,11 @@ def test_an_operation_that_is_no_text_is_none() -> None:
     assert found.operation is None
 
 
+def test_a_number_that_json_does_not_have_counts_as_absent() -> None:
+    (found,) = otel.parse(request(ATTRIBUTES | {"leakline.cost.usd": float("nan")})).events
+    assert (found.cost_usd, found.input_tokens) == (None, 100)
+
+
 @pytest.mark.parametrize(
     ("span", "status"),
     [({"status": {"code": 2}}, 500), ({"status": {"code": "STATUS_CODE_ERROR"}}, 500), ({}, 200)],
