@@ -7,13 +7,16 @@ Environment: LEAKLINE_URL (such as https://leakline.internal:8787) and LEAKLINE_
 
 Requests never wait for it: events go into a bounded queue, and a thread sends them in batches and
 tries again until leakline has them. Prompts, answers, headers and error texts are removed before
-an event enters the queue. When leakline is away for so long that the queue is full, events are
-dropped and counted in the log.
+an event enters the queue, and what is left is cut to what leakline keeps, since clients wrote some
+of it. When leakline is away for so long that the queue is full, events are dropped and counted in
+the log; so are those that it refuses.
 """
 # ruff: noqa: INP001  # a file to copy, in no package
 
 import atexit
 import gzip
+import hashlib
+import http.client
 import json
 import logging
 import os
@@ -24,88 +27,177 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from typing import Any
+from datetime import datetime
+from decimal import Decimal
+from typing import IO, Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-QUEUE_EVENTS_MAX = 20_000
+QUEUE_BYTES_MAX = 32 * 1024 * 1024
+"""Some 30,000 events."""
 BATCH_EVENTS_MAX = 500
 BATCH_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
 BACKOFF_SECONDS_MAX = 60.0
 FLUSH_SECONDS_MAX = 5.0
+ANSWER_BYTES_MAX = 64 * 1024
 
-FIELDS = (
-    "id",
-    "litellm_call_id",
-    "call_type",
-    "stream",
-    "status",
-    "custom_llm_provider",
-    "model",
-    "startTime",
-    "endTime",
-    "completionStartTime",
-    "prompt_tokens",
-    "completion_tokens",
-    "response_cost",
-    "cache_hit",
-    "request_tags",
-    "end_user",
-    "requester_ip_address",
-    "user_agent",
-)
-METADATA_FIELDS = (
-    "user_api_key_hash",
-    "user_api_key_alias",
-    "user_api_key_team_id",
-    "user_api_key_team_alias",
-    "user_api_key_end_user_id",
-    "user_api_key_request_route",
-    "requester_ip_address",
-    "user_agent",
-    "usage_object",
-)
-ERROR_FIELDS = ("error_code", "error_class", "llm_provider", "error_rate_limit_type")
+TEXT_LENGTH_MAX = 256
+TAGS_MAX = 32
+MESSAGE_LENGTH_MAX = 4096
+"""Looked at of an error's text."""
+NUMBER_MAX = 1e15
 ERROR_WORDS = ("revoked", "blocked", "expired")
 """All that is kept of an error's text, because it tells a revoked key from an unknown one."""
-HEADERS = ("origin", "referer")
 
 log = logging.getLogger("leakline")
 
 
 def stripped(payload: dict[str, Any]) -> dict[str, Any]:
-    """What leakline needs of a StandardLoggingPayload, and nothing that anybody wrote."""
-    metadata = _table(payload.get("metadata"))
-    error = _table(payload.get("error_information"))
-    headers = _table(_table(metadata.get("requester_metadata")).get("headers"))
-    message = str(error.get("error_message") or "").lower()
-    kept = _only(payload, FIELDS)
-    kept["metadata"] = _only(metadata, METADATA_FIELDS)
-    kept["metadata"]["requester_metadata"] = {"headers": _only(headers, HEADERS)}
-    kept["error_information"] = _only(error, ERROR_FIELDS)
-    kept["error_information"]["error_message"] = next(
-        (word for word in ERROR_WORDS if word in message), ""
-    )
-    return kept
+    """What leakline needs of a StandardLoggingPayload: short texts, finite numbers, no prompts."""
+    return _kept(payload, PAYLOAD)
+
+
+def scalar(value: object) -> object:
+    """A short text or a finite number; None instead of anything else."""
+    if isinstance(value, str):
+        return _text(value)[:TEXT_LENGTH_MAX]
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value if abs(value) < NUMBER_MAX else None
+    return str(value) if isinstance(value, datetime | Decimal) else None
+
+
+def right(value: object) -> str | None:
+    """The right end of a forwarded list: its left end is the client's word."""
+    return _text(value)[-TEXT_LENGTH_MAX:] if isinstance(value, str) else None
+
+
+def identifier(value: object) -> str | None:
+    """The whole of it, or a hash when it is long: ids may differ in their ends alone."""
+    if not isinstance(value, str):
+        return None
+    text = _text(value)
+    return text if len(text) <= TEXT_LENGTH_MAX else hashlib.sha256(text.encode()).hexdigest()
+
+
+def tags(value: object) -> list[str]:
+    """The first tags, without those that LiteLLM derives from the user agent."""
+    texts = [tag for tag in value if isinstance(tag, str)] if isinstance(value, list) else []
+    own = [tag for tag in texts if not tag.startswith("User-Agent:")]
+    return [_text(tag)[:TEXT_LENGTH_MAX] for tag in own[:TAGS_MAX]]
+
+
+def error_word(value: object) -> str:
+    """Of an error's text, the word that leakline looks for."""
+    message = value[:MESSAGE_LENGTH_MAX].lower() if isinstance(value, str) else ""
+    return next((word for word in ERROR_WORDS if word in message), "")
+
+
+def _text(value: str) -> str:
+    """Without half a surrogate pair, which no UTF-8 has."""
+    return value.strip().encode("utf-8", "replace").decode()
+
+
+PAYLOAD: dict[str, Any] = {
+    "id": identifier,
+    "litellm_call_id": identifier,
+    "call_type": scalar,
+    "stream": scalar,
+    "status": scalar,
+    "custom_llm_provider": scalar,
+    "model": scalar,
+    "startTime": scalar,
+    "endTime": scalar,
+    "completionStartTime": scalar,
+    "prompt_tokens": scalar,
+    "completion_tokens": scalar,
+    "response_cost": scalar,
+    "cache_hit": scalar,
+    "request_tags": tags,
+    "end_user": scalar,
+    "requester_ip_address": right,
+    "user_agent": scalar,
+    "metadata": {
+        "user_api_key_hash": identifier,
+        "user_api_key_alias": identifier,
+        "user_api_key_team_id": scalar,
+        "user_api_key_team_alias": scalar,
+        "user_api_key_end_user_id": scalar,
+        "user_api_key_request_route": scalar,
+        "requester_ip_address": right,
+        "user_agent": scalar,
+        "requester_metadata": {"headers": {"origin": scalar, "referer": scalar}},
+        "usage_object": {
+            "cache_read_input_tokens": scalar,
+            "cache_creation_input_tokens": scalar,
+            "prompt_tokens_details": {
+                "cached_tokens": scalar,
+                "cache_creation_tokens": scalar,
+                "cache_write_tokens": scalar,
+            },
+            "completion_tokens_details": {"reasoning_tokens": scalar},
+        },
+    },
+    "error_information": {
+        "error_code": scalar,
+        "error_class": scalar,
+        "llm_provider": scalar,
+        "error_rate_limit_type": scalar,
+        "error_message": error_word,
+    },
+}
+"""All that is sent: how each field is read, or which ones of an object."""
+
+
+def _kept(value: object, fields: dict[str, Any]) -> dict[str, Any]:
+    given = value if isinstance(value, dict) else {}
+    found = {
+        name: _kept(given.get(name), read) if isinstance(read, dict) else read(given.get(name))
+        for name, read in fields.items()
+    }
+    return {name: each for name, each in found.items() if each not in (None, "", [], {})}
+
+
+class BytesQueue(queue.Queue[bytes]):
+    """A queue that is full by the bytes in it."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._bytes = 0
+
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: bytes) -> None:
+        super()._put(item)
+        self._bytes += len(item)
+
+    def _get(self) -> bytes:
+        item = super()._get()
+        self._bytes -= len(item)
+        return item
 
 
 class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not installed here
     """LiteLLM calls it after each request, whether that succeeded or failed."""
 
-    def __init__(self, url: str, token: str, queue_events_max: int = QUEUE_EVENTS_MAX) -> None:
+    def __init__(self, url: str, token: str, queue_bytes_max: int = QUEUE_BYTES_MAX) -> None:
         """Take the address and token; nothing is sent before the first event."""
         super().__init__()
         if not url.startswith(("http://", "https://")) or not token:
             raise ValueError("LEAKLINE_URL and LEAKLINE_TOKEN are needed")
         self._url = url.rstrip("/") + "/v1/intake/litellm"
         self._token = token
-        self._queue: queue.Queue[bytes] = queue.Queue(queue_events_max)
+        self._queue = BytesQueue(queue_bytes_max)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self.dropped = 0
         """Events that did not fit into the queue."""
+        self.refused = 0
+        """Events that leakline does not take."""
         self._said_at = 0.0
 
     async def async_log_success_event(
@@ -128,7 +220,8 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             payload = kwargs.get("standard_logging_object")
             if not payload:
                 return
-            self._queue.put_nowait(json.dumps(stripped(payload), default=str).encode())
+            event = json.dumps(stripped(payload), ensure_ascii=False, allow_nan=False)
+            self._queue.put_nowait(event.encode())
         except queue.Full:
             self.dropped += 1
             self._say("%d events were dropped: leakline does not take them", self.dropped)
@@ -174,16 +267,15 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
         return batch
 
     def _deliver(self, batch: list[bytes]) -> None:
-        """Send until it is taken; a batch that is too large goes in halves."""
+        """Send until it is taken; a batch that nobody can read, or take at once, goes in halves."""
         pause = 0.5
         while True:
-            status = self._post(batch)
-            if status == 413 and len(batch) > 1:
-                middle = len(batch) // 2
-                self._deliver(batch[:middle])
-                self._deliver(batch[middle:])
+            status, rejected = self._post(batch)
+            if 200 <= status < 300 or rejected == len(batch):
+                self._note_refused(rejected, "it keeps them as dead letters")
                 return
-            if 200 <= status < 300 or status in (400, 413):  # 400: leakline keeps dead letters
+            if status in (400, 413):
+                self._deliver_halves(batch, status)
                 return
             self._say("leakline answered %s; %d events wait", status or "nothing", len(batch))
             if self._stopping.is_set():
@@ -191,25 +283,39 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             self._stopping.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311  # jitter
             pause = min(pause * 2, BACKOFF_SECONDS_MAX)
 
-    def _post(self, batch: list[bytes]) -> int:
-        """The HTTP status, or 0 when no answer came."""
+    def _deliver_halves(self, batch: list[bytes], status: int) -> None:
+        if len(batch) == 1:
+            self._note_refused(1, f"it answered {status} to one of {len(batch[0])} bytes")
+            return
+        self._say("leakline answered %d; %d events go in halves", status, len(batch))
+        middle = len(batch) // 2
+        self._deliver(batch[:middle])
+        self._deliver(batch[middle:])
+
+    def _note_refused(self, count: int, why: str) -> None:
+        if count:
+            self.refused += count
+            self._say("%d events were refused by leakline so far: %s", self.refused, why)
+
+    def _post(self, batch: list[bytes]) -> tuple[int, int]:
+        """The HTTP status, or 0 when no answer came, and how many events leakline rejected."""
         request = urllib.request.Request(  # noqa: S310  # the scheme was checked
             self._url,
-            gzip.compress(b"[" + b",".join(batch) + b"]", 1),
+            gzip.compress(b"\n".join(batch), 1),
             {
                 "Authorization": "Bearer " + self._token,
-                "Content-Type": "application/json",
+                "Content-Type": "application/x-ndjson",
                 "Content-Encoding": "gzip",
             },
         )
         try:
             with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  # see above
-                return int(answer.status)
+                return int(answer.status), _rejected(answer)
         except urllib.error.HTTPError as error:
-            error.close()
-            return error.code
-        except (OSError, ValueError):
-            return 0
+            with error:
+                return error.code, _rejected(error)
+        except (OSError, ValueError, http.client.HTTPException):
+            return 0, 0
 
     def _say(self, text: str, *values: object) -> None:
         """Log, at most once in 30 seconds."""
@@ -218,12 +324,12 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             log.warning(text, *values)
 
 
-def _table(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _only(value: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value[name] for name in names if value.get(name) is not None}
+def _rejected(answer: IO[bytes]) -> int:
+    """How many events leakline rejected, as its answer says."""
+    try:
+        return int(json.loads(answer.read(ANSWER_BYTES_MAX))["rejected"])
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
+        return 0
 
 
 def flush_before_the_end(logger: LeaklineLogger) -> None:

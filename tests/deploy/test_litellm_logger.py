@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.intake import litellm
 from tests.intake.test_litellm import PAYLOADS, event
 from tests.support.serving import MemoryLog, app_of, serving
 
@@ -89,6 +90,93 @@ async def test_a_batch_that_is_too_large_goes_in_parts(module: ModuleType) -> No
             logger.take(call)
         await until_empty(logger)
     assert len(log.events) == 40
+    assert logger.refused == 0
+
+
+async def test_an_event_that_is_too_large_alone_is_counted(
+    module: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = MemoryLog()
+    async with serving(app_of(log, serve={"body_bytes_max": 1100})) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        logger.take({"standard_logging_object": PAYLOADS["success"] | {"user_agent": "é" * 256}})
+        await until_empty(logger)
+    assert (log.events, logger.refused) == ([], 1)
+    assert "refused by leakline so far: it answered 413" in caplog.text
+
+
+async def test_what_cannot_be_read_is_counted_and_the_others_arrive(
+    module: ModuleType, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = MemoryLog()
+    async with serving(app_of(log)) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        for call in (*calls(2), {"standard_logging_object": {"status": "success"}}):
+            logger.take(call)
+        await until_empty(logger)
+    assert (len(log.events), len(log.records), logger.refused) == (2, 1, 1)
+    assert "1 events were refused by leakline so far" in caplog.text
+
+
+async def test_a_batch_that_is_refused_whole_goes_in_halves(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[list[bytes]] = []
+
+    def post(batch: list[bytes]) -> tuple[int, int]:
+        sent.append(batch)
+        return (400 if b"bad" in batch else 200), 0
+
+    logger = module.LeaklineLogger("http://127.0.0.1:9", "t")
+    monkeypatch.setattr(logger, "_post", post)
+    logger._deliver([b"1", b"2", b"bad", b"3"])
+    assert sorted(event for batch in sent if b"bad" not in batch for event in batch) == [
+        *(b"1", b"2", b"3")
+    ]
+    assert logger.refused == 1
+    sent.clear()
+    monkeypatch.setattr(logger, "_post", lambda batch: (400, len(batch)))
+    logger._deliver([b"bad", b"bad"])  # leakline has read them, and kept what it could
+    assert logger.refused == 3
+
+
+HUGE = "x" * 17_000_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"request_tags": [float("nan"), "a", None, {"b": 1}, "\ud800"]},
+        {"request_tags": float("nan"), "response_cost": float("inf")},
+        {"end_user": HUGE, "user_agent": HUGE, "model": HUGE},
+        {"request_tags": [HUGE] * 100},
+        {"request_tags": list(map(str, range(1_000_000)))},
+        {"prompt_tokens": 10**5000, "custom_llm_provider": object()},
+        {"metadata": PAYLOADS["success"]["metadata"] | {"usage_object": {"a": HUGE, HUGE: [HUGE]}}},
+        {"metadata": PAYLOADS["success"]["metadata"] | {"user_api_key_end_user_id": HUGE}},
+    ],
+    ids=["items", "fields", "texts", "tags", "many tags", "others", "usage", "metadata"],
+)
+async def test_no_client_keeps_its_own_event_or_another_from_leakline(
+    module: ModuleType, changes: dict[str, Any]
+) -> None:
+    log = MemoryLog()
+    async with serving(app_of(log)) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        logger.take({"standard_logging_object": PAYLOADS["success"] | changes})
+        logger.take({"standard_logging_object": PAYLOADS["failure"]})
+        await until_empty(logger)
+    assert (len(log.events), log.records, logger.dropped) == (2, [], 0)
+    assert len(log.everything()) < 20_000
+
+
+def test_an_address_and_an_id_keep_what_tells_them_apart(module: ModuleType) -> None:
+    metadata = PAYLOADS["success"]["metadata"] | {"user_api_key_hash": "a-key-of-its-own-" * 50}
+    changes = {"requester_ip_address": "1.1.1.1, " * 99 + "203.0.113.9", "metadata": metadata}
+    left = module.stripped(PAYLOADS["success"] | changes)
+    assert litellm.convert(json.dumps(left).encode()) == event(**changes)
+    ids = {module.stripped({"id": "x" * 300 + end})["id"] for end in "ab"}
+    assert len(ids) == 2
 
 
 TERMINATED = """
@@ -120,11 +208,12 @@ async def test_a_terminated_proxy_sends_what_it_has_and_ends(tmp_path: Path) -> 
 
 
 def test_a_full_queue_drops_and_counts_and_never_waits(module: ModuleType) -> None:
-    logger = module.LeaklineLogger("http://127.0.0.1:9", "t", queue_events_max=5)
+    size = len(json.dumps(module.stripped(PAYLOADS["success"])))
+    logger = module.LeaklineLogger("http://127.0.0.1:9", "t", queue_bytes_max=3 * size)
     logger._run = lambda: None
     for call in calls(8):
         logger.take(call)
-    assert logger.dropped == 3
+    assert 3 <= 8 - logger.dropped <= 5
 
 
 @pytest.mark.parametrize(
