@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from detectors.words import cents, network
+from detectors.words import cents, counted, network
 from pipeline.notify.blocks import Background
 from pipeline.notify.kit import LABELS, Card, actions, button, revoke_button, section
-from pipeline.notify.offers import offers
+from pipeline.notify.offers import LEAKS, offers
 from pipeline.notify.page import Page
+from pipeline.notify.phase import phase
 from pipeline.notify.states import state_card
 from pipeline.notify.storm import Fleet, Member
 from pipeline.notify.text import flat, inert, moment, short_id
@@ -40,15 +41,11 @@ def fleet_headline(fleet: Fleet) -> str:
 def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:
     """The message of a notice in its present state."""
     ranked = _by_damage(fleet)
-    worst = [_line(each) for _, each in ranked[:WORST_MAX]]
-    console = f"\n{inert(background.console_url, 300)}" if background.console_url else ""
-    blocks = [
-        section(_numbers(page, fleet)),
-        section("\n".join(["The worst:", *worst])),
-        section(ADVICE + console),
-        *_revocations(ranked, background),
-        *_buttons(page),
-    ]
+    blocks = [section(_numbers(page, fleet)), *_worst(ranked)]
+    if ranked:
+        console = f"\n{inert(background.console_url, 300)}" if background.console_url else ""
+        blocks.append(section(ADVICE + console))
+    blocks += [*_revocations(page, ranked, background), *_buttons(page, fleet)]
     return state_card(page, fleet_headline(fleet), blocks)
 
 
@@ -73,17 +70,39 @@ def fleet_text(page: Page, fleet: Fleet) -> str:
 
 
 def _numbers(page: Page, fleet: Fleet) -> str:
-    incident = page.incident
+    incident, members = page.incident, fleet.members.values()
+    apart = len(fleet.beside)
+    beside = f"{apart:,} more {_have(apart)} of their own." if apart else ""
+    if not members:
+        return f"{counted(apart, 'incident')} {_have(apart)} of their own."
+    cause = incident.cause.replace("_", " ")
+    return (
+        f"{counted(len(members), 'incident')} in this message: {_kinds(fleet)}. {beside} "
+        f"Since {moment(fleet.since)}; spent so far {cents(incident.spend_usd)}, now "
+        f"{cents(incident.burn_usd_per_hour)} an hour. Most likely {cause}."
+    )
+
+
+def _have(number: int) -> str:
+    return "has a message" if number == 1 else "have messages"
+
+
+def _kinds(fleet: Fleet) -> str:
+    """How many incidents are of which severity, and how many are over."""
     members = fleet.members.values()
     urgent = sum(each.severity == "page" for each in members)
     over = sum(not each.open for each in members)
-    beside = f" {len(fleet.beside)} more have messages of their own." if fleet.beside else ""
-    return (
-        f"{len(fleet.members)} incidents in one message: {urgent} would page, "
-        f"{len(fleet.members) - urgent} would be tickets, {over} are over.{beside} "
-        f"Since {moment(fleet.since)}; spent so far {cents(incident.spend_usd)}, now "
-        f"{cents(incident.burn_usd_per_hour)} an hour. Most likely {incident.cause}."
+    kinds = (
+        (urgent, "would page"),
+        (len(members) - urgent, "would be a ticket"),
+        (over, "is over" if over == 1 else "are over"),
     )
+    return ", ".join(f"{number:,} {what}" for number, what in kinds if number)
+
+
+def _worst(ranked: list[tuple[str, Member]]) -> list[dict[str, Any]]:
+    worst = [_line(each) for _, each in ranked[:WORST_MAX]]
+    return [section("\n".join(["The worst:", *worst]))] if worst else []
 
 
 def _by_damage(fleet: Fleet) -> list[tuple[str, Member]]:
@@ -110,9 +129,11 @@ def _line(member: Member) -> str:
     )
 
 
-def _revocations(ranked: list[tuple[str, Member]], background: Background) -> list[dict[str, Any]]:
+def _revocations(
+    page: Page, ranked: list[tuple[str, Member]], background: Background
+) -> list[dict[str, Any]]:
     """A button for each of the worst keys; pressed, it moves the key to a message of its own."""
-    if background.not_revocable is not None:
+    if background.not_revocable is not None or phase(page) == "benign":
         return []
     return [
         actions(
@@ -120,13 +141,14 @@ def _revocations(ranked: list[tuple[str, Member]], background: Background) -> li
             f"leakline-{number}",
         )
         for number, (incident_id, member) in enumerate(ranked[:WORST_MAX])
-        if member.open
+        if member.open or member.cause in LEAKS
     ]
 
 
-def _buttons(page: Page) -> list[dict[str, Any]]:
-    """Those that make sense for all of the keys at once."""
+def _buttons(page: Page, fleet: Fleet) -> list[dict[str, Any]]:
+    """Those that make sense for all of the keys at once: they count those that it is about."""
+    keys = len({each.key_id for each in fleet.members.values() if each.open})
     offered = [name for name in offers(page) if name != "revoke"]
     value = page.incident.incident_id
-    made = [button(name, f"{LABELS[name]} (all)", value) for name in offered]
+    made = [button(name, f"{LABELS[name]} ({counted(keys, 'key')})", value) for name in offered]
     return [actions(made)] if made else []

@@ -65,7 +65,7 @@ class Gathering:
 
     def _joined(self, notice: Page, page: Page) -> Page:
         if notice.fleet is not None:
-            over = phase(page) in {"benign", "resolved", "suppressed"}
+            over = phase(page) in {"benign", "resolved", "suppressed", "lapsed"}
             notice.fleet.take(page.incident, over=over)
         page.dirty = False
         return self._refreshed(notice)
@@ -110,5 +110,6 @@ def about_each(verdict: Verdict, notice: Page) -> list[Verdict]:
 
 
 def _answered(notice: Page) -> bool:
-    """A person judged what it gathered: what comes later is for people to see anew."""
-    return notice.verdict is not None
+    """A person judged or silenced what it gathered: what comes later is for people to see anew."""
+    silenced = notice.snoozed_until is not None or notice.snooze_ended
+    return silenced or notice.verdict is not None

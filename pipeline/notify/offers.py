@@ -29,12 +29,16 @@ _OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
     "failed": _ALL,
     "benign": ("revoke",),
     "resolved": ("revoke",),
+    "lapsed": ("revoke",),
+    "apart": (),
 }
 _FINAL: dict[Phase, str] = {
     "revoking": "The key is being revoked already.",
     "revoked": "The key is revoked already.",
     "resolved": "It is over already: the key behaves as usual again.",
     "suppressed": "It is silenced already, by an earlier verdict.",
+    "lapsed": "It is over: if it goes on, there is a new message.",
+    "apart": "Its keys all have messages of their own: answer there.",
 }
 """States that people change no more, or by a revocation alone, and what tells them so."""
 
@@ -48,7 +52,7 @@ def offers(page: Page) -> tuple[ButtonAction, ...]:
 def _fits(button: ButtonAction, page: Page, state: Phase) -> bool:
     if button == "acknowledge":
         return page.acknowledged_by is None
-    return state != "resolved" or page.incident.cause in LEAKS
+    return state not in {"resolved", "lapsed"} or page.incident.cause in LEAKS
 
 
 def declined(button: ButtonAction, page: Page) -> str | None:

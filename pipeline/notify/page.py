@@ -61,6 +61,8 @@ class Page(Struct, omit_defaults=True, kw_only=True):
     """People have not been shown everything."""
     acknowledged_by: str | None = None
     snoozed_until: float | None = None
+    snooze_ended: bool = False
+    """The last snooze ran out."""
     verdict: Verdict | None = None
     """The last of leak, benign and expected."""
     actions: list[Taken] = []
@@ -129,6 +131,7 @@ def judged(page: Page, verdict: Verdict) -> bool:
             page.acknowledged_by = verdict.by
         case "snooze":
             page.snoozed_until = None if verdict.until is None else epoch(verdict.until)
+            page.snooze_ended = False
         case "leak":  # whoever calls it a leak wants no silence about it
             page.verdict, page.snoozed_until = verdict, None
         case _:

@@ -8,6 +8,7 @@ Phase = Literal[
     "open",
     "acknowledged",
     "snoozed",
+    "lapsed",
     "suppressed",
     "planned",
     "revoking",
@@ -15,11 +16,14 @@ Phase = Literal[
     "failed",
     "benign",
     "resolved",
+    "apart",
 ]
 
 
 def phase(page: Page) -> Phase:
     """What was done to the key outweighs what was said; a word outweighs what had no effect."""
+    if page.fleet is not None and not page.fleet.members:
+        return "apart"
     taken = revocation(page)
     done = None if taken is None or taken.dry_run else _progress(taken)
     if done in {"revoking", "revoked"}:
@@ -43,6 +47,8 @@ def _said(page: Page) -> Phase | None:
 
 def _seen(page: Page) -> Phase:
     """What is left where nobody said what to make of it: what detection says."""
+    if page.snooze_ended and page.incident.status != "open":
+        return "lapsed"
     if page.incident.status == "resolved":
         return "resolved"
     if page.incident.status == "suppressed":

@@ -107,8 +107,7 @@ class NotifyStage:
             page = pages.load(incident_id, journal)
             if page is not None and self._courier.ready(page):
                 await self._show(page, journal)
-        for incident_id in [each for each, until in self._snoozed.items() if until <= now]:
-            await self._wake(incident_id, journal)
+        await self._end_snoozes(now, journal)
         if now >= self._swept_at + SWEEP_SECONDS:
             self._swept_at = now
             self._sweep(journal, now)
@@ -233,8 +232,7 @@ class NotifyStage:
     async def _say(self, page: Page, journal: Journal) -> None:
         """Remember a page, and bring the message that tells of it in line with it."""
         shown = self._gathering.sort(page, journal)
-        page.touched_at = self._now()
-        pages.save(page, journal)
+        self._keep(page, journal)
         for each in shown:  # all before any: a post commits
             self._remember(each, journal)
         for each in shown:
@@ -249,19 +247,25 @@ class NotifyStage:
             self._unsaid(journal).discard(page.incident.incident_id)
 
     def _remember(self, page: Page, journal: Journal) -> None:
+        self._keep(page, journal)
+        self._unsaid(journal).add(page.incident.incident_id)
+
+    def _keep(self, page: Page, journal: Journal) -> None:
         page.touched_at = self._now()
         pages.save(page, journal)
-        self._unsaid(journal).add(page.incident.incident_id)
         if page.snoozed_until is not None:
             self._snoozed[page.incident.incident_id] = page.snoozed_until
 
-    async def _wake(self, incident_id: str, journal: Journal) -> None:
-        """End a snooze."""
-        del self._snoozed[incident_id]
-        page = pages.load(incident_id, journal)
-        if page is not None and page.snoozed_until is not None:
-            page.snoozed_until, page.dirty = None, True
-            await self._say(page, journal)
+    async def _end_snoozes(self, now: float, journal: Journal) -> None:
+        """End the snoozes that are over; a notice's after those of its keys, which it shows."""
+        due = [each for each, until in self._snoozed.items() if until <= now]
+        notices = {each for each in due if _is_notice(pages.load(each, journal))}
+        for incident_id in sorted(due, key=notices.__contains__):
+            del self._snoozed[incident_id]
+            page = pages.load(incident_id, journal)  # again: its keys have changed it
+            if page is not None and page.snoozed_until is not None:
+                page.snoozed_until, page.snooze_ended, page.dirty = None, True, True
+                await self._say(page, journal)
 
     def _unsaid(self, journal: Journal) -> set[str]:
         """Ids of incidents that people have not been shown in full; read once."""
@@ -278,6 +282,10 @@ class NotifyStage:
         for page in pages.load_all(journal):
             if page.touched_at < now - KEEP_SECONDS:
                 journal.put(pages.PREFIX + page.incident.incident_id, None)
+
+
+def _is_notice(page: Page | None) -> bool:
+    return page is not None and page.fleet is not None
 
 
 async def _tell_detection(verdict: Verdict, journal: Journal) -> None:

@@ -37,6 +37,8 @@ _COLOURS: dict[Phase, Colour] = {
     "failed": RED,
     "benign": GREY,
     "resolved": GREEN,
+    "lapsed": GREY,
+    "apart": GREY,
 }
 
 
@@ -77,10 +79,18 @@ def _state(page: Page, state: Phase, taken: Taken | None) -> str:
         "snoozed": f"Snoozed until {moment(page.snoozed_until or 0.0)}.",
         "suppressed": "Silenced by an earlier verdict.",
         "benign": f"Judged not a leak by {called(said)}.",
-        "resolved": "Resolved: the key behaves as usual again."
-        + ("" if page.answered else " Nobody answered."),
+        "lapsed": "The snooze has ended; if it goes on, there is a new message.",
+        "resolved": _resolved(page),
+        "apart": "All of them have messages of their own.",
     }
     return sentences[state]
+
+
+def _resolved(page: Page) -> str:
+    how = "the key behaves as usual again"
+    if page.fleet is not None:
+        how = "none of its incidents is open any more"
+    return f"Resolved: {how}." + ("" if page.answered else " Nobody answered.")
 
 
 def _progress(taken: Taken, state: Phase) -> str:

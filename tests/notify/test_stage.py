@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pipeline.demo.block_kit import texts
+from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.response.policy import Policy, Rule
 from schemas.action import Action
 from schemas.topics import ACTIONS, USAGE_EVENTS, VERDICTS
@@ -18,7 +19,12 @@ UNLESS_HELD = Policy(rules=(Rule(name="unless-held", then="revoke", delay_second
 
 def shown(loop: OnCall) -> str:
     """Everything that the page shows."""
-    body = loop.page.body
+    return shown_of(loop.page)
+
+
+def shown_of(message: SlackMessage) -> str:
+    """Everything that a message shows."""
+    body = message.body
     return "\n".join([body["text"], *texts(body["blocks"]), *texts(body["attachments"])])
 
 
@@ -145,6 +151,19 @@ async def test_revoke_ends_in_one_webhook_one_result_and_a_message_that_says_so(
         (asked,) = loop.published(ACTIONS, Action)
         assert asked.requested_by == "slack:U1"
         assert [each.verdict for each in loop.published(VERDICTS, Verdict)] == ["leak"]
+
+
+async def test_when_a_snooze_has_ended_the_message_says_what_to_expect() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click("snooze")
+        await loop.tell(revision=2, status="suppressed", severity="info")
+        await loop.wait(4 * 3600 + 60, step=600)
+        assert "The snooze has ended; if it goes on, there is a new message." in shown(loop)
+        assert list(loop.page.buttons) == ["revoke"]
+        stale = loop.slack.interaction(loop.page, "snooze", "U2", value="inc_1")
+        await loop.deliver_click(stale)
+        assert "there is a new message" in loop.slack.whispers[0]["text"]
 
 
 async def test_not_a_leak_is_told_to_detection_in_the_keys_own_log() -> None:
@@ -500,7 +519,7 @@ async def test_a_fleet_that_moves_is_one_notice_with_its_keys_and_no_revoke() ->
         assert list(notice.buttons) == ["revoke", "acknowledge", "snooze", "not_a_leak"]
         body = "\n".join(texts(notice.body["blocks"]))
         assert "40 keys use the same new addresses, 198.51.100.0/24" in body
-        assert "36 incidents in one message: 36 would page" in body
+        assert "36 incidents in this message: 36 would page." in body
         assert "4 more have messages of their own" in body
         assert "spent so far $810.00" in body
         assert body.index("key-40: $40.00") < body.index("key-39: $39.00")
@@ -538,6 +557,71 @@ async def test_a_key_of_a_notice_is_revoked_by_its_own_button_and_gets_its_own_m
         assert len(loop.slack.pages) == 6
         assert "Revoked and verified" in "\n".join(texts(loop.slack.pages[5].body["attachments"]))
         assert "key-14" not in "\n".join(texts(notice.body["blocks"]))
+
+
+async def test_a_notice_whose_incidents_have_all_moved_out_does_not_call_them_resolved() -> None:
+    async with on_call() as loop:
+        for number in range(1, 6):
+            await moved(loop, number)
+        notice = loop.slack.pages[4]
+        stale = loop.slack.interaction(notice, "not_a_leak", "U1")
+        worse = [signal(score=9.0), signal(detector="newcomer_rush", score=9.0)]
+        await moved(loop, 5, revision=2, risk=0.9, signals=worse)
+        await loop.wait(5)
+        assert "All of them have messages of their own." in shown_of(notice)
+        assert "Resolved" not in shown_of(notice)
+        assert notice.buttons == {}
+        await loop.deliver_click(stale)
+        assert loop.published(VERDICTS, Verdict) == []
+        assert "messages of their own" in loop.slack.whispers[0]["text"]
+        await moved(loop, 6)
+        await loop.wait(5)
+        assert "Open: nobody has taken it yet." in shown_of(notice)
+
+
+async def test_a_notice_that_is_over_can_still_revoke_its_leaked_keys() -> None:
+    async with on_call() as loop:
+        for number in range(1, 8):
+            await loop.register(key_id=f"key-{number}", alias=None)
+            await moved(loop, number)
+        for number in range(5, 8):
+            await moved(loop, number, revision=2, status="resolved", severity="info")
+        await loop.wait(5)
+        notice = loop.slack.pages[4]
+        said = shown_of(notice)
+        assert "Resolved: none of its incidents is open any more. Nobody answered." in said
+        assert list(notice.buttons) == ["revoke"]
+        await loop.deliver_click(loop.slack.interaction(notice, "revoke", "U1", "inc-7"))
+        assert loop.gateway.revoked == {"key-7"}
+
+
+async def test_a_snoozed_notice_takes_no_more_and_says_when_its_snooze_has_ended() -> None:
+    async with on_call() as loop:
+        for number in range(1, 8):
+            await moved(loop, number)
+        notice = loop.slack.pages[4]
+        await loop.click("snooze", page=notice)
+        for number in range(5, 8):
+            await moved(loop, number, revision=2, status="suppressed", severity="info")
+        await loop.wait(2)
+        assert "Snoozed until" in shown_of(notice)
+        await moved(loop, 8)
+        assert len(loop.slack.pages) == 6, "what comes after the answer is told anew"
+        await loop.wait(4 * 3600 + 60, step=600)
+        assert "The snooze has ended; if it goes on, there is a new message." in shown_of(notice)
+
+
+async def test_the_buttons_of_a_notice_count_the_keys_that_they_are_about() -> None:
+    async with on_call() as loop:
+        for number in range(1, 8):
+            await moved(loop, number)
+        await moved(loop, 7, revision=2, status="resolved", severity="info")
+        await loop.wait(5)
+        notice = loop.slack.pages[4]
+        assert notice.buttons["not_a_leak"]["text"]["text"] == "Not a leak (2 keys)"
+        assert "3 incidents in this message: 3 would page, 1 is over. 4 more have" in shown_of(
+            notice
+        )
 
 
 async def test_no_click_revokes_all_keys_of_a_notice() -> None:
