@@ -194,6 +194,8 @@ class NotifyStage:
         record = key_record(page.incident.key_id, journal)
         now = self._now()
         decision = decide(self._rules.policy, page.incident, record, history(journal), now)
+        if page.acknowledged_by is not None:
+            decision = decision.once_taken(page.acknowledged_by)
         page.rule = decision.rule
         page.policy_note = decision.reason if decision.step == "ask" else self._rules.problem
         if decision.step == "revoke" and decision.not_before is not None:

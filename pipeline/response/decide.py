@@ -45,6 +45,14 @@ class Decision:
     """Unix seconds; only for `revoke`."""
     dry_run: bool = False
 
+    def once_taken(self, by: str) -> "Decision":
+        """What is left of it when somebody has taken the incident: revoking becomes a question."""
+        if self.step != "revoke":
+            return self
+        name = by.rpartition(":")[2]
+        reason = f"rule {self.rule} would revoke, but {name} has acknowledged the incident"
+        return Decision("ask", reason, self.rule)
+
 
 def decide(
     policy: Policy | None,

@@ -420,6 +420,18 @@ async def test_what_somebody_answered_before_it_ended_is_not_called_unanswered()
         assert "Resolved: the key behaves as usual again. Acknowledged by U1." in shown(loop)
 
 
+async def test_a_policy_leaves_what_somebody_has_taken_to_people() -> None:
+    policy = Policy(rules=(Rule(name="at-once", risk_min=0.9, then="revoke"),))
+    async with on_call(policy) as loop:
+        await loop.tell(risk=0.6)
+        await loop.click("acknowledge")
+        await loop.tell(revision=2, risk=0.95)
+        assert loop.published(ACTIONS, Action) == []
+        assert "rule at-once would revoke, but U1 has acknowledged the incident" in shown(loop)
+        await loop.click("revoke")
+        assert [each.status for each in loop.results] == ["verified"]
+
+
 async def test_a_verdict_from_elsewhere_is_shown() -> None:
     async with on_call() as loop:
         await loop.tell()
