@@ -22,6 +22,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipeline.mistakes import mistakes
+
 Seconds = Annotated[float, Field(gt=0)]
 Network = IPv4Network | IPv6Network
 
@@ -277,15 +279,3 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from None
-
-
-_WORDS = {"extra_forbidden": "there is no such setting", "missing": "is needed"}
-
-
-def mistakes(error: ValidationError) -> str:
-    """What is wrong with a file, a line for each of its keys."""
-    found = error.errors(include_input=False, include_url=False)
-    said = (
-        (".".join(map(str, each["loc"])), _WORDS.get(each["type"], each["msg"])) for each in found
-    )
-    return "\n".join(": ".join(filter(None, parts)) for parts in said)

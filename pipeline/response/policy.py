@@ -3,17 +3,28 @@
 Without a policy nothing is revoked by machine. All mistakes in the file are reported at once.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import structlog
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from pipeline.config import ConfigError, Section, mistakes, read_toml
+from pipeline.config import ConfigError, Section, read_toml
+from pipeline.mistakes import mistakes
 from schemas.incident import Cause, Severity
 
 log = structlog.get_logger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def _named(text: str) -> str:
+    if _NAME.fullmatch(text) is None:
+        raise ValueError("must be 1 to 64 letters, digits, dots, hyphens or underscores")
+    return text
+
 
 Step = Literal["notify", "ask", "revoke"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -35,7 +46,7 @@ class Brakes(Section):
 class Rule(Section):
     """What to do with an incident that matches every given field; an absent one matches all."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+    name: Annotated[str, AfterValidator(_named)]
     severity: list[Severity] | None = None
     cause: list[Cause] | None = None
     environment: list[str] | None = None
@@ -58,6 +69,13 @@ class Policy(Section):
     """Slack user ids that may revoke; `slack.allowed_users` when absent."""
     brakes: Brakes = Brakes()
     rules: tuple[Rule, ...] = ()
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _tables(cls, value: object) -> object:
+        if not isinstance(value, list | tuple):
+            raise ValueError("must be tables, each under a [[rules]] of its own")  # noqa: TRY004  # pydantic wants it
+        return value
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

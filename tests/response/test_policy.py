@@ -66,6 +66,48 @@ def test_all_mistakes_are_said_at_once(tmp_path: Path) -> None:
     ]
 
 
+def test_mistakes_are_said_in_the_words_of_a_settings_file(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        'approvers = [1]\n[brakes]\nrevocations_per_hour_max = 2.5\ndry_run = "perhaps"\n'
+        'fleet_share_per_day_max = "5 %"\nincident_age_seconds_max = 0\n'
+        '[[rules]]\nname = "a b"\nseverity = "page"\nthen = "kill"\ndelay_seconds = 1e9\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_policy(path)
+    assert str(caught.value).splitlines() == [
+        "approvers.0: must be text in quotes",
+        "brakes.revocations_per_hour_max: must be a whole number",
+        "brakes.fleet_share_per_day_max: must be a number",
+        "brakes.incident_age_seconds_max: must be more than 0",
+        "brakes.dry_run: must be true or false",
+        "rules.0.name: must be 1 to 64 letters, digits, dots, hyphens or underscores",
+        "rules.0.severity: must be a list in square brackets",
+        "rules.0.then: must be 'notify', 'ask' or 'revoke'",
+        "rules.0.delay_seconds: must be 86400 or less",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rules = 3", "rules: must be tables, each under a [[rules]] of its own"),
+        ('[rules]\nname = "a"', "rules: must be tables, each under a [[rules]] of its own"),
+        ("rules = [3]", "rules.0: must be a table"),
+        ("brakes = 3", "brakes: must be a table"),
+        ('[[rules]]\nname="a"\nthen="ask"\n' * 2, "rules: two have the name a"),
+    ],
+)
+def test_a_policy_of_another_shape_is_told_what_is_meant(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_policy(path)
+    assert str(caught.value) == said
+
+
 @pytest.mark.parametrize("text", ["[", "rules = 3", '[[rules]]\nname="a"\nthen="ask"\n' * 2])
 def test_what_is_no_policy_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "policy.toml"
