@@ -1,6 +1,6 @@
 """Whether gateways and the policy can be used, said in one line each, and a policy's rehearsal."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -31,7 +31,7 @@ def check_gateways(config: Config) -> list[str]:
         lines.append(f"response.default_gateway: there is no gateway {default}")
     for gateway in gateways:
         lines += _gateway(gateway)
-    return lines + _policy(config.response.policy)
+    return lines + _policy(config.response.policy, config.slack.allowed_users)
 
 
 def _gateway(gateway: Gateway) -> list[str]:
@@ -65,12 +65,26 @@ def _address(url: str, gateway: Gateway) -> str | None:
     return refusal(host, networks(gateway))
 
 
-def _policy(path: Path | None) -> list[str]:
+def _policy(path: Path | None, allowed: Sequence[str]) -> list[str]:
     try:
-        load_policy(path)
+        policy = load_policy(path)
     except ConfigError as error:
-        return [f"response.policy: {line}" for line in str(error).splitlines()]
-    return []
+        lines = str(error).splitlines()
+    else:
+        lines = [] if policy is None else list(_approvers(policy, allowed))
+    return [f"response.policy: {line}" for line in lines]
+
+
+def _approvers(policy: Policy, allowed: Sequence[str]) -> Iterator[str]:
+    """Approvers who cannot approve: a click counts only of those in `slack.allowed_users`."""
+    named = {"approvers": policy.approvers}
+    named |= {f"rules.{n}.approvers": rule.approvers for n, rule in enumerate(policy.rules)}
+    for place, approvers in named.items():
+        if approvers == []:
+            yield f"{place}: empty, so nobody can press Revoke"
+        for user in approvers or ():
+            if user not in allowed:
+                yield f"{place}: {user} is not in slack.allowed_users, so cannot press Revoke"
 
 
 def try_policy(

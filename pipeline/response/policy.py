@@ -66,7 +66,7 @@ class Policy(Section):
     """Rules in order: the first that matches decides. None matches: notify."""
 
     approvers: list[str] | None = None
-    """Slack user ids that may revoke; `slack.allowed_users` when absent."""
+    """Slack user ids, of `slack.allowed_users`, that may revoke; all of them when absent."""
     brakes: Brakes = Brakes()
     rules: tuple[Rule, ...] = ()
 

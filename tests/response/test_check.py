@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.config import Config, Gateway, Response
+from pipeline.config import Config, Gateway, Response, Slack
 from pipeline.response.check import check_gateways
 from tests.support.samples import WEBHOOK_SECRET
 
@@ -41,3 +41,20 @@ def test_every_mistake_has_its_line(tmp_path: Path) -> None:
     assert "two have the name edge" in said[0]
     assert "there is no gateway nowhere" in said[1]
     assert said[-1].startswith("response.policy:")
+
+
+def test_approvers_who_cannot_press_the_button_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        'approvers = ["U1", "U9"]\n[[rules]]\nname = "a"\nthen = "ask"\napprovers = ["U8"]\n'
+        '[[rules]]\nname = "b"\nthen = "ask"\napprovers = []\n'
+    )
+    config = Config(slack=Slack(allowed_users=["U1", "U2"]), response=Response(policy=path))
+    stranger = "is not in slack.allowed_users, so cannot press Revoke"
+    assert check_gateways(config) == [
+        f"response.policy: approvers: U9 {stranger}",
+        f"response.policy: rules.0.approvers: U8 {stranger}",
+        "response.policy: rules.1.approvers: empty, so nobody can press Revoke",
+    ]
+    path.write_text('approvers = ["U2"]\n[[rules]]\nname = "a"\nthen = "ask"\n')
+    assert check_gateways(config) == []
