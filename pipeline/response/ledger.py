@@ -69,7 +69,9 @@ def entries(journal: Journal) -> list[Entry]:
 
 
 def remember_verdict(verdict: Verdict, journal: Journal) -> None:
-    """Keep the latest verdict on an incident."""
+    """Keep the latest verdict on an incident. To acknowledge takes back no snooze or judgement."""
+    if verdict.verdict == "acknowledge":
+        return
     known = verdict_on(verdict.incident_id, journal)
     if known is None or known.at <= verdict.at:  # type: ignore[operator]  # both are UTC datetimes after decoding
         journal.put(_VERDICT + verdict.incident_id, msgspec.json.encode(verdict))

@@ -212,6 +212,16 @@ async def test_a_verdict_cancels_what_a_policy_planned(said: str) -> None:
         assert loop.gateway.received == []
 
 
+@pytest.mark.parametrize("said", ["benign", "expected", "snooze"])
+async def test_who_acknowledges_afterwards_does_not_bring_it_back(said: str) -> None:
+    """Also if nobody had the time to cancel it in between."""
+    async with on_call(POLICY) as loop:
+        await ask(loop, requested_by="policy:r", not_before=loop.clock() + 60)
+        for number, word in enumerate((said, "acknowledge"), 1):
+            await loop.bus.publish(VERDICTS, verdict(verdict=word, at=loop.clock() + number))
+        assert await statuses(loop, 90, 5) == ["cancelled"]
+
+
 @pytest.mark.parametrize("said", ["leak", "acknowledge"])
 async def test_other_verdicts_do_not(said: str) -> None:
     async with on_call(POLICY) as loop:
