@@ -70,6 +70,10 @@ def _machine(action: Action, known: Circumstances, now: float) -> Stop | None:
         return Stop("refused", "the key is protected: only a person may revoke it")
     if known.policy is None:
         return Stop("refused", "there is no policy: nothing is done by machine")
+    asked_by, _, name = action.requested_by.partition(":")
+    rule = known.policy.rule(name)
+    if asked_by == "policy" and (rule is None or rule.then != "revoke"):
+        return Stop("refused", f"the policy has no rule {name} by now that says revoke")
     reason = braked(known.policy.brakes, known.history, now, action.action_id)
     return None if reason is None else Stop("refused", reason)
 

@@ -15,7 +15,8 @@ from schemas.topics import ACTIONS, VERDICTS
 from tests.support.oncall import ADMIN_KEY, OnCall, on_call
 from tests.support.samples import KEY_ID, WEBHOOK_SECRET, action, verdict
 
-POLICY = Policy(brakes=Brakes(revocations_per_hour_max=2, fleet_share_per_day_max=1.0))
+RULES = (Rule(name="r", then="revoke"),)
+POLICY = Policy(brakes=Brakes(revocations_per_hour_max=2, fleet_share_per_day_max=1.0), rules=RULES)
 
 
 async def ask(loop: OnCall, **changes: object) -> Action:
@@ -302,6 +303,16 @@ async def test_without_a_policy_a_machine_is_refused() -> None:
         assert await statuses(loop) == ["refused"]
 
 
+@pytest.mark.parametrize("rules", [(), (Rule(name="r", then="ask"),)])
+async def test_what_a_rule_planned_that_is_gone_by_now_is_refused(rules: tuple[Rule, ...]) -> None:
+    async with on_call(POLICY) as loop:
+        await ask(loop, requested_by="policy:r", not_before=loop.clock() + 60)
+        loop.policy = POLICY.model_copy(update={"rules": rules})
+        loop.restart()
+        assert await statuses(loop, 90, 5) == ["refused"]
+        assert loop.gateway.received == []
+
+
 async def test_brakes_hold_machines_and_not_people() -> None:
     async with on_call(POLICY) as loop:
         for number in range(5):
@@ -312,7 +323,7 @@ async def test_brakes_hold_machines_and_not_people() -> None:
 
 
 async def test_a_dry_run_sends_nothing() -> None:
-    policy = Policy(brakes=Brakes(dry_run=True))
+    policy = Policy(brakes=Brakes(dry_run=True), rules=RULES)
     async with on_call(policy) as loop:
         await ask(loop, requested_by="policy:r", dry_run=True)
         await ask(loop, action_id="act_2", dry_run=True)
@@ -323,14 +334,14 @@ async def test_a_dry_run_sends_nothing() -> None:
 
 async def test_a_dry_run_keeps_the_brakes_of_both_stages() -> None:
     brakes = Brakes(dry_run=True, revocations_per_hour_max=2, fleet_share_per_day_max=1.0)
-    policy = Policy(brakes=brakes, rules=(Rule(name="r", then="revoke"),))
+    policy = Policy(brakes=brakes, rules=RULES)
     async with on_call(policy) as loop:
         for number in range(4):
             await loop.register(key_id=f"k{number}", alias=None)
         for number in range(4):
             await loop.tell(incident_id=f"inc_{number}", key_id=f"k{number}")
         assert [each.key_id for each in loop.published(ACTIONS, Action)] == ["k0", "k1"]
-        await ask(loop, requested_by="policy:other", dry_run=True)
+        await ask(loop, requested_by="policy:r", dry_run=True)
         assert await statuses(loop) == ["done", "done", "refused"]
 
 
