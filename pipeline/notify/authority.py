@@ -45,11 +45,7 @@ class Authority:
 
     def powers(self, page: Page | None, journal: Journal) -> Powers:
         """Who may click what. A rule's approvers come before those of the policy."""
-        rule = (
-            self._policy.rule(page.rule) if self._policy is not None and page is not None else None
-        )
-        approvers = rule.approvers if rule is not None else None
-        if approvers is None and self._policy is not None:
-            approvers = self._policy.approvers
+        rule = page.rule if page is not None else None
+        approvers = self._policy.approvers_of(rule) if self._policy is not None else None
         record = key_record(page.incident.key_id, journal) if page is not None else None
         return Powers(self._config.slack, approvers, self.not_revocable(page, record))

@@ -72,11 +72,12 @@ def decide(
     rule = next((rule for rule in policy.rules if matches(rule, incident, key_record)), None)
     if rule is None:
         return Decision("notify", "no rule matches")
-    if rule.then != "revoke":
-        return Decision(rule.then, f"rule {rule.name} says {rule.then}", rule.name)
+    if rule.then == "notify":
+        return Decision("notify", f"rule {rule.name} says notify", rule.name)
     held = _held(policy.brakes, incident, key_record, history, now)
-    if held is not None:
-        return Decision("ask", f"rule {rule.name} would revoke, but {held}", rule.name)
+    if rule.then == "ask" or held is not None:
+        why = "says ask" if rule.then == "ask" else f"would revoke, but {held}"
+        return _question(policy, rule, why)
     return Decision(
         "revoke",
         f"rule {rule.name} says revoke",
@@ -84,6 +85,13 @@ def decide(
         not_before=now + rule.delay_seconds,
         dry_run=policy.brakes.dry_run,
     )
+
+
+def _question(policy: Policy, rule: Rule, why: str) -> Decision:
+    """Ask a person; those who may answer are named, unless it is everybody whose clicks count."""
+    approvers = policy.approvers_of(rule.name)
+    who = "" if approvers is None else f" (who may revoke: {', '.join(approvers) or 'nobody'})"
+    return Decision("ask", f"rule {rule.name} {why}{who}", rule.name)
 
 
 def matches(rule: Rule, incident: Incident, key_record: KeyRecord | None) -> bool:
@@ -115,6 +123,8 @@ def braked(brakes: Brakes, history: History, now: float, action_id: str = "") ->
         return f"the limit of {brakes.revocations_per_hour_max} automatic revocations an hour holds"
     keys = {past.key_id for past in others if past.at > now - DAY_SECONDS}
     allowed = max(1, int(brakes.fleet_share_per_day_max * history.fleet_keys))
+    if len(keys) >= allowed and not history.fleet_keys:
+        return "the limit of 1 key a day holds: the registry knows no keys to take a share of"
     if len(keys) >= allowed:
         return f"the limit of {allowed} of {history.fleet_keys} keys a day holds"
     return None

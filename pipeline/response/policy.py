@@ -4,6 +4,7 @@ Without a policy nothing is revoked by machine. All mistakes in the file are rep
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -88,6 +89,11 @@ class Policy(Section):
     def rule(self, name: str | None) -> Rule | None:
         """The rule of a name."""
         return next((rule for rule in self.rules if rule.name == name), None)
+
+    def approvers_of(self, name: str | None) -> Sequence[str] | None:
+        """Who may revoke where this rule has matched; None: all of `slack.allowed_users`."""
+        rule = self.rule(name)
+        return self.approvers if rule is None or rule.approvers is None else rule.approvers
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,6 +157,23 @@ def test_the_first_rule_that_matches_decides() -> None:
     assert decided(policy).rule == "first"
 
 
+def test_who_is_asked_is_named() -> None:
+    policy = Policy(
+        approvers=["U1", "U2"],
+        brakes=Brakes(revocations_per_hour_max=0),
+        rules=(
+            Rule(name="own", cause=["leaked"], then="ask", approvers=["U3"]),
+            Rule(name="held", cause=["budget"], then="revoke"),
+        ),
+    )
+    assert decided(policy).reason == "rule own says ask (who may revoke: U3)"
+    held = decided(policy, cause="budget")
+    assert held.step == "ask"
+    assert held.reason.endswith("an hour holds (who may revoke: U1, U2)")
+    everybody = Policy(rules=(Rule(name="a", then="ask"),))
+    assert decided(everybody).reason == "rule a says ask"
+
+
 def test_a_delay_is_counted_from_now() -> None:
     policy = Policy(rules=(Rule(name="r", then="revoke", delay_seconds=300),))
     assert decided(policy, now=AT + 7).not_before == AT + 307
@@ -174,6 +191,7 @@ OLD = History([Automatic(f"a{n}", f"k{n}", AT - 90_000) for n in range(50)], 100
         (key_record(status="rotated"), History(), AT, "already rotated"),
         (None, HOUR, AT, "3 automatic revocations an hour"),
         (None, DAY, AT, "5 of 100 keys a day"),
+        (None, History([Automatic("a", "k", AT - 7200)]), AT, "1 key a day holds: the registry"),
         (None, History(), AT + 4000, "67 minutes ago"),
     ],
 )
