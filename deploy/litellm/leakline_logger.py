@@ -47,8 +47,19 @@ TAGS_MAX = 32
 MESSAGE_LENGTH_MAX = 4096
 """Looked at of an error's text."""
 NUMBER_MAX = 1e15
-ERROR_WORDS = ("revoked", "blocked", "expired")
-"""All that is kept of an error's text, because it tells a revoked key from an unknown one."""
+ERROR_WORDS = (
+    "key is blocked",
+    "is blocked. update via",
+    "deactivated via scim",
+    "no api key passed in",
+    "malformed api key passed in",
+    "invalid proxy server token passed",
+    "revoked",
+    "blocked",
+    "expired",
+)
+"""All that is kept of an error's text, because it tells a revoked key from an unknown one, and
+both from a failure of the proxy."""
 
 log = logging.getLogger("leakline")
 
@@ -90,7 +101,7 @@ def tags(value: object) -> list[str]:
 
 
 def error_word(value: object) -> str:
-    """Of an error's text, the word that leakline looks for."""
+    """Of an error's text, the words that leakline looks for."""
     message = value[:MESSAGE_LENGTH_MAX].lower() if isinstance(value, str) else ""
     return next((word for word in ERROR_WORDS if word in message), "")
 

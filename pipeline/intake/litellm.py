@@ -25,6 +25,7 @@ from pipeline.intake.lenient import (
     text,
     whole,
 )
+from pipeline.intake.litellm_failures import failure
 from schemas.codec import Refused, redacted
 from schemas.usage_event import UsageEvent
 
@@ -104,6 +105,8 @@ def convert(raw: bytes) -> UsageEvent:
     metadata = table(payload.metadata)
     provider, model = _model(payload)
     key_id = _key_id(metadata)
+    failed = payload.status == "failure"
+    status, error_type = failure(table(payload.error_information)) if failed else (200, None)
     event = UsageEvent(
         event_id=_event_id(payload, key_id),
         occurred_at=started,
@@ -112,8 +115,8 @@ def convert(raw: bytes) -> UsageEvent:
         provider=provider,
         model=model,
         operation=_operation(payload, metadata),
-        status=_status(payload),
-        error_type=_error_type(payload),
+        status=status,
+        error_type=error_type,
         input_tokens=count(payload.prompt_tokens),
         output_tokens=count(payload.completion_tokens),
         latency_ms=elapsed_ms(started, seconds(payload.ended)),
@@ -174,45 +177,6 @@ def _operation(payload: _Payload, metadata: Mapping[str, object]) -> str | None:
     if name is None:
         return None
     return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a")) or name
-
-
-def _status(payload: _Payload) -> int:
-    if payload.status == "success":
-        return 200
-    code = count(table(payload.error_information).get("error_code"))
-    return code if 400 <= code <= 599 else 500
-
-
-def _error_type(payload: _Payload) -> str | None:
-    """The kind of a failure. Its message is looked at and not kept: it may quote the prompt."""
-    if payload.status == "success":
-        return None
-    error = table(payload.error_information)
-    status = _status(payload)
-    message = (text(error.get("error_message")) or "").lower()
-    if (
-        "budget"
-        in (text(error.get("error_class"), error.get("error_rate_limit_type")) or "").lower()
-    ):
-        return "budget_exceeded"
-    if status == 401:
-        return _refusal(message) if not text(error.get("llm_provider")) else "provider_auth"
-    return _ERROR_TYPES.get(status) or ("invalid_request" if status < 500 else "server_error")
-
-
-_ERROR_TYPES: Final = {
-    403: "permission_denied",
-    404: "not_found",
-    408: "timeout",
-    429: "rate_limit",
-}
-
-
-def _refusal(message: str) -> str:
-    """Why LiteLLM itself refused a key."""
-    if "revoked" in message or "blocked" in message:
-        return "revoked_key"
-    return "expired_key" if "expired" in message else "invalid_api_key"
 
 
 def _add_usage(event: UsageEvent, payload: _Payload, metadata: Mapping[str, object]) -> None:

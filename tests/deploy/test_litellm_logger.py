@@ -233,6 +233,18 @@ def test_prompts_stay_and_the_event_is_the_same(module: ModuleType, case: str) -
     assert event(case, **dict.fromkeys(set(payload) - set(left)), **left) == event(case)
 
 
+@pytest.mark.parametrize(
+    "message", ["Team=t-1 is blocked. Update via x", "No api key passed in.", "No DB Connected."]
+)
+def test_a_refusal_of_litellm_is_still_one(module: ModuleType, message: str) -> None:
+    failure = PAYLOADS["failure_blocked_key"]
+    error = failure["error_information"] | {"error_message": message}
+    left = module.stripped(failure | {"error_information": error})
+    expected = event("failure_blocked_key", error_information=error)
+    assert litellm.convert(json.dumps(left).encode()) == expected
+    assert "t-1" not in json.dumps(left)
+
+
 @pytest.mark.parametrize(("url", "token"), [("", "t"), ("ftp://x", "t"), ("http://x", "")])
 def test_a_missing_setting_is_said_at_start(module: ModuleType, url: str, token: str) -> None:
     with pytest.raises(ValueError, match="LEAKLINE_URL and LEAKLINE_TOKEN"):

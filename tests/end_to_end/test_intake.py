@@ -29,7 +29,7 @@ PLANTED = (TOKEN, PROMPT, COMPLETION, KEY, PROVIDER_KEY)
 
 
 def payloads() -> list[dict[str, Any]]:
-    """The seven, as if they were of just now, with secrets wherever LiteLLM could put them."""
+    """The eight, as if they were of just now, with secrets wherever LiteLLM could put them."""
     lines = (ROOT / "tests" / "data" / "litellm.jsonl").read_text().splitlines()
     found = [json.loads(line)["payload"] for line in lines]
     shift = time.time() - 60 - max(payload["endTime"] for payload in found)
@@ -64,7 +64,7 @@ def _planted(payload: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def test_seven_payloads_arrive_and_nothing_that_is_secret(
+async def test_real_payloads_arrive_and_nothing_that_is_secret(
     topics: Kafka, tmp_path: Path
 ) -> None:
     tokens = {"litellm": SecretStr(TOKEN)}
@@ -77,14 +77,14 @@ async def test_seven_payloads_arrive_and_nothing_that_is_secret(
             url = await asyncio.to_thread(here.serve)
             here.start("run", "--role", "detect,sink")
             accepted = await _post(url, [*payloads(), _planted(payloads()[0]) | {"id": None}])
-            assert accepted == (7, 1)
+            assert accepted == (8, 1)
             with Store.open(address) as store:
 
                 async def stored() -> list[int]:
                     tables = ("usage_events", "dead_letters")
                     return [await asyncio.to_thread(rows_in, store, table) for table in tables]
 
-                await here.until(stored, [7, 1])
+                await here.until(stored, [8, 1])
                 await asyncio.to_thread(here.stop)
                 await _assert_all_there(topics, store)
                 dump = [*dump_store(store), *await dump_topics(topics)]
@@ -118,14 +118,14 @@ async def _post(url: str, items: list[dict[str, Any]]) -> tuple[int, int]:
 
 
 async def _assert_all_there(topics: Kafka, store: Store) -> None:
-    """The same seven requests on the log and in the table, with their prices and sources."""
+    """The same requests on the log and in the table, with their prices and sources."""
     lines = [line for r in await read(topics, USAGE_EVENTS) for line in r.value.splitlines()]
     events = {event["event_id"]: event for event in map(json.loads, lines)}
     rows = store.query(
         "SELECT event_id, key_id, status, input_tokens, output_tokens, client_ip, priced"
         " FROM v_usage_events"
     ).rows
-    assert len(events) == len(rows) == 7
+    assert len(events) == len(rows) == 8
     for event_id, key_id, status, input_tokens, output_tokens, client_ip, priced in rows:
         event = events[event_id]
         assert key_id == event["key_id"]
@@ -139,6 +139,7 @@ async def _assert_all_there(topics: Kafka, store: Store) -> None:
     assert sorted(event.get("error_type", "") for event in events.values()) == [
         *[""] * 4,
         "invalid_api_key",
+        "revoked_key",
         "revoked_key",
         "server_error",
     ]

@@ -72,6 +72,7 @@ def test_streaming() -> None:
         ("failure", 500, "server_error", None),
         ("failure_unknown_key", 401, "invalid_api_key", None),
         ("failure_revoked_key", 401, "revoked_key", KEY),
+        ("failure_blocked_key", 401, "revoked_key", None),
     ],
 )
 def test_failures(case: str, status: int, error_type: str, key_id: str | None) -> None:
@@ -89,6 +90,13 @@ def test_failures(case: str, status: int, error_type: str, key_id: str | None) -
         ({"error_code": "401", "llm_provider": "openai"}, "provider_auth"),
         ({"error_code": "401", "error_message": "Key is blocked."}, "revoked_key"),
         ({"error_code": "401", "error_message": "Expired Key"}, "expired_key"),
+        ({"error_message": "Team=t-1 is blocked. Update via `/team/unblock`"}, "revoked_key"),
+        ({"error_message": "User=u-7 has been deactivated via SCIM. Keys"}, "revoked_key"),
+        ({"error_message": "No api key passed in."}, "invalid_api_key"),
+        ({"error_message": "No DB Connected."}, "server_error"),
+        ({"error_message": "the guardrail blocked this prompt"}, "server_error"),
+        ({"error_message": "Key is blocked", "llm_provider": "openai"}, "server_error"),
+        ({"error_message": "Key is blocked", "error_code": "503"}, "server_error"),
         ({}, "server_error"),
         ("text", "server_error"),
     ],

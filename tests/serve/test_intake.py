@@ -58,7 +58,7 @@ async def test_the_real_payloads_arrive_without_prompts(
     for body in bodies[form]:
         status, summary = await post(client, body.encode(), LITELLM)
         assert (status, summary["rejected"]) == (200, 0)
-    assert len(log.events) == 7
+    assert len(log.events) == 8
     assert {body["source"] for body in log.bodies()} == {"litellm"}
     for content in (b"Hello from the mock model", b"stream please", b"Traceback", b"messages"):
         assert content not in log.everything()

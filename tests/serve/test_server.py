@@ -33,7 +33,7 @@ async def test_what_is_answered_with_200_is_in_kafka(server: ServerProcess, topi
     async with ClientSession(url) as session:
         body = json.dumps([*payloads, {"id": "broken"}])
         async with session.post("/v1/intake/litellm", data=body, headers=HEADERS) as answer:
-            assert (await answer.json())["accepted"] == 7
+            assert (await answer.json())["accepted"] == 8
         click = form(CLICK)
         headers = signed(click, time.time(), SIGNING_SECRET)
         async with session.post("/v1/slack/interactions", data=click, headers=headers) as answer:
@@ -44,7 +44,7 @@ async def test_what_is_answered_with_200_is_in_kafka(server: ServerProcess, topi
         assert await asyncio.to_thread(server.process.wait, 10) == 0
     records = await read(topics, USAGE_EVENTS)
     packed = [json.loads(line) for record in records for line in record.value.splitlines()]
-    assert len(packed) == 7
+    assert len(packed) == 8
     assert {dict(record.headers)["content-type"] for record in records} == {b"application/x-ndjson"}
     (letter,) = await bodies(topics, DEAD_LETTERS)
     assert letter["reason"] == "missing_field"
