@@ -27,6 +27,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from datetime import datetime
 from decimal import Decimal
 from typing import IO, Any
@@ -40,6 +41,8 @@ BATCH_SECONDS = 1.0
 TIMEOUT_SECONDS = 10.0
 BACKOFF_SECONDS_MAX = 60.0
 FLUSH_SECONDS_MAX = 5.0
+BATCHES_MAX = 1000
+"""Finished ones that are remembered: they have been billed."""
 ANSWER_BYTES_MAX = 64 * 1024
 
 TEXT_LENGTH_MAX = 256
@@ -60,6 +63,9 @@ ERROR_WORDS = (
 )
 """All that is kept of an error's text, because it tells a revoked key from an unknown one, and
 both from a failure of the proxy."""
+
+LOOK = "retrieve_batch"
+USE = ("prompt_tokens", "completion_tokens", "response_cost")
 
 log = logging.getLogger("leakline")
 
@@ -171,6 +177,18 @@ def _kept(value: object, fields: dict[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in found.items() if each not in (None, "", [], {})}
 
 
+def bill_of_batch(event: dict[str, Any]) -> str | None:
+    """The batch of which an event tells all that it used, as LiteLLM does at each look at it."""
+    used = any(event.get(name) for name in USE)
+    return event.get("id") if used and str(event.get("call_type")).endswith(LOOK) else None
+
+
+def is_of_litellm(event: dict[str, Any]) -> bool:
+    """Whether no client asked: LiteLLM reads a finished batch's file to learn what it used."""
+    asked = "user_api_key_hash" in event.get("metadata", {})
+    return str(event.get("call_type")).endswith("file_content") and not asked
+
+
 class BytesQueue(queue.Queue[bytes]):
     """A queue that is full by the bytes in it."""
 
@@ -205,6 +223,7 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._batches: deque[str] = deque(maxlen=BATCHES_MAX)
         self.dropped = 0
         """Events that did not fit into the queue."""
         self.refused = 0
@@ -231,8 +250,17 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             payload = kwargs.get("standard_logging_object")
             if not payload:
                 return
-            event = json.dumps(stripped(payload), ensure_ascii=False, allow_nan=False)
-            self._queue.put_nowait(event.encode())
+            event = stripped(payload)
+            if is_of_litellm(event):
+                return
+            batch = bill_of_batch(event)
+            if batch in self._batches:
+                event |= dict.fromkeys(USE, 0)
+                event.get("metadata", {}).pop("usage_object", None)
+            body = json.dumps(event, ensure_ascii=False, allow_nan=False)
+            self._queue.put_nowait(body.encode())
+            if batch and batch not in self._batches:
+                self._batches.append(batch)
         except queue.Full:
             self.dropped += 1
             self._say("%d events were dropped: leakline does not take them", self.dropped)

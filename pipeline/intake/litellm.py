@@ -108,7 +108,7 @@ def convert(raw: bytes) -> UsageEvent:
     failed = payload.status == "failure"
     status, error_type = failure(table(payload.error_information)) if failed else (200, None)
     event = UsageEvent(
-        event_id=_event_id(payload, key_id),
+        event_id=_event_id(payload, key_id, billed=_bills_a_batch(payload)),
         occurred_at=started,
         key_id=key_id,
         source="litellm",
@@ -154,10 +154,21 @@ def _key_id(metadata: Mapping[str, object]) -> str:
     return key if _PUBLIC_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
-def _event_id(payload: _Payload, key_id: str) -> str:
-    """A hash of everything that tells requests apart, since clients may choose some of it."""
-    parts = (payload.id, payload.litellm_call_id, payload.started, key_id)
+def _event_id(payload: _Payload, key_id: str, *, billed: bool) -> str:
+    """A hash of everything that tells requests apart, since clients may choose some of it.
+
+    A batch's bill is one event, however often its key asks for it.
+    """
+    parts: tuple[object, ...] = (payload.id, payload.litellm_call_id, payload.started, key_id)
+    if billed:
+        parts = ("batch", payload.id, key_id)
     return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def _bills_a_batch(payload: _Payload) -> bool:
+    """Whether it tells what a whole batch used, as LiteLLM does at each look at a finished one."""
+    used = count(payload.prompt_tokens, payload.completion_tokens) or dollars(payload.response_cost)
+    return payload.call_type in ("retrieve_batch", "aretrieve_batch") and bool(used)
 
 
 def _model(payload: _Payload) -> tuple[str | None, str | None]:

@@ -170,6 +170,49 @@ async def test_no_client_keeps_its_own_event_or_another_from_leakline(
     assert len(log.everything()) < 20_000
 
 
+def test_of_a_finished_batch_only_the_first_look_is_billed(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCHES_MAX", 2)
+    logger = module.LeaklineLogger("http://127.0.0.1:9", "t")
+    logger._run = lambda: None
+    look = PAYLOADS["success"] | {"call_type": "aretrieve_batch", "response_cost": 6.25}
+    running = look | {"prompt_tokens": 0, "completion_tokens": 0, "response_cost": 0.0}
+    for number, (payload, batch) in enumerate(
+        (
+            *((running, "a"), (look, "a"), (look, "a"), (look, "b"), (look, "a")),
+            *((look, "c"), (look, "a")),  # the third batch: the first one is forgotten
+        )
+    ):
+        own = {"id": batch, "litellm_call_id": f"call-{number}"}
+        logger.take({"standard_logging_object": payload | own})
+    found = [litellm.convert(logger._queue.get_nowait()) for _ in range(7)]
+    assert [each.cost_usd for each in found] == [0, 6.25, 0, 6.25, 0, 6.25, 6.25]
+    assert [each.input_tokens for each in found] == [0, 10, 0, 10, 0, 10, 10]
+    assert len({each.event_id for each in found}) == 6
+
+
+def test_what_litellm_asks_for_itself_is_no_event(module: ModuleType) -> None:
+    module.leakline._run = lambda: None
+    own = PAYLOADS["success"] | {"call_type": "afile_content"}
+    module.leakline.take({"standard_logging_object": own | {"metadata": {}}})
+    assert module.leakline._queue.empty()
+    module.leakline.take({"standard_logging_object": own})
+    assert not module.leakline._queue.empty()
+
+
+async def test_a_batch_that_was_dropped_is_billed_at_the_next_look(module: ModuleType) -> None:
+    logger = module.LeaklineLogger("http://127.0.0.1:9", "t", queue_bytes_max=1)
+    logger._run = lambda: None
+    look = PAYLOADS["success"] | {"call_type": "aretrieve_batch", "response_cost": 6.25}
+    logger.take(calls(1)[0])
+    logger.take({"standard_logging_object": look})
+    logger._queue.get_nowait()
+    logger.take({"standard_logging_object": look})
+    assert logger.dropped == 1
+    assert litellm.convert(logger._queue.get_nowait()).cost_usd == 6.25
+
+
 def test_an_address_and_an_id_keep_what_tells_them_apart(module: ModuleType) -> None:
     metadata = PAYLOADS["success"]["metadata"] | {"user_api_key_hash": "a-key-of-its-own-" * 50}
     changes = {"requester_ip_address": "1.1.1.1, " * 99 + "203.0.113.9", "metadata": metadata}

@@ -215,6 +215,22 @@ def test_a_client_cannot_choose_the_id_of_an_event() -> None:
     assert event().event_id == event(end_user="somebody else").event_id
 
 
+LOOK = {"call_type": "aretrieve_batch", "id": "batch_1", "response_cost": 6.25}
+
+
+def test_a_batch_is_billed_once_however_often_its_key_looks() -> None:
+    looks = [{"litellm_call_id": f"c{number}", "startTime": 1.0 + number} for number in range(3)]
+    assert len({event(**LOOK, **look).event_id for look in looks}) == 1
+    others: list[dict[str, object]] = [
+        {"id": "batch_2"},
+        {"metadata": {"user_api_key_hash": "0" * 64}},
+        {"call_type": "acompletion"},
+    ]
+    assert len({event(**LOOK | other).event_id for other in [{}, *others]}) == 4
+    unbilled = LOOK | {"prompt_tokens": 0, "completion_tokens": 0, "response_cost": 0.0}
+    assert len({event(**unbilled, **look).event_id for look in looks}) == 3
+
+
 def test_the_listing_of_models_is_told_apart() -> None:
     assert with_metadata(user_api_key_request_route="/v1/models").operation == "models.list"
 
