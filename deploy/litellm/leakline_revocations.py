@@ -12,6 +12,10 @@ Two parts share a file of revoked keys:
 Environment: LEAKLINE_REVOKED_FILE (default revoked.json), LEAKLINE_KEYS_FILE (default keys.json):
 an object of the proxy's keys, by SHA-256: {"<hash>": {"key_alias": "team-a", "team_id": "a"}}.
 
+The parts may run as two users. The receiver's must be able to write to the folder of the revoked
+keys, the proxy's to read in it; the file, which holds hashes and times and no secret, is made
+readable for all. While it is not, the receiver does not say of any key that it is dead.
+
 A proxy with a database needs none of this: leakline blocks its keys over the admin API.
 """
 # ruff: noqa: INP001  # a file to copy, in no package
@@ -20,6 +24,8 @@ import hashlib
 import json
 import logging
 import os
+import re
+import stat
 import sys
 import tempfile
 import threading
@@ -33,6 +39,9 @@ log = logging.getLogger("leakline")
 REMEMBERED_SECONDS = 600
 BODY_BYTES_MAX = 64 * 1024
 TIMEOUT_SECONDS = 10
+KEY_ID = re.compile(r"[0-9a-f]{64}")
+"""The SHA-256 of a key, by which LiteLLM and leakline know it."""
+FILE_MODE = 0o644
 SECRET_LENGTH_MIN = 32
 """`whsec_` is followed by base64 of at least 24 bytes."""
 
@@ -52,12 +61,20 @@ class JsonFile:
         try:
             self._refresh()
         except FileNotFoundError:
+            self._value = {} if self._value is None else self._value
             self._note(None)
         except (OSError, ValueError) as error:
             self._note(error)
         else:
             self._note(None)
-        return {} if self._value is None and not self.damaged else self._value
+        return self._value
+
+    def readable_for_all(self) -> bool:
+        """Whether another user's process can see what is in it."""
+        try:
+            return bool(self._path.stat().st_mode & stat.S_IROTH)
+        except OSError:
+            return False
 
     def _refresh(self) -> None:
         found = self._path.stat()
@@ -86,20 +103,21 @@ class JsonFile:
             json.dump(value, file, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
+        Path(file.name).chmod(FILE_MODE)  # a temporary file is its owner's alone
         Path(file.name).replace(self._path)
 
 
 class Receiver:
     """Obeys signed webhooks: `key.revoke` and `key.restore`; answers `key.status`."""
 
-    def __init__(self, secret: str, revoked: JsonFile) -> None:
-        """Take the secret that leakline signs with."""
+    def __init__(self, secret: str, revoked: JsonFile, keys: JsonFile) -> None:
+        """Take the secret that leakline signs with, and the two files."""
         from standardwebhooks import Webhook  # noqa: PLC0415  # the proxy does not need it
 
         if len(secret.removeprefix("whsec_")) < SECRET_LENGTH_MIN:
             raise ValueError("LEAKLINE_WEBHOOK_SECRET must be whsec_ and at least 24 bytes")
         self._webhook = Webhook(secret)
-        self._revoked = revoked
+        self._revoked, self._keys = revoked, keys
         self._seen: dict[str, float] = {}
         self._one = threading.Lock()
 
@@ -119,7 +137,9 @@ class Receiver:
         if not isinstance(key_id, str):
             return 400, {"error": "key_id is no text"}
         with self._one:
-            return self._obey(kind, key_id, headers.get("webhook-id", ""), now)
+            return self._obey(
+                kind, key_id.removeprefix("sha256:"), headers.get("webhook-id", ""), now
+            )
 
     def _obey(
         self, kind: object, key_id: str, message_id: str, now: float
@@ -128,7 +148,12 @@ class Receiver:
         if known is None or self._revoked.damaged:  # a new file would let all earlier ones in
             return 503, {"error": "the file of revoked keys cannot be read"}
         revoked = dict(known)
+        keys = self._keys.value()  # none when they are not on this machine
+        if not KEY_ID.fullmatch(key_id) or (keys and key_id not in keys.keys() | revoked.keys()):
+            return 404, {"error": "the proxy has no such key: it knows keys by their SHA-256"}
         if kind == "key.status":
+            if key_id in revoked and not self._revoked.readable_for_all():
+                return 503, {"error": "the proxy may be unable to read the file of revoked keys"}
             return 200, {"active": key_id not in revoked}
         if kind not in ("key.revoke", "key.restore"):
             return 422, {"error": "only revoke, restore and status are understood"}
@@ -152,7 +177,7 @@ def serve(receiver: Receiver, host: str, port: int) -> ThreadingHTTPServer:
         def do_POST(self) -> None:
             """Answer one webhook."""
             length = self.headers.get("Content-Length", "")
-            if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+            if not (length.isascii() and length.isdigit()) or int(length) > BODY_BYTES_MAX:
                 self._write(413, {"error": "the body is too large, or its length is not known"})
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
@@ -203,11 +228,11 @@ async def custom_auth(request: object, api_key: str) -> object:
 def main() -> int:
     """Run the receiver."""
     host, _, port = (sys.argv[1] if len(sys.argv) == 2 else "").rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit()):
         sys.stderr.write("usage: leakline_revocations.py HOST:PORT\n")
         return 2
     try:
-        receiver = Receiver(os.environ.get("LEAKLINE_WEBHOOK_SECRET", ""), REVOKED)
+        receiver = Receiver(os.environ.get("LEAKLINE_WEBHOOK_SECRET", ""), REVOKED, KEYS)
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2

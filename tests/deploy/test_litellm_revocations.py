@@ -1,8 +1,10 @@
 import asyncio
 import hashlib
+import http.client
 import importlib.util
 import json
 import os
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -52,9 +54,13 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return loaded
 
 
+def receiver_of(module: ModuleType) -> Any:  # noqa: ANN401 - of a module that is loaded from a file
+    return module.Receiver(SECRET, module.REVOKED, module.KEYS)
+
+
 @pytest.fixture
 def url(module: ModuleType) -> Iterator[str]:
-    server = module.serve(module.Receiver(SECRET, module.REVOKED), "127.0.0.1", 0)
+    server = module.serve(receiver_of(module), "127.0.0.1", 0)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
@@ -119,7 +125,7 @@ def test_a_revoked_key_is_refused_until_it_is_restored(module: ModuleType, url: 
 
 
 def test_another_process_and_a_restart_see_it(module: ModuleType, tmp_path: Path) -> None:
-    answer(module.Receiver(SECRET, module.REVOKED), "key.revoke")
+    answer(receiver_of(module), "key.revoke")
     assert HASH in module.JsonFile(tmp_path / "revoked.json").value()
 
 
@@ -145,8 +151,78 @@ def answer(
     return int(receiver.answer(sent, body.encode(), now.timestamp())[0])
 
 
+def test_the_proxy_may_run_as_another_user(module: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "revoked.json"
+    before = os.umask(0o077)
+    try:
+        assert answer(receiver_of(module), "key.revoke") == 200
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert answer(receiver_of(module), "key.status") == 200
+    file.chmod(0o600)
+    assert answer(receiver_of(module), "key.status") == 503
+    assert answer(receiver_of(module), "key.restore") == 200
+    assert answer(receiver_of(module), "key.status") == 200
+
+
+def test_a_dead_key_is_not_vouched_for_when_the_file_is_gone(
+    module: ModuleType, tmp_path: Path
+) -> None:
+    receiver = receiver_of(module)
+    assert [answer(receiver, kind, kind) for kind in ("key.revoke", "key.status")] == [200, 200]
+    (tmp_path / "revoked.json").unlink()
+    assert answer(receiver, "key.status") == 503
+
+
+def test_a_proxy_that_has_seen_no_file_goes_on_when_it_cannot_read_the_first(
+    module: ModuleType, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert works(module)
+    (tmp_path / "revoked.json").write_text("{half")
+    assert works(module)
+    assert "its last good state counts" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["key.revoke", "key.restore", "key.status"])
+@pytest.mark.parametrize("key_id", ["nosuch", "team-a", "", HASH.upper(), "0" * 64])
+def test_what_is_no_key_of_the_proxy_is_not_revoked(
+    module: ModuleType, kind: str, key_id: str
+) -> None:
+    assert answer(receiver_of(module), kind, data={"key_id": key_id}) == 404
+
+
+def test_a_hash_may_say_that_it_is_one(module: ModuleType) -> None:
+    data = {"key_id": f"sha256:{HASH}"}
+    assert answer(receiver_of(module), "key.revoke", data=data) == 200
+    assert not works(module)
+
+
+def test_a_receiver_without_the_keys_takes_any_hash(module: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "keys.json").unlink()
+    assert answer(receiver_of(module), "key.revoke", data={"key_id": "0" * 64}) == 200
+
+
+def test_a_revoked_key_can_be_restored_after_it_was_taken_from_the_keys(
+    module: ModuleType, tmp_path: Path
+) -> None:
+    receiver = receiver_of(module)
+    assert answer(receiver, "key.revoke") == 200
+    (tmp_path / "keys.json").write_text('{"another": {}}')
+    assert [answer(receiver, kind, kind) for kind in ("key.status", "key.restore")] == [200, 200]
+
+
+@pytest.mark.parametrize("length", ["²", "-1", "1e3", "65537"])
+def test_a_body_of_no_known_length_is_refused(url: str, length: str) -> None:
+    host = url.removeprefix("http://").rstrip("/")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request("POST", "/", b"{}", {"Content-Length": length.encode("latin-1")})
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
 def test_a_repetition_does_not_undo_what_came_after(module: ModuleType) -> None:
-    receiver = module.Receiver(SECRET, module.REVOKED)
+    receiver = receiver_of(module)
     for kind, message_id in (("key.revoke", "1"), ("key.restore", "2"), ("key.revoke", "1")):
         assert answer(receiver, kind, message_id) == 200
     assert works(module)
@@ -166,7 +242,7 @@ def test_a_repetition_does_not_undo_what_came_after(module: ModuleType) -> None:
 def test_an_unsigned_webhook_is_refused(
     module: ModuleType, headers: dict[str, str], status: int
 ) -> None:
-    assert answer(module.Receiver(SECRET, module.REVOKED), "key.revoke", **headers) == status
+    assert answer(receiver_of(module), "key.revoke", **headers) == status
     assert works(module)
 
 
@@ -182,16 +258,16 @@ def test_an_unsigned_webhook_is_refused(
 def test_what_it_does_not_understand(
     module: ModuleType, kind: str, data: object, status: int
 ) -> None:
-    assert answer(module.Receiver(SECRET, module.REVOKED), kind, data=data) == status
+    assert answer(receiver_of(module), kind, data=data) == status
 
 
 def test_a_weak_secret_is_refused(module: ModuleType) -> None:
     with pytest.raises(ValueError, match="at least 24 bytes"):
-        module.Receiver("whsec_short", module.REVOKED)
+        module.Receiver("whsec_short", module.REVOKED, module.KEYS)
 
 
 def test_a_damaged_file_changes_nothing(module: ModuleType, tmp_path: Path) -> None:
-    answer(module.Receiver(SECRET, module.REVOKED), "key.revoke")
+    answer(receiver_of(module), "key.revoke")
     assert not works(module)
     (tmp_path / "revoked.json").write_text("{half")
     assert not works(module)
@@ -223,5 +299,5 @@ def test_a_file_that_is_damaged_from_the_start_lets_nobody_in(
     ),
 )
 def test_any_request_is_refused(module: ModuleType, body: bytes, headers: dict[str, str]) -> None:
-    status, _ = module.Receiver(SECRET, module.REVOKED).answer(headers, body, 0.0)
+    status, _ = receiver_of(module).answer(headers, body, 0.0)
     assert status in (400, 401)
