@@ -84,7 +84,9 @@ class Conversations:
             message
             for message in reversed(self.messages)
             if message.channel == arguments["channel"]
-            and parent in {message.thread_ts, message.ts}
+            and (
+                parent in {message.thread_ts, message.ts} or (not parent and _is_broadcast(message))
+            )
             and float(message.ts) >= float(arguments.get("oldest", 0))
         ]
         start, limit = int(arguments.get("cursor") or 0), int(arguments.get("limit", 100))
@@ -103,6 +105,11 @@ class Conversations:
         """An id that grows, and says when."""
         self._count += 1
         return f"{int(self.now())}.{self._count:06d}"
+
+
+def _is_broadcast(message: SlackMessage) -> bool:
+    """A reply that the channel shows as well."""
+    return bool(message.body.get("reply_broadcast"))
 
 
 def _shown(message: SlackMessage, with_metadata: bool) -> dict[str, Any]:  # noqa: FBT001  # private

@@ -12,7 +12,8 @@ from detectors.words import cents
 from pipeline.notify.kit import LABELS, Card, actions, button, plain, revoke_button, section
 from pipeline.notify.offers import ButtonAction, offers
 from pipeline.notify.page import Page
-from pipeline.notify.states import state_card
+from pipeline.notify.phase import news, phase
+from pipeline.notify.states import state_card, state_sentence
 from pipeline.notify.text import flat, inert, moment, short_id
 from schemas.fields import epoch
 from schemas.incident import Cause, Signal
@@ -94,15 +95,15 @@ def evidence_card(page: Page) -> Card:
     )
 
 
-def fallback_text(page: Page, key_record: KeyRecord | None) -> str:
+def fallback_text(page: Page, key_record: KeyRecord | None, no_buttons: str) -> str:
     """One paragraph for the fallback webhook."""
     incident = page.incident
+    state = f" {state_sentence(page, phase(page))}" if news(page) is not None else ""
     reasons = " ".join(flat(each.summary, 300) for each in incident.signals[:REASONS_MAX])
     return (
-        f"{headline(page, key_record)}. {cents(incident.spend_usd)} since"
+        f"{headline(page, key_record)}.{state} {cents(incident.spend_usd)} since"
         f" {moment(epoch(incident.opened_at))}, {cents(incident.burn_usd_per_hour)} an hour."
-        f" {reasons} Slack cannot be reached: the buttons follow when it can."
-        f" Incident {flat(incident.incident_id, 128)}."
+        f" {reasons} {no_buttons} Incident {flat(incident.incident_id, 128)}."
     )
 
 

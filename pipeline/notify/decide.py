@@ -11,7 +11,7 @@ class Reason(StrEnum):
     """Why people are told, or not."""
 
     POST = "post: nobody has been told"
-    POST_RAISED = "post: it has become urgent and moves to the channel that is paged"
+    POST_RAISED = "post: it has become urgent, and an edit would notify nobody"
     UPDATE = "update: it has a message"
     KNOWN = "nothing: this revision or a later one is known"
     INFO = "nothing: severity info is recorded only"
@@ -45,7 +45,8 @@ def decide_page(page: Page, incident: Incident, slack: Slack) -> Reason:
     """What to do about an incident, given where its message is."""
     channel = channel_for(page, incident, slack)
     if page.channel and page.posted:
-        return Reason.UPDATE if channel in {page.channel, ""} else Reason.POST_RAISED
+        raised = channel != page.channel or (_is_urgent(page, incident) and not page.posted_urgent)
+        return Reason.POST_RAISED if channel and raised else Reason.UPDATE
     if incident.severity == "info" and not page.actions:
         return Reason.INFO
     if not channel:
@@ -60,8 +61,14 @@ def channel_for(page: Page, incident: Incident, slack: Slack) -> str:
 
     An incident that was paged stays in its channel.
     """
-    if incident.severity == "page" or page.actions:
+    if _is_urgent(page, incident):
         return slack.channel
     if page.channel:
         return page.channel
-    return slack.ticket_channel if incident.severity == "ticket" else ""
+    if incident.severity == "ticket" and slack.ticket_channel:
+        return slack.ticket_channel
+    return slack.channel if page.actions else ""
+
+
+def _is_urgent(page: Page, incident: Incident) -> bool:
+    return page.urgent or incident.severity == "page"

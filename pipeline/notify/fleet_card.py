@@ -61,11 +61,11 @@ def members_card(page: Page, fleet: Fleet) -> Card:
     return Card(text, blocks, None, "leakline_evidence", page.incident.incident_id)
 
 
-def fleet_text(page: Page, fleet: Fleet) -> str:
+def fleet_text(page: Page, fleet: Fleet, no_buttons: str) -> str:
     """One paragraph for the fallback webhook."""
     return (
-        f"{fleet_headline(fleet)}. {_numbers(page, fleet)} Slack cannot be reached: the "
-        f"buttons follow when it can. Notice {flat(page.incident.incident_id, 128)}."
+        f"{fleet_headline(fleet)}. {_numbers(page, fleet)} {no_buttons} "
+        f"Notice {flat(page.incident.incident_id, 128)}."
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.notify.offers import SNOOZE_SECONDS, ButtonAction
@@ -28,14 +28,16 @@ class Card:
     event_type: str
     """With the incident's id in the message's metadata, by which it is found again."""
     incident_id: str
+    occasion: str = ""
+    """Of an alarm: a reply that the whole channel is shown."""
 
     @property
     def metadata(self) -> dict[str, Any]:
         """The message's metadata."""
-        return {
-            "event_type": self.event_type,
-            "event_payload": {"incident_id": self.incident_id},
-        }
+        payload = {"incident_id": self.incident_id}
+        if self.occasion:
+            payload["occasion"] = self.occasion
+        return {"event_type": self.event_type, "event_payload": payload}
 
     @property
     def digest(self) -> str:
@@ -45,7 +47,7 @@ class Card:
 
     def plain(self) -> "Card":
         """The message in words alone, for when Slack refuses the rest."""
-        return Card(self.text, None, None, self.event_type, self.incident_id)
+        return replace(self, blocks=None, attachments=None)
 
 
 def header(text: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ _OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
     "planned": ("revoke", "snooze", "not_a_leak"),
     "revoking": (),
     "revoked": (),
+    "used": ("revoke", "acknowledge"),
     "failed": _ALL,
     "benign": ("revoke",),
     "resolved": ("revoke",),
@@ -35,6 +36,7 @@ _OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
 _FINAL: dict[Phase, str] = {
     "revoking": "The key is being revoked already.",
     "revoked": "The key is revoked already.",
+    "used": "The key is still used after its revocation: revoke it again, or at its gateway.",
     "resolved": "It is over already: the key behaves as usual again.",
     "suppressed": "It is silenced already, by an earlier verdict.",
     "lapsed": "It is over: if it goes on, there is a new message.",
@@ -60,10 +62,10 @@ def declined(button: ButtonAction, page: Page) -> str | None:
     if button in offers(page):
         return None
     state = phase(page)
+    if button == "acknowledge" and button in _OFFERS[state]:
+        return f"{called(page.acknowledged_by)} has acknowledged it already."
     if state in _FINAL:
         return _FINAL[state]
-    if button == "acknowledge" and page.acknowledged_by is not None:
-        return f"{called(page.acknowledged_by)} has acknowledged it already."
     taken = revocation(page)
     if state == "planned" and taken is not None:
         at = moment(taken.not_before or 0.0)

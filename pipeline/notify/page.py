@@ -31,6 +31,15 @@ class Slot(Struct, omit_defaults=True):
     """A person removed it, or Slack will never take it."""
 
 
+class Alarm(Struct, omit_defaults=True):
+    """A reply that people hear of: an edit of the message notifies nobody."""
+
+    occasion: str = ""
+    """What it is about, once for each."""
+    slot: Slot = msgspec.field(default_factory=Slot)
+    fallback_sent: bool = False
+
+
 class Taken(Struct, omit_defaults=True, kw_only=True):
     """An action on the incident's key, and what came of it."""
 
@@ -40,6 +49,11 @@ class Taken(Struct, omit_defaults=True, kw_only=True):
     not_before: float | None = None
     dry_run: bool = False
     result: ActionResult | None = None
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person asked for it."""
+        return self.requested_by.startswith(("slack:", "console:"))
 
     @property
     def effective(self) -> bool:
@@ -56,6 +70,9 @@ class Page(Struct, omit_defaults=True, kw_only=True):
     channel: str = ""
     message: Slot = msgspec.field(default_factory=Slot)
     evidence: Slot = msgspec.field(default_factory=Slot)
+    alarm: Alarm = msgspec.field(default_factory=Alarm)
+    posted_urgent: bool = True
+    """Whether the message was urgent when it was posted, so that people heard of it."""
     fallback_sent: bool = False
     dirty: bool = True
     """People have not been shown everything."""
@@ -84,6 +101,12 @@ class Page(Struct, omit_defaults=True, kw_only=True):
     def posted(self) -> bool:
         """Whether it has, or may have, a message of its own."""
         return self.message.intended_at is not None or self.message.ts is not None
+
+    @property
+    def urgent(self) -> bool:
+        """Whether somebody is to be woken: also by what a machine did to the key."""
+        machine = any(not taken.by_person for taken in self.actions)
+        return machine or self.incident.severity == "page"
 
     @property
     def answered(self) -> bool:
@@ -173,14 +196,11 @@ def requested(page: Page, action: Action) -> None:
 
 
 def action_id(page: Page, kind: Kind, *, dry_run: bool = False) -> str:
-    """The id of the next action: the same until an earlier one has ended without effect.
+    """The id of the next action: the same until an earlier one has ended.
 
     A dry run has an id of its own, so that its outcome is never taken for that of the real thing.
     """
-    ended = sum(
-        taken.kind == kind and taken.result is not None and not taken.effective
-        for taken in page.actions
-    )
+    ended = sum(taken.kind == kind and taken.result is not None for taken in page.actions)
     text = f"{page.incident.incident_id}:{kind}" + (f":{ended}" if ended else "")
     text += ":dry-run" if dry_run else ""
     return "act_" + hashlib.sha256(text.encode()).hexdigest()[:32]

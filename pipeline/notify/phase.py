@@ -3,6 +3,7 @@
 from typing import Literal
 
 from pipeline.notify.page import Page, Taken, revocation
+from schemas.fields import epoch
 
 Phase = Literal[
     "open",
@@ -13,11 +14,14 @@ Phase = Literal[
     "planned",
     "revoking",
     "revoked",
+    "used",
     "failed",
     "benign",
     "resolved",
     "apart",
 ]
+SETTLE_SECONDS = 20 * 60.0
+"""After a revocation: the rate of spending looks back a quarter of an hour, and clocks differ."""
 
 
 def phase(page: Page) -> Phase:
@@ -25,18 +29,42 @@ def phase(page: Page) -> Phase:
     if page.fleet is not None and not page.fleet.members:
         return "apart"
     taken = revocation(page)
-    done = None if taken is None or taken.dry_run else _progress(taken)
-    if done in {"revoking", "revoked"}:
+    done = None if taken is None or taken.dry_run else _progress(page, taken)
+    if done in {"revoking", "revoked", "used"}:
         return done
     return _said(page) or done or _seen(page)
 
 
-def _progress(taken: Taken) -> Phase | None:
+def news(page: Page) -> str | None:
+    """What somebody has to hear of, whatever people were told before; the same for the same."""
+    state, taken = phase(page), revocation(page)
+    if taken is None or state not in {"used", "failed"}:
+        return None
+    return f"{state}:{taken.action_id}"
+
+
+def _progress(page: Page, taken: Taken) -> Phase | None:
     if taken.result is None:
         return "planned" if taken.not_before is not None else "revoking"
     if taken.result.status == "cancelled":
         return None
-    return "revoked" if taken.effective else "failed"
+    if not taken.effective:
+        return "failed"
+    return "used" if _still_used(page, epoch(taken.result.at)) else "revoked"
+
+
+def _still_used(page: Page, revoked_at: float) -> bool:
+    """Whether the key goes on working after a gateway said that it does not."""
+    incident = page.incident
+    if incident.status != "open":
+        return False
+    served = any(
+        signal.detector == "revoked_use" and signal.evidence.get("served")
+        for signal in incident.signals
+        if epoch(signal.window_end) > revoked_at
+    )
+    late = epoch(incident.detected_at) > revoked_at + SETTLE_SECONDS
+    return served or (late and incident.burn_usd_per_hour > 0)
 
 
 def _said(page: Page) -> Phase | None:

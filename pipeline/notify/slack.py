@@ -135,10 +135,11 @@ class SlackMessenger:
         self._client = client
 
     async def post(self, channel: str, card: Card, thread_ts: str | None = None) -> str:
-        """Post a message, in a thread when given."""
+        """Post a message, in a thread when given; an alarm is shown outside of it, too."""
         body = _body(channel, card) | {"unfurl_links": False, "unfurl_media": False}
         if thread_ts is not None:
             body["thread_ts"] = thread_ts
+            body["reply_broadcast"] = bool(card.occasion)
         answer = await self._call("chat.postMessage", body)
         return str(answer["ts"])
 
@@ -220,7 +221,9 @@ def _same(metadata: object, card: Card) -> bool:
     """Whether a message's metadata is that of a card."""
     if not isinstance(metadata, dict) or metadata.get("event_type") != card.event_type:
         return False
-    return bool((metadata.get("event_payload") or {}).get("incident_id") == card.incident_id)
+    payload = metadata.get("event_payload") or {}
+    about = (payload.get("incident_id"), payload.get("occasion", ""))
+    return bool(about == (card.incident_id, card.occasion))
 
 
 def _body(channel: str, card: Card) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from detectors.words import cents
 from pipeline.notify.kit import Card, header, section
 from pipeline.notify.page import Page, Taken, revocation
 from pipeline.notify.people import called
@@ -34,12 +35,21 @@ _COLOURS: dict[Phase, Colour] = {
     "planned": ORANGE,
     "revoking": BLUE,
     "revoked": GREEN,
+    "used": RED,
     "failed": RED,
     "benign": GREY,
     "resolved": GREEN,
     "lapsed": GREY,
     "apart": GREY,
 }
+
+
+def alarm_card(page: Page, headline: str) -> Card:
+    """What people hear of again, in one line."""
+    state = phase(page)
+    text = f"{_colour(page, state).sign} {headline}. {state_sentence(page, state)}"
+    occasion = page.alarm.occasion
+    return Card(text, None, None, "leakline_alarm", page.incident.incident_id, occasion)
 
 
 def state_card(page: Page, headline: str, blocks: list[dict[str, Any]]) -> Card:
@@ -72,6 +82,8 @@ def state_sentence(page: Page, state: Phase) -> str:
 def _state(page: Page, state: Phase, taken: Taken | None) -> str:
     if taken is not None and state in {"planned", "revoking", "revoked", "failed"}:
         return _progress(taken, state)
+    if taken is not None and state == "used":
+        return f"{_still_used(page)} {_progress(taken, 'revoked')}"
     said = page.verdict.by if page.verdict is not None else None
     sentences: dict[Phase, str] = {
         "open": "Open: nobody has taken it yet.",
@@ -84,6 +96,13 @@ def _state(page: Page, state: Phase, taken: Taken | None) -> str:
         "apart": "All of them have messages of their own.",
     }
     return sentences[state]
+
+
+def _still_used(page: Page) -> str:
+    incident = page.incident
+    rate = cents(incident.burn_usd_per_hour)
+    at = moment(epoch(incident.detected_at))
+    return f"STILL USED after the revocation: {rate} an hour, as of {at}."
 
 
 def _resolved(page: Page) -> str:
@@ -118,7 +137,7 @@ def _beside(taken: Taken | None, state: Phase) -> list[str]:
         if taken.result is None:
             return ["A dry run of a revocation is planned."]
         return [f"The policy would have revoked it ({taken.requested_by}); nothing was sent."]
-    if state in {"planned", "revoking", "revoked", "failed"}:
+    if state in {"planned", "revoking", "revoked", "used", "failed"}:
         return []
     if taken.result is None or taken.result.status == "cancelled":
         return ["The planned revocation was called off."]

@@ -154,7 +154,8 @@ def _messages(world: World, wanted: list[Incident]) -> Iterator[str]:
             yield f"slack: {told[incident_id]} messages for {incident_id}"
     if told.keys() - latest.keys():
         yield "slack: a message for an incident that never was"
-    explained = Counter(p.card.incident_id for p in world.slack.posts if p.thread_ts is not None)
+    evidence = [p.card for p in world.slack.posts if p.card.event_type == "leakline_evidence"]
+    explained = Counter(card.incident_id for card in evidence)
     if any(count > 1 for count in explained.values()):
         yield "slack: the evidence twice"
 

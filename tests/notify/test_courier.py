@@ -4,7 +4,9 @@ import pytest
 import structlog
 
 from pipeline.demo.fake_slack import Fault
-from tests.notify.test_stage import AT_ONCE, shown
+from pipeline.notify.stage import NotifyStage
+from pipeline.response.policy import Rulebook
+from tests.notify.test_stage import AT_ONCE, UNLESS_HELD, shown
 from tests.support.oncall import CHANNEL, on_call
 from tests.support.samples import KEY_ID
 
@@ -102,6 +104,44 @@ async def test_while_slack_is_down_the_fall_back_speaks_once_and_incidents_wait(
         assert len(loop.slack.webhook) == 2
 
 
+async def test_while_slack_is_down_the_fall_back_tells_of_a_failed_revocation_as_well() -> None:
+    async with on_call(UNLESS_HELD) as loop:
+        loop.slack.down = True
+        await loop.tell()
+        loop.gateway.faults = ["404"]
+        await loop.wait(400, step=10)
+        first, second = loop.slack.webhook
+        assert "NOT revoked" not in first["text"]
+        assert "NOT revoked (failed)" in second["text"]
+        assert len(set(loop.slack.webhook_keys)) == 2
+        loop.restart()
+        loop.slack.down = False
+        await loop.wait(70, step=5)
+        assert len(loop.slack.webhook) == 2
+        assert "NOT revoked (failed)" in loop.page.body["text"]
+
+
+async def test_the_fall_back_tells_of_a_ticket_that_becomes_a_page_while_slack_is_down() -> None:
+    async with on_call() as loop:
+        await loop.tell(severity="ticket")
+        loop.slack.down = True
+        await loop.tell(severity="page", revision=2)
+        await loop.wait(30, step=5)
+        assert len(loop.slack.webhook) == 1
+        loop.slack.down = False
+        await loop.wait(70, step=5)
+        assert loop.page.channel == CHANNEL
+
+
+async def test_without_slack_the_fall_back_promises_no_buttons() -> None:
+    async with on_call(token=None) as loop:
+        without = NotifyStage(loop.config, None, Rulebook(), loop.clock, loop.counts)
+        loop.bus.restart(loop.notify, without)
+        await loop.tell()
+        (said,) = loop.slack.webhook
+        assert "Slack is not set up: there are no buttons." in said["text"]
+
+
 async def test_a_fall_back_that_fails_is_tried_again() -> None:
     async with on_call() as loop:
         loop.slack.down = True
@@ -195,6 +235,9 @@ async def test_a_slack_without_threads_still_gets_its_page() -> None:
         await loop.tell()
         await loop.tell(incident_id="inc_2")
         assert len(loop.slack.pages) == 2
+        loop.gateway.faults = ["404"]
+        await loop.click("revoke", page=loop.slack.pages[0])
+        assert "NOT revoked (failed)" in loop.slack.pages[2].body["text"]
 
 
 async def test_no_secret_is_logged_or_posted() -> None:

@@ -16,6 +16,19 @@ def posted(channel: str, **changes: object) -> Page:
     return page
 
 
+def told_as(severity: str) -> Page:
+    """A message in the channel of pages, where tickets go as well."""
+    page = posted("CP", severity=severity)
+    page.posted_urgent = severity == "page"
+    return page
+
+
+def revoked_by(by: str) -> Page:
+    page = posted("CT", severity="ticket")
+    requested(page, action(requested_by=by))
+    return page
+
+
 def acted_on() -> Page:
     page = revised(None, incident(severity="info"))
     requested(page, action(requested_by="policy:x"))
@@ -35,6 +48,10 @@ def acted_on() -> Page:
         (posted("CP"), {"revision": 1}, Reason.KNOWN),
         (posted("CP", revision=5), {"revision": 4}, Reason.KNOWN),
         (posted("CT", severity="ticket"), {"revision": 2}, Reason.POST_RAISED),
+        (told_as("ticket"), {"revision": 2}, Reason.POST_RAISED),
+        (told_as("page"), {"revision": 2}, Reason.UPDATE),
+        (revoked_by("policy:x"), {"revision": 2, "severity": "ticket"}, Reason.POST_RAISED),
+        (revoked_by("slack:U1"), {"revision": 2, "severity": "ticket"}, Reason.UPDATE),
         (acted_on(), {"revision": 2, "severity": "info"}, Reason.POST),
     ],
 )

@@ -17,7 +17,7 @@ from schemas.action import Action
 from schemas.topics import ACTION_RESULTS, ACTIONS, VERDICTS
 from schemas.verdict import Verdict
 from tests.notify.test_stage import AT_ONCE, UNLESS_HELD, moved, shown
-from tests.support.oncall import OnCall, on_call
+from tests.support.oncall import CHANNEL, OnCall, on_call
 from tests.support.samples import signal
 
 SEEDS_PER_TEST = 25
@@ -45,20 +45,20 @@ class Storm:
             raise CrashError(point)
 
 
-async def survive(loop: OnCall) -> None:
+async def survive(loop: OnCall, seconds: float = 1) -> None:
     """Run until quiet through as many crashes as come."""
     while True:
         try:
-            await loop.bus.tick(loop.clock.advance(1))
+            await loop.bus.tick(loop.clock.advance(seconds))
         except CrashError:
             loop.restart()
         else:
             return
 
 
-async def tell(loop: OnCall, revision: int) -> None:
+async def tell(loop: OnCall, revision: int, **changes: object) -> None:
     try:
-        await loop.tell(revision=revision, spend_usd=100.0 * revision)
+        await loop.tell(revision=revision, spend_usd=100.0 * revision, **changes)
     except CrashError:
         loop.restart()
     await survive(loop)
@@ -133,6 +133,38 @@ async def test_every_seed_ends_with_one_message_and_one_revocation(first: int) -
     for seed in range(first, first + SEEDS_PER_TEST):
         try:
             await one_run(seed)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+
+
+async def one_failure(seed: int) -> None:
+    """A ticket becomes a page in its own channel, and the policy's revocation fails."""
+    storm = Storm(seed)
+    async with on_call(
+        UNLESS_HELD, storm, transactions=storm.random.random() < 0.5, ticket_channel=CHANNEL
+    ) as loop:
+        loop.slack.retry_after_seconds = 5
+        misbehave(loop, storm)
+        loop.gateway.obeys = False
+        for revision, severity in enumerate(("ticket", "page", "page"), 1):
+            await tell(loop, revision, severity=severity, cause="leaked")
+        for _ in range(40):
+            await survive(loop, 10)
+        storm.raging = False
+        loop.slack.faults.clear()
+        await loop.wait(400, step=10)
+        alarms = [m for m in loop.slack.messages if m.body.get("reply_broadcast")]
+        assert "NOT revoked (failed)" in shown(loop)
+        assert len(loop.slack.messages) == 2 + len(alarms), "one page, its evidence, one alarm"
+        assert len(alarms) == 1
+        assert loop.slack.rejected == []
+
+
+@pytest.mark.parametrize("first", range(0, 100, SEEDS_PER_TEST))
+async def test_every_seed_of_a_failed_revocation_ends_with_one_alarm(first: int) -> None:
+    for seed in range(first, first + SEEDS_PER_TEST):
+        try:
+            await one_failure(seed)
         except AssertionError as error:
             raise AssertionError(f"seed {seed}: {error}") from error
 

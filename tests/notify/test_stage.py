@@ -129,6 +129,29 @@ async def test_a_ticket_that_becomes_a_page_moves_to_the_pager() -> None:
         assert threads == [CHANNEL], "the evidence moves along"
 
 
+async def test_a_ticket_that_becomes_a_page_in_its_own_channel_is_posted_anew() -> None:
+    """An edit notifies nobody."""
+    async with on_call(ticket_channel=CHANNEL) as loop:
+        await loop.tell(severity="ticket")
+        before = loop.page.ts
+        await loop.tell(severity="page", revision=2)
+        assert loop.page.ts != before
+        assert loop.page.updates == 0
+        assert loop.page.body["text"].startswith("🔴")
+        assert len(loop.slack.messages) == 2, "the evidence moves along"
+        await loop.tell(severity="page", revision=3, spend_usd=500.0)
+        assert loop.page.updates == 1
+
+
+async def test_a_ticket_whose_key_a_person_revokes_stays_where_it_is() -> None:
+    async with on_call() as loop:
+        await loop.tell(severity="ticket")
+        before = loop.page
+        await loop.click("revoke")
+        assert loop.page is before
+        assert "Revoked and verified" in shown(loop)
+
+
 async def test_a_ticket_that_somebody_took_is_no_louder_than_before() -> None:
     async with on_call() as loop:
         await loop.tell(severity="ticket")
@@ -322,6 +345,74 @@ async def test_after_a_failure_a_person_can_try_again() -> None:
         await loop.click("revoke")
         assert [each.status for each in loop.results] == ["failed", "verified"]
         assert "Revoked and verified" in shown(loop)
+
+
+def alarms(loop: OnCall) -> list[str]:
+    """What the channel was shown beside the message, in its thread."""
+    shown = [each for each in loop.slack.messages if each.body.get("reply_broadcast")]
+    assert all(each.thread_ts == loop.page.ts for each in shown)
+    return [each.body["text"] for each in shown]
+
+
+async def test_people_hear_of_a_revocation_that_failed_once_for_each() -> None:
+    async with on_call(UNLESS_HELD) as loop:
+        loop.gateway.faults = ["404", "404"]
+        await loop.tell()
+        await loop.wait(310, step=10)
+        (alarm,) = alarms(loop)
+        assert alarm.startswith("🔴 Key sha256:abababababab… looks leaked. NOT revoked (failed)")
+        loop.restart()
+        await loop.tell(revision=2, spend_usd=500.0)
+        assert len(alarms(loop)) == 1
+        await loop.click("revoke")
+        assert [each.status for each in loop.results] == ["failed", "failed"]
+        assert len(alarms(loop)) == 2
+        await loop.click("revoke")
+        assert "Revoked and verified" in shown(loop)
+        assert len(alarms(loop)) == 2
+
+
+async def test_a_key_that_is_used_after_its_revocation_is_told_and_can_be_revoked_again() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click("revoke")
+        await loop.tell(revision=2, spend_usd=60.0, detected_at=loop.clock() + 600)
+        assert "Revoked and verified" in loop.page.body["text"], "what it spends is of before"
+        assert alarms(loop) == []
+        later: dict[str, object] = {"detected_at": loop.clock() + 3600, "burn_usd_per_hour": 860.0}
+        await loop.tell(revision=3, spend_usd=900.0, **later)
+        await loop.tell(revision=4, spend_usd=999.0, **later)
+        (alarm,) = alarms(loop)
+        assert "🔴" in alarm
+        assert "STILL USED after the revocation: $860.00 an hour" in alarm
+        assert loop.page.body["text"] == alarm
+        assert list(loop.page.buttons) == ["revoke", "acknowledge"]
+        await loop.click("revoke", "U2")
+        assert [each.status for each in loop.results] == ["verified", "verified"]
+        assert len({each.action_id for each in loop.results}) == 2
+
+
+async def test_the_registry_shows_sooner_that_a_revoked_key_is_still_served() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click("revoke")
+        loop.clock.advance(240)
+        for served, count in ((0, 0), (7, 1)):
+            window = {"window_start": loop.clock() - 60, "window_end": loop.clock()}
+            evidence = {"status": "revoked", "requests": 9, "served": served}
+            use = signal(detector="revoked_use", evidence=evidence, **window)
+            await loop.tell(revision=2 + served, burn_usd_per_hour=0.0, signals=[use])
+            assert len(alarms(loop)) == count
+
+
+async def test_what_ended_after_a_revocation_stays_revoked() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        await loop.click("revoke")
+        loop.clock.advance(86_400)
+        await loop.tell(revision=2, status="resolved", severity="info", burn_usd_per_hour=5.0)
+        assert "🟢" in loop.page.body["text"]
+        assert alarms(loop) == []
 
 
 async def test_a_dry_run_is_never_shown_as_a_revocation() -> None:
