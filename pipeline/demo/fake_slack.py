@@ -29,6 +29,8 @@ class FakeSlack:
     app_token: str = "xapp-fake-token"  # noqa: S105  # a stand-in's
     signing_secret: str = "8f742231b10e8888abcd99yyyzzz85a5"  # noqa: S105  # Slack's own example
     team: str = "T111"
+    names: dict[str, str] = field(default_factory=dict)
+    """What users are called, by their ids."""
     faults: list[tuple[str, Fault]] = field(default_factory=list)
     """Method (or `*`) and fault; the first that fits a call is taken."""
     down: bool = False
@@ -102,7 +104,8 @@ class FakeSlack:
         pressed = message.buttons[action_id]["value"] if value is None else value
         action_ts = f"{self.now():.6f}{self._count}"
         place = Place(self.team, message.channel, message.ts, f"{self.url}/response/secret")
-        return block_actions(place, user, Press(action_id, pressed, action_ts))
+        press = Press(action_id, pressed, action_ts)
+        return block_actions(place, user, press, self.names.get(user))
 
     def signed(self, payload: dict[str, Any]) -> tuple[bytes, dict[str, str]]:
         """An interaction's body and headers, as Slack would post them."""

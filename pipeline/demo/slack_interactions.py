@@ -27,8 +27,16 @@ class Press:
     action_ts: str
 
 
-def block_actions(place: Place, user: str, press: Press) -> dict[str, Any]:
-    """A `block_actions` payload."""
+def block_actions(place: Place, user: str, press: Press, name: str | None = None) -> dict[str, Any]:
+    """A `block_actions` payload.
+
+    Args:
+        place: where the button is.
+        user: who pressed it: an id.
+        press: which button.
+        name: what the user is called; like the id unless given.
+    """
+    name = user if name is None else name
     action = {
         "action_id": press.action_id,
         "block_id": "leakline",
@@ -39,7 +47,7 @@ def block_actions(place: Place, user: str, press: Press) -> dict[str, Any]:
     }
     return {
         "type": "block_actions",
-        "user": {"id": user, "username": user.lower(), "name": user, "team_id": place.team},
+        "user": {"id": user, "username": name, "name": name, "team_id": place.team},
         "api_app_id": "A111",
         "token": "verification-token",
         "container": {

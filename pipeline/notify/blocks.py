@@ -12,6 +12,7 @@ from detectors.words import cents
 from pipeline.notify.kit import LABELS, Card, actions, button, plain, revoke_button, section
 from pipeline.notify.offers import ButtonAction, offers
 from pipeline.notify.page import Page
+from pipeline.notify.people import with_names
 from pipeline.notify.phase import news, phase
 from pipeline.notify.states import state_card, state_sentence
 from pipeline.notify.text import flat, inert, moment, short_id
@@ -154,7 +155,7 @@ def _context(page: Page, background: Background) -> dict[str, Any]:
     if background.not_revocable is not None and "revoke" in offers(page):
         notes.append(f"No Revoke button: {inert(background.not_revocable, 300)}.")
     if page.policy_note is not None:
-        notes.append(f"Policy: {inert(page.policy_note, 300)}.")
+        notes.append(f"Policy: {inert(with_names(page.policy_note, page.names), 300)}.")
     if background.console_url is not None:
         link = f"{background.console_url.rstrip('/')}/incidents/{incident.incident_id}"
         notes.append(inert(link, 500))

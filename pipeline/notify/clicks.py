@@ -25,6 +25,8 @@ class Click:
     button: ButtonAction
     incident_id: str
     user: str
+    name: str
+    """What Slack calls the user; empty when it does not say."""
     team: str
     channel: str
     click_id: str
@@ -69,6 +71,7 @@ def _click(payload: dict[str, Any], action: dict[str, str]) -> Click:
         button=cast("ButtonAction", action["action_id"]),
         incident_id=action["value"],
         user=user,
+        name=payload["user"].get("name") or payload["user"].get("username", ""),
         team=payload["team"].get("id") or payload["user"].get("team_id", ""),
         channel=payload["channel"].get("id") or payload["container"].get("channel_id", ""),
         click_id=f"{user}/{action['action_ts']}",

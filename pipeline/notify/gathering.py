@@ -59,6 +59,7 @@ class Gathering:
         worse = page.incident.status == "open" and stands_out(page.incident, notice.fleet.detectors)
         if not worse and not page.actions:
             return [self._joined(notice, page)]
+        page.names = notice.names | page.names
         notice.fleet.drop(page.incident.incident_id)
         page.gathered, page.dirty = None, True
         return [self._placed(page, storms, journal), self._refreshed(notice)]

@@ -63,7 +63,7 @@ def declined(button: ButtonAction, page: Page) -> str | None:
         return None
     state = phase(page)
     if button == "acknowledge" and button in _OFFERS[state]:
-        return f"{called(page.acknowledged_by)} has acknowledged it already."
+        return f"{called(page.acknowledged_by, page.names)} has acknowledged it already."
     if state in _FINAL:
         return _FINAL[state]
     taken = revocation(page)
@@ -73,4 +73,4 @@ def declined(button: ButtonAction, page: Page) -> str | None:
     if state == "snoozed":
         return f"It is snoozed already, until {moment(page.snoozed_until or 0.0)}."
     said = page.verdict.by if page.verdict is not None else None
-    return f"{called(said)} has judged it not a leak already."
+    return f"{called(said, page.names)} has judged it not a leak already."

@@ -91,6 +91,8 @@ class Page(Struct, omit_defaults=True, kw_only=True):
     heard_at: float = 0.0
     """When somebody last said something, and who."""
     heard_by: str | None = None
+    names: dict[str, str] = {}
+    """What Slack calls those who pressed a button, by their ids."""
     touched_at: float = 0.0
     fleet: Fleet | None = None
     """What it gathers, when it is a notice about many keys; `incident` stands for them all."""

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from slack_sdk.signature import Clock, SignatureVerifier
 
 _KEPT: dict[str, tuple[str, ...]] = {
-    "user": ("id", "team_id"),
+    "user": ("id", "team_id", "name", "username"),
     "team": ("id",),
     "channel": ("id",),
     "container": ("message_ts", "channel_id", "thread_ts"),

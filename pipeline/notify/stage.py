@@ -168,6 +168,8 @@ class NotifyStage:
         """Publish what a person said, and the action that he asked for."""
         log.info("click", button=click.button, user=click.user, incident_id=click.incident_id)
         page.clicks = [*page.clicks, click.click_id][-pages.CLICKS_MAX :]
+        if click.name:
+            page.names[click.user] = click.name
         now = self._now()
         verdict = Verdict(
             incident_id=click.incident_id,

@@ -75,22 +75,22 @@ def state_sentence(page: Page, state: Phase) -> str:
     taken = revocation(page)
     sentences = [_state(page, state, taken)]
     if page.acknowledged_by is not None and state != "acknowledged":
-        sentences.append(f"Acknowledged by {called(page.acknowledged_by)}.")
-    return " ".join([*sentences, *_beside(taken, state)])
+        sentences.append(f"Acknowledged by {called(page.acknowledged_by, page.names)}.")
+    return " ".join([*sentences, *_beside(page, taken, state)])
 
 
 def _state(page: Page, state: Phase, taken: Taken | None) -> str:
     if taken is not None and state in {"planned", "revoking", "revoked", "failed"}:
-        return _progress(taken, state)
+        return _progress(page, taken, state)
     if taken is not None and state == "used":
-        return f"{_still_used(page)} {_progress(taken, 'revoked')}"
+        return f"{_still_used(page)} {_progress(page, taken, 'revoked')}"
     said = page.verdict.by if page.verdict is not None else None
     sentences: dict[Phase, str] = {
         "open": "Open: nobody has taken it yet.",
-        "acknowledged": f"Acknowledged by {called(page.acknowledged_by)}.",
+        "acknowledged": f"Acknowledged by {called(page.acknowledged_by, page.names)}.",
         "snoozed": f"Snoozed until {moment(page.snoozed_until or 0.0)}.",
         "suppressed": "Silenced by an earlier verdict.",
-        "benign": f"Judged not a leak by {called(said)}.",
+        "benign": f"Judged not a leak by {called(said, page.names)}.",
         "lapsed": "The snooze has ended; if it goes on, there is a new message.",
         "resolved": _resolved(page),
         "apart": "All of them have messages of their own.",
@@ -112,8 +112,8 @@ def _resolved(page: Page) -> str:
     return f"Resolved: {how}." + ("" if page.answered else " Nobody answered.")
 
 
-def _progress(taken: Taken, state: Phase) -> str:
-    by = called(taken.requested_by)
+def _progress(page: Page, taken: Taken, state: Phase) -> str:
+    by = called(taken.requested_by, page.names)
     if state == "planned":
         at = moment(taken.not_before or 0.0)
         return f"Will be revoked at {at} by {by}, unless somebody presses Snooze or Not a leak."
@@ -129,7 +129,7 @@ def _progress(taken: Taken, state: Phase) -> str:
     return f"NOT revoked ({result.status}) at {at}: {detail}. The key may still work."
 
 
-def _beside(taken: Taken | None, state: Phase) -> list[str]:
+def _beside(page: Page, taken: Taken | None, state: Phase) -> list[str]:
     """What a revocation that changed nothing leaves to say."""
     if taken is None:
         return []
@@ -141,4 +141,4 @@ def _beside(taken: Taken | None, state: Phase) -> list[str]:
         return []
     if taken.result is None or taken.result.status == "cancelled":
         return ["The planned revocation was called off."]
-    return [_progress(taken, "failed")]
+    return [_progress(page, taken, "failed")]

@@ -71,7 +71,7 @@ def test_a_click_keeps_what_is_needed_and_no_secret() -> None:
     payload = slack.interaction(SlackMessage("C1", "1.2", {}), "revoke", "U1", value="inc_1")
     body, _ = slack.signed(payload)
     kept = interaction_from_request(body)
-    assert kept["user"] == {"id": "U1", "team_id": "T111"}
+    assert kept["user"] == {"id": "U1", "team_id": "T111", "name": "U1", "username": "U1"}
     assert kept["channel"] == {"id": "C1"}
     assert kept["container"]["message_ts"] == "1.2"
     assert kept["actions"][0]["value"] == "inc_1"

@@ -216,6 +216,30 @@ async def test_acknowledge_and_snooze_show_who_and_until_when_and_a_snooze_ends(
         assert said[1].until is not None
 
 
+async def test_people_appear_by_the_names_that_slack_gives_them() -> None:
+    ask_first = Rule(name="ask-first", then="ask", approvers=["U2", "U9"])
+    async with on_call(Policy(rules=(ask_first,))) as loop:
+        loop.slack.names = {"U1": "ana.schmidt", "U2": "<!channel> *bo*"}
+        await loop.tell()
+        await loop.click("acknowledge")
+        assert "Acknowledged by ana.schmidt." in shown(loop)
+        await loop.click("revoke", "U2")
+        said = shown(loop)
+        assert "requested by &lt;!channel&gt; *bo*." in said
+        assert "who may revoke: &lt;!channel&gt; *bo*, U9" in said
+        assert {each.by for each in loop.published(VERDICTS, Verdict)} == {"slack:U1", "slack:U2"}
+
+
+async def test_a_refusal_names_who_was_faster() -> None:
+    async with on_call() as loop:
+        loop.slack.names = {"U1": "ana.schmidt"}
+        await loop.tell()
+        late = loop.slack.interaction(loop.page, "acknowledge", "U2")
+        await loop.click("acknowledge")
+        await loop.deliver_click(late)
+        assert loop.slack.whispers[0]["text"] == "ana.schmidt has acknowledged it already."
+
+
 @pytest.mark.parametrize("button", ["revoke", "acknowledge", "snooze", "not_a_leak"])
 async def test_a_click_by_somebody_else_does_nothing_but_answer_him(button: str) -> None:
     async with on_call() as loop:
@@ -668,18 +692,21 @@ async def test_a_notice_whose_incidents_have_all_moved_out_does_not_call_them_re
             await moved(loop, number)
         notice = loop.slack.pages[4]
         stale = loop.slack.interaction(notice, "not_a_leak", "U1")
+        loop.slack.names = {"U1": "ana.schmidt"}
+        await loop.click("acknowledge", page=notice)
         worse = [signal(score=9.0), signal(detector="newcomer_rush", score=9.0)]
         await moved(loop, 5, revision=2, risk=0.9, signals=worse)
         await loop.wait(5)
+        assert "Acknowledged by ana.schmidt." in shown_of(loop.slack.pages[5])
         assert "All of them have messages of their own." in shown_of(notice)
         assert "Resolved" not in shown_of(notice)
         assert notice.buttons == {}
         await loop.deliver_click(stale)
-        assert loop.published(VERDICTS, Verdict) == []
+        assert [each.verdict for each in loop.published(VERDICTS, Verdict)] == ["acknowledge"]
         assert "messages of their own" in loop.slack.whispers[0]["text"]
         await moved(loop, 6)
         await loop.wait(5)
-        assert "Open: nobody has taken it yet." in shown_of(notice)
+        assert "1 incident in this message" in shown_of(notice)
 
 
 async def test_a_notice_that_is_over_can_still_revoke_its_leaked_keys() -> None:
