@@ -52,7 +52,7 @@ class Finding:
     summary: str
     """One sentence that a person can act on: the number, the usual value, the window."""
     since: float
-    """Unix seconds at which what was found began."""
+    """Unix seconds at which what was found began, or the window in which it was."""
     evidence: dict[str, Any] = field(default_factory=dict)
     causes: Mapping[Cause, float] | None = None
     """What this finding speaks for, where that differs from what the detector's mostly do."""
@@ -81,6 +81,13 @@ class Detector(ABC):
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:
         """The answer, or None when there is nothing to say."""
+
+    def began(self, key: KeyView, finding: Finding) -> float | None:
+        """Unix seconds of the first request that a finding is about; None: it does not tell.
+
+        Asked when an incident opens. A finding begins with a window, and this with what is in it.
+        """
+        return key.first_use(finding.since)
 
     def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
         """What its evidence calls new about the key: where many keys share it, a fleet changed."""

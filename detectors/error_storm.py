@@ -3,7 +3,7 @@
 import math
 from typing import Final, NamedTuple
 
-from detectors.baselines.slices import BLAMED
+from detectors.baselines.slices import BLAMED, slice_of
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, span
 
@@ -59,6 +59,11 @@ class ErrorStorm(Detector):
                 "usual_share": usual,
             },
         )
+
+    def began(self, key: KeyView, finding: Finding) -> float:
+        windows = key.windows
+        refused = [token for token in windows.tokens if slice_of(token).outcome in BLAMED]
+        return windows.first_with(refused, finding.since, key.minute)
 
 
 class _Storm(NamedTuple):

@@ -9,6 +9,7 @@ from detectors.words import counted
 from schemas.incident import Cause
 
 _SOURCES_FULL = 4
+_SECONDS = 900.0
 _WEIGHTS = (0.0, 0.6, 0.85, 1.0)
 """Share of the surprise that counts after so many requests: one may be somebody's try."""
 _ONE_PERSON: Mapping[Cause, float] = {"exposed": 1.25, "leaked": 0.8, "shared": 0.6}
@@ -63,3 +64,8 @@ class ExposedKey(Detector):
                 "usual_share": usual,
             },
         )
+
+    def began(self, key: KeyView, finding: Finding) -> float:
+        windows, since = key.windows, max(finding.since, key.now - _SECONDS)
+        exposed = [token for token in windows.tokens if slice_of(token).exposed]
+        return windows.first_with(exposed, since, key.minute)

@@ -218,6 +218,23 @@ class KeyView:
             replaced = max(replaced, 1.0 - own / (0.25 * expected))
         return replaced * min(1.0, moved)
 
+    def first_use(self, since: float) -> float:
+        """When somebody used the key first from a time on, as well as the windows can tell.
+
+        Where most of the last five minutes is newcomers' work, it is about them alone.
+        """
+        foreign = self.is_by_newcomers
+        first = self.windows.first_active(since, self.minute, foreign=foreign)
+        came = [each.first for each in self.newcomers if each.first >= since] if foreign else []
+        return min([first, *came])
+
+    @property
+    def first_use_today(self) -> float:
+        """The same on the current UTC day; of hours that are closed, those with any cost."""
+        hours = range(24 * self.day, self.hour)
+        first = next((hour for hour in hours if self.windows.spend_of(hour)), self.hour)
+        return self.first_use(3600.0 * first)
+
     @property
     def excess_usd_per_hour(self) -> float:
         """The present rate of spend beyond the dearest hour so far."""

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from detectors.baselines.slices import BLAMED, slice_of
+from detectors.baselines.history import History
+from detectors.baselines.slices import BLAMED, Slice, slice_of
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import counted, dollars, span
@@ -85,6 +86,10 @@ class ModelMix(Detector):
             },
         )
 
+    def began(self, key: KeyView, finding: Finding) -> float:
+        new = [token for token in key.windows.tokens if _is_unusual(slice_of(token), key.history)]
+        return key.windows.first_with(new, finding.since, key.minute)
+
     def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
         models = evidence.get("models")
         return [("model", str(each)) for each in models] if isinstance(models, list) else []
@@ -143,6 +148,11 @@ def _unusual(key: KeyView) -> dict[str, Totals]:
     if all(is_usual(what.model) for what in key.kinds_15m if what.model):  # mostly
         return models
     for what, totals in key.sums_15m:
-        if what.model and what.outcome not in BLAMED and not is_usual(what.model):
+        if _is_unusual(what, key.history):
             models.setdefault(what.model, Totals()).add(totals)
     return models
+
+
+def _is_unusual(what: Slice, history: History) -> bool:
+    served = what.model != "" and what.outcome not in BLAMED
+    return served and not history.is_usual_model(what.model)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from detectors.baselines.newcomers import Newcomer
+from detectors.baselines.slices import slice_of
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import span
 
@@ -55,6 +56,12 @@ class NewClient(Detector):
                 "new_source": found.by_stranger,
             },
         )
+
+    def began(self, key: KeyView, finding: Finding) -> float:
+        name, windows = finding.evidence["client"], key.windows
+        kinds = [(token, slice_of(token)) for token in windows.tokens]
+        its = [token for token, what in kinds if name in {what.client, what.release_name}]
+        return windows.first_with(its, finding.since, key.minute)
 
     def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
         return [("client", str(evidence["client"]))] if evidence.get("client") else []

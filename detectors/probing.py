@@ -1,7 +1,7 @@
 """Somebody finds out what the key can do, before using it."""
 
 from detectors.baselines.history import History
-from detectors.baselines.slices import REFUSED, Slice
+from detectors.baselines.slices import REFUSED, Slice, slice_of
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
@@ -77,6 +77,11 @@ class Probing(Detector):
                 "listings": listings,
             },
         )
+
+    def began(self, key: KeyView, finding: Finding) -> float:
+        windows, history = key.windows, key.history
+        odd = [token for token in windows.tokens if _is_odd(slice_of(token), history)]
+        return windows.first_with(odd, key.first_use(finding.since), key.minute)
 
 
 def _menu(key: KeyView) -> set[str]:

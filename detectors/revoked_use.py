@@ -1,5 +1,6 @@
 """A key that was revoked or rotated, or that expired, is still in use."""
 
+from detectors.baselines.slices import slice_of
 from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, span
 from schemas.fields import epoch
@@ -7,6 +8,7 @@ from schemas.fields import epoch
 _GRACE_SECONDS = 120.0
 """Requests under way when the key was revoked."""
 _MINUTES = 15
+_REFUSED = "refused as revoked"
 _STRAGGLER_HOURS = 48.0
 """A rotated or expired key may be used by its own sources for so long before somebody is told."""
 _BARRED_NATS = 3.0
@@ -47,7 +49,7 @@ class RevokedUse(Detector):
         when = f"{span(after)} after" if after is not None else "although"
         return Finding(
             score=score,
-            since=key.now,
+            since=60.0 * (key.minute - minutes + 1),
             summary=(
                 f"{counted(now.requests, 'request')} in {counted(minutes, 'minute')}, "
                 f"{now.served:,} served, {when} the key {verb} {status}."
@@ -60,6 +62,13 @@ class RevokedUse(Detector):
                 "new_source": strangers,
             },
         )
+
+    def began(self, key: KeyView, finding: Finding) -> float | None:
+        if finding.evidence["status"] != _REFUSED:
+            return super().began(key, finding)
+        windows = key.windows
+        refused = [token for token in windows.tokens if slice_of(token).outcome == "revoked"]
+        return windows.first_with(refused, finding.since, key.minute)
 
 
 def _any_stranger(key: KeyView) -> bool:
@@ -93,12 +102,12 @@ def _barred(key: KeyView) -> Finding | None:
     strangers = _any_stranger(key) or _has_new_client(key)
     return Finding(
         score=_BARRED_STRANGER_NATS if strangers else _BARRED_NATS,
-        since=key.now,
+        since=key.now - 60.0 * _MINUTES,
         summary=(
             f"{counted(tries, 'request')} in 15 minutes that the gateway refused, since the key "
             f"was revoked; the registry does not say so."
         ),
-        evidence={"status": "refused as revoked", "refused_15m": tries, "new_source": strangers},
+        evidence={"status": _REFUSED, "refused_15m": tries, "new_source": strangers},
     )
 
 

@@ -42,3 +42,7 @@ class SlowRamp(Detector):
                 "usual_requests_today": usual,
             },
         )
+
+    def began(self, key: KeyView, finding: Finding) -> None:
+        """What goes on for days began at no time."""
+        del key, finding

@@ -99,6 +99,10 @@ class SpendSpike(Detector):
             evidence=best.evidence(),
         )
 
+    def began(self, key: KeyView, finding: Finding) -> float | None:
+        of_day = "requests_1d" in finding.evidence
+        return key.first_use_today if of_day else super().began(key, finding)
+
 
 def _beats_records(key: KeyView) -> bool:
     """Whether any window is so far beyond its record that there is something to weigh."""

@@ -59,6 +59,11 @@ class TokenStuffing(Detector):
             },
         )
 
+    def began(self, key: KeyView, finding: Finding) -> float | None:
+        since = finding.since
+        longs = [60.0 * minute for minute in key.windows.longs if minute >= since // 60]
+        return max(since, min(longs)) if longs else super().began(key, finding)
+
 
 class _Found(NamedTuple):
     """Requests of some time that are too long."""

@@ -9,6 +9,10 @@ from detectors.baselines.shape import Shape
 from detectors.baselines.sketch import distinct
 from detectors.baselines.totals import Totals, Window, add_up
 
+SLICES_MINUTES: Final = 16
+"""Minutes, the current one included, of which the slices stay in the state."""
+MINUTES_KEPT: Final = 30
+"""Minutes of which the totals stay in the state; late events still find them."""
 HOURS_REMEMBERED: Final = 24
 
 
@@ -19,6 +23,12 @@ class MinuteWindow(Window, array_like=True, gc=False):
     """By number: see `Windows.tokens`."""
     foreign: Totals | None = None
     """The part that came from newcomers, if any did."""
+
+    def requests_of(self, *, foreign: bool) -> int:
+        """All requests, or those of newcomers."""
+        if not foreign:
+            return self.requests
+        return 0 if self.foreign is None else self.foreign.requests
 
 
 class HourWindow(Window, array_like=True, gc=False):
@@ -46,6 +56,10 @@ class HourWindow(Window, array_like=True, gc=False):
     def distinct_users(self) -> int:
         """How many different end users were named."""
         return distinct(self.users)
+
+    def requests_of(self, *, foreign: bool) -> int:
+        """All requests, or those of newcomers."""
+        return self.foreign.requests if foreign else self.requests
 
     def own_part(self) -> tuple[Totals, Totals]:
         """The hour without its newcomers, and its largest five minutes in the same proportion."""
@@ -100,6 +114,43 @@ class Windows(Struct, array_like=True, gc=False):
     def first_hour(self) -> int:
         """The first hour whose spend is known."""
         return min([self.closed[0] - len(self.closed) + 2, *self.hours])
+
+    def first_active(self, since: float, minute: int, *, foreign: bool = False) -> float:
+        """Unix seconds of the first request from a time on, as well as the windows can tell.
+
+        Args:
+            since: Unix seconds; itself the answer where nothing more is known.
+            minute: the current one.
+            foreign: only what came from newcomers counts.
+        """
+        kept = minute - MINUTES_KEPT + 1
+        active = {
+            number: each.requests_of(foreign=foreign) for number, each in self.minutes.items()
+        }
+        if int(since // 60) < kept:
+            for hour in range(int(since // 3600), kept // 60 + 1):
+                window = self.hours.get(hour)
+                own = [n for number, n in active.items() if number >= kept and number // 60 == hour]
+                if window is None or window.requests_of(foreign=foreign) > sum(own):
+                    return max(since, 3600.0 * hour)
+        first = max(kept, int(since // 60))
+        known = [number for number, requests in active.items() if requests and number >= first]
+        return max(since, 60.0 * min(known, default=minute))
+
+    def first_with(self, tokens: Iterable[str], since: float, minute: int) -> float:
+        """The same of some slices, of which a quarter of an hour is known."""
+        if int(since // 60) < minute - SLICES_MINUTES + 1:
+            return since
+        numbers = {self.tokens[token] for token in tokens}
+        known = [number for number, each in self.minutes.items() if numbers & each.slices.keys()]
+        known = [number for number in known if number >= int(since // 60)]
+        return max(since, 60.0 * min(known, default=0))
+
+    def spend_before_kept(self, hour: int, minute: int) -> int:
+        """Nano-dollars of an hour before the minutes that are kept at another."""
+        kept = range(max(60 * hour, minute - MINUTES_KEPT + 1), 60 * hour + 60)
+        known = [each for number, each in self.minutes.items() if number in kept]
+        return max(0, self.spend_of(hour) - add_up(known).nanos)
 
     def renumber(self) -> None:
         """Forget slices that no window holds; nothing may be pending."""

@@ -5,9 +5,9 @@ from typing import Final
 from detectors.baselines.history import History
 from detectors.baselines.newcomers import forget
 from detectors.baselines.slices import slice_of
-from detectors.baselines.windows import HourWindow, Windows
+from detectors.baselines.windows import MINUTES_KEPT, SLICES_MINUTES, HourWindow, Windows
 from detectors.baselines.zones import month_of
-from pipeline.engine.counting import MINUTES_KEPT, SLICES_MAX
+from pipeline.engine.counting import SLICES_MAX
 from pipeline.engine.long_prompts import enter_hour
 from pipeline.engine.state import IDS_MINUTES, KeyState
 from pipeline.enrich.kinds import Kinds
@@ -22,10 +22,8 @@ _GATE_NANOS_MIN = 50_000_000
 _YOUNG_GATE_REQUESTS = 60
 _YOUNG_GATE_NANOS = 200_000_000
 """Nothing is usual for a young key yet; only plain bulk is worth a look."""
-_SLICES_MINUTES = 16
-"""Minutes, the current one included, of which the slices stay in the state …"""
 _SLICES_KEPT_MAX = 640
-"""… if they are not more than so many; older minutes keep their totals only."""
+"""Slices of past minutes that stay in the state; older minutes keep their totals only."""
 _TOKENS_MAX = 2 * SLICES_MAX
 """With more slices than this it is not left until an hour ends to forget those of past minutes."""
 _SLIGHT = 10
@@ -97,13 +95,13 @@ def _is_suspect(state: KeyState) -> bool:
 
 def _thin(windows: Windows, previous: int, minute: int) -> None:
     """Drop the slices of minutes that became too old for them since the last closing."""
-    minutes, last = windows.minutes, minute - _SLICES_MINUTES
-    first = previous - previous % CLOSING_MINUTES - _SLICES_MINUTES
+    minutes, last = windows.minutes, minute - SLICES_MINUTES
+    first = previous - previous % CLOSING_MINUTES - SLICES_MINUTES
     for number in range(max(first, last - MINUTES_KEPT), last + 1):
         window = minutes.get(number)
         if window is not None:
             window.slices = {}
-    if _SLICES_MINUTES * len(windows.tokens) <= _SLICES_KEPT_MAX:  # mostly
+    if SLICES_MINUTES * len(windows.tokens) <= _SLICES_KEPT_MAX:  # mostly
         return
     kept = sum([len(window.slices) for window in minutes.values()])
     if kept > _SLICES_KEPT_MAX:

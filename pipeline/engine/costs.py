@@ -3,31 +3,37 @@
 from typing import Final
 
 from detectors.baselines.volume import Volume
-from detectors.baselines.windows import Windows
-from pipeline.engine.counting import MINUTES_KEPT
+from detectors.baselines.windows import MINUTES_KEPT
+from detectors.contract import KeyView
 
 _WEEK_SECONDS: Final = 7 * 86_400.0
 
 
-def spent_since(windows: Windows, since: float, minute: int) -> tuple[float, int]:
+def spent_since(key: KeyView, since: float) -> tuple[float, int]:
     """Nano-dollars since a time, or since the nearest one from which on they are still known.
 
-    Minutes are known for half an hour; before that hours, for a day.
+    Minutes are known for half an hour; before that hours, for a day. In the hour that a time lies
+    in, what is usual is held to have been spent before it.
 
     Args:
-        windows: of the key.
+        key: at the moment up to which it counts.
         since: Unix seconds.
-        minute: the last to count, in minutes since 1970.
 
     Returns:
         From when on, in Unix seconds, and how much.
     """
+    windows, minute = key.windows, key.minute
     length = minute - int(since // 60) + 1
     if length <= MINUTES_KEPT:
         return since, windows.recent(minute, length).nanos
-    hour, last = int(since // 3600), minute // 60
-    hours = range(max(hour, windows.first_hour), last + 1)
-    return max(since // 3600, hours.start) * 3600.0, sum(map(windows.spend_of, hours))
+    first = windows.first_hour
+    if since < 3600.0 * first:
+        hours = range(first, key.hour + 1)
+        since = 3600.0 * next((hour for hour in hours if windows.spend_of(hour)), first)
+    hour = int(since // 3600)
+    nanos = sum(map(windows.spend_of, range(hour, key.hour + 1)))
+    usual = usual_between(key.history.volume, 3600.0 * hour, since, key.zone)
+    return since, nanos - min(windows.spend_before_kept(hour, minute), int(usual))
 
 
 def usual_between(volume: Volume, since: float, until: float, zone: str | None) -> float:

@@ -29,8 +29,6 @@ SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
 IDS_MAX: Final = 32_768
 """Event ids remembered per key: beyond it duplicates are not recognised."""
-MINUTES_KEPT: Final = 30
-"""Minutes of which the totals stay in the state; late events still find them."""
 _SAMPLE_MINUTES: Final = 3
 """Of the key's own requests no more are sampled than one in so many minutes of an hour."""
 _STEP_NANOS_MIN: Final = 10_000_000

@@ -26,10 +26,8 @@ _RATE_MINUTES: Final = 15
 def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> OpenIncident:
     """An incident that some evidence opens, before anything of it is told."""
     state.incidents += 1
-    opened_at = min(each.finding.since for each in evidence)
-    opened_at = max(min(opened_at, view.now), state.history.first_seen)
-    known_from, nanos = spent_since(view.windows, opened_at, view.minute)
-    opened_at = max(known_from, state.history.first_seen)
+    opened_at, nanos = spent_since(view, _first_of(evidence, view))
+    opened_at = max(opened_at, state.history.first_seen)
     identity = f"{view.key_id}\n{state.incidents}\n{view.now!r}"
     return OpenIncident(
         incident_id=f"inc-{xxh3_64_hexdigest(identity.encode())}",
@@ -44,6 +42,13 @@ def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> O
         baseline_nanos=0.0,
         baseline_at=opened_at,
     )
+
+
+def _first_of(evidence: list[Evidence], view: KeyView) -> float:
+    """When the first request was made that any of the evidence is about."""
+    told = [each.detector.began(view, each.finding) for each in evidence]
+    began = min([at for at in told if at is not None], default=view.first_use_today)
+    return min(began, view.now)
 
 
 def refresh(

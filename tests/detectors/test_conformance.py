@@ -121,6 +121,13 @@ def test_all_findings_are_well_formed(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_what_all_found_began_within_their_windows(name: str) -> None:
+    for each, finding in found(name):
+        in_it = each.began is None or finding.since <= each.began <= each.key.now
+        assert in_it, each.detector
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_all_summaries_are_one_sentence_with_a_number(name: str) -> None:
     for each, finding in found(name):
         summary = finding.summary

@@ -32,6 +32,8 @@ class Heard:
     finding: Finding | None
     pure: bool
     """Asked again it said the same, and the key was as before."""
+    began: float | None
+    """When what was found began, if the detector tells."""
 
 
 def honest(*parts: Sequence[UsageEvent], record: KeyRecord | None = None) -> list[Message]:
@@ -75,8 +77,9 @@ def _listener(inner: Detector, heard: list[Heard]) -> Detector:
         finding = inner.judge(key)
         fresh = KeyView(key.key_id, key.now, key.history, key.windows, key.record)
         again = inner.judge(fresh)
+        began = None if finding is None else inner.began(key, finding)
         pure = again == finding and msgspec.msgpack.encode((key.history, key.windows)) == before
-        heard.append(Heard(inner.name, key, finding, pure))
+        heard.append(Heard(inner.name, key, finding, pure, began))
         return finding
 
     kind = type(inner)
