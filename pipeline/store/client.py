@@ -31,6 +31,11 @@ _INSERT_SETTINGS = {
     # here made inserts four times as slow.
     "optimize_on_insert": "0",
 }
+_READING_SETTINGS = {
+    # As v_usage_events has it; a view cannot set it for those who may change no settings.
+    "do_not_merge_across_partitions_select_final": "1",
+    "readonly": "1",
+}
 
 _SELECTION = re.compile(r"(?:\s|--[^\n]*\n|/\*.*?\*/)*(?:select|with)\b", re.IGNORECASE | re.DOTALL)
 """The beginning of a statement whose answer has columns, behind any comments."""
@@ -246,7 +251,8 @@ class Store:
             return self._client
         if self._reading is None:
             reading = connect(self._config)
-            reading.command("SET readonly = 1", use_database=False)
+            for name, value in _READING_SETTINGS.items():
+                reading.command(f"SET {name} = {value}", use_database=False)
             self._reading = reading
         return self._reading
 
@@ -256,7 +262,7 @@ class Store:
         with _translated():
             answer = self._client.query("SELECT toUInt8(getSetting('readonly'))")
         # A user who may only read may not even ask for it.
-        return {} if answer.result_rows[0][0] else {"readonly": "1"}
+        return {} if answer.result_rows[0][0] else dict(_READING_SETTINGS)
 
 
 def check_store(config: StoreConfig) -> str | None:

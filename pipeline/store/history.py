@@ -1,15 +1,12 @@
 """The events in the store as the lines of a file, from which they can be replayed."""
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Final
 
 from pipeline.store.client import Store
-from pipeline.store.events import FIELDS, event_of
+from pipeline.store.events import FIELDS, event_of, spans
 from schemas.codec import encode
 
-HELD_MAX: Final = 50_000
-"""Events that are held at once, unless one day has more."""
 _DAYS: Final = """
 SELECT toDate(occurred_at) AS day, count() FROM v_usage_events WHERE {whose}
 GROUP BY day ORDER BY day
@@ -22,7 +19,7 @@ ORDER BY occurred_at, key_id, event_id
 
 
 def event_lines(store: Store, key_id: str = "", most: int | None = None) -> Iterator[bytes]:
-    """Events by time, fetched some days at a time.
+    """Events by time, fetched by whole days.
 
     Args:
         store: where they are.
@@ -37,24 +34,10 @@ def event_lines(store: Store, key_id: str = "", most: int | None = None) -> Iter
     while most is not None and count > most and len(days) > 1:
         count -= days[0][1]
         days = days[1:]
-    for first, last in _spans(days):
+    for first, last in spans(days):
         span = {"first": first.isoformat(), "last": last.isoformat(), "key_id": key_id}
         for row in store.query(_EVENTS.format(whose=whose), span).rows:
             yield encode(event_of(row)) + b"\n"
-
-
-def _spans(days: list[tuple[date, int]]) -> Iterator[tuple[date, date]]:
-    """First and last day of as many at a time as have no more events than may be held."""
-    held: list[date] = []
-    count = 0
-    for day, events in days:
-        if held and count + events > HELD_MAX:
-            yield held[0], held[-1]
-            held, count = [], 0
-        held.append(day)
-        count += events
-    if held:
-        yield held[0], held[-1]
 
 
 def leaked_keys(store: Store) -> set[str]:

@@ -60,6 +60,8 @@ def fold_stored(
         if number % CHECKPOINT_EVENTS == 0:
             _checkpoint(fold, found, count)
     _checkpoint(fold, found, count)
+    for part in found.values():  # the store has them key by key, and the log by time
+        part.incidents.sort(key=lambda each: each.detected.timestamp())
     return [found[number] for number in range(count)]
 
 

@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.store import Rows, Store, history
+from pipeline.store import Rows, Store, events
+from pipeline.store.events import stored_events
 from pipeline.store.history import event_lines
+from pipeline.store.questions import Question, bind, list_questions, run_question
+from pipeline.store.rows import USAGE_EVENTS
+from tests.store.records import AT_SECONDS, usage
+from tests.store.test_client import accepted, packed
 
 KEYS, EVENTS = 50, 180_000
 FILL = """
@@ -23,10 +28,14 @@ FROM numbers({events:UInt32})
 Asked = list[tuple[str, Mapping[str, Any]]]
 
 
-@pytest.fixture
-def three_months(store: Store) -> Store:
+def fill(store: Store) -> Store:
     store.change(FILL, {"keys": KEYS, "events": EVENTS})
     return store
+
+
+@pytest.fixture
+def three_months(store: Store) -> Store:
+    return fill(store)
 
 
 @pytest.fixture
@@ -67,6 +76,58 @@ def test_a_history_is_the_same_however_it_is_fetched(
     three_months: Store, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = list(event_lines(three_months, "key-07"))
-    monkeypatch.setattr(history, "HELD_MAX", 500)
+    monkeypatch.setattr(events, "PAGE_ROWS", 500)
     assert list(event_lines(three_months, "key-07")) == whole
     assert len(asked) > 8
+
+
+@pytest.mark.parametrize(
+    "question",
+    [q for q in list_questions() if "v_usage_events\nWHERE occurred_at >=" in q.sql],
+    ids=lambda question: question.name,
+)
+def test_a_question_reads_the_months_that_it_is_about(any_store: Store, question: Question) -> None:
+    fill(any_store)
+    asked = bind(question, {"since": "2026-03-05T00:00:00Z"})
+    explained = any_store.read(f"EXPLAIN indexes = 1 {question.sql}", asked)
+    assert read_share(explained.rows) < 0.5
+
+
+def test_a_history_reads_each_month_by_itself(three_months: Store, asked: Asked) -> None:
+    assert sum(1 for _ in event_lines(three_months)) == EVENTS
+    counted, *fetched = shares(three_months, asked)
+    assert counted == 1.0
+    assert len(fetched) > 8
+    assert max(fetched) < 0.8  # a few days lie in two months at most
+
+
+def test_a_rebuild_reads_each_key_once(three_months: Store, asked: Asked) -> None:
+    found = [event for _, event in stored_events(three_months, 0.0)]
+    assert len({event.event_id for event in found}) == len(found) == EVENTS
+    assert max(shares(three_months, asked)[1:]) < 0.5
+    assert [event.key_id for event in found] == sorted(event.key_id for event in found)
+
+
+@pytest.mark.parametrize("page_rows", [1, 700, 3600, 20_000])
+def test_a_rebuild_is_given_the_order_of_the_log(
+    store: Store, monkeypatch: pytest.MonkeyPatch, page_rows: int
+) -> None:
+    monkeypatch.setattr(events, "PAGE_ROWS", page_rows)
+    sent = [usage(number, occurred_at=AT_SECONDS - number) for number in range(40)]
+    store.insert(USAGE_EVENTS, [u for n, e in enumerate(sent) for u in packed([accepted(e)], n)])
+    found = list(stored_events(store, AT_SECONDS - 30))
+    expected = [(n, e.event_id) for n, e in enumerate(sent) if n <= 30]
+    expected.sort(key=lambda each: (sent[each[0]].key_id, each[0]))
+    assert [(offset, event.event_id) for offset, event in found] == expected
+
+
+@pytest.mark.parametrize("since", ["2026-03-01", "2026-03-29T01:30:01Z"])
+def test_an_event_that_came_again_counts_once_from_any_time_on(
+    any_store: Store, since: str
+) -> None:
+    first, again = (usage(1, key_id="a", cost_usd=usd) for usd in (1.0, 2.0))
+    later = usage(1, key_id="a", cost_usd=3.0, occurred_at=AT_SECONDS + 86_400)
+    for offset, event in enumerate([first, again, later]):
+        any_store.insert(USAGE_EVENTS, packed([accepted(event)], offset))
+    (found,) = run_question(any_store, "spend-by-key", {"since": since}).dicts()
+    assert (found["requests"], found["spend_usd"]) == (1, 1)
