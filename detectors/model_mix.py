@@ -75,8 +75,8 @@ class ModelMix(Detector):
             causes=_OF_AN_UPGRADE if replaced else None,
             summary=(
                 f"{counted(tried.requests, 'request')} in {span(key.now - tried.since)} to "
-                f"{counted(len(models), 'model')} new to it, now {name} at {at} a request; usual: "
-                f"{dollars(usual)}."
+                f"{counted(len(models), 'model')} new to it, now {name} at {at} a request"
+                f"{f'; usual: {dollars(usual)}' if usual else ''}."
             ),
             evidence={
                 "models": models[:8],

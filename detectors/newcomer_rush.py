@@ -4,8 +4,9 @@ import math
 from typing import NamedTuple
 
 from detectors.baselines.newcomers import STRANGE_NATS
+from detectors.baselines.totals import Totals, add_up
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import counted, dollars, span
+from detectors.words import at_cost, counted, paid, span
 
 _REQUESTS_MIN = 8
 _NANOS_MIN = 100_000_000
@@ -56,14 +57,14 @@ class NewcomerRush(Detector):
             score=score,
             since=key.now - rush.seconds,
             summary=(
-                f"New sources made {counted(rush.requests, 'request')} ({dollars(rush.nanos)}) in "
-                f"{span(rush.seconds)}; the whole key usually makes {rush.usual[0]:.1f} "
-                f"({dollars(rush.usual[1])}) in {span(rush.usual_seconds)}."
+                f"New sources made {counted(rush.done.requests, 'request')} ({paid(rush.done)}) in "
+                f"{span(rush.seconds)}; the whole key usually makes "
+                f"{at_cost(f'{rush.usual[0]:.1f}', rush.usual[1])} in {span(rush.usual_seconds)}."
             ),
             evidence={
                 "seconds": rush.seconds,
-                "requests": rush.requests,
-                "spend_usd": rush.nanos / 1e9,
+                "requests": rush.done.requests,
+                "spend_usd": rush.done.nanos / 1e9,
                 "usual_requests": rush.usual[0],
                 "usual_spend_usd": rush.usual[1] / 1e9,
                 "usual_seconds": rush.usual_seconds,
@@ -76,15 +77,14 @@ class _Rush(NamedTuple):
 
     nats: float
     seconds: float
-    requests: int
-    nanos: int
+    done: Totals
     usual: tuple[float, float]
     """Requests and nano-dollars …"""
     usual_seconds: float
     """… of so long a time."""
 
 
-_NONE = _Rush(0.0, 300.0, 0, 0, (0.0, 0.0), 300.0)
+_NONE = _Rush(0.0, 300.0, Totals(), (0.0, 0.0), 300.0)
 
 
 def _in_five_minutes(key: KeyView) -> _Rush:
@@ -104,7 +104,7 @@ def _in_five_minutes(key: KeyView) -> _Rush:
     by_requests = math.log(max(foreign.requests, 1) / max(usual[0], 3.0))
     by_money = math.log(max(foreign.nanos, 1) / max(usual[1], _NANOS_MIN / 2))
     nats = _RUSH_NATS * max(by_requests, by_money)
-    return _Rush(nats, 300.0, foreign.requests, foreign.nanos, usual, 300.0)
+    return _Rush(nats, 300.0, foreign, usual, 300.0)
 
 
 def _since_they_came(key: KeyView) -> _Rush:
@@ -116,7 +116,7 @@ def _since_they_came(key: KeyView) -> _Rush:
     seconds = key.now - min([each.first for each in strangers])
     if seconds < _STAY_SECONDS:
         return _NONE
-    nanos = sum([each.totals.nanos for each in strangers])
+    done = add_up([each.totals for each in strangers])
     volume = key.history.volume
     days = max(seconds / 3600.0, _STAY_HOURS_MIN) / 24.0
     sessions = _RECORD_SHARE * (1.0 - key.regularity) * min(1.0, days)
@@ -126,7 +126,7 @@ def _since_they_came(key: KeyView) -> _Rush:
         max(by_day[1] * days, sessions * volume.records.nanos_1d),
     )
     by_requests = requests / max(usual[0], _FEW_REQUESTS)
-    by_money = max(nanos, 1) / max(usual[1], _NANOS_MIN / 2)
+    by_money = max(done.nanos, 1) / max(usual[1], _NANOS_MIN / 2)
     nats = _STAY_NATS * math.log(max(by_requests, by_money) / _STAY_SHARE)
     nats = min(nats, _STAY_SURE + _STAY_MORE * (nats - _STAY_SURE))
-    return _Rush(nats, seconds, requests, nanos, usual, days * 86400.0)
+    return _Rush(nats, seconds, done, usual, days * 86400.0)

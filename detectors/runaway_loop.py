@@ -96,7 +96,7 @@ class RunawayLoop(Detector):
             causes=_BY_NEWCOMERS if key.is_by_newcomers else None,
             summary=(
                 f"{pace.per_minute:.0f} requests in each of the last {pace.minutes} minutes "
-                f"({paid(total)} in {_MINUTES}), {same} and {faster}: a loop, by its "
+                f"({_MINUTES} of them: {paid(total)}), {same} and {faster}: a loop, by its "
                 "regularity."
             ),
             evidence={

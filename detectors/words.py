@@ -54,6 +54,11 @@ def paid(totals: Totals) -> str:
     return f"{dollars(totals.nanos)}, and {totals.unpriced:,} of unknown price"
 
 
+def at_cost(number: str, nanos: float) -> str:
+    """Requests of some time, and what they cost; of those that have no price nothing is said."""
+    return f"{number} ({dollars(nanos)})" if nanos else number
+
+
 def money(usd: float) -> str:
     """US dollars where small amounts matter, too."""
     if usd >= 0.01 or usd == 0:

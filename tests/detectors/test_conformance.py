@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 import pytest
 
 import detectors
@@ -18,7 +19,9 @@ from schemas.incident import Cause
 from schemas.key_record import KeyRecord
 from tests.support.events import (
     DAY,
+    HOUR,
     KEY,
+    OPENAI_CLIENT,
     control,
     event,
     in_time,
@@ -29,13 +32,14 @@ from tests.support.events import (
     thief,
     workday,
 )
-from tests.support.examples import NOW, Example, Heard, heard_in, honest, listen
+from tests.support.examples import NOW, TODAY, Example, Heard, heard_in, honest, listen
 
 DETECTORS = all_detectors()
 NAMES = [each.name for each in DETECTORS]
 SUMMARY_LENGTH_MAX = 300
 _ONE_OF_MANY = re.compile(r"(?<![\d.,])1 (?:requests|models|addresses|networks|seconds|listings)\b")
 """`1 requests`."""
+_FREE = re.compile(r"\$0\.00(?!\d)")
 
 
 def tables(name: str) -> tuple[dict[str, Example], dict[str, Example]]:
@@ -177,6 +181,20 @@ def test_nothing_strong_is_said_about_an_honest_key_at_its_usual_hours(seed: int
     ]
     assert not strong
     assert not run(messages(office(19, seed=seed))).incidents
+
+
+@pytest.mark.parametrize("own", ["mystery-7b", "gpt-4o-mini"])
+def test_what_has_no_price_is_never_said_to_be_free(own: str) -> None:
+    office_hours = [msgspec.structs.replace(each, model=own, cost_usd=None) for each in office(10)]
+    stolen = [
+        thief(at, 60, model="mystery-405b", user_agent=agent, cost_usd=None)
+        for at in (NOW + HOUR, workday(TODAY, 20))
+        for agent in (OPENAI_CLIENT, "curl/8")
+    ]
+    heard = listen(messages(in_time(office_hours, *stolen), 1))
+    assert said(heard).keys() >= {"model_mix", "newcomer_rush", "off_hours", "spend_spike"}
+    told = [each.finding.summary for each in heard if each.finding]
+    assert not [each for each in told if _FREE.search(each)]
 
 
 def test_every_detector_is_asked_about_a_stranger_or_a_bill() -> None:
