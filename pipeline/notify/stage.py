@@ -22,6 +22,7 @@ from pipeline.notify.gathering import Gathering, about_each
 from pipeline.notify.offers import SNOOZE_SECONDS
 from pipeline.notify.page import Page
 from pipeline.notify.slack import Messenger, SlackMessenger, web_client
+from pipeline.notify.snoozes import Snoozes
 from pipeline.records import read_record
 from pipeline.registry import key_record, remember_key
 from pipeline.response.decide import decide
@@ -47,6 +48,8 @@ log = structlog.get_logger(__name__)
 KEEP_SECONDS = 90 * 86_400.0
 """An incident is remembered so long after its last change."""
 SWEEP_SECONDS = 3600.0
+INSTANT_SECONDS = 0.001
+"""What makes a time later than another in every record that holds it."""
 _JUDGEMENTS: dict[str, Judgement] = {
     "revoke": "leak",
     "acknowledge": "acknowledge",
@@ -76,7 +79,7 @@ class NotifyStage:
         self._courier = Courier(messenger, config.slack, now, self._counts)
         self._gathering = Gathering(config.slack)
         self._dirty: set[str] | None = None
-        self._snoozed: dict[str, float] = {}
+        self._snoozes = Snoozes()
         self._swept_at = 0.0
 
     @classmethod
@@ -107,7 +110,8 @@ class NotifyStage:
             page = pages.load(incident_id, journal)
             if page is not None and self._courier.ready(page):
                 await self._show(page, journal)
-        await self._end_snoozes(now, journal)
+        for incident_id in self._snoozes.take_ended(now, journal):
+            await self._end_snooze(incident_id, journal)
         if now >= self._swept_at + SWEEP_SECONDS:
             self._swept_at = now
             self._sweep(journal, now)
@@ -177,7 +181,8 @@ class NotifyStage:
             verdict=_JUDGEMENTS[click.button],
             until=now + SNOOZE_SECONDS if click.button == "snooze" else None,
             by=f"slack:{click.user}",
-            at=now,
+            # it is the last word, however far ahead the clock is of whom was heard before
+            at=max(now, page.heard_at + INSTANT_SECONDS),
         )
         pages.judged(page, verdict)
         if page.fleet is None:
@@ -257,19 +262,13 @@ class NotifyStage:
     def _keep(self, page: Page, journal: Journal) -> None:
         page.touched_at = self._now()
         pages.save(page, journal)
-        if page.snoozed_until is not None:
-            self._snoozed[page.incident.incident_id] = page.snoozed_until
+        self._snoozes.note(page)
 
-    async def _end_snoozes(self, now: float, journal: Journal) -> None:
-        """End the snoozes that are over; a notice's after those of its keys, which it shows."""
-        due = [each for each, until in self._snoozed.items() if until <= now]
-        notices = {each for each in due if _is_notice(pages.load(each, journal))}
-        for incident_id in sorted(due, key=notices.__contains__):
-            del self._snoozed[incident_id]
-            page = pages.load(incident_id, journal)  # again: its keys have changed it
-            if page is not None and page.snoozed_until is not None:
-                page.snoozed_until, page.snooze_ended, page.dirty = None, True, True
-                await self._say(page, journal)
+    async def _end_snooze(self, incident_id: str, journal: Journal) -> None:
+        page = pages.load(incident_id, journal)
+        if page is not None and page.snoozed_until is not None:
+            page.snoozed_until, page.snooze_ended, page.dirty = None, True, True
+            await self._say(page, journal)
 
     def _unsaid(self, journal: Journal) -> set[str]:
         """Ids of incidents that people have not been shown in full; read once."""
@@ -278,18 +277,13 @@ class NotifyStage:
             for page in pages.load_all(journal):
                 if page.dirty:
                     self._dirty.add(page.incident.incident_id)
-                if page.snoozed_until is not None:
-                    self._snoozed[page.incident.incident_id] = page.snoozed_until
+                self._snoozes.note(page)
         return self._dirty
 
     def _sweep(self, journal: Journal, now: float) -> None:
         for page in pages.load_all(journal):
             if page.touched_at < now - KEEP_SECONDS:
                 journal.put(pages.PREFIX + page.incident.incident_id, None)
-
-
-def _is_notice(page: Page | None) -> bool:
-    return page is not None and page.fleet is not None
 
 
 async def _tell_detection(verdict: Verdict, journal: Journal) -> None:

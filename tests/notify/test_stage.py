@@ -556,6 +556,19 @@ async def test_a_verdict_from_elsewhere_is_shown() -> None:
         assert "Judged not a leak by ana" in shown(loop)
 
 
+@pytest.mark.parametrize("ahead", [0, 3600])
+async def test_a_click_is_heard_after_a_verdict_however_far_ahead_that_is_dated(ahead: int) -> None:
+    async with on_call(UNLESS_HELD) as loop:
+        await loop.tell()
+        said = verdict(verdict="acknowledge", by="slack:U1", at=loop.clock() + ahead)
+        await loop.bus.publish(VERDICTS, said, key="inc_1")
+        await loop.bus.run_until_quiet()
+        await loop.click("not_a_leak")
+        assert "Judged not a leak by U1" in shown(loop)
+        await loop.wait(400, step=10)
+        assert [each.status for each in loop.results] == ["cancelled"], "enforcement hears it, too"
+
+
 async def test_a_verdict_from_elsewhere_reaches_detection_once() -> None:
     """Also on an incident that nobody was told of."""
     async with on_call() as loop:
