@@ -69,8 +69,12 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
     @property
     def keys(self) -> int:
         """Keys that show it, those that other messages tell of included."""
-        unknown = len(self.beside) - len(self.beside_keys)
-        return unknown + len({*self.beside_keys, *(each.key_id for each in self.members.values())})
+        return len(self.beside) - len(self.beside_keys) + len(self.key_ids)
+
+    @property
+    def key_ids(self) -> set[str]:
+        """Their ids, as far as they are known."""
+        return {*self.beside_keys, *(each.key_id for each in self.members.values())}
 
     def take(self, incident: Incident, *, over: bool) -> None:
         """Add an incident, or what became of it."""

@@ -13,6 +13,7 @@ from typing import IO
 import msgspec
 from msgspec import Struct
 
+from detectors.words import counted
 from pipeline.accept import Batch
 from pipeline.notify.storm import Fleet, Storms, stands_out
 from pipeline.replay.run import Results
@@ -100,8 +101,8 @@ class Notices:
         counts = Counter(f"{each.severity}" for each in lines)
         listed = ", ".join(f"{name} {counts[name]}" for name in ("page", "ticket") if counts[name])
         fleets = [each for each in lines if each.shared is not None]
-        keys = len({key for each in fleets for key in each.key_ids})
-        about = f"; {len(fleets)} of them about {keys:,} keys at once" if fleets else ""
+        shown = {key for each in fleets for key in self._fleets[each.notice_id].key_ids}
+        about = f"; {len(fleets)} of them about {counted(len(shown), 'key')}" if fleets else ""
         return f"messages to people {len(lines):,}" + (f" ({listed}{about})" if lines else "")
 
     def _hear(self, incident: Incident) -> None:

@@ -40,6 +40,12 @@ def test_every_incident_is_in_exactly_one_message() -> None:
     assert [each.notice_id for each in notices][-1] == "inc-20"
 
 
+def test_the_summary_counts_the_keys_that_a_message_is_about() -> None:
+    notices = Notices()
+    notices.take([], Results([moved(number) for number in range(SHARED_MIN)], []))
+    assert notices.summary() == "messages to people 5 (page 5; 1 of them about 5 keys)"
+
+
 def test_what_is_recorded_only_tells_nobody() -> None:
     info = msgspec.structs.replace(moved(1), severity="info")
     over = msgspec.structs.replace(moved(2), status="resolved", severity="info")
