@@ -38,10 +38,15 @@ class Authority:
     def background(self, page: Page, journal: Journal) -> Background:
         """What the message of an incident needs besides the incident."""
         record = key_record(page.incident.key_id, journal)
-        why = self.not_revocable(page, record)
-        if page.fleet is not None:  # each of its keys may be, or not: a click will tell
-            why = None if self._config.response.gateways else "no gateway is configured"
-        return Background(record, why, self._config.slack.console_url)
+        console_url = self._config.slack.console_url
+        if page.fleet is None:
+            return Background(record, self.not_revocable(page, record), console_url)
+        # each of its keys may be revocable, or not: a click will tell
+        why = None if self._config.response.gateways else "no gateway is configured"
+        keys = {each.key_id for each in page.fleet.members.values()}
+        records = (key_record(key_id, journal) for key_id in keys)
+        aliases = {each.key_id: each.alias for each in records if each and each.alias}
+        return Background(None, why, console_url, aliases)
 
     def powers(self, page: Page | None, journal: Journal) -> Powers:
         """Who may click what. A rule's approvers come before those of the policy."""

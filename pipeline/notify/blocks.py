@@ -5,46 +5,28 @@ a field, 150 in a header, about 13,200 in all), whatever an incident holds.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from detectors.words import cents
+from pipeline.notify.advice import TITLES, advice
 from pipeline.notify.kit import LABELS, Card, actions, button, plain, revoke_button, section
 from pipeline.notify.offers import ButtonAction, offers
 from pipeline.notify.page import Page
 from pipeline.notify.people import with_names
 from pipeline.notify.phase import news, phase
 from pipeline.notify.states import state_card, state_sentence
-from pipeline.notify.text import flat, inert, moment, short_id
+from pipeline.notify.text import inert, inert_name, moment, short_id, time_after, unmarked
 from schemas.fields import epoch
-from schemas.incident import Cause, Signal
+from schemas.incident import Incident, Signal
 from schemas.key_record import KeyRecord
 
-TITLES: dict[Cause, str] = {
-    "leaked": "{key} looks leaked",
-    "shared": "{key} looks shared with others",
-    "exposed": "{key} is used from browsers or apps: it is exposed",
-    "runaway": "{key}: the owner's own client seems to be stuck in a loop",
-    "off_gateway": "{key}: the provider bills use that no gateway saw",
-    "revoked_use": "{key} is used although it was revoked",
-    "budget": "{key} is using up its budget",
-    "hygiene": "{key} needs tidying up",
-    "growth": "{key} grows faster than usual",
-}
-ADVICE: dict[Cause, str] = {
-    "leaked": "if neither you nor the owner knows who this is, revoke; the owner gets a new key.",
-    "shared": "ask the owner who else has the key; revoke it, and give each of them their own.",
-    "exposed": "take the key out of the page or app, put a server between, then revoke it.",
-    "runaway": "call the owner to stop the client; revoke if nobody answers and it gets expensive.",
-    "off_gateway": "rotate the provider's key: the gateway cannot block what bypasses it.",
-    "revoked_use": "if requests are still served, block the key at that gateway; if all are "
-    "refused nothing is lost, but find out who still has the key.",
-    "budget": "ask the owner; raise the budget if the use is wanted, throttle the key if not.",
-    "hygiene": "nothing tonight: ask the owner tomorrow to tidy it up.",
-    "growth": "nothing tonight: ask the owner, and raise the budget if the growth is wanted.",
-}
 ABOUT_SOURCES = frozenset({"crowd", "forbidden_country", "new_source"})
 """The detectors that judge where requests come from."""
+NO_SOURCE = "no new source, or the log has no addresses"
+UNPRICED = "unknown price"
+"""How detectors call what the catalogue has no price for."""
 REASONS_MAX = 3
 EVIDENCE_SIGNALS_MAX = 8
 
@@ -57,12 +39,14 @@ class Background:
     not_revocable: str | None
     """Why there is no Revoke button; None: there is one."""
     console_url: str | None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Of the keys of a notice, by their ids."""
 
 
 def headline(page: Page, key_record: KeyRecord | None) -> str:
-    """What happened, in one sentence of plain words, safe wherever Slack shows it."""
-    name = key_name(page, key_record)
-    return TITLES[page.incident.cause].format(key=f"Key {flat(name, 80)}")
+    """What happened, in one sentence of plain words."""
+    name = inert_name(key_name(page, key_record), 80)
+    return TITLES[page.incident.cause].format(key=f"Key {name}")
 
 
 def key_name(page: Page, key_record: KeyRecord | None) -> str:
@@ -77,7 +61,7 @@ def page_card(page: Page, background: Background) -> Card:
     blocks = [
         _facts(page, background.key_record),
         *_reasons(page),
-        section(f"What to do: {ADVICE[page.incident.cause]}"),
+        *_advice(page, background),
         _context(page, background),
         *_buttons(page, background),
     ]
@@ -99,13 +83,17 @@ def evidence_card(page: Page) -> Card:
 def fallback_text(page: Page, key_record: KeyRecord | None, no_buttons: str) -> str:
     """One paragraph for the fallback webhook."""
     incident = page.incident
-    state = f" {state_sentence(page, phase(page))}" if news(page) is not None else ""
-    reasons = " ".join(flat(each.summary, 300) for each in incident.signals[:REASONS_MAX])
-    return (
-        f"{headline(page, key_record)}.{state} {cents(incident.spend_usd)} since"
-        f" {moment(epoch(incident.opened_at))}, {cents(incident.burn_usd_per_hour)} an hour."
-        f" {reasons} {no_buttons} Incident {flat(incident.incident_id, 128)}."
+    words = [f"{headline(page, key_record)}."]
+    if news(page) is not None:
+        words.append(state_sentence(page, phase(page)))
+    words.append(
+        f"{cents(incident.spend_usd)} since {moment(epoch(incident.opened_at))}, "
+        f"{_amount(incident, incident.burn_usd_per_hour, ' an hour')}."
     )
+    words += [inert(each.summary, 300) for each in incident.signals[:REASONS_MAX]]
+    # ids as they are: somebody has to look for them
+    about = f"Incident {inert(incident.incident_id, 128)}, key {inert(incident.key_id, 128)}."
+    return f"{unmarked(' '.join([*words, no_buttons]))} {about}"
 
 
 def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
@@ -121,13 +109,20 @@ def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
         "Team": " / ".join(filter(None, (team, owner))) or "unknown",
         "Environment": environment or "unknown",
         "Since": moment(epoch(incident.opened_at)),
-        f"Spent so far{where}": cents(incident.spend_usd),
+        f"Spent so far{where}": _amount(incident, incident.spend_usd),
         **past,
         "Expected": cents(incident.baseline_usd),
-        f"Now{where}": f"{cents(incident.burn_usd_per_hour)} an hour",
+        f"Now{where}": _amount(incident, incident.burn_usd_per_hour, " an hour"),
     }
-    fields = [plain(f"{name}: {inert(value, 200)}", 400) for name, value in facts.items()]
+    fields = [plain(f"{name}: {inert(value, 300)}", 400) for name, value in facts.items()]
     return {"type": "section", "fields": fields}
+
+
+def _amount(incident: Incident, usd: float, per: str = "") -> str:
+    """Dollars as of the latest event; what has no price is not free, as detectors say in words."""
+    unpriced = any(UNPRICED in signal.summary for signal in incident.signals)
+    at = time_after(epoch(incident.detected_at), epoch(incident.opened_at))
+    return f"{cents(usd)}{per}{' and what has no price' if unpriced else ''} (as of {at})"
 
 
 def _reasons(page: Page) -> list[dict[str, Any]]:
@@ -137,13 +132,18 @@ def _reasons(page: Page) -> list[dict[str, Any]]:
     """
     signals = page.incident.signals
     source = next((each for each in signals if each.detector in ABOUT_SOURCES), None)
-    where = "no source stands out" if source is None else inert(source.summary, 500)
+    where = NO_SOURCE if source is None else inert(source.summary, 500)
     others = [each for each in signals[:REASONS_MAX] if each is not source]
     lines = [f"{n}. {inert(signal.summary, 500)}" for n, signal in enumerate(others, 1)]
     if not signals:
         lines = ["no reason was given"]
     found = [section(f"From where: {where}")]
     return [*found, section("\n".join(["Why:", *lines]))] if lines else found
+
+
+def _advice(page: Page, background: Background) -> list[dict[str, Any]]:
+    said = advice(page, background.key_record, background.not_revocable)
+    return [] if said is None else [section(f"What to do: {said}")]
 
 
 def _context(page: Page, background: Background) -> dict[str, Any]:
@@ -176,9 +176,8 @@ def _buttons(page: Page, background: Background) -> list[dict[str, Any]]:
 
 def _button(name: ButtonAction, page: Page, background: Background) -> dict[str, Any]:
     if name == "revoke":
-        return revoke_button(
-            LABELS[name], page.incident.incident_id, key_name(page, background.key_record)
-        )
+        key = inert_name(key_name(page, background.key_record), 100)
+        return revoke_button(LABELS[name], page.incident.incident_id, key)
     return button(name, LABELS[name], page.incident.incident_id)
 
 

@@ -60,7 +60,7 @@ class Delivery:
         if page.alarm.occasion == news(page):
             await self._alarm(_alarm(page, background), thread_ts)
         if thread_ts is not None:
-            await self._explain(thread_ts)
+            await self._explain(thread_ts, background)
 
     async def _alarm(self, card: Card, thread_ts: str | None) -> None:
         """Reply for the whole channel to see; in words of its own where there are no threads."""
@@ -72,10 +72,10 @@ class Delivery:
                 raise
             await self._show(slot, card, None)
 
-    async def _explain(self, thread_ts: str) -> None:
+    async def _explain(self, thread_ts: str, background: Background) -> None:
         """Put the evidence into the thread; a Slack that will not have it is not asked again."""
         try:
-            await self._show(self._page.evidence, _evidence(self._page), thread_ts)
+            await self._show(self._page.evidence, _evidence(self._page, background), thread_ts)
         except SlackDownError as error:
             if not error.lasting:
                 raise
@@ -89,7 +89,7 @@ class Delivery:
         if thread_ts is not None:
             # First what hangs below: Slack keeps the replies of a message that is gone.
             replies = (
-                (page.evidence, _evidence(page)),
+                (page.evidence, _evidence(page, background)),
                 (page.alarm.slot, _alarm(page, background)),
             )
             for slot, card in replies:
@@ -154,8 +154,10 @@ def _card(page: Page, background: Background) -> Card:
     return page_card(page, background)
 
 
-def _evidence(page: Page) -> Card:
-    return evidence_card(page) if page.fleet is None else members_card(page, page.fleet)
+def _evidence(page: Page, background: Background) -> Card:
+    if page.fleet is not None:
+        return members_card(page, page.fleet, background)
+    return evidence_card(page)
 
 
 def _alarm(page: Page, background: Background) -> Card:

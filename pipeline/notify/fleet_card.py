@@ -10,7 +10,7 @@ from pipeline.notify.page import Page
 from pipeline.notify.phase import phase
 from pipeline.notify.states import state_card
 from pipeline.notify.storm import Fleet, Member
-from pipeline.notify.text import flat, inert, moment, short_id
+from pipeline.notify.text import inert, inert_name, moment, short_id, time_after, unmarked
 
 WORST_MAX = 5
 """Keys in the message; the thread has more."""
@@ -24,10 +24,14 @@ TRAITS = {
     "model": "use the same new model, {}",
     "alike": "show the same kind of evidence: {}",
 }
-ADVICE = (
+_ADVICE = (
     "Did something change for all of them (egress addresses, a gateway, an SDK, a provider's "
     "outage)? Then press Not a leak. If nobody knows of a change, a list of keys was probably "
     "stolen: revoke the worst first (the next ones move up), and find the source."
+)
+_QUIET = (
+    "Leaked keys are still leaked when they are quiet: if nobody knows of a change for all of "
+    "them, revoke them, and find the source."
 )
 
 
@@ -35,24 +39,26 @@ def fleet_headline(fleet: Fleet) -> str:
     """What happened, in one sentence of plain words."""
     kind, _, value = fleet.trait.partition("=")
     shared = network(value) if kind == "network" else value
-    return f"{fleet.keys} keys {TRAITS[kind].format(flat(shared, 80))}"
+    return f"{fleet.keys} keys {TRAITS[kind].format(inert_name(shared, 80))}"
 
 
 def fleet_card(page: Page, fleet: Fleet, background: Background) -> Card:
     """The message of a notice in its present state."""
     ranked = _by_damage(fleet)
-    blocks = [section(_numbers(page, fleet)), *_worst(ranked)]
-    if ranked:
-        console = f"\n{inert(background.console_url, 300)}" if background.console_url else ""
-        blocks.append(section(ADVICE + console))
-    blocks += [*_revocations(page, ranked, background), *_buttons(page, fleet)]
+    blocks = [
+        section(_numbers(page, fleet)),
+        *_worst(ranked, background),
+        *_advice(page, background),
+        *_revocations(page, ranked, background),
+        *_buttons(page, fleet),
+    ]
     return state_card(page, fleet_headline(fleet), blocks)
 
 
-def members_card(page: Page, fleet: Fleet) -> Card:
+def members_card(page: Page, fleet: Fleet, background: Background) -> Card:
     """What the thread holds: the keys, the worst first."""
     ranked = _by_damage(fleet)
-    lines = [_line(each) for _, each in ranked[:THREAD_LINES_MAX]]
+    lines = [_line(each, background) for _, each in ranked[:THREAD_LINES_MAX]]
     if len(ranked) > THREAD_LINES_MAX:
         lines.append(f"and {len(ranked) - THREAD_LINES_MAX} more: see the console")
     text = f"Keys, as of revision {fleet.revision}"
@@ -63,23 +69,22 @@ def members_card(page: Page, fleet: Fleet) -> Card:
 
 def fleet_text(page: Page, fleet: Fleet, no_buttons: str) -> str:
     """One paragraph for the fallback webhook."""
-    return (
-        f"{fleet_headline(fleet)}. {_numbers(page, fleet)} {no_buttons} "
-        f"Notice {flat(page.incident.incident_id, 128)}."
-    )
+    said = unmarked(f"{fleet_headline(fleet)}. {_numbers(page, fleet)} {no_buttons}")
+    return f"{said} Notice {inert(page.incident.incident_id, 128)}."
 
 
 def _numbers(page: Page, fleet: Fleet) -> str:
     incident, members = page.incident, fleet.members.values()
     apart = len(fleet.beside)
-    beside = f"{apart:,} more {_have(apart)} of their own." if apart else ""
+    beside = f" {apart:,} more {_have(apart)} of their own." if apart else ""
     if not members:
         return f"{counted(apart, 'incident')} {_have(apart)} of their own."
     cause = incident.cause.replace("_", " ")
+    at = time_after(fleet.last_at, fleet.since)
     return (
-        f"{counted(len(members), 'incident')} in this message: {_kinds(fleet)}. {beside} "
+        f"{counted(len(members), 'incident')} in this message: {_kinds(fleet)}.{beside} "
         f"Since {moment(fleet.since)}; spent so far {cents(incident.spend_usd)}, now "
-        f"{cents(incident.burn_usd_per_hour)} an hour. Most likely {cause}."
+        f"{cents(incident.burn_usd_per_hour)} an hour (as of {at}). Most likely {cause}."
     )
 
 
@@ -100,9 +105,22 @@ def _kinds(fleet: Fleet) -> str:
     return ", ".join(f"{number:,} {what}" for number, what in kinds if number)
 
 
-def _worst(ranked: list[tuple[str, Member]]) -> list[dict[str, Any]]:
-    worst = [_line(each) for _, each in ranked[:WORST_MAX]]
+def _worst(ranked: list[tuple[str, Member]], background: Background) -> list[dict[str, Any]]:
+    worst = [_line(each, background) for _, each in ranked[:WORST_MAX]]
     return [section("\n".join(["The worst:", *worst]))] if worst else []
+
+
+def _advice(page: Page, background: Background) -> list[dict[str, Any]]:
+    """What to do, as long as something is left to press."""
+    offered = offers(page)
+    lines = []
+    if "not_a_leak" in offered:
+        lines.append(_ADVICE)
+    elif "revoke" in offered and phase(page) != "benign":
+        lines.append(_QUIET)
+    if background.console_url:
+        lines.append(inert(background.console_url, 300))
+    return [section("\n".join(lines))] if lines else []
 
 
 def _by_damage(fleet: Fleet) -> list[tuple[str, Member]]:
@@ -117,15 +135,16 @@ def _by_damage(fleet: Fleet) -> list[tuple[str, Member]]:
     )
 
 
-def _name(member: Member) -> str:
-    return inert(short_id(member.key_id), 60)
+def _name(member: Member, background: Background, length_max: int = 60) -> str:
+    name = background.aliases.get(member.key_id) or short_id(member.key_id)
+    return inert_name(name, length_max)
 
 
-def _line(member: Member) -> str:
+def _line(member: Member, background: Background) -> str:
     over = "" if member.open else ", over"
     return (
-        f"{_name(member)}: {cents(member.spend_usd)}, {cents(member.burn_usd_per_hour)} an "
-        f"hour, {member.severity}{over}"
+        f"{_name(member, background)}: {cents(member.spend_usd)}, "
+        f"{cents(member.burn_usd_per_hour)} an hour, {member.severity}{over}"
     )
 
 
@@ -137,7 +156,13 @@ def _revocations(
         return []
     return [
         actions(
-            [revoke_button(f"Revoke {_name(member)}", incident_id, member.key_id)],
+            [
+                revoke_button(
+                    f"Revoke {_name(member, background)}",
+                    incident_id,
+                    _name(member, background, 100),
+                )
+            ],
             f"leakline-{number}",
         )
         for number, (incident_id, member) in enumerate(ranked[:WORST_MAX])

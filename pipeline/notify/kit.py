@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from pipeline.notify.offers import SNOOZE_SECONDS, ButtonAction
-from pipeline.notify.text import inert
 
 LABELS: Final[Mapping[ButtonAction, str]] = {
     "revoke": "Revoke",
@@ -76,11 +75,10 @@ def button(name: ButtonAction, label: str, value: str) -> dict[str, Any]:
 
 
 def revoke_button(label: str, value: str, key_name: str) -> dict[str, Any]:
-    """A button that revokes a key, after a question."""
-    name = inert(key_name, 100)
+    """A button that revokes a key, after a question; its name is inert."""
     confirm = {
         "title": plain("Revoke this key?", 100),
-        "text": plain(f"Every request with {name} will fail from then on.", 300),
+        "text": plain(f"Every request with {key_name} will fail from then on.", 300),
         "confirm": plain("Revoke", 30),
         "deny": plain("Cancel", 30),
         "style": "danger",

@@ -8,7 +8,7 @@ from pipeline.notify.kit import Card, header, section
 from pipeline.notify.page import Page, Taken, revocation
 from pipeline.notify.people import called
 from pipeline.notify.phase import Phase, phase
-from pipeline.notify.text import inert, moment
+from pipeline.notify.text import inert, moment, time_after, unmarked
 from schemas.fields import epoch
 
 
@@ -47,7 +47,7 @@ _COLOURS: dict[Phase, Colour] = {
 def alarm_card(page: Page, headline: str) -> Card:
     """What people hear of again, in one line."""
     state = phase(page)
-    text = f"{_colour(page, state).sign} {headline}. {state_sentence(page, state)}"
+    text = unmarked(f"{_colour(page, state).sign} {headline}. {state_sentence(page, state)}")
     occasion = page.alarm.occasion
     return Card(text, None, None, "leakline_alarm", page.incident.incident_id, occasion)
 
@@ -58,7 +58,7 @@ def state_card(page: Page, headline: str, blocks: list[dict[str, Any]]) -> Card:
     look, sentence = _colour(page, state), state_sentence(page, state)
     title = f"{look.sign} {headline}"
     bar = {"color": look.hex, "fallback": sentence, "blocks": [section(sentence)]}
-    text = f"{title}. {sentence}"
+    text = unmarked(f"{title}. {sentence}")
     incident_id = page.incident.incident_id
     return Card(text, [header(title), *blocks], [bar], "leakline_incident", incident_id)
 
@@ -101,8 +101,8 @@ def _state(page: Page, state: Phase, taken: Taken | None) -> str:
 def _still_used(page: Page) -> str:
     incident = page.incident
     rate = cents(incident.burn_usd_per_hour)
-    at = moment(epoch(incident.detected_at))
-    return f"STILL USED after the revocation: {rate} an hour, as of {at}."
+    at = time_after(epoch(incident.detected_at), epoch(incident.opened_at))
+    return f"STILL USED after the revocation: {rate} an hour (as of {at})."
 
 
 def _resolved(page: Page) -> str:
@@ -134,11 +134,22 @@ def _beside(page: Page, taken: Taken | None, state: Phase) -> list[str]:
     if taken is None:
         return []
     if taken.dry_run:
-        if taken.result is None:
-            return ["A dry run of a revocation is planned."]
-        return [f"The policy would have revoked it ({taken.requested_by}); nothing was sent."]
+        return [_rehearsed(taken, called(taken.requested_by, page.names))]
     if state in {"planned", "revoking", "revoked", "used", "failed"}:
         return []
     if taken.result is None or taken.result.status == "cancelled":
         return ["The planned revocation was called off."]
     return [_progress(page, taken, "failed")]
+
+
+def _rehearsed(taken: Taken, by: str) -> str:
+    """What became of a dry run."""
+    result = taken.result
+    if result is None:
+        return "A dry run of a revocation is planned."
+    if result.status == "cancelled":
+        return "The dry run of a revocation was called off."
+    if result.status in {"done", "verified"}:
+        return f"A dry run: {by} would have revoked it; nothing was sent."
+    detail = inert(result.detail or result.status, 300)
+    return f"A dry run: {by} would not have revoked it ({result.status}): {detail}."

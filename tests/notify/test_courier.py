@@ -133,6 +133,16 @@ async def test_the_fall_back_tells_of_a_ticket_that_becomes_a_page_while_slack_i
         assert loop.page.channel == CHANNEL
 
 
+async def test_the_fall_back_names_the_key_as_it_is() -> None:
+    async with on_call() as loop:
+        loop.slack.down = True
+        await loop.register(key_id="_ci__prod_1", alias="team_a_ci")
+        await loop.tell(key_id="_ci__prod_1")
+        (said,) = loop.slack.webhook
+        assert said["text"].startswith("Key team_a_ci looks leaked.")
+        assert said["text"].endswith(" Incident inc_1, key _ci__prod_1.")
+
+
 async def test_without_slack_the_fall_back_promises_no_buttons() -> None:
     async with on_call(token=None) as loop:
         without = NotifyStage(loop.config, None, Rulebook(), loop.clock, loop.counts)

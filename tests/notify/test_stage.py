@@ -1,6 +1,7 @@
 """The on-call loop as people meet it: one message, buttons that act, a state that is true."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ async def test_a_page_says_what_since_when_how_much_from_where_and_why() -> None
             "$247.20 an hour",
             "From where: 212 requests from 198.51.100.0/24",
             "Why:\n1. $41.20 in 10 minutes",
-            "What to do: if neither you nor the owner knows who this is, revoke",
+            "What to do: if neither you nor the owner knows who this is, revoke it",
             "Most likely leaked, else runaway",
         ):
             assert part in said
@@ -74,8 +75,9 @@ async def test_a_page_about_use_past_the_gateway_does_not_call_it_free() -> None
         said = shown(loop)
         for part in (
             "Key: key-1\n",
-            "Spent so far at the gateway: $0.00\nWent past it: $97.16",
-            "From where: no source stands out",
+            "Spent so far at the gateway: $0.00 (as of ",
+            "\nWent past it: $97.16",
+            "From where: no new source, or the log has no addresses",
             "1. The provider billed $97.16",
             "What to do: rotate the provider's key",
             "Most likely off gateway; risk",
@@ -447,7 +449,7 @@ async def test_a_dry_run_is_never_shown_as_a_revocation() -> None:
         await loop.tell()
         assert [each.status for each in loop.results] == ["done"]
         assert loop.gateway.received == []
-        assert "nothing was sent" in shown(loop)
+        assert "the policy (at-once) would have revoked it; nothing was sent." in shown(loop)
         await loop.click("revoke")
         assert [each.status for each in loop.results] == ["done", "verified"]
 
@@ -545,6 +547,25 @@ async def test_a_policy_leaves_what_somebody_has_taken_to_people() -> None:
         assert "rule at-once would revoke, but U1 has acknowledged the incident" in shown(loop)
         await loop.click("revoke")
         assert [each.status for each in loop.results] == ["verified"]
+
+
+async def test_a_dry_run_that_the_gateway_would_have_refused_says_so() -> None:
+    brakes = AT_ONCE.brakes.model_copy(update={"dry_run": True})
+    async with on_call(AT_ONCE.model_copy(update={"brakes": brakes})) as loop:
+        await loop.register(gateway="elsewhere")
+        await loop.tell()
+        said = shown(loop)
+        assert "the policy (at-once) would not have revoked it (refused): no gateway is" in said
+        assert "would have revoked it" not in said
+
+
+async def test_a_dry_run_that_was_called_off_says_so() -> None:
+    brakes = UNLESS_HELD.brakes.model_copy(update={"dry_run": True})
+    async with on_call(UNLESS_HELD.model_copy(update={"brakes": brakes})) as loop:
+        await loop.tell()
+        await loop.click("snooze")
+        await loop.wait(20)
+        assert "The dry run of a revocation was called off." in shown(loop)
 
 
 async def test_a_verdict_from_elsewhere_is_shown() -> None:
@@ -688,8 +709,7 @@ async def test_a_key_of_a_notice_is_revoked_by_its_own_button_and_gets_its_own_m
             await moved(loop, number)
         await loop.wait(2)
         notice = loop.slack.pages[4]
-        rows = [e for b in notice.body["blocks"] if b["type"] == "actions" for e in b["elements"]]
-        offered = [each["value"] for each in rows if each["action_id"] == "revoke"]
+        offered = [each["value"] for each in revocations(notice)]
         assert offered == [f"inc-{number}" for number in range(14, 9, -1)]
         await loop.deliver_click(loop.slack.interaction(notice, "revoke", "U1", "inc-14"))
         await loop.wait(2)
@@ -734,6 +754,7 @@ async def test_a_notice_that_is_over_can_still_revoke_its_leaked_keys() -> None:
         said = shown_of(notice)
         assert "Resolved: none of its incidents is open any more. Nobody answered." in said
         assert list(notice.buttons) == ["revoke"]
+        assert "press Not a leak" not in said
         await loop.deliver_click(loop.slack.interaction(notice, "revoke", "U1", "inc-7"))
         assert loop.gateway.revoked == {"key-7"}
 
@@ -752,6 +773,28 @@ async def test_a_snoozed_notice_takes_no_more_and_says_when_its_snooze_has_ended
         assert len(loop.slack.pages) == 6, "what comes after the answer is told anew"
         await loop.wait(4 * 3600 + 60, step=600)
         assert "The snooze has ended; if it goes on, there is a new message." in shown_of(notice)
+
+
+async def test_a_notice_tells_keys_apart_by_alias_or_by_the_end_of_a_long_id() -> None:
+    role = "arn:aws:sts::111111111111:assumed-role/AmazonBedrockExecution/session-"
+    async with on_call() as loop:
+        for number in range(1, 8):
+            await moved(loop, number, key_id=f"{role}{number}", cause="off_gateway")
+        await loop.register(key_id=f"{role}6", alias="ci_prod")
+        await moved(loop, 6, key_id=f"{role}6", revision=2, cause="off_gateway")
+        await loop.wait(2)
+        notice = loop.slack.pages[4]
+        labels = [each["text"]["text"] for each in revocations(notice)]
+        assert labels[1] == "Revoke ci_prod"
+        assert labels[0].endswith("/session-7")
+        assert labels[2].endswith("/session-5")
+        assert "Most likely off gateway." in shown_of(notice)
+
+
+def revocations(notice: SlackMessage) -> list[dict[str, Any]]:
+    """The Revoke buttons of a notice."""
+    rows = [e for b in notice.body["blocks"] if b["type"] == "actions" for e in b["elements"]]
+    return [each for each in rows if each["action_id"] == "revoke"]
 
 
 async def test_the_buttons_of_a_notice_count_the_keys_that_they_are_about() -> None:
