@@ -10,6 +10,8 @@ from msgspec import Struct
 
 VALUES_MAX = 24
 """Values remembered per facet; the least used goes first."""
+USUAL_HOURS = 3.0
+"""Active hours after which a value is usual."""
 FORGET_HOURS = 180 * 24
 """A value not seen for half a year is new again."""
 PRIOR_HOURS = 8.0
@@ -79,6 +81,12 @@ class FacetTable(Struct, array_like=True, gc=False):
             self._admit(value, hour)
             self._make_room(hour)
 
+    def forget(self, hour: int) -> None:
+        """Drop what has not been seen for long."""
+        limit = hour - FORGET_HOURS
+        for name in [name for name, known in self.values.items() if known.last < limit]:
+            del self.values[name]
+
     def _admit(self, value: str, hour: int) -> None:
         if self.values:
             self.novelties += 1.0
@@ -88,18 +96,16 @@ class FacetTable(Struct, array_like=True, gc=False):
         surplus = len(self.values) - VALUES_MAX
         if surplus <= 0:
             return
-        gone = [name for name, known in self.values.items() if hour - known.last > FORGET_HOURS]
-        if len(gone) < surplus:
-            worth = {name: _worth(known, hour) for name, known in self.values.items()}
-            gone = sorted(worth, key=worth.__getitem__)[:surplus]
-        for name in gone:
+        worth = {name: _worth(known, hour) for name, known in self.values.items()}
+        for name in sorted(worth, key=worth.__getitem__)[:surplus]:
             del self.values[name]
 
     def _halve(self) -> None:
         self.hours /= 2
         self.novelties /= 2
         for known in self.values.values():
-            known.hours /= 2
+            # What has become usual stays so.
+            known.hours = max(known.hours / 2, min(known.hours, USUAL_HOURS))
 
 
 def _worth(known: Known, hour: int) -> tuple[float, int]:

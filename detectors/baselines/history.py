@@ -1,12 +1,13 @@
 """Everything that is remembered of a key between its events."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 
 from detectors.baselines.billing import Books
-from detectors.baselines.facets import FacetTable
-from detectors.baselines.level import LEVEL_DECAY, Level
+from detectors.baselines.facets import USUAL_HOURS, FacetTable
+from detectors.baselines.level import GROWTH, LEVEL_DECAY, Level, raised
 from detectors.baselines.newcomers import (
     STRANGE_NATS,
     Newcomer,
@@ -18,6 +19,7 @@ from detectors.baselines.newcomers import (
 )
 from detectors.baselines.shape import Shape
 from detectors.baselines.slices import REFUSED, Place, Slice
+from detectors.baselines.totals import Totals
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import Volume
 from detectors.baselines.windows import HourWindow
@@ -38,8 +40,6 @@ _CLOUD_KNOWN = 1.0
 """… unless it is a public cloud."""
 _KIND_NATS = {"tor": 3.0, "vpn": 1.5}
 SURPRISE_MAX = 9.0
-MODEL_HOURS = 3.0
-"""Active hours after which a model is one of the key's own."""
 SLEEP_SECONDS = 2.5 * 86400.0
 """A pause as long as this, longer than a weekend, is a sleep."""
 
@@ -156,7 +156,7 @@ class History(Struct, array_like=True, gc=False):
     def is_usual_model(self, model: str) -> bool:
         """Whether a model was used in some hours already."""
         known = self.models.values.get(model)
-        return known is not None and (known.hours >= MODEL_HOURS or self.learning)
+        return known is not None and (known.hours >= USUAL_HOURS or self.learning)
 
     def model_surprise(self, model: str) -> float:
         """Nats of surprise at a model."""
@@ -206,18 +206,24 @@ class History(Struct, array_like=True, gc=False):
         What newcomers did is no measure of what is usual for it, until they are its own. Of a
         doubtful hour only the volume is learnt, and that slowly.
         """
+        own, peak = (total, total.peak) if self.learning else total.own_part()
         if not total.doubtful:
             self._learn_kinds(hour, seen, total.distinct_users)
-            self._learn_levels(total)
+            self._learn_levels(total, own)
             self.shape.learn(total.shape)
-        own, peak = (total, total.peak) if self.learning else total.own_part()
+        if hour // 24 > self.volume.last // 24:  # once a day
+            self._forget(hour)
         self.volume.learn(hour, record, own, peak, doubtful=total.doubtful)
         self.hours += 1.0
 
     def _learn_kinds(
         self, hour: int, seen: Sequence[tuple[Slice, Place | None]], users: int
     ) -> None:
-        places = {place.digest: place for _, place in seen if place is not None}
+        places = {
+            place.digest: place
+            for what, place in seen
+            if place is not None and what.outcome not in REFUSED
+        }
         strange = self._learn_places(places.values(), hour)
         honest = [
             what
@@ -228,27 +234,43 @@ class History(Struct, array_like=True, gc=False):
             self.clients.learn({what.client for what in honest if what.client}, hour)
             self.models.learn({what.model for what in honest if what.model}, hour)
             self.releases.learn({what.release_name for what in honest if what.release}, hour)
-        if any(what.exposed for what, _ in seen):
+        if any(what.exposed for what in honest):
             self.exposed_hours += 1.0
         # That strangers name end users is no habit of the key's.
         if users and (self.end_users.spread.n or any(what.named for what in honest)):
             self.end_users.learn(users)
 
-    def _learn_levels(self, total: HourWindow) -> None:
-        self.longest = max(self.longest * LEVEL_DECAY, float(total.longest))
+    def _learn_levels(self, total: HourWindow, own: Totals) -> None:
+        # One long document of the owner's is nobody's bulk; that of a stranger may begin one.
+        growth = GROWTH if total.foreign.requests and not self.learning else math.inf
+        self.longest = raised(self.longest, LEVEL_DECAY, total.longest, growth)
         if not total.requests:
             return
-        if total.input_tokens:
-            self.prompt.learn(total.input_tokens / total.requests)
-        if total.nanos:
-            self.price.learn(total.nanos / total.requests)
         if self.slept:
             self.longest_sleep = max(self.longest_sleep * 0.98, self.slept)
             self.slept = 0.0
         if total.sources:
             self.crowd.learn(total.distinct_sources)
+        if not own.requests:
+            return
+        if own.input_tokens:
+            self.prompt.learn(own.input_tokens / own.requests)
+        if own.nanos:
+            self.price.learn(own.nanos / own.requests)
         rate = 1.0 / min(self.hours + 1.0, 100.0)
-        self.failing += rate * (total.errors / total.requests - self.failing)
+        self.failing += rate * (own.errors / own.requests - self.failing)
+
+    def _forget(self, hour: int) -> None:
+        for facet in (
+            self.prefixes,
+            self.networks,
+            self.countries,
+            self.kinds,
+            self.clients,
+            self.releases,
+            self.models,
+        ):
+            facet.forget(hour)
 
     def pause(self, seconds: float, now: float) -> None:
         """Note that the key was silent for so long until now."""

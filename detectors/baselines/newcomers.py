@@ -152,7 +152,10 @@ class Newcomer(Struct, array_like=True, gc=False):
             self.hours += 1
             self.hour = hour
         age_hours = hour - int(self.first // 3600)
-        return self.hours >= GRADUATE_HOURS and age_hours >= GRADUATE_AGE_HOURS
+        if self.hours < GRADUATE_HOURS or age_hours < GRADUATE_AGE_HOURS:
+            return False
+        # Else a few requests that are too little to be told of would make their place a known one.
+        return self.nats < STRANGE_NATS or self.sure(forgotten=False) >= 1.0
 
 
 @lru_cache(maxsize=4096)

@@ -59,7 +59,8 @@ class Manners(Struct, array_like=True, gc=False):
     def learn(self, other: "Manners") -> None:
         """Take in those of an hour, and let the oldest fade."""
         told = self.told + other.told
-        kept = _MEMORY / told if told > _MEMORY else 1.0
+        # Halved at once: of whole numbers, one or two in two thousand would be rounded away.
+        kept = 0.5 if told > _MEMORY else 1.0
         self.told = round(kept * told)
         self.cached = round(kept * (self.cached + other.cached))
         self.named = round(kept * (self.named + other.named))

@@ -50,7 +50,7 @@ class HourWindow(Window, array_like=True, gc=False):
     shape: Shape = field(default_factory=Shape)
     """Of samples of the key's own requests."""
     dearest: int = 0
-    """Nano-dollars of the dearest request, by the means of minutes and slices."""
+    """Nano-dollars of the dearest request."""
 
     @property
     def distinct_users(self) -> int:
@@ -65,7 +65,9 @@ class HourWindow(Window, array_like=True, gc=False):
         """The hour without its newcomers, and its largest five minutes in the same proportion."""
         own = Totals(
             requests=max(0, self.requests - self.foreign.requests),
+            errors=max(0, self.errors - self.foreign.errors),
             nanos=max(0, self.nanos - self.foreign.nanos),
+            input_tokens=max(0, self.input_tokens - self.foreign.input_tokens),
         )
         return own, Totals(
             requests=self.peak.requests * own.requests // max(1, self.requests),

@@ -5,7 +5,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detectors.baselines.facets import FORGET_HOURS, VALUES_MAX, FacetTable
+from detectors.baselines.facets import FORGET_HOURS, USUAL_HOURS, VALUES_MAX, FacetTable
 
 PRIOR = 0.3
 
@@ -58,3 +58,18 @@ def test_a_table_stays_small_and_its_surprises_finite(hours: list[set[str]]) -> 
     surprise = table.surprise("never seen", PRIOR)
     assert surprise >= 0
     assert math.isfinite(surprise)
+
+
+def test_what_was_not_seen_for_half_a_year_is_new_again() -> None:
+    table = taught({"a"}, {"a", "b"})
+    table.learn({"a"}, FORGET_HOURS + 2)
+    table.forget(FORGET_HOURS + 1)
+    assert table.knows("b"), "half a year to the hour"
+    table.forget(FORGET_HOURS + 2)
+    assert (table.knows("a"), table.knows("b")) == (True, False)
+
+
+def test_what_is_usual_stays_so_when_experience_is_halved() -> None:
+    table = taught(*({"a", "b"} for _ in range(4)), *({"a"} for _ in range(1500)))
+    assert table.hours < 1000
+    assert table.values["b"].hours == USUAL_HOURS

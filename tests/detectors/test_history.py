@@ -52,13 +52,15 @@ def test_a_young_key_learns_its_longest_prompts_at_once() -> None:
 def test_a_newcomer_becomes_the_keys_own_after_three_hours_and_a_day() -> None:
     source = Source("200.160.2.3", "200.160.2.0/24", "BR", None, None, None, 1)
 
-    def own(*hours: int) -> list[bool]:
+    def own(*hours: int, requests: int = 5) -> list[bool]:
         seen = ("country", "BR", 5.0)
         newcomer = newcomer_from(source, seen, 60 * 400_000, forbidden=False)
+        newcomer.totals.requests = requests
         return [newcomer.learn(400_000 + hour) for hour in hours]
 
     assert own(0, 1, 2, 23, 24) == [False, False, False, False, True]
     assert own(0, 30, 31) == [False, False, True]
+    assert own(0, 30, 31, 60, requests=4) == [False] * 4, "too few for anybody to be told of"
 
 
 def test_a_level_starts_with_its_first_value() -> None:

@@ -93,5 +93,13 @@ def test_old_manners_fade() -> None:
     own = Manners(told=2000, named=2000)
     for _ in range(200):
         own.learn(Manners(told=50))
-    assert own.told == 2000
+    assert 1000 <= own.told <= 2000
     assert own.named < 50
+
+
+def test_old_manners_fade_from_a_key_with_one_sample_an_hour() -> None:
+    own = Manners(told=2000, named=2000, streamed=1000, told_streamed=2000)
+    for _ in range(20_000):
+        own.learn(Manners(told=1, told_streamed=1, streamed=1))
+    assert own.named < 10
+    assert own.streamed > 0.99 * own.told_streamed
