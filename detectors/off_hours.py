@@ -46,7 +46,7 @@ class OffHours(Detector):
         if not quiet and not volume.always_rests(key.hour, key.zone):
             return None
         # Whoever comes and goes rests at most hours of most days: that says little.
-        days = key.regularity * (volume.weekdays + volume.weekends)
+        days = key.regularity * volume.days_remembered
         usual = 0.0 if quiet else volume.activity(key.hour, key.zone)
         surprise = -math.log((usual * days + 0.3) / (days + 1.0))
         if surprise < 1.0:

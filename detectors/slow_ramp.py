@@ -17,7 +17,7 @@ class SlowRamp(Detector):
     triggers = Trigger.HOUR
     causes = {"growth": 1.0, "budget": 0.3, "leaked": 0.5, "runaway": 0.4}
     score_max = 1.5
-    """Bursty honest keys drift as far: it supports what else is found, and is nothing alone."""
+    """Honest products grow as far: it supports what else is found, and is nothing alone."""
 
     def judge(self, key: KeyView) -> Finding | None:
         drift = key.history.volume.drift

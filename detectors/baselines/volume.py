@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from detectors.baselines.level import GROWTH, KNOWN_HOURS, Spread, raised
 from detectors.baselines.totals import Totals
-from detectors.baselines.zones import bin_of, name_of, offset_told_by
+from detectors.baselines.zones import bin_of, hours_between, name_of, offset_told_by
 from schemas.key_record import KeyRecord
 
 BINS: Final = 48
@@ -169,6 +169,11 @@ class Volume(Struct, array_like=True, gc=False):
         return float(max(0.0, (share - 1.0 / days) / (1.0 - 1.0 / days)))
 
     @property
+    def days_remembered(self) -> float:
+        """Days of both kinds that the profile is made of."""
+        return min(self.weekdays, _MEMORY_DAYS) + min(self.weekends, _MEMORY_DAYS)
+
+    @property
     def hours_a_day(self) -> float:
         """In how many hours of a weekday the key usually works."""
         return float(sum(_unpack(self.active)[:24]))
@@ -201,9 +206,9 @@ class Volume(Struct, array_like=True, gc=False):
         if self.weekdays + self.weekends >= 1.0:
             requests, nanos = self.expected(hour, zone)
             residual = math.log1p(total.requests) - math.log1p(requests)
-            self.drift = min(
-                _DRIFT_MAX, max(0.0, self.drift + residual / self.spread.sigma - _DRIFT_SLACK)
-            )
+            # Around its own mean: hours of work lie above a profile in which idle days count, too.
+            excess = (residual - self.spread.mean) / self.spread.sigma - _DRIFT_SLACK
+            self.drift = min(_DRIFT_MAX, max(0.0, self.drift + excess))
             self.spread.learn_clipped(residual)
             self.spread_nanos.learn_clipped(math.log1p(total.nanos / 1e6) - math.log1p(nanos / 1e6))
         known = self.spread.n >= KNOWN_HOURS
@@ -216,6 +221,11 @@ class Volume(Struct, array_like=True, gc=False):
         growth = _GROWTH_IN_DOUBT if doubtful else GROWTH
         records.learn(hour, peak, total, growth if known else math.inf)
         self.last = max(self.last, hour)
+
+    def pass_over(self, hour: int) -> None:
+        """Learn nothing of a closed hour: not even that it, or those before it, were idle."""
+        if self.last:
+            self.last = max(self.last, hour)
 
     def learn_day(self, total: Totals) -> None:
         """Take in a closed UTC day."""
@@ -231,9 +241,17 @@ class Volume(Struct, array_like=True, gc=False):
         active, requests = _unpack(self.active)[:24], _unpack(self.requests)[:24]
         self.offset = offset_told_by(active, requests, min(self.weekdays, _MEMORY_DAYS))
         if self.offset:
-            self.requests, self.nanos, self.active = [
-                _turned(bins, self.offset) for bins in (self.requests, self.nanos, self.active)
-            ]
+            self._turn(self.offset)
+
+    def move(self, before: str | None, after: str | None, hour: int) -> None:
+        """Tell what is known by the clock of another zone, when the key turns out to live there."""
+        if before != after and (ahead := hours_between(before, after, hour)):
+            self._turn(ahead)
+
+    def _turn(self, hours: int) -> None:
+        self.requests, self.nanos, self.active = [
+            _turned(bins, hours) for bins in (self.requests, self.nanos, self.active)
+        ]
 
     def _fold(self, indices: Sequence[int], requests: int, nanos: int) -> None:
         if not indices:
@@ -248,7 +266,8 @@ class Volume(Struct, array_like=True, gc=False):
             else:
                 self.weekdays += 1 / 24
                 days = self.weekdays
-            rate = 1.0 / min(max(1.0, math.ceil(days)), _MEMORY_DAYS)
+            # Sums of 24ths are not exact: the last hour of a day is still of that day.
+            rate = 1.0 / min(max(1.0, math.ceil(days - 1e-6)), _MEMORY_DAYS)
             for each, value in zip(bins, seen, strict=True):
                 each[index] += rate * (value - each[index])
         self.requests, self.nanos, self.active = [each.tobytes() for each in bins]

@@ -3,7 +3,7 @@
 import cmath
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Final
 
@@ -34,6 +34,13 @@ def month_of(hour: int) -> int:
     """The UTC month of an hour since 1970, in months since year 0."""
     day = datetime.fromtimestamp(hour * 3600, UTC)
     return 12 * day.year + day.month - 1
+
+
+def hours_between(before: str | None, after: str | None, hour: int) -> int:
+    """By how many hours the clock of one zone is ahead of another's, at an hour since 1970."""
+    at = datetime.fromtimestamp(hour * 3600, UTC)
+    ahead = [at.astimezone(zone_of(name)).utcoffset() or timedelta() for name in (before, after)]
+    return round((ahead[1] - ahead[0]) / timedelta(hours=1))
 
 
 @lru_cache(maxsize=64)

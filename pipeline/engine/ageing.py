@@ -70,7 +70,8 @@ def _note_peaks(state: KeyState, last: int) -> None:
     if hour is None:
         return
     if _is_suspect(state):
-        hour.clean = False
+        for each in state.windows.hours.values():  # it may have begun before the clock struck
+            each.clean = False
     elif state.incident is not None and state.incident.severity == "ticket":
         hour.doubtful = True
     minutes, peak = state.windows.minutes, hour.peak
@@ -159,6 +160,7 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
     if state.history.books.bills or (state.record and state.record.provider_key_id):
         state.history.books.enter(hour, window)
     if not window.clean:
+        state.history.volume.pass_over(hour)
         return
     tokens = state.windows.named(window.slices)
     seen = [(slice_of(token), kinds.place(token)) for token in tokens]

@@ -238,7 +238,7 @@ class PartitionFold:
             state.position = message.offset
         self._note_change(state, key_id)
         if isinstance(control, KeyRecord):
-            state.record = control
+            _register(state, control)
             _lay_by(state, control, message.told_at)
         elif isinstance(control, Verdict):
             flush(state, self._kinds)
@@ -255,6 +255,12 @@ class PartitionFold:
         now = max(state.clock, epoch(usage.observed_at))
         revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
+
+
+def _register(state: KeyState, record: KeyRecord) -> None:
+    volume = state.history.volume
+    volume.move(volume.zone(state.record), volume.zone(record), int(state.clock // 3600))
+    state.record = record
 
 
 def _lay_by(state: KeyState, record: KeyRecord, told_at: int) -> None:

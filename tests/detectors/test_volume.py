@@ -1,5 +1,8 @@
 """The hourly profile of a key: what is expected when, in its own time zone."""
 
+import random
+import struct
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -157,3 +160,34 @@ def test_on_a_first_day_an_hour_is_as_usual_as_those_before_it() -> None:
     for hour in range(6):
         volume.learn(at(0, 9 + hour), None, Totals(requests=24), Totals())
     assert 12 < volume.expected(at(0, 15), None)[0] <= 24
+
+
+@pytest.mark.parametrize("share", [1.0, 0.7, 0.5, 0.3])
+def test_use_that_does_not_change_is_no_ramp(share: float) -> None:
+    """Nor is that of a key which works now and then: a mean with idle hours in it is less."""
+    rng, volume = random.Random(3), Volume()  # noqa: S311 # repeatable, and no secret
+    for hour in range(24 * 90):
+        if rng.random() < share:
+            requests = max(1, round(rng.lognormvariate(3, 0.4)))
+            volume.learn(MONDAY + hour, None, Totals(requests=requests), Totals(requests=requests))
+    assert volume.drift < 5.0, "half of the alarm"
+
+
+def test_a_day_has_twenty_four_hours() -> None:
+    """Of the second day each hour is half of what is known, the first and the last."""
+    volume = Volume()
+    for hour in range(48):
+        total = Totals(requests=100 if hour < 24 else 200)
+        volume.learn(MONDAY + hour, None, total, total)
+    for hour in (0, 12, 23):
+        assert struct.unpack_from("<f", volume.requests, 4 * hour)[0] == pytest.approx(
+            150, rel=0.01
+        )
+
+
+def test_an_hour_is_judged_by_the_days_that_the_profile_remembers() -> None:
+    """However old a key is: a job of once a month is in no profile of two weeks."""
+    volume = Volume()
+    for hour in range(24 * 100):
+        volume.learn(MONDAY + hour, None, Totals(requests=5), Totals(requests=5))
+    assert volume.days_remembered == pytest.approx(28.0)
