@@ -44,6 +44,7 @@ _BY_OWNER: Mapping[Cause, float] = {
 }
 _FULL_WEIGHT_REQUESTS = 5
 """Dear requests from which money counts in full: one is a try."""
+_SCORE_MAX = 8.0
 _OWNERS_USD = 10.0
 """What the owner's own machines do for less is a load test, or a batch that runs once more: from
 about a dollar and a half on it may page alone."""
@@ -70,7 +71,7 @@ class SpendSpike(Detector):
     misses = "A thief who stays below the key's own peaks."
     advice = "Look at who spends it: the usual sources (call the owner), or new ones (revoke)."
     causes = _BY_OWNER
-    score_max = 8.0
+    score_max = _SCORE_MAX
 
     def judge(self, key: KeyView) -> Finding | None:
         if not _beats_records(key):
@@ -161,7 +162,7 @@ def _in_5_minutes(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     usual = (key.expected[0] / 12, key.expected[1] / 12)
     by_requests = requests.evidence(now.served, usual[0], records.requests_5m, _FLOOR_REQUESTS)
     by_money = money.evidence(now.nanos, usual[1], records.nanos_5m, _FLOOR_NANOS)
-    nats = max(by_requests, by_money * _weight(key, now))
+    nats = max(by_requests, _weighed(by_money, key, now))
     return _Spike(nats, "5m", now, usual, (records.requests_5m, records.nanos_5m))
 
 
@@ -174,7 +175,7 @@ def _in_this_hour(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spik
     if by_requests:
         many = math.log(max(1.0, now.served / (_MEAN_FACTOR * max(1.0, volume.busy_hour))))
         by_requests += min(_MEAN_NATS_MAX, 2.0 * many)
-    nats = max(by_requests, by_money * _weight(key, now))
+    nats = max(by_requests, _weighed(by_money, key, now))
     return _Spike(nats, "1h", now, usual, (records.requests_1h, records.nanos_1h))
 
 
@@ -196,14 +197,16 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
         requests, money = requests._replace(sigma=daily), money._replace(sigma=daily)
     by_requests = requests.evidence(tried, usual[0], records.requests_1d, _FLOOR_REQUESTS_1D)
     by_money = money.evidence(spent, usual[1], records.nanos_1d, _FLOOR_NANOS_1D)
-    nats = max(by_requests, by_money * _weight(key, now))
+    nats = max(by_requests, _weighed(by_money, key, now))
     return _Spike(nats, "1d", now, usual, (records.requests_1d, records.nanos_1d))
 
 
-def _weight(key: KeyView, now: Totals) -> float:
-    """Share of what money says that counts: few dear requests hide among many cheap ones."""
-    dear = min(now.requests, now.nanos / max(1, key.this_hour.dearest))
-    return min(1.0, math.log1p(dear) / math.log1p(_FULL_WEIGHT_REQUESTS))
+def _weighed(by_money: float, key: KeyView, now: Totals) -> float:
+    """What money says, as far as it counts: few dear requests hide among many cheap ones."""
+    dearest = max(each.dearest for each in key.windows.hours.values())
+    dear = min(now.requests, now.nanos / max(1, dearest))
+    share = min(1.0, math.log1p(dear) / math.log1p(_FULL_WEIGHT_REQUESTS))
+    return share * min(by_money, _SCORE_MAX)
 
 
 def _is_by_owner(key: KeyView) -> bool:

@@ -56,7 +56,8 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
     pending = state.current
     if pending is None or pending.minute != minute:
         pending = _pending_of(state, minute)
-    slices, users = pending.slices, pending.users
+    slices, users, hour = pending.slices, pending.users, pending.hour
+    dearest = hour.dearest
     ids, room = pending.ids, IDS_MAX - state.ids_known
     clock, requests, nanos, long_over = state.clock, state.requests, state.nanos, state.long_over
     gate_requests, gate_nanos = state.gate_requests, state.gate_nanos
@@ -83,6 +84,8 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
                 pending.note_users()
         requests += 1
         nanos += use.nanos
+        if use.nanos > dearest:
+            dearest = hour.dearest = use.nanos
         if use.input_tokens > long_over:
             if note_long(state, pending, use):
                 fired |= Trigger.VOLUME
@@ -181,8 +184,6 @@ def flush(state: KeyState, kinds: Kinds) -> None:
                     pending.hour.note_source(place.digest)
                     day.note_source(place.digest)
                 newcomer = _welcome(state, place, token, totals, minute)
-            if totals.nanos > pending.hour.dearest * totals.requests:
-                pending.hour.dearest = totals.nanos // totals.requests
             _tell_apart(state, pending, window, tally, totals, newcomer)
             _keep(windows, window, pending.hour, tally.number, totals)
         if state.incident is not None:
