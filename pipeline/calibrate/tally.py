@@ -75,7 +75,9 @@ class Tally:
             return
         hour, day = int(look.at // HOUR_SECONDS), int(look.at // DAY_SECONDS)
         peaks, key_day = self.peaks[look.key_id], (look.key_id, day)
-        peaks[hour] = max(peaks.get(hour, 0.0), look.conclusion.nats)
+        # Money at stake makes a page easier, and pages in vain make it harder.
+        eased = look.page_usually_takes - look.page_takes - look.lively
+        peaks[hour] = max(peaks.get(hour, 0.0), look.conclusion.nats + eased)
         for each in look.evidence:
             scores = self.scores[each.detector.name]
             scores[key_day] = max(scores.get(key_day, 0.0), each.score)

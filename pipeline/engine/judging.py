@@ -83,7 +83,10 @@ def _weigh(
         takes = page_takes(calibration, stake)
         calm = state.calm if forgiven else None
         paged = incident is not None and incident.severity == "page"
-        rules.witness(Look(view.key_id, view.now, evidence, conclusion, takes, lively, calm, paged))
+        usually = calibration.page_nats
+        rules.witness(
+            Look(view.key_id, view.now, evidence, conclusion, takes, usually, lively, calm, paged)
+        )
     if forgiven or (severity == "info" and incident is None):
         return []
     incident = state.incident = incident or open_incident(state, view, evidence)

@@ -19,6 +19,8 @@ class Look:
     """What follows from the evidence, and from what had been heard before."""
     page_takes: float
     """Nats of a page, with the money at stake, whatever ended before …"""
+    page_usually_takes: float
+    """… nats of a page of such keys with no money at stake …"""
     lively: float
     """… and nats more, since the key paged in vain lately."""
     forgiven_by: Calm | None

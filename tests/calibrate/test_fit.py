@@ -1,9 +1,12 @@
 """Thresholds from a page budget: the lowest that keep it, within a bound, not from nothing."""
 
+from dataclasses import replace
+
 import msgspec
 import pytest
 
 from detectors.calibration import SHIPPED
+from detectors.fusion import Conclusion
 from pipeline.calibrate.fit import (
     MOVE_SHARE_MAX,
     STEP_NATS,
@@ -14,6 +17,7 @@ from pipeline.calibrate.fit import (
     versioned,
 )
 from pipeline.calibrate.tally import Tally, Watched
+from pipeline.engine.witness import Look
 from schemas.calibration import Calibration, Tail
 from schemas.codec import decode_control
 
@@ -42,6 +46,18 @@ def test_the_threshold_is_the_lowest_at_which_the_budget_holds() -> None:
     assert found.holds
     ratio = SHIPPED.ticket_nats / SHIPPED.page_nats
     assert found.ticket_nats == pytest.approx(found.page_nats * ratio, abs=1e-4)
+
+
+def test_a_page_that_money_made_easier_counts_as_one() -> None:
+    """Else it would take a threshold for quiet at which keys do page."""
+    tally = watched(1, 1.0)
+    conclusion = Conclusion(5.2, "leaked", None)
+    look = Look("key-0", START + DAY, [], conclusion, 5.0, 7.0, 0.0, None, told=False)
+    tally.hear(look)
+    assert tally.pages_at(7.2, tally.watched) == 1
+    tally.hear(replace(look, lively=2.5, at=START + 3 * DAY))
+    assert tally.pages_at(4.7, tally.watched) == 2, "one that is no page after one in vain"
+    assert tally.pages_at(4.8, tally.watched) == 1
 
 
 def test_noise_on_many_keys_moves_a_threshold_by_a_bounded_share_and_is_told() -> None:
