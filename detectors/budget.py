@@ -1,5 +1,6 @@
 """The money that the owner set aside is going, or gone."""
 
+from calendar import monthrange
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -110,8 +111,9 @@ def _budgets(key: KeyView) -> list[_Budget]:
     if record.monthly_budget_usd:
         first = datetime.fromtimestamp(key.now, UTC).replace(day=1, hour=0, minute=0, second=0)
         month = first.replace(microsecond=0).timestamp()
+        days = monthrange(first.year, first.month)[1]
         limit = record.monthly_budget_usd * 1e9
-        budgets.append(_Budget("month", limit, key.month_nanos, month, 30 * _DAY_SECONDS))
+        budgets.append(_Budget("month", limit, key.month_nanos, month, days * _DAY_SECONDS))
     return budgets
 
 

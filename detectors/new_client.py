@@ -47,7 +47,7 @@ class NewClient(Detector):
             since=found.since,
             summary=(
                 f"Client {found.client} in the last {span(key.now - found.since)}, never seen in "
-                f"{key.history.clients.hours:.0f} active hours; usual: "
+                f"{key.history.hours:.0f} active hours; usual: "
                 f"{', '.join(found.usual[:3])}."
             ),
             evidence={
