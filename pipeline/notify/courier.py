@@ -48,7 +48,7 @@ class Courier:
         """Show people what is remembered; what cannot be shown now stays dirty."""
         _note_alarm(page)
         reason = decide_page(page, page.incident, self._slack)
-        channel = channel_for(page, page.incident, self._slack)
+        channel = channel_for(page, page.incident, self._slack) or page.channel
         messenger = self._messenger if reason.tells else None
         if messenger is not None and self._rested(channel):
             delivery = Delivery(messenger, page, journal, self._now, self._counts)
@@ -63,7 +63,7 @@ class Courier:
 
     def ready(self, page: Page) -> bool:
         """Whether there is any use in trying again now."""
-        channel = channel_for(page, page.incident, self._slack)
+        channel = channel_for(page, page.incident, self._slack) or page.channel
         reachable = self._messenger is not None and self._rested(channel)
         return reachable or (self._wants_fallback(page) and self._rested(FALLBACK))
 

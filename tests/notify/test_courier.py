@@ -201,6 +201,17 @@ async def test_without_a_channel_the_fall_back_is_used() -> None:
         assert len(loop.slack.webhook) == 1
 
 
+async def test_a_message_is_kept_up_to_date_where_it_is_when_its_channel_is_no_longer_set() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        slack = loop.config.slack.model_copy(update={"channel": "", "fallback_webhook": None})
+        loop.config = loop.config.model_copy(update={"slack": slack})
+        loop.restart()
+        await loop.tell(revision=2, spend_usd=500.0)
+        assert loop.page.channel == CHANNEL
+        assert "Spent so far: $500.00" in shown(loop)
+
+
 async def test_the_policy_acts_while_slack_is_down() -> None:
     async with on_call(AT_ONCE) as loop:
         loop.slack.down = True
