@@ -6,7 +6,7 @@ from typing import NamedTuple
 from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.totals import Totals, add_up
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import at_cost, counted, paid, span
+from detectors.words import counted, mean, paid, span
 
 _REQUESTS_MIN = 8
 _NANOS_MIN = 100_000_000
@@ -58,8 +58,8 @@ class NewcomerRush(Detector):
             since=key.now - rush.seconds,
             summary=(
                 f"New sources made {counted(rush.done.requests, 'request')} ({paid(rush.done)}) in "
-                f"{span(rush.seconds)}; the whole key usually makes "
-                f"{at_cost(f'{rush.usual[0]:.1f}', rush.usual[1])} in {span(rush.usual_seconds)}."
+                f"{span(rush.seconds)}; in {span(rush.usual_seconds)} of its usual work the whole "
+                f"key makes {mean(*rush.usual)}."
             ),
             evidence={
                 "seconds": rush.seconds,
@@ -79,7 +79,7 @@ class _Rush(NamedTuple):
     seconds: float
     done: Totals
     usual: tuple[float, float]
-    """Requests and nano-dollars …"""
+    """Requests and nano-dollars, of its usual work …"""
     usual_seconds: float
     """… of so long a time."""
 

@@ -60,14 +60,19 @@ class Probing(Detector):
         score *= key.confidence * key.refusals_weight
         if score < 1.0:
             return None
+        said = (
+            (refusals, f"{counted(refusals, 'request')} refused{_over(refused)}"),
+            (tasted, f"{counted(len(tasted), 'model')} asked by new sources for a word alone"),
+            (tried, f"{counted(len(tried), 'model')} never used before"),
+            (listings, f"{counted(listings, 'listing')} of models"),
+        )
         return Finding(
             score=score,
             since=key.now - 900.0,
             summary=(
-                f"{counted(refusals, 'request')} refused over {counted(len(refused), 'model')}, "
-                f"{counted(len(tasted), 'model')} asked by new sources for a word alone, "
-                f"{counted(len(tried), 'model')} never used before and "
-                f"{counted(listings, 'listing')} of models in 15 minutes."
+                f"In 15 minutes {', '.join([text for number, text in said if number])}; usually "
+                f"the key uses {counted(len(history.models.values), 'model')}, and "
+                f"{history.failing:.1%} of its requests fail."
             ),
             evidence={
                 "refusals": refusals,
@@ -91,6 +96,10 @@ def _menu(key: KeyView) -> set[str]:
     own = key.history.shape
     wordy = own.samples > 0 and own.usual[1] >= _USUAL_OUTPUT_MIN
     return models if wordy and len(models) >= _TASTED_MIN else set()
+
+
+def _over(models: set[str]) -> str:
+    return f" over {counted(len(models), 'model')}" if models else ""
 
 
 def _is_taste(totals: Totals) -> bool:

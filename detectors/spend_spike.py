@@ -7,7 +7,7 @@ from typing import NamedTuple
 from detectors.baselines.level import SPREAD_FLOOR
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView
-from detectors.words import at_cost, counted, paid
+from detectors.words import counted, mean, paid
 from detectors.worth import WORTH_USD, worth
 from schemas.incident import Cause
 
@@ -94,8 +94,8 @@ class SpendSpike(Detector):
             causes=_causes(key),
             summary=(
                 f"{counted(best.now.requests, 'request')} ({paid(best.now)}) in {best.window}, "
-                f"where {at_cost(f'{best.usual[0]:.1f}', best.usual[1])} are usual; "
-                f"the most lately was about {at_cost(f'{best.record[0]:.0f}', best.record[1])}."
+                f"where {mean(*best.usual)} are usual; the most lately was about "
+                f"{mean(max(1.0, round(best.record[0])), best.record[1])}."
             ),
             evidence=best.evidence(),
         )

@@ -54,8 +54,12 @@ def paid(totals: Totals) -> str:
     return f"{dollars(totals.nanos)}, and {totals.unpriced:,} of unknown price"
 
 
-def at_cost(number: str, nanos: float) -> str:
-    """Requests of some time, and what they cost; of those that have no price nothing is said."""
+def mean(requests: float, nanos: float) -> str:
+    """Requests on average, and what they cost; of those that have no price nothing is said."""
+    if requests < 0.05:
+        number = "hardly any"
+    else:
+        number = f"{requests:,.0f}" if requests >= 10 else f"{requests:.1f}".removesuffix(".0")
     return f"{number} ({dollars(nanos)})" if nanos else number
 
 

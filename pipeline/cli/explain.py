@@ -70,6 +70,8 @@ def explain(
     """
     if events is not None and store is not None:
         raise UsageError("--events and --store: a key is explained from one of them")
+    if not key_id.strip():
+        raise UsageError("KEY_ID: name the key that is to be explained; this is an empty text")
     keep_apart((events, provider_usage, keys, verdicts, calibration))
     settings, key_id = load_config(config, store), public_key_id(key_id)
     rules = rules_for(settings, calibration)

@@ -140,6 +140,15 @@ def test_a_key_is_explained_from_one_place(
     assert "--events and --store" in outcome.err
 
 
+@pytest.mark.parametrize("name", ["", " "])
+def test_no_key_is_explained_without_a_name(
+    leakline: Leakline, fleet: dict[str, Path], name: str
+) -> None:
+    outcome = leakline("explain", name, "--events", fleet["events"])
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "KEY_ID" in outcome.err
+
+
 def verdict_on(incident: dict[str, object], what: str, until: str) -> str:
     said = {"verdict": what, "by": "ana", "at": incident["detected_at"], "until": until}
     return json.dumps(said | {"incident_id": incident["incident_id"], "key_id": "key-1"})

@@ -65,6 +65,17 @@ def test_the_more_a_guest_takes_the_more_it_says() -> None:
     assert most(1_200) > most(200) + 0.5
 
 
+def test_at_night_it_tells_what_the_key_does_by_day() -> None:
+    """Beside `spend_spike`, by which next to nothing is usual then."""
+    night = thief(workday(TODAY, 2), 40, cost_usd=0.01)
+    summaries = {
+        name: findings(name, lambda: honest(night))[-1].summary
+        for name in ("newcomer_rush", "spend_spike")
+    }
+    assert "in 5 minutes of its usual work the whole key makes 0.3" in summaries["newcomer_rush"]
+    assert "where hardly any (less than $0.0001) are usual" in summaries["spend_spike"]
+
+
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("newcomer_rush", example)

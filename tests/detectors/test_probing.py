@@ -50,6 +50,14 @@ QUIET: dict[str, Example] = {
 }
 
 
+def test_it_says_what_there_was_and_what_is_usual() -> None:
+    (*_, found) = findings("probing", lambda: honest(tastes(4)))
+    assert found.summary == (
+        "In 15 minutes 4 models asked by new sources for a word alone, 4 models never used before; "
+        "usually the key uses 2 models, and 0.0% of its requests fail."
+    )
+
+
 def test_the_owners_program_may_be_wrong_about_what_it_may_use() -> None:
     def most(**changes: object) -> float:
         return max(

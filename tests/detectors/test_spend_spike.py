@@ -82,7 +82,7 @@ def test_a_saturday_that_grows_is_compared_with_other_days_not_with_itself() -> 
         for each in burst(workday(5, hour), count, seconds=HOUR, cost_usd=0.01)
     ]
     found = findings("spend_spike", lambda: messages([*week, *saturday], 20))
-    assert any("in this day, where 68.0 ($0.68) are usual" in each.summary for each in found)
+    assert any("in this day, where 68 ($0.68) are usual" in each.summary for each in found)
 
 
 def test_a_record_is_beaten_by_as_much_as_hours_differ() -> None:

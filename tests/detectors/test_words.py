@@ -1,7 +1,7 @@
 import pytest
 
 from detectors.baselines.totals import Totals
-from detectors.words import at_cost, cents, counted, dollars, money, network, paid, span, times
+from detectors.words import cents, counted, dollars, mean, money, network, paid, span, times
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,12 @@ from detectors.words import at_cost, cents, counted, dollars, money, network, pa
         (paid(Totals(requests=3, nanos=1_250_000_000)), "$1.25"),
         (paid(Totals(requests=3, unpriced=3)), "of unknown price"),
         (paid(Totals(3, nanos=10_000_000, unpriced=2)), "$0.01, and 2 of unknown price"),
-        (at_cost("0.3", 2_500_000), "0.3 ($0.0025)"),
-        (at_cost("0.3", 0.0), "0.3"),
+        (mean(0.3, 2_500_000), "0.3 ($0.0025)"),
+        (mean(0.3, 0.0), "0.3"),
+        (mean(4.0, 0.0), "4"),
+        (mean(9.96, 0.0), "10"),
+        (mean(1234.5, 0.0), "1,234"),
+        (mean(0.04, 250_000.0), "hardly any ($0.0003)"),
         (money(0.5), "$0.50"),
         (cents(1234.5), "$1,234.50"),
         (cents(0.002), "$0.00"),
