@@ -42,7 +42,8 @@ NewStoreDir = Annotated[
         "--store",
         metavar="DIR",
         file_okay=False,
-        help="Fill the embedded store in this directory; it is made if need be.",
+        help="Fill the embedded store in this directory; it is made if need be. A store is "
+        "for one log: the same files again change nothing, other files go into another store.",
     ),
 ]
 

@@ -85,15 +85,19 @@ def replay(
         ]
         told = Notices(written[2])
         outputs: list[Output] = [JsonLines(*written[:2]), told]
-        if store is not None:
-            outputs.append(stack.enter_context(_stored(settings)))
+        kept = stack.enter_context(_stored(settings)) if store is not None else None
+        if kept is not None:
+            outputs.append(kept)
         read, note = stack.enter_context(reading(events, "replaying"))
         messages = merge(recording, time.time(), progress=read)
         summary = run(
             messages, rules_for(settings, calibration), outputs, lambda now: note(_note(now))
         )
         told.write()
-    for line in [*describe(summary, time.perf_counter() - started), told.summary()]:
+        lines = [*describe(summary, time.perf_counter() - started), told.summary()]
+        if kept is not None:
+            lines += _mixed(kept, summary)
+    for line in lines:
         typer.echo(line, err=True)
 
 
@@ -104,9 +108,22 @@ def _stored(config: "Config") -> "Iterator[StoreRows]":
 
     with Store.open(config.store) as opened:
         opened.migrate()
-        rows = StoreRows(opened, config.store.batch_rows_max)
-        yield rows
-        rows.flush()
+        yield StoreRows(opened, config.store.batch_rows_max)
+
+
+def _mixed(kept: "StoreRows", summary: "Summary") -> Iterator[str]:
+    """Write what is left, and say when the store has events of other files as well.
+
+    A replay knows nothing of them: its totals replace theirs, and its incidents join theirs.
+    """
+    kept.flush()
+    others = kept.count_others(summary.counts["folded"] + summary.counts["late"])
+    if others:
+        yield (
+            f"warning: the store holds {others:,} events of other files, which this replay knew "
+            "nothing of: totals of windows that both have events in are of these files alone, and "
+            "incidents of both are mixed; replay all of them as one log, into a new store"
+        )
 
 
 def _note(summary: "Summary") -> str:

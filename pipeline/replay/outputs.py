@@ -62,6 +62,11 @@ class StoreRows:
             self._store.insert(table, rows)
         self._waiting.clear()
 
+    def count_others(self, replayed: int) -> int:
+        """Events of the store, beyond so many different ones of this replay."""
+        stored: int = self._store.query("SELECT count() FROM usage_events FINAL").rows[0][0]
+        return max(0, stored - replayed)
+
     def _add(self, table: Table[Any], records: Sequence[Any]) -> None:
         if not records:
             return

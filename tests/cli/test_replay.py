@@ -155,6 +155,20 @@ def test_the_store_holds_every_event_once_and_the_same_totals(
     assert letters == len(BAD_LINES)
 
 
+def test_a_store_is_for_one_log(leakline: Leakline, tmp_path: Path) -> None:
+    one, two, both = (tmp_path / f"{name}.jsonl" for name in ("one", "two", "both"))
+    one.write_bytes(_event(1) + b"\n" + _event(1) + b"\n" + _event(2) + b"\n")
+    two.write_bytes(_event(3) + b"\n")
+    both.write_bytes(one.read_bytes() + two.read_bytes())
+    for path, others in ((one, 0), (one, 0), (both, 0), (two, 2), (both, 0), (one, 1)):
+        outcome = leakline("replay", "--events", path, "--store", tmp_path / "store")
+        said = [line for line in outcome.err.splitlines() if line.startswith("warning: ")]
+        assert len(said) == bool(others), (path, said)
+        assert all(f"holds {others} events of other files" in line for line in said)
+    told = leakline("replay", "--help").out
+    assert "A store is for one log" in " ".join(told.replace("│", " ").split())
+
+
 @pytest.mark.parametrize("suffix", [".jsonl.gz", ".jsonl.zst"])
 def test_outputs_are_compressed_as_their_names_say(
     leakline: Leakline, log: Path, tmp_path: Path, suffix: str
