@@ -83,12 +83,14 @@ def test_a_history_is_the_same_however_it_is_fetched(
 
 @pytest.mark.parametrize(
     "question",
-    [q for q in list_questions() if "v_usage_events\nWHERE occurred_at >=" in q.sql],
+    [q for q in list_questions() if re.search("v_usage_events.*\nWHERE .*occurred_at >=", q.sql)],
     ids=lambda question: question.name,
 )
 def test_a_question_reads_the_months_that_it_is_about(any_store: Store, question: Question) -> None:
     fill(any_store)
-    asked = bind(question, {"since": "2026-03-05T00:00:00Z"})
+    asked = bind(
+        question, {"since": "2026-03-05"} | ({"key": "k"} if "{key:" in question.sql else {})
+    )
     explained = any_store.read(f"EXPLAIN indexes = 1 {question.sql}", asked)
     assert read_share(explained.rows) < 0.5
 

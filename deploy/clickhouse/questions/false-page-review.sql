@@ -1,7 +1,7 @@
--- Pages that somebody judged benign or expected, by what raised them.
+-- Pages that somebody judged benign or expected, by the detectors that raised them.
 SELECT
     detector,
-    i.cause AS cause,
+    cause,
     uniqExact(i.incident_id) AS pages,
     uniqExactIf(i.incident_id, judged = 'false') AS judged_false,
     uniqExactIf(i.incident_id, judged = 'true') AS judged_true,
@@ -9,12 +9,21 @@ SELECT
     round(judged_false / nullIf(judged_false + judged_true, 0), 3) AS false_share
 FROM
 (
-    SELECT incident_id, any(r.cause) AS cause
-    FROM v_incident_revisions AS r
-    WHERE severity = 'page'
-    GROUP BY incident_id
+    -- The revision that paged: what was found afterwards woke nobody.
+    SELECT
+        incident_id,
+        cause,
+        arrayJoin(emptyArrayToSingle(JSONExtractArrayRaw(signals))) AS signal,
+        JSONExtractString(signal, 'detector') AS detector
+    FROM
+    (
+        SELECT incident_id, cause, signals
+        FROM v_incident_revisions
+        WHERE severity = 'page'
+        ORDER BY revision
+        LIMIT 1 BY incident_id
+    )
 ) AS i
-LEFT JOIN (SELECT DISTINCT incident_id, detector FROM v_signals) AS s ON s.incident_id = i.incident_id
 LEFT JOIN
 (
     SELECT

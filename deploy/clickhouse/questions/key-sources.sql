@@ -8,6 +8,7 @@ SELECT
     network,
     source_kind,
     count() AS requests,
+    countIf(NOT priced) AS unpriced_requests,
     sum(cost_usd) AS spend_usd,
     min(occurred_at) AS first_at,
     max(occurred_at) AS last_at,

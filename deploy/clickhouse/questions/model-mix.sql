@@ -5,6 +5,7 @@ SELECT
     model,
     sum(cost_usd) AS spend_usd,
     count() AS requests,
+    countIf(NOT priced) AS unpriced_requests,
     sum(e.input_tokens) AS input_tokens,
     sum(e.output_tokens) AS output_tokens,
     uniqExact(key_id) AS keys,

@@ -1,10 +1,10 @@
--- What each key spent, the most expensive first.
+-- What each key spent, the most expensive first; the team is that of its last request.
 -- since: 1970-01-01T00:00:00Z | from then on; a time, or an age such as 24h or 7d
 -- until: 2100-01-01T00:00:00Z | before then
 -- limit: 50 | rows
 SELECT
     key_id,
-    anyLast(team) AS team,
+    argMax(team, (occurred_at, event_id)) AS team,
     sum(cost_usd) AS spend_usd,
     count() AS requests,
     countIf(status >= 400) AS errors,

@@ -1,4 +1,4 @@
--- What each team spent, the most expensive first.
+-- What each team spent, as the gateway named it with each request, the most expensive first.
 -- since: 1970-01-01T00:00:00Z | from then on; a time, or an age such as 24h or 7d
 -- until: 2100-01-01T00:00:00Z | before then
 SELECT

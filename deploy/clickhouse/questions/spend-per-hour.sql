@@ -5,6 +5,7 @@ SELECT
     window_start AS hour,
     spend_usd,
     requests,
+    unpriced_requests,
     errors,
     input_tokens,
     output_tokens,
