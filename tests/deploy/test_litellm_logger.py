@@ -213,6 +213,21 @@ async def test_a_batch_that_was_dropped_is_billed_at_the_next_look(module: Modul
     assert litellm.convert(logger._queue.get_nowait()).cost_usd == 6.25
 
 
+@pytest.mark.parametrize("name", ["team_id", "team_alias", "user_api_key_team_alias"])
+async def test_environment_and_team_arrive(module: ModuleType, name: str) -> None:
+    log = MemoryLog()
+    about = {"environment": "staging", "note": "planted secret"}
+    metadata = PAYLOADS["success"]["metadata"] | {"user_api_key_team_id": None, name: "core"}
+    metadata |= {"user_api_key_auth_metadata": about}
+    async with serving(app_of(log)) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        logger.take({"standard_logging_object": PAYLOADS["success"] | {"metadata": metadata}})
+        await until_empty(logger)
+    (found,) = log.bodies()
+    assert (found["environment"], found["team"]) == ("staging", "core")
+    assert "planted" not in json.dumps(module.stripped({"metadata": metadata}))
+
+
 def test_an_address_and_an_id_keep_what_tells_them_apart(module: ModuleType) -> None:
     metadata = PAYLOADS["success"]["metadata"] | {"user_api_key_hash": "a-key-of-its-own-" * 50}
     changes = {"requester_ip_address": "1.1.1.1, " * 99 + "203.0.113.9", "metadata": metadata}
