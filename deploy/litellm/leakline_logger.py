@@ -106,6 +106,11 @@ def tags(value: object) -> list[str]:
     return [_text(tag)[:TEXT_LENGTH_MAX] for tag in own[:TAGS_MAX]]
 
 
+def is_given(value: object) -> bool:
+    """Of what may hold a response, only whether there is anything."""
+    return bool(value)
+
+
 def error_word(value: object) -> str:
     """Of an error's text, the words that leakline looks for."""
     message = value[:MESSAGE_LENGTH_MAX].lower() if isinstance(value, str) else ""
@@ -131,6 +136,7 @@ PAYLOAD: dict[str, Any] = {
     "prompt_tokens": scalar,
     "completion_tokens": scalar,
     "response_cost": scalar,
+    "response_cost_failure_debug_info": is_given,
     "cache_hit": scalar,
     "request_tags": tags,
     "end_user": scalar,

@@ -62,6 +62,7 @@ _RENAMED: Final = {
     "started": "startTime",
     "ended": "endTime",
     "first_token": "completionStartTime",
+    "unpriced": "response_cost_failure_debug_info",
 }
 
 
@@ -77,6 +78,7 @@ class _Payload(msgspec.Struct, gc=False, rename=_RENAMED):
     call_type: object = None
     stream: object = None
     response_cost: object = None
+    unpriced: object = None
     custom_llm_provider: object = None
     model: object = None
     prompt_tokens: object = None
@@ -206,12 +208,22 @@ def _add_usage(event: UsageEvent, payload: _Payload, metadata: Mapping[str, obje
     )
     event.reasoning_tokens = count(completion.get("reasoning_tokens"))
     cost = dollars(payload.response_cost)
-    if cost == 0 and payload.cache_hit is not True and (event.input_tokens or event.output_tokens):
-        cost = None  # LiteLLM writes 0 when it knows no price, too: the catalogue decides
-    event.cost_usd = cost
+    event.cost_usd = None if cost == 0 and _may_have_cost(event, payload) else cost
     if event.stream:
         started = seconds(payload.started)
         event.time_to_first_token_ms = elapsed_ms(started, seconds(payload.first_token))
+
+
+def _may_have_cost(event: UsageEvent, payload: _Payload) -> bool:
+    """Whether a cost of 0 may be that of a model whose price LiteLLM does not know.
+
+    It says why there is no price: our own logger, whether it said so. It has reasons, too, where
+    there is no model, as for a look at a batch; that is free.
+    """
+    if payload.cache_hit is True:
+        return False
+    said = payload.unpriced is True or bool(table(payload.unpriced))
+    return bool(event.input_tokens or event.output_tokens or (said and event.model))
 
 
 def _add_client(event: UsageEvent, payload: _Payload, metadata: Mapping[str, object]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.intake import litellm
-from tests.intake.test_litellm import PAYLOADS, event
+from tests.intake.test_litellm import IMAGE, PAYLOADS, event
 from tests.support.serving import MemoryLog, app_of, serving
 
 FILE = Path(__file__).parents[2] / "deploy" / "litellm" / "leakline_logger.py"
@@ -211,6 +211,15 @@ async def test_a_batch_that_was_dropped_is_billed_at_the_next_look(module: Modul
     logger.take({"standard_logging_object": look})
     assert logger.dropped == 1
     assert litellm.convert(logger._queue.get_nowait()).cost_usd == 6.25
+
+
+def test_a_price_that_litellm_does_not_know_is_still_unknown(module: ModuleType) -> None:
+    why = {"error_str": "No pricing information for planted prompt"}
+    for info, cost_usd in ((why, None), (None, 0)):
+        changes = IMAGE | {"response_cost_failure_debug_info": info}
+        left = module.stripped(PAYLOADS["success"] | changes)
+        assert "planted" not in json.dumps(left)
+        assert litellm.convert(json.dumps(left).encode()).cost_usd == cost_usd
 
 
 @pytest.mark.parametrize("name", ["team_id", "team_alias", "user_api_key_team_alias"])

@@ -111,6 +111,34 @@ def test_a_cost_that_litellm_could_not_tell_is_left_open() -> None:
     assert event("anthropic_messages", cache_hit=True).cost_usd == 0
 
 
+IMAGE = {
+    "call_type": "aimage_generation",
+    "model": "openai/my-image-model",
+    "prompt_tokens": 0,
+    "completion_tokens": 0,
+    "response_cost": 0.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost_usd"),
+    [
+        ({"response_cost_failure_debug_info": {"error_str": "No pricing information"}}, None),
+        ({"response_cost_failure_debug_info": True}, None),
+        ({"response_cost_failure_debug_info": None}, 0),
+        ({"response_cost_failure_debug_info": {}}, 0),
+        ({"response_cost_failure_debug_info": True, "cache_hit": True}, 0),
+        ({"response_cost_failure_debug_info": True, "response_cost": 0.04}, 0.04),
+        ({"response_cost_failure_debug_info": True, "model": ""}, 0),
+    ],
+)
+def test_an_image_without_a_price_is_not_free(
+    changes: dict[str, object], cost_usd: float | None
+) -> None:
+    found = event(**IMAGE | changes)
+    assert (found.operation, found.cost_usd) == ("images", cost_usd)
+
+
 def test_cached_and_reasoning_tokens() -> None:
     found = with_metadata(
         usage_object={
