@@ -10,17 +10,15 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, decode_control, decode_event, decode_lines
-from schemas.dead_letter import DeadLetter, Reason, pack_payload
+from schemas.dead_letter import DeadLetter, pack_payload
 from schemas.fields import utc
 from schemas.gateway_use import UseQuestion
 from schemas.key_record import KeyRecord
+from schemas.mistakes import OLDEST, mistake_in_time
 from schemas.provider_usage import JoinedUsage
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON
 from schemas.usage_event import UsageEvent
 from schemas.verdict import Verdict
-
-OLDEST: Final = 1_262_304_000.0
-"""2010 in Unix seconds: nothing older can be a request to a language model."""
 
 Control = JoinedUsage | KeyRecord | Verdict | Calibration | UseQuestion
 _CONTROLS: Final[dict[str, type[Control]]] = {
@@ -150,7 +148,7 @@ class Acceptor:
             if not isinstance(at, float):
                 at = at.timestamp()
             if not OLDEST <= at <= newest:
-                refused.append((index, _bad_time(at)))
+                refused.append((index, _bad_time(at, newest)))
                 continue
             nanos = price(event)
             use = Use(
@@ -196,10 +194,8 @@ _UNKNOWN: Final = Refused("unknown_record", "the leakline-record header names no
 _EMPTY: Final = Refused("empty_message", "the message is empty")
 
 
-def _bad_time(at: float) -> Refused:
-    reason: Reason = "time_too_old" if at < OLDEST else "time_in_future"
-    what = "before 2010" if at < OLDEST else "ahead of the time at which the log took it"
-    return Refused(reason, f"occurred_at is {what}")
+def _bad_time(at: float, newest: float) -> Refused:
+    return Refused(*(mistake_in_time(at, newest) or ("bad_time", "occurred_at is no time")))
 
 
 def raw_line(message: Message, index: int) -> bytes:

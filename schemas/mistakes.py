@@ -15,6 +15,10 @@ from schemas.label import Label
 from schemas.provider_usage import ProviderUsage
 from schemas.zones import zone_named
 
+OLDEST: Final = 1_262_304_000.0
+"""2010 in Unix seconds: nothing older can be a request to a language model."""
+_NO_SECONDS: Final = 1e11
+"""Beyond the year 5000."""
 _WINDOW_SECONDS_MIN: Final = 1.0
 """Use is counted by whole seconds."""
 
@@ -28,6 +32,17 @@ def mistake_in(record: Struct) -> tuple[Reason, str] | None:
     if isinstance(record, KeyRecord) and record.timezone and zone_named(record.timezone) is None:
         return "wrong_type", "timezone is neither an IANA name nor hours east of UTC, as in UTC+9"
     return None
+
+
+def mistake_in_time(at: float, newest: float) -> tuple[Reason, str] | None:
+    """The same for the time of an event, in Unix seconds, when it should be no newer."""
+    if at < OLDEST:
+        return "time_too_old", "occurred_at is before 2010"
+    if at <= newest:
+        return None
+    if at > _NO_SECONDS:
+        return "time_in_future", "occurred_at is in milliseconds or smaller; seconds are taken"
+    return "time_in_future", "occurred_at is ahead of the time at which the log took it"
 
 
 def _in_bill(bill: ProviderUsage) -> tuple[Reason, str] | None:

@@ -7,15 +7,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
+from math import inf
 
 import msgspec
 
 from schemas.codec import UNDECODABLE, Refused, encode
 from schemas.dead_letter import DeadLetter, pack_payload
+from schemas.fields import epoch
+from schemas.mistakes import mistake_in_time
 from schemas.usage_event import UsageEvent
 
 ITEMS_MAX = 50_000
 """Items in one request."""
+AHEAD_SECONDS_MAX = 86_400.0
 
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _ITEM = msgspec.json.Decoder(msgspec.Raw)
@@ -52,24 +56,36 @@ class Batch:
         return [(event.key_id, encode(event)) for event in self.events]
 
 
-def parse(body: bytes, convert: Convert) -> Batch:
-    """The events of a body: a JSON array, one JSON object, or one object a line."""
+def parse(body: bytes, convert: Convert, arrived: float = inf) -> Batch:
+    """The events of a body that came at a time: an array, one object, or one object a line."""
     try:
         items = split(body)
     except Refused as refused:
         return Batch(rejected=[Rejected(0, body, refused)])
-    return convert_all(items, convert)
+    return convert_all(items, convert, arrived)
 
 
-def convert_all(items: Iterable[bytes], convert: Convert) -> Batch:
+def convert_all(items: Iterable[bytes], convert: Convert, arrived: float = inf) -> Batch:
     """Each item converted, or refused without harm to the others."""
     batch = Batch()
     for index, raw in enumerate(items):
         try:
-            batch.events.append(convert(raw))
+            batch.events.append(timely(convert(raw), arrived))
         except Refused as refused:
             batch.rejected.append(Rejected(index, raw, refused))
     return batch
+
+
+def timely(event: UsageEvent, arrived: float) -> UsageEvent:
+    """The event itself.
+
+    Raises:
+        Refused: its time cannot be meant. Up to a day ahead it may be our clock that is wrong, and
+            the log's decides.
+    """
+    if mistake := mistake_in_time(epoch(event.occurred_at), arrived + AHEAD_SECONDS_MAX):
+        raise Refused(*mistake)
+    return event
 
 
 def split(body: bytes) -> Sequence[bytes]:

@@ -1,12 +1,15 @@
 """Events that are in leakline's own form already."""
 
+from math import inf
 from typing import Final
 
 from msgspec.structs import fields
 
 from pipeline.intake import batch
-from pipeline.intake.batch import ITEMS_MAX, Batch
+from pipeline.intake.batch import AHEAD_SECONDS_MAX, ITEMS_MAX, Batch
 from schemas.codec import Refused, decode_event, decode_lines
+from schemas.fields import epoch
+from schemas.mistakes import mistake_in_time
 from schemas.topics import MESSAGE_BYTES_MAX
 from schemas.usage_event import UsageEvent
 
@@ -27,14 +30,20 @@ def convert(raw: bytes) -> UsageEvent:
     return decode_event(raw)
 
 
-def parse(body: bytes) -> Batch:
+def parse(body: bytes, arrived: float = inf) -> Batch:
     """The events of a body in any of the three forms; good NDJSON is decoded without a detour."""
     if body.startswith(b"{") and body.count(b"\n") < ITEMS_MAX and _fits(body):
         events = [event for event in decode_lines(body) if event is not None]
-        good = [event for event in events if isinstance(event, UsageEvent)]
+        newest = arrived + AHEAD_SECONDS_MAX
+        good = [
+            event
+            for event in events
+            if isinstance(event, UsageEvent)
+            and not mistake_in_time(epoch(event.occurred_at), newest)
+        ]
         if len(good) == len(events):
             return Batch(good)
-    return batch.parse(body, convert)
+    return batch.parse(body, convert, arrived)
 
 
 def _fits(body: bytes) -> bool:

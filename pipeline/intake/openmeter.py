@@ -29,7 +29,7 @@ _EVENT: Final = msgspec.json.Decoder(_CloudEvent)
 
 def parse(body: bytes, arrived: float) -> Batch:
     """The events of a body that came at a time, in Unix seconds."""
-    return batch.parse(body, partial(convert, arrived=arrived))
+    return batch.parse(body, partial(convert, arrived=arrived), arrived)
 
 
 def convert(raw: bytes, arrived: float) -> UsageEvent:

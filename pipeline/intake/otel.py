@@ -7,11 +7,12 @@ no calls of a model are passed over.
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Final
 
 import msgspec
 
-from pipeline.intake.batch import ITEMS_MAX, Batch, Rejected
+from pipeline.intake.batch import ITEMS_MAX, Batch, Rejected, timely
 from pipeline.intake.lenient import (
     count,
     decoded,
@@ -61,7 +62,7 @@ _REQUEST: Final = msgspec.json.Decoder(dict[str, object])
 Attributes = Mapping[str, object]
 
 
-def parse(body: bytes) -> Batch:
+def parse(body: bytes, arrived: float = inf) -> Batch:
     """The events in an export request."""
     batch = Batch()
     try:
@@ -70,7 +71,7 @@ def parse(body: bytes) -> Batch:
         return Batch(rejected=[Rejected(0, body, refused)])
     for index, (span, attributes) in enumerate(calls):
         try:
-            batch.events.append(_event(span, attributes))
+            batch.events.append(timely(_event(span, attributes), arrived))
         except Refused as refused:
             batch.rejected.append(Rejected(index, msgspec.json.encode(span), refused))
     return batch

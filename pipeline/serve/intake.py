@@ -67,20 +67,20 @@ class Format:
     content_types: frozenset[str] = _CONTENT_TYPES
 
 
-def _timed(parse: Callable[[bytes], Batch]) -> Callable[[bytes, float], Batch]:
-    """For formats whose items have times of their own."""
-    return lambda body, _arrived: parse(body)
-
-
 def _each(name: str, convert: Convert, fields: frozenset[str]) -> Format:
     """A format whose items become events one by one."""
-    return Format(name, _timed(partial(parse, convert=convert)), fields, f"/v1/intake/{name}")
+    return Format(
+        name,
+        lambda body, arrived: parse(body, convert, arrived),
+        fields,
+        f"/v1/intake/{name}",
+    )
 
 
 FORMATS: Final = (
-    Format("events", _timed(native.parse), native.FIELDS, "/v1/intake/events"),
+    Format("events", native.parse, native.FIELDS, "/v1/intake/events"),
     _each("litellm", litellm.convert, litellm.FIELDS),
-    Format("otlp", _timed(otel.parse), otel.FIELDS, "/v1/intake/otlp/v1/traces"),
+    Format("otlp", otel.parse, otel.FIELDS, "/v1/intake/otlp/v1/traces"),
     Format(
         "openmeter",
         openmeter.parse,

@@ -34,6 +34,7 @@ from tests.serve.test_slack import CLICK
 from tests.serve.test_slack import form as form_of
 from tests.support.events import HOME, START, event, events_of, rules
 from tests.support.samples import action, action_result, incident, key_record, verdict
+from tests.support.serving import NOW
 
 SECRET = "sk-proj-" + "aB3_" * 12
 DATA = Path(__file__).parent.parent / "data"
@@ -124,7 +125,7 @@ def _accept(headers: dict[str, str], raw: bytes) -> Iterable[bytes]:
 
 
 def _parse(form: Format, raw: bytes) -> Iterable[bytes]:
-    batch = form.parse(raw, START)
+    batch = form.parse(raw, NOW)
     for parsed in batch.events:
         yield encode(parsed)
     for rejected in batch.rejected:

@@ -5,7 +5,7 @@ import pytest
 from pipeline.serve.intake import FORMATS, Format
 from tests.faults.fuzzing import SECRET, Target, fuzz, sent, targets
 from tests.faults.fuzzing_http import fuzz_http
-from tests.support.events import START
+from tests.support.serving import NOW
 
 INPUTS = 150
 REQUESTS = 500
@@ -30,7 +30,7 @@ def test_what_is_mutated_is_what_a_decoder_takes(target: Target) -> None:
 @pytest.mark.parametrize("form", FORMATS, ids=[each.name for each in FORMATS])
 def test_what_is_mutated_is_what_gateways_send(form: Format) -> None:
     for body in sent()[form.name]:
-        batch = form.parse(body, START)
+        batch = form.parse(body, NOW)
         assert batch.events
         assert not batch.rejected
 

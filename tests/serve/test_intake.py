@@ -3,6 +3,7 @@ import gzip
 import json
 import zlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ JSON = {"Authorization": "Bearer token-1", "Content-Type": "application/json"}
 EVENT = {"event_id": "e1", "occurred_at": "2026-01-01T00:00:00Z", "key_id": "k1"}
 SPAN = (
     b'{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"a","spanId":"b",'
-    b'"startTimeUnixNano":"1","attributes":[{"key":"gen_ai.system","value":{"stringValue":"x"}},'
+    b'"startTimeUnixNano":"1790000000000000000","attributes":[{"key":"gen_ai.system","value":{"stringValue":"x"}},'
     b'{"key":"leakline.key.hash","value":{"stringValue":"k"}}]}]}]}]}'
 )
 PAYLOADS = [
@@ -121,6 +122,57 @@ async def test_an_event_fits_into_a_message_with_the_source_that_is_added(
     assert (status, summary["rejected"]) == (200 if taken or not alone else 400, not taken)
     assert all(len(body) <= MESSAGE_BYTES_MAX for _, body in log.events)
     assert [json.loads(body)["reason"] for _, _, body in log.records] == ["too_large"] * (not taken)
+
+
+LATE = round(Clock().now)
+
+
+@pytest.mark.parametrize(
+    ("time", "reason", "hint"),
+    [
+        (LATE * 1000, "time_in_future", "milliseconds"),
+        (LATE * 10**9, "time_in_future", "milliseconds"),
+        (LATE + 90_000, "time_in_future", "ahead"),
+        ("2027-01-01T00:00:00Z", "time_in_future", "ahead"),
+        (LATE / 1000, "time_too_old", "2010"),
+        (LATE + 80_000, None, ""),  # it may be this machine's clock that is wrong
+    ],
+)
+@pytest.mark.parametrize("form", ["ndjson", "array", "litellm", "bedrock", "openmeter", "otlp"])
+async def test_a_time_that_cannot_be_meant_is_said_at_once(
+    client: Client, log: MemoryLog, form: str, time: float | str, reason: str | None, hint: str
+) -> None:
+    good, bad = (
+        {
+            "ndjson": EVENT | {"occurred_at": at},
+            "array": EVENT | {"occurred_at": at},
+            "litellm": {"id": "a", "startTime": at, "status": "success"},
+            "bedrock": {"requestId": "a", "timestamp": at, "identity": {"arn": "k"}},
+            "openmeter": {"id": "a", "time": at, "subject": "k"},
+            "otlp": span_at(at),
+        }[form]
+        for at in (LATE, time)
+    )
+    texts = (json.dumps(good), json.dumps(bad))
+    body = ("[%s, %s]" if form == "array" else "%s\n%s") % texts
+    path = EVENTS if form in {"ndjson", "array"} else f"/v1/intake/{form}"
+    if form == "otlp":
+        path, body = path + "/v1/traces", json.dumps({"resourceSpans": [good, bad]})
+    status, summary = await post(client, body.encode(), path)
+    if reason is None:
+        assert (status, summary["accepted"]) == (200, 2)
+        return
+    assert (status, summary["accepted"], summary["reasons"]) == (200, 1, {reason: 1})
+    (letter,) = [json.loads(record) for _, _, record in log.records]
+    assert (letter["reason"], letter["index"]) == (reason, 1)
+    assert hint in letter["detail"]
+
+
+def span_at(time: float | str) -> dict[str, object]:
+    at = datetime.fromisoformat(time).timestamp() if isinstance(time, str) else time
+    (group,) = json.loads(SPAN)["resourceSpans"]
+    group["scopeSpans"][0]["spans"][0]["startTimeUnixNano"] = str(int(at * 10**9))
+    return dict(group)
 
 
 async def test_an_empty_list_is_fine(client: Client) -> None:
@@ -351,12 +403,12 @@ def test_gzip_bodies_of_several_members() -> None:
     [
         (
             "/v1/intake/openmeter",
-            b'{"id":"a","time":1,"subject":"k"}',
+            b'{"id":"a","time":1790000000,"subject":"k"}',
             "application/cloudevents+json",
         ),
         (
             "/v1/intake/bedrock",
-            b'{"requestId":"a","timestamp":1,"identity":{"arn":"k"}}',
+            b'{"requestId":"a","timestamp":1790000000,"identity":{"arn":"k"}}',
             "application/json",
         ),
         (

@@ -16,7 +16,7 @@ from pipeline.serve.slack import BODY_BYTES_MAX, click_in
 from tests.support.serving import Client, Clock, MemoryLog, app_of, serving
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
-NOW = 1_790_000_000.0
+NOW = 1_795_500_000.0
 PATH = "/v1/slack/interactions"
 CLICK = {
     "type": "block_actions",

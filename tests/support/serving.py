@@ -12,6 +12,8 @@ from pipeline.config import Config
 from pipeline.serve.app import build_app
 from schemas.topics import Topic
 
+NOW = 1_795_500_000.0
+"""A day after the payloads in `tests/data` were captured."""
 Client = TestClient[web.Request, web.Application]
 
 
@@ -43,7 +45,7 @@ class MemoryLog:
 class Clock:
     """A time that tests set."""
 
-    def __init__(self, now: float = 1_790_000_000.0) -> None:
+    def __init__(self, now: float = NOW) -> None:
         self.now = now
 
     def __call__(self) -> float:
