@@ -11,8 +11,8 @@ import msgspec
 from pipeline.intake.lenient import (
     count,
     decoded,
+    duration,
     identifier,
-    number_of,
     seconds,
     table,
     text,
@@ -106,5 +106,4 @@ def _add_usage(event: UsageEvent, record: _Record) -> None:
     )
     event.output_tokens = count(answered.get("outputTokenCount"))
     metrics = table(table(answered.get("outputBodyJson")).get("metrics"))
-    latency_ms = number_of(metrics.get("latencyMs"))
-    event.latency_ms = latency_ms if latency_ms is not None and latency_ms >= 0 else None
+    event.latency_ms = duration(metrics.get("latencyMs"))

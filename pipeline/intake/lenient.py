@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -13,7 +14,9 @@ from schemas.fields import IDENTIFIER_LENGTH_MAX, REQUEST_DOLLARS_MAX, REQUEST_T
 from schemas.redaction import hashed_key_id, public_key_id
 
 TEXT_LENGTH_MAX: Final = 256
-"""Characters kept of a text that somebody else chose."""
+"""Characters kept of a text that somebody else chose …"""
+TEXTS_MAX: Final = 32
+"""… and texts of a list."""
 
 _NOTHING: Final[Mapping[str, object]] = {}
 
@@ -73,6 +76,22 @@ def identifier(name: str) -> str:
     return hashed_key_id(name) if len(name) > IDENTIFIER_LENGTH_MAX else public_key_id(name)
 
 
+def origin(value: str | None) -> str | None:
+    """Scheme and host of an Origin or Referer: the path and query are nobody's business."""
+    try:
+        parts = urlsplit(value or "")
+        host = parts.hostname
+    except ValueError:
+        return None
+    return f"{parts.scheme}://{host}"[:TEXT_LENGTH_MAX] if parts.scheme and host else None
+
+
+def texts(value: object) -> list[str] | None:
+    """The first texts of a list."""
+    items = value if isinstance(value, list) else []
+    return [found for item in items if (found := text(item))][:TEXTS_MAX] or None
+
+
 def count(*candidates: object) -> int:
     """The first that is a count above 0, written as a number or as a text; else 0."""
     for value in candidates:
@@ -111,6 +130,17 @@ def seconds(value: object) -> float | None:
     except ValueError:
         return None
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+
+
+def duration(value: object) -> float | None:
+    """A number that is not negative."""
+    number = number_of(value)
+    return number if number is not None and number >= 0 else None
+
+
+def flag(value: object) -> bool | None:
+    """Yes or no, when it is either."""
+    return value if isinstance(value, bool) else None
 
 
 def elapsed_ms(start: float | None, end: float | None) -> float | None:

@@ -8,21 +8,22 @@ import hashlib
 import re
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from pipeline.intake.lenient import (
-    TEXT_LENGTH_MAX,
     count,
     decoded,
     dollars,
     elapsed_ms,
+    flag,
     identifier,
+    origin,
     right,
     seconds,
     table,
     text,
+    texts,
     whole,
 )
 from pipeline.intake.litellm_failures import failure
@@ -33,7 +34,6 @@ NO_KEY: Final = "litellm:no-key"
 """Key id of requests that LiteLLM logged without any key."""
 _PUBLIC_KEY: Final = re.compile(r"(hashed-jwt-)?[0-9a-f]{64}|litellm[a-z_-]{1,60}")
 """What is no secret in place of a key: a hash, or one of LiteLLM's own names."""
-TAGS_MAX: Final = 32
 FIELDS: Final = frozenset(
     {"id", "litellm_call_id", "startTime", "endTime", "status", "call_type", "model"}
 )
@@ -122,7 +122,7 @@ def convert(raw: bytes) -> UsageEvent:
         input_tokens=count(payload.prompt_tokens),
         output_tokens=count(payload.completion_tokens),
         latency_ms=elapsed_ms(started, seconds(payload.ended)),
-        stream=payload.stream if isinstance(payload.stream, bool) else None,
+        stream=flag(payload.stream),
     )
     _add_usage(event, payload, metadata)
     _add_client(event, payload, metadata)
@@ -232,7 +232,7 @@ def _add_client(event: UsageEvent, payload: _Payload, metadata: Mapping[str, obj
     event.user_agent = text(
         payload.user_agent, metadata.get("user_agent"), headers.get("user-agent")
     )
-    event.origin = _origin(text(headers.get("origin"), headers.get("referer")))
+    event.origin = origin(text(headers.get("origin"), headers.get("referer")))
     event.end_user = text(payload.end_user, metadata.get("user_api_key_end_user_id"))
     event.team = text(
         metadata.get("user_api_key_team_alias"),
@@ -244,19 +244,7 @@ def _add_client(event: UsageEvent, payload: _Payload, metadata: Mapping[str, obj
     event.tags = _tags(payload.request_tags)
 
 
-def _origin(value: str | None) -> str | None:
-    """Scheme and host of an Origin or Referer: the path and query are nobody's business."""
-    try:
-        parts = urlsplit(value or "")
-        host = parts.hostname
-    except ValueError:
-        return None
-    return f"{parts.scheme}://{host}"[:TEXT_LENGTH_MAX] if parts.scheme and host else None
-
-
 def _tags(value: object) -> list[str] | None:
     """The request's tags, without those that LiteLLM derives from the user agent."""
-    if not isinstance(value, list):
-        return None
-    tags = [tag for item in value if (tag := text(item)) and not tag.startswith("User-Agent:")]
-    return tags[:TAGS_MAX] or None
+    tags = value if isinstance(value, list) else []
+    return texts([tag for tag in tags if not str(tag).startswith("User-Agent:")])

@@ -1,6 +1,10 @@
-"""OpenMeter's CloudEvents, such as LiteLLM's `litellm_tokens`; the subject is the key."""
+"""OpenMeter's CloudEvents; the subject is the key.
+
+OpenMeter says nothing of what is in `data`: its fields are called as those of a usage event are.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -8,7 +12,21 @@ import msgspec
 
 from pipeline.intake import batch
 from pipeline.intake.batch import Batch
-from pipeline.intake.lenient import count, decoded, dollars, identifier, seconds, table, text, whole
+from pipeline.intake.lenient import (
+    count,
+    decoded,
+    dollars,
+    duration,
+    flag,
+    identifier,
+    origin,
+    right,
+    seconds,
+    table,
+    text,
+    texts,
+    whole,
+)
 from schemas.codec import Refused, redacted
 from schemas.usage_event import UsageEvent
 
@@ -45,19 +63,40 @@ def convert(raw: bytes, arrived: float) -> UsageEvent:
     time = arrived if event.time is None else seconds(event.time)
     if time is None:
         raise Refused("bad_time", "time is neither RFC 3339 nor a number")
-    key_id, data = identifier(subject), table(event.data)
+    key_id = identifier(subject)
     identity = msgspec.json.encode((text(event.source), own, key_id))
-    return redacted(
-        UsageEvent(
-            event_id=hashlib.sha256(identity).hexdigest(),
-            occurred_at=time,
-            key_id=key_id,
-            source="openmeter",
-            provider=text(data.get("provider")),
-            model=text(data.get("model")),
-            operation=text(data.get("operation")),
-            input_tokens=count(data.get("prompt_tokens"), data.get("input_tokens")),
-            output_tokens=count(data.get("completion_tokens"), data.get("output_tokens")),
-            cost_usd=dollars(data.get("cost")),
-        )
+    found = UsageEvent(
+        event_id=hashlib.sha256(identity).hexdigest(),
+        occurred_at=time,
+        key_id=key_id,
+        source="openmeter",
     )
+    _add_usage(found, table(event.data))
+    _add_client(found, table(event.data))
+    return redacted(found)
+
+
+def _add_usage(event: UsageEvent, data: Mapping[str, object]) -> None:
+    get, status = data.get, count(data.get("status"))
+    event.provider, event.model = text(get("provider")), text(get("model"))
+    event.operation = text(get("operation"))
+    event.status = status if 100 <= status <= 599 else 200
+    event.error_type = text(get("error_type"))
+    event.input_tokens = count(get("input_tokens"), get("prompt_tokens"))
+    event.output_tokens = count(get("output_tokens"), get("completion_tokens"))
+    event.cached_input_tokens = count(get("cached_input_tokens"))
+    event.cache_write_tokens = count(get("cache_write_tokens"))
+    event.reasoning_tokens = count(get("reasoning_tokens"))
+    cost = dollars(get("cost_usd"))
+    event.cost_usd = dollars(get("cost")) if cost is None else cost
+    event.latency_ms = duration(get("latency_ms"))
+    event.time_to_first_token_ms = duration(get("time_to_first_token_ms"))
+    event.stream = flag(get("stream"))
+
+
+def _add_client(event: UsageEvent, data: Mapping[str, object]) -> None:
+    get = data.get
+    event.client_ip, event.user_agent = right(get("client_ip")), text(get("user_agent"))
+    event.origin = origin(text(get("origin")))
+    event.end_user, event.team = text(get("end_user")), text(get("team"))
+    event.environment, event.tags = text(get("environment")), texts(get("tags"))

@@ -1,9 +1,11 @@
 import hashlib
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import fields
 
 from pipeline.intake import openmeter
 from schemas.usage_event import UsageEvent
@@ -33,6 +35,36 @@ def test_an_event() -> None:
         output_tokens=1300,
         cost_usd=0.0187,
     )
+
+
+def test_data_may_have_every_field_of_an_event() -> None:
+    own = {
+        "status": 401,
+        "error_type": "revoked_key",
+        "provider": "openai",
+        "operation": "chat",
+        "input_tokens": "100",
+        "output_tokens": 5,
+        "cached_input_tokens": 90,
+        "cache_write_tokens": 4,
+        "reasoning_tokens": 3,
+        "cost_usd": 0.5,
+        "latency_ms": 12.5,
+        "time_to_first_token_ms": 3,
+        "stream": True,
+        "client_ip": "203.0.113.9",
+        "user_agent": "curl/8",
+        "origin": "https://app.example/a?token=secret",
+        "end_user": "u",
+        "team": "t",
+        "environment": "prod",
+        "tags": ["a", 5, "b"],
+    }
+    found = msgspec.to_builtins(openmeter.convert(json.dumps(EVENT | {"data": own}).encode(), AT))
+    expected = own | {"input_tokens": 100, "origin": "https://app.example", "tags": ["a", "b"]}
+    assert {name: found.get(name) for name in own} == expected
+    taken = {"event_id", "occurred_at", "key_id", "source", "model"}
+    assert {field.name for field in fields(UsageEvent)} == own.keys() | taken
 
 
 def test_ids_count_within_their_source_and_subject() -> None:
@@ -73,7 +105,10 @@ def test_what_is_refused(change: dict[str, object], reason: str) -> None:
 @given(
     st.dictionaries(
         st.sampled_from(sorted(EVENT)),
-        st.none() | st.integers() | st.text() | st.just({"cost": "x"}),
+        st.none()
+        | st.integers()
+        | st.text()
+        | st.just({"cost": "x", "status": "y", "tags": 5, "stream": []}),
     )
 )
 def test_any_change_is_an_event_or_refused(changes: dict[str, object]) -> None:
