@@ -18,6 +18,7 @@ from pipeline.intake.lenient import (
     decoded,
     dollars,
     elapsed_ms,
+    flag,
     identifier,
     number_of,
     right,
@@ -146,6 +147,7 @@ def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
         cost_usd=dollars(get(COST)),
         latency_ms=elapsed_ms(started, ended),
         time_to_first_token_ms=elapsed_ms(0.0, first_s),
+        stream=flag(get("gen_ai.request.stream")),
         client_ip=right(get("client.address")),
         user_agent=text(get("user_agent.original")),
         end_user=text(get("enduser.id"), get("user.id")),
@@ -176,9 +178,12 @@ def _event_id(span: Mapping[str, object], key_id: str) -> str:
 
 
 def _status(span: Mapping[str, object], attributes: Attributes) -> int:
-    code = count(attributes.get("http.response.status_code"))
+    code = count(attributes.get("http.response.status_code"), attributes.get("http.status_code"))
     if 100 <= code <= 599:
         return code
+    error = count(attributes.get("error.type"))  # of HTTP often the status, as a text
+    if 400 <= error <= 599:
+        return error
     return 500 if table(span.get("status")).get("code") in _ERRORS else 200
 
 

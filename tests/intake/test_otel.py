@@ -22,6 +22,7 @@ ATTRIBUTES: dict[str, object] = {
     "gen_ai.usage.output_tokens": 50,
     "gen_ai.usage.cache_read.input_tokens": 40,
     "gen_ai.response.time_to_first_chunk": 0.5,
+    "gen_ai.request.stream": True,
     "client.address": "203.0.113.7",
     "gen_ai.prompt.0.content": "planted prompt",
 }
@@ -64,6 +65,7 @@ def test_a_span_becomes_an_event() -> None:
         cost_usd=0.25,
         latency_ms=1500.0,
         time_to_first_token_ms=500.0,
+        stream=True,
         client_ip="203.0.113.7",
         environment="prod",
     )
@@ -144,8 +146,15 @@ def test_a_number_that_json_does_not_have_counts_as_absent() -> None:
 def test_failures(span: dict[str, object], status: int) -> None:
     (found,) = otel.parse(request(ATTRIBUTES, **span)).events
     assert found.status == status
-    (found,) = otel.parse(request(ATTRIBUTES | {"http.response.status_code": 429}, **span)).events
-    assert found.status == 429
+    for name, said in (
+        ("http.response.status_code", 429),
+        ("http.status_code", 429),
+        ("error.type", "429"),
+    ):
+        (found,) = otel.parse(request(ATTRIBUTES | {name: said}, **span)).events
+        assert found.status == 429
+    (found,) = otel.parse(request(ATTRIBUTES | {"error.type": "TimeoutError"}, **span)).events
+    assert (found.status, found.error_type) == (status, "TimeoutError")
 
 
 @pytest.mark.parametrize(
