@@ -27,9 +27,15 @@ FIELDS: Final = frozenset({"schemaType", "schemaVersion", "timestamp", "requestI
 _OPERATIONS: Final = {
     "Converse": "chat",
     "ConverseStream": "chat",
-    "InvokeModel": "chat",
     "InvokeModelWithResponseStream": "chat",
 }
+_BY_MODEL: Final = {
+    "embed": "embeddings",
+    "titan-image": "images",
+    "nova-canvas": "images",
+    "stability.": "images",
+}
+"""What `InvokeModel` did, by a part of the model's name."""
 _FAILURES: Final = {
     "ValidationException": (400, "invalid_request"),
     "ServiceQuotaExceededException": (400, "rate_limit"),
@@ -74,14 +80,15 @@ def convert(raw: bytes) -> UsageEvent:
     code = text(record.error_code)
     status, error_type = (200, None) if code is None else _FAILURES.get(code, _FAILED)
     operation = text(record.operation)
+    model = (text(record.model_id) or "").rpartition("/")[2] or None
     event = UsageEvent(
         event_id=request_id[:IDENTIFIER_LENGTH_MAX],
         occurred_at=time,
         key_id=identifier(_caller(arn)),
         source="bedrock",
         provider="bedrock",
-        model=(text(record.model_id) or "").rpartition("/")[2] or None,
-        operation=_OPERATIONS.get(operation or "", operation),
+        model=model,
+        operation=_operation(operation, model or ""),
         status=status,
         error_type=error_type,
         stream=None if operation is None else operation.endswith("Stream"),
@@ -89,6 +96,12 @@ def convert(raw: bytes) -> UsageEvent:
     )
     _add_usage(event, record)
     return redacted(event)
+
+
+def _operation(name: str | None, model: str) -> str | None:
+    if name == "InvokeModel":
+        return next((does for part, does in _BY_MODEL.items() if part in model), "chat")
+    return _OPERATIONS.get(name or "", name)
 
 
 def _caller(arn: str) -> str:

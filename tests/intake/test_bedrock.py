@@ -87,6 +87,27 @@ def test_a_profile_names_its_model_and_a_user_is_a_key() -> None:
     assert (found.model, found.key_id) == ("us.amazon.nova-lite-v1:0", user)
 
 
+@pytest.mark.parametrize(
+    ("operation", "model", "expected"),
+    [
+        ("InvokeModel", "anthropic.claude-3-haiku-20240307-v1:0", "chat"),
+        ("InvokeModel", "amazon.titan-embed-text-v2:0", "embeddings"),
+        ("InvokeModel", "us.cohere.embed-v4:0", "embeddings"),
+        ("InvokeModel", "amazon.titan-image-generator-v2:0", "images"),
+        ("InvokeModel", "amazon.nova-canvas-v1:0", "images"),
+        ("InvokeModel", "stability.sd3-5-large-v1:0", "images"),
+        ("InvokeModel", None, "chat"),
+        ("InvokeModelWithResponseStream", "meta.llama3-8b-instruct-v1:0", "chat"),
+        ("CountTokens", "anthropic.claude-3-haiku-20240307-v1:0", "CountTokens"),
+        (None, None, None),
+    ],
+)
+def test_what_was_invoked_is_told_by_the_model(
+    operation: str | None, model: str | None, expected: str | None
+) -> None:
+    assert record(operation=operation, modelId=model).operation == expected
+
+
 @pytest.mark.parametrize("length", [150, 300])
 def test_long_names_of_callers_stay_apart(length: int) -> None:
     arns = ["arn:aws:iam::111111111111:user/" + "x" * length + end for end in "ab"]
