@@ -3,8 +3,9 @@
 import math
 
 from detectors.baselines.volume import Volume
+from detectors.baselines.zones import clock
 from detectors.contract import Detector, Finding, KeyView
-from detectors.words import counted, paid
+from detectors.words import counted, mean, paid
 from detectors.worth import worth
 
 _DAYS_NEEDED = 3.0
@@ -63,9 +64,8 @@ class OffHours(Detector):
             score=score,
             since=key.hour * 3600.0,
             summary=(
-                f"{counted(now.requests, 'request')} ({paid(now)}) in this hour, in which "
-                f"the key was active on {share:.0%} of {known:.0f} days of the {kind}, with "
-                f"{expected:.1f} requests on average."
+                f"{counted(now.requests, 'request')} ({paid(now)}) between "
+                f"{clock(key.hour, key.zone)}{_usually(share, known, kind, expected)}."
             ),
             evidence={
                 "requests_1h": now.requests,
@@ -75,6 +75,16 @@ class OffHours(Detector):
                 "timezone": key.zone or "UTC",
             },
         )
+
+
+def _usually(share: float, known: float, kind: str, requests: float) -> str:
+    if known < 1.0:
+        return f"; less than 1 day of the {kind} is known of it"
+    days, percent = counted(round(known), "day"), f"{share:.0%}"
+    if percent == "0%":
+        return f", when it was active on none of {days} of the {kind}"
+    average = mean(requests, 0.0)
+    return f", when it was active on {percent} of {days} of the {kind}, with {average} on average"
 
 
 def _burst(volume: Volume, requests: int) -> float:

@@ -60,7 +60,41 @@ def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("off_hours", example)
 
 
+def told(example: Example) -> str:
+    return findings("off_hours", example)[-1].summary
+
+
 def test_it_says_how_often_the_key_was_active_at_that_hour() -> None:
     once = burst(workday(4, 3), 1)
-    found = findings("off_hours", lambda: honest(once, burst(workday(TODAY, 3), 60)))
-    assert "active on 17% of 6 days of the week, with 0." in found[-1].summary
+    assert told(lambda: honest(once, burst(workday(TODAY, 3), 60))).endswith(
+        "between 03:00 and 04:00 UTC, when it was active on 17% of 6 days of the week, with 0.5 on "
+        "average."
+    )
+
+
+def test_where_it_never_was_active_nothing_is_said_of_an_average() -> None:
+    summary = told(lambda: honest(burst(workday(TODAY, 3), 60)))
+    assert summary.endswith("UTC, when it was active on none of 6 days of the week.")
+
+
+@pytest.mark.parametrize(
+    ("zone", "clock"),
+    [
+        ("Europe/Berlin", "05:00 and 06:00 Europe/Berlin"),
+        ("Asia/Kathmandu", "08:45 and 09:45 Asia/Kathmandu"),
+    ],
+)
+def test_it_names_the_hour_by_the_clock_of_the_owner(zone: str, clock: str) -> None:
+    record = KeyRecord(key_id=KEY, timezone=zone)
+    assert f"between {clock}, when" in told(
+        lambda: honest(burst(workday(TODAY, 3), 60), record=record)
+    )
+
+
+def test_of_a_first_weekend_nothing_is_known() -> None:
+    """Saturday's first hour is compared with the week."""
+    saturday = burst(workday(5, 3), 60)
+    summary = told(lambda: messages([*office(5), *saturday], 60))
+    assert summary.endswith(
+        "between 03:00 and 04:00 UTC; less than 1 day of the weekend is known of it."
+    )
