@@ -46,13 +46,13 @@ def hours_between(before: str | None, after: str | None, hour: int) -> int:
 @lru_cache(maxsize=64)
 def name_of(offset: int) -> str:
     """The name of a zone so many hours east of UTC."""
-    return f"UTC{offset:+d}" if offset else "UTC"
+    return f"UTC{offset:+d}"
 
 
 def clock(hour: int, zone: str | None) -> str:
     """An hour since 1970 by the clock of a zone: `02:00 and 03:00 Europe/Berlin`, after between."""
     begin, end = [datetime.fromtimestamp(3600 * each, zone_of(zone)) for each in (hour, hour + 1)]
-    return f"{begin:%H:%M} and {end:%H:%M} {zone or 'UTC'}"
+    return f"{begin:%H:%M} and {end:%H:%M} {(zone or 'UTC').removesuffix('+0')}"
 
 
 def offset_told_by(active: Sequence[float], requests: Sequence[float], days: float) -> int | None:
