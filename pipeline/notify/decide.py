@@ -65,9 +65,9 @@ def channel_for(page: Page, incident: Incident, slack: Slack) -> str:
         return slack.channel
     if page.channel:
         return page.channel
-    if incident.severity == "ticket" and slack.ticket_channel:
-        return slack.ticket_channel
-    return slack.channel if page.actions else ""
+    if page.actions:
+        return slack.channel
+    return slack.ticket_channel if incident.severity == "ticket" else ""
 
 
 def _is_urgent(page: Page, incident: Incident) -> bool:

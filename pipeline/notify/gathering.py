@@ -60,6 +60,8 @@ class Gathering:
         if not worse and not page.actions:
             return [self._joined(notice, page)]
         page.names = notice.names | page.names
+        if page.actions:  # whoever asked for it looks where he has pressed the button
+            page.channel = page.channel or notice.channel
         notice.fleet.drop(page.incident.incident_id)
         page.gathered, page.dirty = None, True
         return [self._placed(page, storms, journal), self._refreshed(notice)]

@@ -810,6 +810,23 @@ async def test_the_buttons_of_a_notice_count_the_keys_that_they_are_about() -> N
         )
 
 
+@pytest.mark.parametrize(("severity", "channel"), [("ticket", TICKETS), ("page", CHANNEL)])
+async def test_a_key_that_is_revoked_from_a_notice_is_told_where_the_notice_is(
+    severity: str, channel: str
+) -> None:
+    async with on_call() as loop:
+        for number in range(1, 8):
+            await loop.register(key_id=f"key-{number}", alias=None)
+            await moved(loop, number, severity=severity if number == 7 else "ticket")
+        await loop.wait(2)
+        (notice,) = (page for page in loop.slack.pages if len(revocations(page)) > 1)
+        assert notice.channel == channel
+        await loop.deliver_click(loop.slack.interaction(notice, "revoke", "U1", "inc-6"))
+        assert loop.gateway.revoked == {"key-6"}
+        (told,) = [p for p in loop.slack.pages if "Revoked and verified" in shown_of(p)]
+        assert told.channel == channel
+
+
 async def test_no_click_revokes_all_keys_of_a_notice() -> None:
     async with on_call() as loop:
         for number in range(1, 7):
