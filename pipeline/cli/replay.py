@@ -84,19 +84,15 @@ def replay(
             for path in (incidents, dead_letters, notices)
         ]
         told = Notices(written[2])
-        outputs: list[Output] = [JsonLines(*written[:2]), told]
         kept = stack.enter_context(_stored(settings)) if store is not None else None
-        if kept is not None:
-            outputs.append(kept)
+        outputs: list[Output] = [JsonLines(*written[:2]), told, *([kept] if kept else [])]
         read, note = stack.enter_context(reading(events, "replaying"))
         messages = merge(recording, time.time(), progress=read)
-        summary = run(
-            messages, rules_for(settings, calibration), outputs, lambda now: note(_note(now))
-        )
+        rules = rules_for(settings, calibration)
+        summary = run(messages, rules, outputs, lambda now: note(_note(now)))
         told.write()
-        lines = [*describe(summary, time.perf_counter() - started), told.summary()]
-        if kept is not None:
-            lines += _mixed(kept, summary)
+        mixed = _mixed(kept, summary) if kept else ()
+        lines = [*describe(summary, time.perf_counter() - started), told.summary(), *mixed]
     for line in lines:
         typer.echo(line, err=True)
 
