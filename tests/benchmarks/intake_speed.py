@@ -17,7 +17,7 @@ from tests.support.resident import peak_mb
 from tests.support.server_process import ROOT, ServerProcess
 
 EVENTS_PER_REQUEST = 500
-PAYLOADS_PER_REQUEST = 70
+PAYLOADS_PER_REQUEST = 72
 BODIES = 40
 CLIENTS = 4
 SECONDS = 6.0
@@ -121,7 +121,7 @@ def _event_bodies() -> list[bytes]:
 
 def _payload_body() -> bytes:
     lines = (ROOT / "tests" / "data" / "litellm.jsonl").read_text().splitlines()
-    payloads = [json.loads(line)["payload"] for line in lines]
+    payloads = [json.loads(line)["payload"] | {"startTime": time.time()} for line in lines]
     return json.dumps(payloads * (PAYLOADS_PER_REQUEST // len(payloads))).encode()
 
 

@@ -28,7 +28,7 @@ def server(tmp_path: Path, topics: Kafka) -> Iterator[ServerProcess]:
 
 @pytest.mark.kafka
 async def test_what_is_answered_with_200_is_in_kafka(server: ServerProcess, topics: Kafka) -> None:
-    payloads = [json.loads(line)["payload"] for line in PAYLOADS]
+    payloads = [json.loads(line)["payload"] | {"startTime": time.time()} for line in PAYLOADS]
     url = await asyncio.to_thread(server.url)
     async with ClientSession(url) as session:
         body = json.dumps([*payloads, {"id": "broken"}])
