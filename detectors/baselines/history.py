@@ -1,7 +1,7 @@
 """Everything that is remembered of a key between its events."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct, field
 
@@ -306,9 +306,10 @@ class History(Struct, array_like=True, gc=False):
                 strange.add(place.digest)
         return strange
 
-    def accept_newcomers(self, hour: int) -> None:
+    def accept(self, newcomers: Collection[Newcomer], hour: int) -> None:
         """A person said that they are welcome."""
-        for newcomer in self.newcomers.values():
+        for newcomer in newcomers:
+            del self.newcomers[newcomer.label]
             for prefix in (newcomer.prefix, *newcomer.prefixes):
                 self.prefixes.admit(prefix, hour)
             self.networks.admit(newcomer.network, hour)
@@ -319,4 +320,3 @@ class History(Struct, array_like=True, gc=False):
                 self.clients.admit(client, hour)
             for model in newcomer.models:
                 self.models.admit(model, hour)
-        self.newcomers.clear()

@@ -111,10 +111,22 @@ def is_news(
 
 def answered(incident: OpenIncident, verdict: Verdict) -> Calm:
     """What follows from a person's word: an incident is snoozed, or was none."""
+    calm = found_right(verdict, incident.nats, incident.told_networks)
+    if verdict.verdict == "snooze":
+        calm.snoozed, calm.cause = True, incident.told_cause
+    return calm
+
+
+def found_right(verdict: Verdict, nats: float, networks: list[str]) -> Calm:
+    """What follows when a person found nothing wrong.
+
+    Args:
+        verdict: what was said.
+        nats: the evidence of the incident.
+        networks: those of the strangers that people were told of.
+    """
     until = epoch(verdict.until) if verdict.until is not None else epoch(verdict.at) + CALM_SECONDS
-    snoozed, networks = verdict.verdict == "snooze", incident.told_networks
-    cause = incident.told_cause if snoozed else None
-    return Calm(until, incident.nats, snoozed=snoozed, cause=cause, networks=networks)
+    return Calm(until, nats, networks=networks)
 
 
 def looked_into(calm: Calm | None) -> Calm | None:

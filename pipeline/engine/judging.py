@@ -19,7 +19,7 @@ from detectors.fusion import (
     severity_of,
     weighed,
 )
-from pipeline.engine.calm import answered, is_forgiven, is_news, liveliness, looked_into, unanswered
+from pipeline.engine.calm import is_forgiven, is_news, liveliness, looked_into, unanswered
 from pipeline.engine.revisions import (
     emit,
     note,
@@ -30,12 +30,10 @@ from pipeline.engine.revisions import (
 )
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState
-from pipeline.engine.stored import OpenIncident
+from pipeline.engine.stored import Ended, OpenIncident
 from pipeline.engine.witness import Look
 from schemas.calibration import Calibration
-from schemas.fields import epoch
 from schemas.incident import SEVERITIES, Incident, Severity
-from schemas.verdict import Verdict
 
 QUIET_SECONDS: Final = {"info": 6 * 3600.0, "ticket": 12 * 3600.0, "page": 24 * 3600.0}
 """An incident whose evidence has not grown for so long ends at the key's next event."""
@@ -146,42 +144,13 @@ def _end_quiet(
     emitted = emit(state, key_id, "resolved", now, calibration)
     looked = incident.answered
     state.calm = looked_into(state.calm) if looked else unanswered(state.calm, incident, now)
-    _end(state, incident)
+    end(state, incident)
     return emitted
 
 
-def hear(
-    state: KeyState, key_id: str, verdict: Verdict, calibration: Calibration
-) -> list[Incident]:
-    """Take in what a person said; the revision that follows, if any."""
-    incident = state.incident
-    if incident is None or incident.incident_id != verdict.incident_id:
-        return []
-    at, calibration = epoch(verdict.at), calibration.of(state.record)
-    if verdict.verdict in {"leak", "acknowledge"}:
-        incident.answered = True
-        if verdict.verdict == "leak":
-            for newcomer in state.history.newcomers.values():
-                newcomer.hostile = True
-        return []
-    emitted = emit(state, key_id, "suppressed", at, calibration)
-    state.calm = answered(incident, verdict)
-    if verdict.verdict != "snooze":
-        _welcome(state, verdict)
-    _end(state, incident)
-    return emitted
-
-
-def _welcome(state: KeyState, verdict: Verdict) -> None:
-    """Take in those with whom a person found nothing wrong, or for so long as the person said."""
-    if verdict.until is None:
-        state.history.accept_newcomers(int(state.clock // 3600))
-        return
-    for newcomer in state.history.newcomers.values():
-        newcomer.guest_until = max(newcomer.guest_until, int(epoch(verdict.until)))
-
-
-def _end(state: KeyState, incident: OpenIncident) -> None:
+def end(state: KeyState, incident: OpenIncident) -> None:
+    """Let an incident be over; people may still say what it was."""
+    state.ended = Ended(incident.incident_id, incident.nats, incident.told_networks)
     state.incident = None
     if incident.severity == "page":
         # People were told: from now on their word is what counts.

@@ -8,7 +8,8 @@ from detectors.contract import Trigger
 from pipeline.accept import Batch, Control, Use, raw_lines, refusal
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import flush
-from pipeline.engine.judging import hear, look
+from pipeline.engine.hearing import hear
+from pipeline.engine.judging import look
 from pipeline.engine.key_fold import KeyFold
 from pipeline.engine.reconciling import answer, settle
 from pipeline.engine.rules import Rules

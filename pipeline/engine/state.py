@@ -14,7 +14,7 @@ from detectors.baselines.sketch import note
 from detectors.baselines.totals import Totals
 from detectors.baselines.windows import HourWindow, Windows
 from pipeline.accept import Use
-from pipeline.engine.stored import VERSION, Calm, OpenIncident, Sampled, Stored, read, write
+from pipeline.engine.stored import VERSION, Calm, Ended, OpenIncident, Sampled, Stored, read, write
 from schemas.key_record import KeyRecord
 from schemas.spend_window import Granularity
 
@@ -131,6 +131,7 @@ class KeyState:
         "changed",
         "clock",
         "current",
+        "ended",
         "gate_nanos",
         "gate_requests",
         "history",
@@ -147,6 +148,7 @@ class KeyState:
         "position",
         "record",
         "requests",
+        "said_at",
         "touched",
         "usual_nanos",
         "usual_requests",
@@ -181,6 +183,8 @@ class KeyState:
         self.record = record
         self.incident: OpenIncident | None = None
         self.calm: Calm | None = None
+        self.ended: Ended | None = None
+        self.said_at = 0
 
     def knows(self, digest: int) -> bool:
         """Whether an event was folded, by the hash of its id."""
@@ -236,6 +240,8 @@ def encode_state(state: KeyState) -> bytes:
             calm=state.calm,
             long_over=state.long_over,
             laid_by=state.laid_by,
+            ended=state.ended,
+            said_at=state.said_at,
         )
     )
 
@@ -272,6 +278,8 @@ def decode_state(raw: bytes) -> KeyState:
     state.history = stored.history
     state.incident = stored.incident
     state.calm = stored.calm
+    state.ended = stored.ended
+    state.said_at = stored.said_at
     return state
 
 

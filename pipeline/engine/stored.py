@@ -94,6 +94,15 @@ class Calm(Struct, array_like=True, gc=False):
     """Of the strangers that people were told of."""
 
 
+class Ended(Struct, array_like=True, gc=False):
+    """The last incident that ended: people may say later what it was."""
+
+    incident_id: str
+    nats: float
+    networks: list[str] = []
+    """Of the strangers that people were told of."""
+
+
 class Sampled(Totals, array_like=True, gc=False):
     """What is pending of a slice in a minute."""
 
@@ -140,6 +149,9 @@ class Stored(Struct, array_like=True, gc=False):
     """Requests with more input tokens than this are looked at one by one."""
     laid_by: int = 0
     """Unix seconds at which the registry told of an old key that nobody had used yet; 0: it was."""
+    ended: Ended | None = None
+    said_at: int = 0
+    """Unix seconds of the last word of a person's about an incident of the key; 0: none."""
 
 
 _INT_MAX = 2**63 - 1

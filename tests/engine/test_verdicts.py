@@ -1,12 +1,13 @@
 """What a person says about an incident changes what happens next for that key."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import pytest
 
 from detectors.baselines.unrest import Unrest
 from pipeline.engine import PartitionFold
+from pipeline.engine.state import encode_state
 from pipeline.message import Message
 from schemas.fields import epoch
 from schemas.incident import Incident
@@ -30,6 +31,7 @@ from tests.support.events import (
 )
 
 STOLEN_AT = workday(8, 2)
+AT = workday(8, 10)
 LOOP = {"cost_usd": 0.5}
 """The owner's own sources at night, far more than ever."""
 
@@ -252,6 +254,122 @@ def test_a_verdict_on_something_else_changes_nothing(
     alone = run(messages(more), plain.fold)
     assert after.incidents == alone.incidents
     assert after.states[KEY] == alone.states[KEY]
+
+
+LATER: list[Judgement] = ["benign", "expected"]
+
+
+def snoozed(until: float) -> tuple[Outcome, Incident]:
+    """A fold in which a thief paged at ten, and was snoozed after five minutes until a time."""
+    outcome = run(messages(in_time(office(8), thief(AT, 60)), 40))
+    incident = outcome.pages()[-1]
+    say(outcome, "snooze", incident, at=AT + 5 * MINUTE, until=until)
+    return outcome, incident
+
+
+def left_alone() -> tuple[Outcome, Incident]:
+    """A fold in which a thief paged at ten, and it ended by itself without an answer."""
+    outcome = run(messages(in_time(office(10), thief(AT, 60)), 40))
+    assert outcome.incidents[-1].status == "resolved"
+    return outcome, outcome.pages()[-1]
+
+
+def stored(outcome: Outcome) -> bytes:
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    return encode_state(state)
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_what_was_snoozed_may_turn_out_to_be_right(what: Judgement) -> None:
+    outcome, incident = snoozed(AT + HOUR)
+    assert not say(outcome, what, incident, at=AT + 7 * MINUTE)
+    assert not goes_on(outcome, thief(AT + 7 * MINUTE, 1200))
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    assert not state.history.newcomers
+
+
+@pytest.mark.parametrize("what", LATER)
+def test_what_nobody_answered_may_turn_out_to_be_right(what: Judgement) -> None:
+    outcome, incident = left_alone()
+    say(outcome, what, incident, at=workday(10, 9))
+    assert not goes_on(outcome, days(10, 16), thief(workday(16, 9.5), 60))
+
+
+@pytest.mark.parametrize("before", [lambda: snoozed(AT + DAY), left_alone], ids=["snooze", "end"])
+def test_what_has_ended_may_turn_out_to_be_a_leak(
+    before: Callable[[], tuple[Outcome, Incident]],
+) -> None:
+    outcome, incident = before()
+    again = thief(workday(11, 9.5), 60)
+    say(outcome, "leak", incident, at=workday(11, 9))
+    (state,) = [outcome.fold.state_of(KEY)]
+    assert state is not None
+    assert state.calm is None
+    assert {each.hostile for each in state.history.newcomers.values()} == {True}
+    assert goes_on(outcome, again)
+
+
+@pytest.mark.parametrize("last", ["benign", "leak"])
+@pytest.mark.parametrize("older", ["benign", "expected", "leak"])
+def test_what_was_said_before_undoes_nothing_that_was_said_since(
+    last: Judgement, older: Judgement
+) -> None:
+    outcome, incident = snoozed(AT + DAY)
+    say(outcome, last, incident, at=AT + 8 * MINUTE)
+    known = stored(outcome)
+    say(outcome, older, incident, at=AT + 7 * MINUTE)
+    assert stored(outcome) == known
+    say(outcome, older, incident, at=AT + 9 * MINUTE)
+    assert stored(outcome) != known
+
+
+def test_a_word_about_the_last_incident_undoes_none_about_the_next() -> None:
+    outcome, first = snoozed(AT + 10 * MINUTE)
+    (second, *_) = goes_on(outcome, thief(AT + 10 * MINUTE, 60))
+    assert second.incident_id != first.incident_id
+    say(outcome, "leak", second, at=AT + 16 * MINUTE)
+    known = stored(outcome)
+    say(outcome, "benign", first, at=AT + 15 * MINUTE)
+    assert stored(outcome) == known
+
+
+def test_who_came_after_the_end_is_not_welcome_with_those_who_were_told_of() -> None:
+    outcome, incident = snoozed(AT + HOUR)
+    other = thief(AT + 6 * MINUTE, 3, client_ip="41.58.12.7", cost_usd=0.001)
+    run(messages(other), outcome.fold)
+    say(outcome, "benign", incident, at=AT + 7 * MINUTE)
+    state = outcome.fold.state_of(KEY)
+    assert state is not None
+    assert [each.country for each in state.history.newcomers.values()] == ["NG"]
+
+
+@pytest.mark.parametrize("what", ["acknowledge", "snooze"])
+def test_what_is_over_cannot_be_taken_or_silenced(what: Judgement) -> None:
+    outcome, incident = left_alone()
+    say(outcome, what, incident, incident_id="inc-of-somebody-else")
+    known = stored(outcome)
+    say(outcome, what, incident, at=workday(10, 9), until=workday(12, 9))
+    assert stored(outcome) == known
+
+
+def test_people_have_their_say_on_the_last_incident_alone() -> None:
+    outcome, first = snoozed(AT + 10 * MINUTE)
+    (second, *_) = goes_on(outcome, thief(AT + 10 * MINUTE, 60))
+    say(outcome, "snooze", second, at=AT + 16 * MINUTE, until=AT + HOUR)
+    known = stored(outcome)
+    say(outcome, "benign", first, at=AT + 20 * MINUTE)
+    assert stored(outcome) == known
+
+
+def test_what_has_ended_is_remembered_across_a_restart() -> None:
+    outcome, incident = snoozed(AT + HOUR)
+    fresh = PartitionFold(rules())
+    fresh.restore(KEY, stored(outcome))
+    later = Outcome(fold=fresh)
+    say(later, "benign", incident, at=AT + 7 * MINUTE)
+    assert not goes_on(later, thief(AT + HOUR, 60))
 
 
 def test_a_verdict_survives_a_restart() -> None:
