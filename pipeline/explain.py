@@ -43,6 +43,8 @@ class Explanation:
     """Unix seconds of the earliest and the latest event."""
     last_at: float | None = None
     revisions: list[Incident] = field(default_factory=list)
+    said: list[Verdict] = field(default_factory=list)
+    """What people said about its incidents, in order."""
     heard: dict[str, Heard] = field(default_factory=dict)
     """By detector; silent ones are absent."""
     closest: Look | None = None
@@ -87,6 +89,7 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
     for message in messages:
         batch = _about(rules.acceptor.accept(message), key_id, join)
         _count(found, batch)
+        found.said += [each for each in batch.controls if isinstance(each, Verdict)]
         found.revisions.extend(fold.fold_accepted([batch]).incidents)
         found.refused.update((each.topic, each.reason) for each in batch.dead_letters)
     state = fold.state_of(key_id)

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +26,8 @@ from pipeline.cli.options import (
 from pipeline.cli.problems import FailureError, UsageError, tell_left_out
 from pipeline.cli.progress import reading
 from pipeline.printable import printable
-from schemas.redaction import public_key_id
+from schemas.fields import epoch
+from schemas.redaction import public_key_id, scrub_text
 
 if TYPE_CHECKING:
     from pipeline.engine import Rules
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pipeline.serve.reading import StoreReader
     from pipeline.store import Store
     from schemas.incident import Incident
+    from schemas.verdict import Verdict
 
 _EVENTS_MAX = 200_000
 """Of a key in the store: half a minute's work."""
@@ -58,7 +60,7 @@ def explain(
 ) -> None:
     """Say why a key paged, or why it did not.
 
-    What its incidents said is shown, what each detector had to say at most, how close the key came
+    What its incidents said is shown, what people said about them, what each detector had to say at most, how close the key came
     to a page, and what kept people from being told. With recorded events all of this comes from
     a replay of them. Without, the incidents are those in the store, and the rest comes from a
     replay of the key's events there: the newest 200,000 or so.
@@ -109,7 +111,7 @@ def _from_replay(found: "Explanation") -> Iterator[str]:
     if found.first_at is None and not found.heard:
         raise FailureError(f"{found.key_id}: the events hold nothing of this key")
     yield _seen(found.key_id, found.events, found.spend_usd, found.first_at, found.last_at)
-    yield from _story(found.revisions)
+    yield from _story(found.revisions, found.said)
     if not found.paged:
         yield _shortfall(found)
     yield from _heard(found)
@@ -158,19 +160,35 @@ def _kept_quiet(look: "Look") -> str:
     )
 
 
-def _story(revisions: "list[Incident]") -> Iterator[str]:
+def _story(revisions: "list[Incident]", said: "list[Verdict]") -> Iterator[str]:
+    """What was told of incidents, and what people said about them, by time."""
     shown: dict[str, tuple[str, str, str]] = {}
+    words = [(epoch(each.at), each) for each in said]
     for each in revisions:
+        at = each.detected.timestamp()
+        # What ended an incident comes before its end.
+        yield from _words(word for spoken, word in words if spoken <= at)
+        words = [(spoken, word) for spoken, word in words if spoken > at]
         state = (each.status, each.severity, each.cause)
         if shown.get(each.incident_id) == state:
             continue
         shown[each.incident_id] = state
         yield (
-            f"{_at(each.detected.timestamp())} {each.incident_id} revision {each.revision}: "
+            f"{_at(at)} {each.incident_id} revision {each.revision}: "
             f"{each.status} {each.severity}, {each.cause} (risk {each.risk:.2f}), "
             f"{cents(each.spend_usd)} spent where {cents(each.baseline_usd)} is usual"
         )
         yield from (f"  - {signal.summary} [{signal.detector}]" for signal in each.signals)
+    yield from _words(word for _, word in words)
+
+
+def _words(said: "Iterable[Verdict]") -> Iterator[str]:
+    for each in said:
+        until = f" until {_at(epoch(each.until))}" if each.until is not None else ""
+        note = f": {scrub_text(each.note)}" if each.note else ""
+        yield (
+            f"{_at(epoch(each.at))} {each.incident_id}: {each.by} said {each.verdict}{until}{note}"
+        )
 
 
 def _from_store(
@@ -189,7 +207,7 @@ def _from_store(
         raise FailureError(f"{key_id}: the store holds nothing of this key")
     span = [at.timestamp() for at in seen[2:]] if seen[0] else [None, None]
     yield _seen(key_id, seen[0], seen[1] or 0.0, *span)
-    yield from _story(revisions)
+    yield from _story(revisions, reader.said(key_id))
     if not seen[0]:
         return
     with _recorded(store, reader, key_id, files) as recording:
@@ -208,7 +226,7 @@ def _judged_again(
         yield f"Judged again from {newest} in the store{without}:"
     if not paged and found.paged:
         yield "It did not page, and would have by what is known here:"
-        yield from _story(found.revisions)
+        yield from _story(found.revisions, found.said)
     elif not paged:
         yield _shortfall(found)
     yield from _heard(found)

@@ -207,6 +207,29 @@ def test_what_was_kept_quiet_is_explained(
     assert f" would have paged, but {why}" in line
 
 
+def test_who_silenced_an_incident_and_how_is_said(leakline: Leakline, tmp_path: Path) -> None:
+    events, incidents, verdicts = [tmp_path / f"{n}.jsonl" for n in "eiv"]
+    stolen = burst(workday(8, 2), 400, cost_usd=0.5)
+    events.write_bytes(b"\n".join(map(encode, in_time(office(12), stolen))))
+    leakline("replay", "--events", events, "--incidents", incidents)
+    page = [json.loads(line) for line in incidents.read_text().splitlines()][-1]
+    page["detected_at"] = "2026-09-29T02:30:00Z"
+    snooze = json.loads(verdict_on(page, "snooze", "2026-09-29T06:30:00Z"))
+    right = {"verdict": "benign", "until": None, "at": "2026-09-29T09:00:00Z", "note": "a batch"}
+    verdicts.write_text(f"{json.dumps(snooze)}\n{json.dumps(snooze | right)}\n")
+    files = ("--events", events, "--verdicts", verdicts)
+    told = leakline("explain", "key-1", *files).out.splitlines()
+    incident_id = page["incident_id"]
+    at = told.index(
+        f"2026-09-29 02:30:00Z {incident_id}: ana said snooze until 2026-09-29 06:30:00Z"
+    )
+    assert ": suppressed info, runaway" in told[at + 1]
+    assert f"2026-09-29 09:00:00Z {incident_id}: ana said benign: a batch" in told[at + 1 :]
+    leakline("replay", *files, "--store", tmp_path / "store")
+    stored = leakline("explain", "key-1", "--store", tmp_path / "store").out.splitlines()
+    assert [line for line in stored if "said" in line] == [line for line in told if "said" in line]
+
+
 def test_a_provider_key_that_only_a_bill_names_can_be_explained(
     leakline: Leakline, tmp_path: Path
 ) -> None:
