@@ -60,10 +60,10 @@ def explain(
 ) -> None:
     """Say why a key paged, or why it did not.
 
-    What its incidents said is shown, what people said about them, what each detector had to say at most, how close the key came
-    to a page, and what kept people from being told. With recorded events all of this comes from
-    a replay of them. Without, the incidents are those in the store, and the rest comes from a
-    replay of the key's events there: the newest 200,000 or so.
+    What its incidents said is shown, what people said about them, what each detector had to say
+    at most, how close the key came to a page, and what kept people from being told. With recorded
+    events all of this comes from a replay of them. Without, the incidents are those in the store,
+    and the rest comes from a replay of the key's events there: the newest 200,000 or so.
 
     Examples:
 
