@@ -74,7 +74,9 @@ def events_in_file_order(lines: Iterable[bytes], now: float) -> Iterator[Line]:
     witnesses, it is believed when it is not after `now` (Unix seconds).
     """
     ahead = _LookAhead(lines)
-    newest = min([now, *ahead.times()])
+    times = ahead.times()
+    # Not at `now` for want of a time: where a line stands must be the same each time.
+    newest = min([now, *times]) if times else 0.0
     for number, (raw, at) in enumerate(ahead, 1):
         believed = True
         if at is not None and at > newest:

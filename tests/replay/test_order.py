@@ -87,6 +87,15 @@ def test_lines_without_a_time_stand_at_the_time_before_them() -> None:
     assert all(line.believed for line in lines)
 
 
+@pytest.mark.parametrize("now", [NOW, NOW + 7 * DAY])
+def test_where_lines_stand_does_not_depend_on_when_they_are_read(now: float) -> None:
+    raw = [b"garbage"] * (LOOK_AHEAD_LINES + 1) + [_line(START + n) for n in range(4)] + [b"{"]
+    lines = list(events_in_file_order(raw, now))
+    assert [line.at for line in lines if line.raw == b"garbage"] == [0.0] * (LOOK_AHEAD_LINES + 1)
+    assert [line.at - START for line in lines[-5:]] == [0, 1, 2, 3, 3]
+    assert all(line.believed for line in lines)
+
+
 @pytest.mark.parametrize("at", ["1e300", "-5", "null", '"2026-01-01T00:00:00"', "[]", "1e999"])
 def test_a_time_that_nobody_can_mean_is_no_time(at: str) -> None:
     assert event_time(b'{"occurred_at": %b}' % at.encode()) is None
