@@ -1,6 +1,7 @@
 """Dead letters in the store, and the two ways out: back onto the log, or gone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -62,6 +63,26 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 def test_what_was_dropped_is_gone_and_the_rest_stays(filled: Store) -> None:
     assert letters.drop(filled, letters.find(filled, "misplaced_twice")) == 2
     assert places(letters.find(filled)) == ["usage-events/3/2/1"]
+
+
+def test_many_are_dropped_with_few_deletions(
+    any_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = r"it's {x:String} of 100%s\.jsonl"
+    many = [msgspec.structs.replace(letter(n), topic=topic) for n in range(1_001)]
+    any_store.insert(DEAD_LETTERS, [*many, letter(1)])
+    deletions: list[str] = []
+    change = any_store.change
+
+    def spy(sql: str, params: Mapping[str, Any]) -> None:
+        deletions.append(sql)
+        change(sql, params)
+
+    monkeypatch.setattr(any_store, "change", spy)
+    rows = [row for row in letters.find(any_store) if row["topic"] == topic]
+    assert letters.drop(any_store, rows) == 1_001
+    assert len(deletions) == 3
+    assert places(letters.find(any_store)) == ["usage-events/3/1/1"]
 
 
 def test_what_stood_at_the_same_place_of_an_earlier_topic_is_not_dropped(store: Store) -> None:
