@@ -137,8 +137,18 @@ def bind(question: Question, params: Mapping[str, str], now: Now = time.time) ->
 def _value(parameter: Parameter, value: str, now: Now) -> str:
     if parameter.type.startswith("DateTime"):
         return _time(parameter.name, value, now)
-    if parameter.type.startswith("UInt") and not value.isdecimal():
+    if parameter.type.startswith("UInt"):
+        return _number(parameter, value)
+    return value
+
+
+def _number(parameter: Parameter, value: str) -> str:
+    if not (value.isascii() and value.isdecimal()):
         raise QuestionError(f"{parameter.name}: {value!r} is no whole number")
+    # The engine would take the rest of a larger one.
+    most = (1 << int(parameter.type.removeprefix("UInt"))) - 1
+    if len(value.lstrip("0")) > len(str(most)) or int(value) > most:
+        raise QuestionError(f"{parameter.name}: at most {most}")
     return value
 
 
@@ -155,7 +165,8 @@ def _time(name: str, value: str, now: Now) -> str:
         raise QuestionError(
             f"{name}: {value!r} is neither RFC 3339 nor an age such as 24h"
         ) from None
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
+    # strftime leaves the zeros of early years away.
+    return at.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _parse(path: Path) -> Question:

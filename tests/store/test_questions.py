@@ -138,6 +138,9 @@ def test_parameters_are_bound_and_never_run(filled: Store) -> None:
         ("spend-by-key", {"since": "yesterday-ish"}, "neither RFC 3339 nor an age"),
         ("spend-by-key", {"since": "99999999999999d"}, "neither RFC 3339 nor an age"),
         ("spend-by-key", {"limit": "-1"}, "no whole number"),
+        ("spend-by-key", {"limit": "\u0663"}, "no whole number"),
+        ("spend-by-key", {"limit": "4294967296"}, "limit: at most 4294967295"),
+        ("spend-by-key", {"limit": "1" * 5000}, "limit: at most 4294967295"),
     ],
 )
 def test_a_question_asked_wrongly_is_told_how(
@@ -152,6 +155,12 @@ def test_ages_and_times_become_utc() -> None:
     bound = bind(question, {"since": "24h", "until": "2026-03-29T03:00:00+02:00"}, lambda: 86400.0)
     assert bound["since"] == "1970-01-01 00:00:00.000000"
     assert bound["until"] == "2026-03-29 01:00:00.000000"
+
+
+@pytest.mark.parametrize("since", ["0001-01-01", "1900-01-01", "9999-12-31T23:59:59Z"])
+def test_any_time_of_the_calendar_can_be_asked_for(filled: Store, since: str) -> None:
+    found = run_question(filled, "spend-by-key", {"since": since, "limit": "4294967295"}).rows
+    assert bool(found) is (since < "2000")
 
 
 REFUSED = [
