@@ -15,7 +15,7 @@ from clickhouse_connect.driver.insert import InsertContext
 
 from pipeline.config import Store as StoreConfig
 from pipeline.store.connect import connect
-from pipeline.store.errors import DRIVER_ERRORS, StoreError, StoreRefused, translate
+from pipeline.store.errors import DRIVER_ERRORS, StoreError, StoreLacks, StoreRefused, translate
 from pipeline.store.migrate import LEDGER, load_migrations, pending
 from pipeline.store.rows import Table
 from pipeline.store.wire import insert_type
@@ -51,14 +51,6 @@ class Rows:
     def dicts(self) -> list[dict[str, Any]]:
         """The rows by column name."""
         return [dict(zip(self.names, row, strict=True)) for row in self.rows]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except DRIVER_ERRORS as error:
-        raise translate(error) from None
 
 
 class Store:
@@ -104,7 +96,7 @@ class Store:
             StoreUnavailable: try again.
         """
         migrations = load_migrations(folder)
-        with _translated():
+        with self._translated():
             self._client.command(
                 f"CREATE DATABASE IF NOT EXISTS {quote_identifier(self._config.database)}",
                 use_database=False,
@@ -112,7 +104,7 @@ class Store:
             self._client.command(LEDGER)
         todo = pending(migrations, self._applied())
         for migration in todo:
-            with _translated():
+            with self._translated():
                 for statement in migration.statements:
                     self._client.command(statement)
                 self._client.insert(
@@ -129,7 +121,7 @@ class Store:
         Raises:
             StoreError: the tables cannot be read.
         """
-        with _translated():
+        with self._translated():
             # The database itself may be missing.
             found = self._client.command(
                 "SELECT count() FROM system.tables"
@@ -151,7 +143,7 @@ class Store:
         """
         if not records:
             return
-        with _translated():
+        with self._translated():
             types = self._column_types(table.name)
             context = InsertContext(
                 quote_identifier(table.name),
@@ -181,7 +173,7 @@ class Store:
             StoreUnavailable: it may or may not have been applied; do it again.
             StoreRefused: it never will be; most users may only append.
         """
-        with _translated():
+        with self._translated():
             self._client.command(sql, parameters=dict(params or {}))
 
     def read(self, sql: str, params: Mapping[str, Any] | None = None) -> Rows:
@@ -201,7 +193,7 @@ class Store:
 
     def export(self, sql: str, form: str, params: Mapping[str, Any] | None = None) -> bytes:
         """What `read` answers, in one of ClickHouse's formats, such as Parquet."""
-        with _translated():
+        with self._translated():
             return self._reader().raw_query(
                 sql, parameters=dict(params or {}), settings=self._reading_settings(), fmt=form
             )
@@ -218,6 +210,26 @@ class Store:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except DRIVER_ERRORS as error:
+            known = translate(error)
+            raise (self._if_older(known) if isinstance(known, StoreLacks) else known) from None
+
+    def _if_older(self, error: StoreLacks) -> StoreError:
+        """The error, and what to do about it where the store is an older one."""
+        try:
+            missing = self.missing_migrations()
+        except StoreError:
+            return error
+        if not missing:
+            return error
+        return StoreRefused(
+            f"the store lacks {missing[0]}: `leakline init` brings it up to this version ({error})"
+        )
+
     def _applied(self) -> dict[int, str]:
         rows = self.query("SELECT version, checksum FROM schema_migrations FINAL").rows
         return dict(rows)
@@ -229,7 +241,7 @@ class Store:
         params: Mapping[str, Any] | None,
         settings: dict[str, Any] | None = None,
     ) -> Rows:
-        with _translated():
+        with self._translated():
             answer = client.query(sql, parameters=dict(params or {}), settings=settings)
             names = tuple(str(name) for name in answer.column_names)
             return Rows(names, [tuple(row) for row in answer.result_rows])
@@ -259,7 +271,7 @@ class Store:
     def _reading_settings(self) -> dict[str, Any]:
         if not self._config.host:
             return {}
-        with _translated():
+        with self._translated():
             answer = self._client.query("SELECT toUInt8(getSetting('readonly'))")
         # A user who may only read may not even ask for it.
         return {} if answer.result_rows[0][0] else dict(_READING_SETTINGS)

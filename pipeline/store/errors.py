@@ -42,7 +42,6 @@ TRANSIENT_CODES = frozenset(
 )
 """ClickHouse's error codes that pass by themselves; any other code is a mistake of ours."""
 _UNKNOWN_DATABASE = 81
-_READONLY = 164
 _LENGTH_MAX = 500
 
 
@@ -58,8 +57,21 @@ class StoreRefused(StoreError):  # noqa: N818 - named for what happened
     """It will never work: a bug, a missing table, or a missing right."""
 
 
+class StoreLacks(StoreRefused):
+    """It has no such table or column: an older store, or a name that never was."""
+
+
 class StoreOnlyReads(StoreRefused):
     """It would do more than read, where reading is all that is allowed."""
+
+
+_KINDS: dict[int, type[StoreError]] = {
+    **dict.fromkeys(TRANSIENT_CODES, StoreUnavailable),
+    16: StoreLacks,  # NO_SUCH_COLUMN_IN_TABLE
+    47: StoreLacks,  # UNKNOWN_IDENTIFIER
+    60: StoreLacks,  # UNKNOWN_TABLE
+    164: StoreOnlyReads,  # READONLY
+}
 
 
 def translate(error: Exception) -> StoreError:
@@ -68,10 +80,8 @@ def translate(error: Exception) -> StoreError:
     code = error.code if isinstance(error, DatabaseError) else None
     if code == _UNKNOWN_DATABASE:
         return StoreRefused(f"there is no store yet; `leakline init` creates it ({text})")
-    if code == _READONLY:
-        return StoreOnlyReads(text)
     if code is not None:
-        return StoreUnavailable(text) if code in TRANSIENT_CODES else StoreRefused(text)
+        return _KINDS.get(code, StoreRefused)(text)
     if isinstance(error, (DataError, NotSupportedError, ProgrammingError)):
         return StoreRefused(text)
     if isinstance(error, (OperationalError, DatabaseError, OSError)):

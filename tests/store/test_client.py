@@ -293,6 +293,20 @@ def test_where_nothing_was_made_yet_the_command_for_it_is_named(any_config: Stor
         store.query("SELECT count() FROM usage_events")
 
 
+def test_an_older_store_is_told_from_a_name_that_never_was(any_config: StoreConfig) -> None:
+    with Store.open(any_config) as store:
+        store.migrate()
+        store.change("DROP VIEW v_dead_letters")
+        store.change("DELETE FROM schema_migrations WHERE version >= 4")
+        for ask in (store.query, store.read):
+            with pytest.raises(StoreRefused, match="lacks 0004_views: `leakline init` brings it"):
+                ask("SELECT count() FROM v_dead_letters")
+        store.migrate()
+        with pytest.raises(StoreRefused) as caught:
+            store.query("SELECT count() FROM v_dead_lettres")
+    assert "leakline init" not in str(caught.value)
+
+
 def test_a_server_that_is_gone_is_unavailable() -> None:
     config = StoreConfig(host="127.0.0.1", port=1, password=SecretStr("planted-password"))
     with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1") as caught:
