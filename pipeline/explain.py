@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from detectors.baselines.totals import Totals
 from pipeline.accept import Batch, Control
 from pipeline.engine import PartitionFold, Rules
 from pipeline.engine.witness import Look
 from pipeline.message import Message
 from pipeline.reconcile.join import Join
 from schemas.calibration import Calibration
-from schemas.fields import to_dollars
 from schemas.gateway_use import UseQuestion
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
@@ -37,8 +37,7 @@ class Explanation:
     key_id: str
     calibration: Calibration
     """What the key was judged by: that of its cohort."""
-    events: int = 0
-    spend_usd: float = 0.0
+    used: Totals = field(default_factory=Totals)
     first_at: float | None = None
     """Unix seconds of the earliest and the latest event."""
     last_at: float | None = None
@@ -130,7 +129,6 @@ def _joined(
 
 def _count(found: Explanation, batch: Batch) -> None:
     for use in batch.uses:
-        found.events += 1
-        found.spend_usd += to_dollars(use.nanos)
+        found.used.add(Totals(1, nanos=use.nanos, unpriced=0 if use.kind.priced else 1))
         found.first_at = min(use.at, found.first_at or use.at)
         found.last_at = max(use.at, found.last_at or use.at)

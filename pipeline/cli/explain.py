@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from detectors.words import cents
+from detectors.baselines.totals import Totals
+from detectors.words import cents, paid
 from pipeline.cli.options import (
     INPUT,
     CalibrationFile,
@@ -26,7 +27,7 @@ from pipeline.cli.options import (
 from pipeline.cli.problems import FailureError, UsageError, tell_left_out
 from pipeline.cli.progress import reading
 from pipeline.printable import printable
-from schemas.fields import epoch
+from schemas.fields import epoch, to_nanos
 from schemas.redaction import public_key_id, scrub_text
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _replayed(recording: "Recording", rules: "Rules", key_id: str) -> "Explanati
 def _from_replay(found: "Explanation") -> Iterator[str]:
     if found.first_at is None and not found.heard:
         raise FailureError(f"{found.key_id}: the events hold nothing of this key")
-    yield _seen(found.key_id, found.events, found.spend_usd, found.first_at, found.last_at)
+    yield _seen(found.key_id, found.used, found.first_at, found.last_at)
     yield from _story(found.revisions, found.said)
     if not found.paged:
         yield _shortfall(found)
@@ -197,7 +198,8 @@ def _from_store(
     from pipeline.serve.reading import StoreReader
 
     seen = store.query(
-        "SELECT count(), toFloat64(sum(cost_usd)), min(occurred_at), max(occurred_at)"
+        "SELECT count(), toFloat64(sum(cost_usd)), countIf(NOT priced), min(occurred_at),"
+        " max(occurred_at)"
         " FROM v_usage_events WHERE key_id = {key_id:String}",
         {"key_id": key_id},
     ).rows[0]
@@ -205,8 +207,9 @@ def _from_store(
     revisions = reader.revisions(key_id)
     if not seen[0] and not revisions:
         raise FailureError(f"{key_id}: the store holds nothing of this key")
-    span = [at.timestamp() for at in seen[2:]] if seen[0] else [None, None]
-    yield _seen(key_id, seen[0], seen[1] or 0.0, *span)
+    span = [at.timestamp() for at in seen[3:]] if seen[0] else [None, None]
+    used = Totals(seen[0], nanos=to_nanos(seen[1] or 0.0), unpriced=seen[2])
+    yield _seen(key_id, used, *span)
     yield from _story(revisions, reader.said(key_id))
     if not seen[0]:
         return
@@ -220,9 +223,10 @@ def _judged_again(
     found: "Explanation", stored: int, *, paged: bool, registry: bool
 ) -> Iterator[str]:
     """What the store's incidents leave open."""
-    newest = f"its newest {found.events:,} events" if found.events < stored else "its events"
+    judged = found.used.requests
+    newest = f"its newest {judged:,} events" if judged < stored else "its events"
     without = "" if registry else ", without the key registry (--keys)"
-    if without or found.events < stored:
+    if without or judged < stored:
         yield f"Judged again from {newest} in the store{without}:"
     if not paged and found.paged:
         yield "It did not page, and would have by what is known here:"
@@ -259,10 +263,10 @@ def _recorded(
         yield Recording(events, bills, keys, verdicts)
 
 
-def _seen(key_id: str, events: int, usd: float, first: float | None, last: float | None) -> str:
+def _seen(key_id: str, used: Totals, first: float | None, last: float | None) -> str:
     """What was used; nothing is known by time of a provider's key that only bills name."""
     span = "" if first is None or last is None else f", {_at(first)} to {_at(last)}"
-    return f"{key_id}: {events:,} events, {cents(usd)}{span}"
+    return f"{key_id}: {used.requests:,} events, {paid(used)}{span}"
 
 
 def _at(seconds: float) -> str:

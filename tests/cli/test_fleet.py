@@ -207,6 +207,16 @@ def test_what_was_kept_quiet_is_explained(
     assert f" would have paged, but {why}" in line
 
 
+def test_what_has_no_price_is_not_called_free(leakline: Leakline, tmp_path: Path) -> None:
+    events, store = tmp_path / "events.jsonl", tmp_path / "store"
+    use = burst(workday(8, 2), 3, cost_usd=None, model="mystery-7b")
+    events.write_bytes(b"\n".join(map(encode, use)))
+    leakline("replay", "--events", events, "--store", store)
+    for where in (("--events", events), ("--store", store)):
+        line = leakline("explain", "key-1", *where).out.splitlines()[0]
+        assert line.startswith("key-1: 3 events, of unknown price, ")
+
+
 def test_who_silenced_an_incident_and_how_is_said(leakline: Leakline, tmp_path: Path) -> None:
     events, incidents, verdicts = [tmp_path / f"{n}.jsonl" for n in "eiv"]
     stolen = burst(workday(8, 2), 400, cost_usd=0.5)
