@@ -27,6 +27,8 @@ from schemas.verdict import Verdict
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from numpy.typing import NDArray
+
     from pipeline.accept import Use
     from pipeline.enrich.sources import Source
 
@@ -51,6 +53,13 @@ class Table(Generic[R]):
 def micros(time: datetime | float) -> int:
     """Microseconds since 1970."""
     return round(epoch(time) * 1e6)
+
+
+def _event_micros(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The nearest within the same second, since detection floors: none may change its window."""
+    whole = np.floor(seconds)
+    parts = np.minimum(np.rint((seconds - whole) * 1e6), 999_999)
+    return whole.astype(np.int64) * 1_000_000 + parts.astype(np.int64)
 
 
 def precedence(offset: int, index: int) -> int:
@@ -85,7 +94,7 @@ def _usage(uses: Sequence[Use]) -> Columns:
     return [
         *kind,
         [e.event_id for e in events],
-        np.rint(np.array([use.at for use in uses]) * 1e6).astype(np.int64).tolist(),
+        _event_micros(np.array([use.at for use in uses])).tolist(),
         [e.key_id for e in events],
         [e.status for e in events],
         [e.input_tokens for e in events],

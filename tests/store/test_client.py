@@ -1,3 +1,4 @@
+import math
 import os
 import subprocess
 import sys
@@ -400,6 +401,23 @@ def test_an_unreachable_server_is_one_line_and_no_log() -> None:
     assert done.stderr == ""
     assert done.stdout.startswith("store: not reachable: ClickHouse at 127.0.0.1:1: ")
     assert done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("part", [0.0, 0.000001, 0.123456, 0.5, 0.999999])
+def test_a_time_comes_back_to_the_microsecond(store: Store, part: float) -> None:
+    second = AT.replace(microsecond=0)
+    store.insert(USAGE_EVENTS, [accepted(usage(1, occurred_at=second.timestamp() + part))])
+    store.insert(VERDICTS, [msgspec.structs.replace(VERDICT, at=second.timestamp() + part)])
+    expected = second + timedelta(microseconds=round(part * 1e6))
+    assert only(store, "SELECT occurred_at FROM v_usage_events") == expected
+    assert only(store, "SELECT at FROM v_verdicts") == expected
+
+
+def test_a_time_just_before_a_window_stays_before_it(store: Store) -> None:
+    hour = AT.replace(minute=0, second=0, microsecond=0).timestamp()
+    before = math.nextafter(hour, 0)
+    store.insert(USAGE_EVENTS, [accepted(usage(1, occurred_at=before))])
+    assert only(store, "SELECT toUnixTimestamp(occurred_at) FROM v_usage_events") == hour - 1
 
 
 @pytest.mark.parametrize(
