@@ -7,7 +7,11 @@ from schemas.gateway_use import GatewayUse
 
 
 class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
-    """A later record for the same provider, key, model and window replaces the earlier one."""
+    """A later record for the same provider, key, model and window replaces the earlier one.
+
+    It has to name the key by the same ids: to the store, one that adds or drops `provider_key_id`
+    is another bill.
+    """
 
     provider: Identifier
     key_id: Identifier | None = None
