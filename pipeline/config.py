@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipeline.environment import Environment
 from pipeline.mistakes import mistakes
 
 Seconds = Annotated[float, Field(gt=0)]
@@ -251,8 +252,8 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return Environment(settings_cls), init_settings
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -264,7 +265,7 @@ class Config(BaseSettings):
         try:
             return cls(**(read_toml(path) if path is not None else {}))
         except ValidationError as error:
-            raise ConfigError(mistakes(error)) from None
+            raise ConfigError(mistakes(error, environment=True)) from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
