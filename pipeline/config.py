@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -22,19 +23,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from pipeline.environment import Environment
+from pipeline.environment import Environment, as_variable
 from pipeline.mistakes import mistakes
+from pipeline.values import NetworkText, Seconds
 
-Seconds = Annotated[float, Field(gt=0)]
 Network = IPv4Network | IPv6Network
-
-
-def _network(text: str) -> str:
-    ip_network(text)
-    return text
-
-
-NetworkText = Annotated[str, AfterValidator(_network)]
 
 
 class ConfigError(Exception):
@@ -198,8 +191,34 @@ class Response(Section):
     """The policy file; nothing is revoked automatically unless set."""
     default_gateway: str | None = None
     """The gateway of keys whose registry entry names none."""
-    gateways: list[Gateway] = []
+    gateway_secrets: dict[str, SecretStr] = {}
+    """Secret by gateway, in place of `secret` in its table: `prod = "…"`. A variable cannot be
+    named like every gateway: upper and lower case are the same, `_` also stands for hyphens, dots
+    and spaces."""
+    gateways: Annotated[list[Gateway], Field(validate_default=True)] = []
     """One table for each gateway."""
+
+    @field_validator("gateways", mode="before")
+    @classmethod
+    def _with_secrets(cls, tables: object, info: ValidationInfo) -> object:
+        secrets = {as_variable(k): v for k, v in info.data.get("gateway_secrets", {}).items()}
+        if not isinstance(tables, list):
+            return tables
+        return [
+            {**table, "secret": secrets[name]}
+            if isinstance(table, dict) and (name := as_variable(table.get("name"))) in secrets
+            else table
+            for table in tables
+        ]
+
+    @field_validator("gateways")
+    @classmethod
+    def _secrets_are_known(cls, gateways: list[Gateway], info: ValidationInfo) -> list[Gateway]:
+        known = {as_variable(gateway.name) for gateway in gateways}
+        for name in info.data.get("gateway_secrets", {}):
+            if as_variable(name) not in known:
+                raise ValueError(f"none is called {name}, which has a secret in gateway_secrets")
+        return gateways
 
 
 class Serve(Section):

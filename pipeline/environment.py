@@ -3,6 +3,7 @@
 A variable that cannot be read as JSON stays text, so that validation names its key.
 """
 
+import re
 from contextlib import suppress
 from typing import Any, get_args, get_origin
 
@@ -21,6 +22,11 @@ class Environment(EnvSettingsSource):
         with suppress(ValueError):
             return super().decode_complex_value(field_name, field, value)
         return value
+
+
+def as_variable(name: object) -> str:
+    """A name as a variable can spell it, in lower case."""
+    return re.sub(r"\W", "_", str(name), flags=re.ASCII).lower()
 
 
 def _holds_texts(field: FieldInfo | None) -> bool:

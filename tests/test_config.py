@@ -8,7 +8,6 @@ import pytest
 from pipeline.config import Config, ConfigError
 
 
-
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("LEAKLINE_")]:
@@ -55,3 +54,48 @@ def test_what_is_no_json_is_named(
     assert line.startswith(f"{key}: must be a ")
     assert "JSON" in line
     assert "sekrit" not in line
+
+
+GATEWAYS = """
+[[response.gateways]]
+name = "EU-prod"
+url = "https://gateway.example.com"
+[[response.gateways]]
+name = "us"
+url = "https://us.example.com"
+secret = "in the file"
+"""
+
+
+def test_a_gateways_secret_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "leakline.toml"
+    file.write_text(GATEWAYS)
+    assert mistakes(file) == ["response.gateways.0.secret: is needed"]
+    monkeypatch.setenv("LEAKLINE_RESPONSE__GATEWAY_SECRETS__EU_PROD", "one")
+    monkeypatch.setenv("LEAKLINE_RESPONSE__GATEWAY_SECRETS__US", "two")
+    secrets = [each.secret.get_secret_value() for each in Config.load(file).response.gateways]
+    assert secrets == ["one", "two"]
+
+
+def test_a_secret_of_no_gateway_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "leakline.toml"
+    file.write_text(GATEWAYS)
+    monkeypatch.setenv("LEAKLINE_RESPONSE__GATEWAY_SECRETS__EU_PROD", "one")
+    monkeypatch.setenv("LEAKLINE_RESPONSE__GATEWAY_SECRETS__EU", "sekrit")
+    (line,) = mistakes(file)
+    assert line.startswith("response.gateways: none is called eu, ")
+    assert "sekrit" not in line
+
+
+@pytest.mark.parametrize("gateways", ["3", "[3]", '[{name = 3, secret = "s"}]', '"text"'])
+def test_gateways_that_are_none(tmp_path: Path, gateways: str) -> None:
+    file = tmp_path / "leakline.toml"
+    file.write_text(f'[response]\ngateways = {gateways}\ngateway_secrets = {{a = "sekrit"}}\n')
+    assert mistakes(file)[0].startswith("response.gateways")
+    file.write_text("[response]\ngateways = []\ngateway_secrets = 3\n")
+    (line,) = mistakes(file)
+    assert line.startswith("response.gateway_secrets: must be a table")
