@@ -23,7 +23,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from pipeline.environment import Environment, as_variable
+from pipeline.environment import DELIMITER, PREFIX, Environment, as_variable, unknown_variables
 from pipeline.mistakes import mistakes
 from pipeline.values import NetworkText, Seconds
 
@@ -243,7 +243,7 @@ class Config(BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LEAKLINE_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="forbid", frozen=True
     )
 
     kafka: Kafka = Kafka()
@@ -281,10 +281,14 @@ class Config(BaseSettings):
         Raises:
             ConfigError: naming every key that is wrong, one a line.
         """
+        wrong = list(unknown_variables(cls))
         try:
-            return cls(**(read_toml(path) if path is not None else {}))
+            config = cls(**(read_toml(path) if path is not None else {}))
         except ValidationError as error:
-            raise ConfigError(mistakes(error, environment=True)) from None
+            wrong.append(mistakes(error, environment=True))
+        if wrong:
+            raise ConfigError("\n".join(wrong))
+        return config
 
 
 def read_toml(path: Path) -> dict[str, Any]:

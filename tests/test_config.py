@@ -1,11 +1,15 @@
 """The configuration: what the environment may say, and how mistakes in it are named."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from pipeline.config import Config, ConfigError
+
+ROOT = Path(__file__).parents[1]
+NAME = re.compile(r"\bLEAKLINE_\w+")
 
 
 @pytest.fixture(autouse=True)
@@ -99,3 +103,40 @@ def test_gateways_that_are_none(tmp_path: Path, gateways: str) -> None:
     file.write_text("[response]\ngateways = []\ngateway_secrets = 3\n")
     (line,) = mistakes(file)
     assert line.startswith("response.gateway_secrets: must be a table")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("LEAKLINE_SLACK_TOKEN", "LEAKLINE_SLACK__TOKEN"),
+        ("LEAKLINE_KAFKA_BROKERS", "LEAKLINE_KAFKA__BROKERS"),
+        ("LEAKLINE_KAFAK__BROKERS", "LEAKLINE_KAFKA__BROKERS"),
+        ("LEAKLINE_METRICSPORT", "LEAKLINE_METRICS_PORT"),
+        ("leakline_keys__file", "LEAKLINE_KEYS"),
+        ("LEAKLINE_ELSEWHERE", None),
+    ],
+)
+def test_a_variable_of_no_setting_is_a_mistake(
+    monkeypatch: pytest.MonkeyPatch, name: str, meant: str | None
+) -> None:
+    monkeypatch.setenv(name, "sekrit")
+    monkeypatch.setenv("LEAKLINE_KAFKA__PARTITIONS", "eight")
+    line, other = mistakes()
+    hint = f"; did you mean {meant}?" if meant else ""
+    assert line == f"{name}: there is no such setting{hint}"
+    assert other == "kafka.partitions: must be a whole number"
+
+
+def test_what_others_put_into_the_environment_is_no_mistake(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The commands' own variables, those of the files for gateways, and Kubernetes'."""
+    files = (ROOT / "deploy" / "litellm").iterdir()
+    used = {name for file in files if file.is_file() for name in NAME.findall(file.read_text())}
+    assert used >= {"LEAKLINE_URL", "LEAKLINE_KEYS_FILE"}
+    for name in used | {"LEAKLINE_CONFIG", "LEAKLINE_DEBUG", "LEAKLINE_INTAKE_SERVICE_PORT_HTTP"}:
+        monkeypatch.setenv(name, "x")
+    monkeypatch.setenv("LEAKLINE_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("LEAKLINE_PORT", "tcp://10.0.0.1:8787")
+    monkeypatch.setenv("LEAKLINE_PORT_8787_TCP_ADDR", "10.0.0.1")
+    Config.load()
