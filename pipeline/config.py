@@ -25,7 +25,7 @@ from pydantic_settings import (
 
 from pipeline.environment import DELIMITER, PREFIX, Environment, as_variable, unknown_variables
 from pipeline.mistakes import mistakes
-from pipeline.values import NetworkText, Seconds
+from pipeline.values import EmptyIsUnset, NetworkText, Seconds
 
 Network = IPv4Network | IPv6Network
 
@@ -40,7 +40,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Kafka(Section):
+class Kafka(Section, EmptyIsUnset):
     """The broker and how the log is laid out on it."""
 
     brokers: Annotated[str, Field(pattern=r"^[^\s,]+( *, *[^\s,]+)*$")] = "127.0.0.1:9092"
@@ -75,7 +75,7 @@ class Kafka(Section):
     partitions moved is not fenced, and a request that is retried may be written twice."""
 
 
-class Store(Section):
+class Store(Section, EmptyIsUnset):
     """ClickHouse: a server when `host` is set, else the embedded engine in `path`."""
 
     host: str | None = None
@@ -103,7 +103,7 @@ class Store(Section):
     """Queries are given up after this."""
 
 
-class Sources(Section):
+class Sources(Section, EmptyIsUnset):
     """Where requests come from."""
 
     trusted_proxies: list[NetworkText] = [
@@ -138,7 +138,7 @@ class Detection(Section):
     """A worker stops when more than this share of its last 1,000 events were dead letters."""
 
 
-class Slack(Section):
+class Slack(Section, EmptyIsUnset):
     """Where pages go. Without a token there is no Slack."""
 
     token: SecretStr | None = None
@@ -163,7 +163,7 @@ class Slack(Section):
     """Base address of the console, for links in messages."""
 
 
-class Gateway(Section):
+class Gateway(Section, EmptyIsUnset):
     """Somewhere that obeys revocations."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -172,7 +172,7 @@ class Gateway(Section):
     """`webhook`: signed Standard Webhooks. `litellm`: the proxy's admin API."""
     url: str
     """`webhook`: the endpoint. `litellm`: the proxy's base address."""
-    secret: SecretStr
+    secret: Annotated[SecretStr, Field(min_length=1)]
     """`webhook`: `whsec_` and base64 of at least 24 bytes. `litellm`: an admin key."""
     probe_url: str | None = None
     """`webhook`: asked after a revocation whether the key still works."""
@@ -184,7 +184,7 @@ class Gateway(Section):
     """Private networks that this gateway may be in; public addresses need no entry."""
 
 
-class Response(Section):
+class Response(Section, EmptyIsUnset):
     """What may be done, and by whom."""
 
     policy: Path | None = None
@@ -221,7 +221,7 @@ class Response(Section):
         return gateways
 
 
-class Serve(Section):
+class Serve(Section, EmptyIsUnset):
     """The HTTP server: intake, Slack's clicks, the console."""
 
     host: str = "127.0.0.1"
@@ -239,7 +239,7 @@ class Serve(Section):
     """The console asks for it; needed unless the server listens on loopback only."""
 
 
-class Config(BaseSettings):
+class Config(EmptyIsUnset, BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(

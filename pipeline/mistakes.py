@@ -24,6 +24,7 @@ _WORDS = {
     "path_type": "must be a path in quotes",
     "string_too_short": "must not be empty",
     "string_type": "must be text in quotes",
+    "too_short": "must not be empty",
     "value_error": "{error}",
 }
 """By pydantic's type of error, with what its context says; others stay as pydantic says them."""

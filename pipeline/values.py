@@ -3,7 +3,7 @@
 from ipaddress import ip_network
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PORT_MAX = 65_535
@@ -27,3 +27,15 @@ def _brokers(text: str) -> str:
 
 
 Brokers = Annotated[str, AfterValidator(_brokers)]
+
+
+class EmptyIsUnset(BaseModel):
+    """Fields that are None unless set, are so too when set to nothing."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _none_if_empty(cls, value: object, info: ValidationInfo) -> object:
+        is_empty = isinstance(value, str) and not value.strip()
+        if is_empty and info.field_name and cls.model_fields[info.field_name].default is None:
+            return None
+        return value

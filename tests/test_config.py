@@ -140,3 +140,31 @@ def test_what_others_put_into_the_environment_is_no_mistake(
     monkeypatch.setenv("LEAKLINE_PORT", "tcp://10.0.0.1:8787")
     monkeypatch.setenv("LEAKLINE_PORT_8787_TCP_ADDR", "10.0.0.1")
     Config.load()
+
+
+def test_empty_is_unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As where a template was filled from nothing; the environment wins with it, too."""
+    file = tmp_path / "leakline.toml"
+    file.write_text('[slack]\ntoken = "xoxb-1"\nsigning_secret = ""\n[store]\nssl_cafile = " "\n')
+    for name in ("SLACK__TOKEN", "SERVE__CONSOLE_TOKEN", "KEYS", "METRICS_PORT", "STORE__HOST"):
+        monkeypatch.setenv(f"LEAKLINE_{name}", "")
+    config = Config.load(file)
+    empty: list[object] = [
+        config.slack.token,
+        config.slack.signing_secret,
+        config.serve.console_token,
+    ]
+    empty += [config.keys, config.metrics_port, config.store.host, config.store.ssl_cafile]
+    assert not any(each is not None for each in empty)
+
+
+def test_what_is_needed_is_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAKLINE_KAFKA__PARTITIONS", "")
+    assert mistakes() == ["kafka.partitions: must be a whole number"]
+
+
+def test_a_gateways_secret_is_not_empty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "leakline.toml"
+    file.write_text(GATEWAYS)
+    monkeypatch.setenv("LEAKLINE_RESPONSE__GATEWAY_SECRETS__EU_PROD", "")
+    assert mistakes(file) == ["response.gateways.0.secret: must not be empty"]
