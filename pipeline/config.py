@@ -23,9 +23,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from pipeline.environment import DELIMITER, PREFIX, Environment, as_variable, unknown_variables
+from pipeline.environment import DELIMITER, PREFIX, Environment, unknown_variables, with_secrets
 from pipeline.mistakes import mistakes
-from pipeline.values import EmptyIsUnset, NetworkText, Seconds
+from pipeline.values import Brokers, EmptyIsUnset, NetworkText, Seconds
 
 Network = IPv4Network | IPv6Network
 
@@ -43,7 +43,7 @@ class Section(BaseModel):
 class Kafka(Section, EmptyIsUnset):
     """The broker and how the log is laid out on it."""
 
-    brokers: Annotated[str, Field(pattern=r"^[^\s,]+( *, *[^\s,]+)*$")] = "127.0.0.1:9092"
+    brokers: Brokers = "127.0.0.1:9092"
     """Comma-separated `host:port`."""
     topic_prefix: str = ""
     """Prefix of every topic and group name, so that installations can share a broker."""
@@ -66,8 +66,9 @@ class Kafka(Section, EmptyIsUnset):
     """PEM file of the client certificate, if the broker asks for one."""
     ssl_keyfile: Path | None = None
     """PEM file of its key."""
-    checkpoint_seconds: Seconds = 5.0
-    """States of keys are written, and offsets committed, at least this often."""
+    checkpoint_seconds: Annotated[Seconds, Field(le=30)] = 5.0
+    """States of keys are written, and offsets committed, at least this often.
+    At most 30: a transaction times out after a minute."""
     session_timeout_seconds: Seconds = 30.0
     """A worker that shows no sign of life for this long loses its partitions to another."""
     transactions: bool = True
@@ -131,7 +132,7 @@ class Detection(Section):
     """An event older than its key's clock by more than this is counted but not judged."""
     future_seconds: Seconds = 300.0
     """An event ahead of its append time by more than this is a dead letter."""
-    pages_per_1000_key_weeks: Annotated[float, Field(gt=0)] = 5.0
+    pages_per_1000_key_weeks: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
     """The page budget: how many false pages the team accepts. `leakline calibrate` sets the
     thresholds to keep it."""
     dead_letter_share_max: Annotated[float, Field(gt=0, le=1)] = 0.5
@@ -201,24 +202,7 @@ class Response(Section, EmptyIsUnset):
     @field_validator("gateways", mode="before")
     @classmethod
     def _with_secrets(cls, tables: object, info: ValidationInfo) -> object:
-        secrets = {as_variable(k): v for k, v in info.data.get("gateway_secrets", {}).items()}
-        if not isinstance(tables, list):
-            return tables
-        return [
-            {**table, "secret": secrets[name]}
-            if isinstance(table, dict) and (name := as_variable(table.get("name"))) in secrets
-            else table
-            for table in tables
-        ]
-
-    @field_validator("gateways")
-    @classmethod
-    def _secrets_are_known(cls, gateways: list[Gateway], info: ValidationInfo) -> list[Gateway]:
-        known = {as_variable(gateway.name) for gateway in gateways}
-        for name in info.data.get("gateway_secrets", {}):
-            if as_variable(name) not in known:
-                raise ValueError(f"none is called {name}, which has a secret in gateway_secrets")
-        return gateways
+        return with_secrets(tables, info.data.get("gateway_secrets", {}))
 
 
 class Serve(Section, EmptyIsUnset):
@@ -233,7 +217,7 @@ class Serve(Section, EmptyIsUnset):
     one, give the old and the new, separated by a comma."""
     body_bytes_max: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Largest body of a request, before and after decompression."""
-    requests_per_second_max: Annotated[float, Field(gt=0)] = 500.0
+    requests_per_second_max: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 500.0
     """Intake requests of one source; bursts of two seconds' worth are accepted."""
     console_token: SecretStr | None = None
     """The console asks for it; needed unless the server listens on loopback only."""
@@ -298,7 +282,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors may put a mark first
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

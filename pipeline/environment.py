@@ -5,12 +5,12 @@ A variable that cannot be read as JSON stays text, so that validation names its 
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource
 
@@ -63,8 +63,27 @@ def _names(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, bool
             yield name, False
 
 
-def as_variable(name: object) -> str:
-    """A name as a variable can spell it, in lower case."""
+def with_secrets(tables: object, secrets: Mapping[str, SecretStr]) -> object:
+    """Tables that have names, each with the secret that stands beside its name.
+
+    A variable cannot spell every name: case does not count, and what it cannot hold is `_`.
+
+    Raises:
+        ValueError: a secret is nobody's.
+    """
+    if not isinstance(tables, list):
+        return tables
+    left = {_as_variable(name): name for name in secrets}
+    given = []
+    for table in tables:
+        name = left.pop(_as_variable(table.get("name")), None) if isinstance(table, dict) else None
+        given.append(table if name is None else {**table, "secret": secrets[name]})
+    if left:
+        raise ValueError(f"none is called {', '.join(left.values())}, which has a secret")
+    return given
+
+
+def _as_variable(name: object) -> str:
     return re.sub(r"\W", "_", str(name), flags=re.ASCII).lower()
 
 

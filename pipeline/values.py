@@ -1,5 +1,6 @@
 """Kinds of values that settings have, each with what it takes to be one."""
 
+import re
 from ipaddress import ip_network
 from typing import Annotated
 
@@ -21,7 +22,7 @@ def _brokers(text: str) -> str:
     for broker in text.split(","):
         host, _, port = broker.strip().rpartition(":")
         is_port = port.isascii() and port.isdigit() and 0 < int(port) <= PORT_MAX
-        if not host or not is_port or any(each.isspace() for each in host):
+        if not is_port or re.fullmatch(r"[^\s/]+", host) is None:
             raise ValueError(f"must be host:port, or several separated by commas: {broker!r}")
     return text
 

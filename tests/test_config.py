@@ -168,3 +168,30 @@ def test_a_gateways_secret_is_not_empty(monkeypatch: pytest.MonkeyPatch, tmp_pat
     file.write_text(GATEWAYS)
     monkeypatch.setenv("LEAKLINE_RESPONSE__GATEWAY_SECRETS__EU_PROD", "")
     assert mistakes(file) == ["response.gateways.0.secret: must not be empty"]
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "-inf"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "kafka.checkpoint_seconds",
+        "store.timeout_seconds",
+        "detection.pages_per_1000_key_weeks",
+        "serve.requests_per_second_max",
+    ],
+)
+def test_numbers_end(monkeypatch: pytest.MonkeyPatch, key: str, text: str) -> None:
+    monkeypatch.setenv(f"LEAKLINE_{key.replace('.', '__').upper()}", text)
+    assert mistakes()[0].startswith(f"{key}: must be")
+
+
+def test_a_checkpoint_is_made_before_its_transaction_times_out(tmp_path: Path) -> None:
+    file = tmp_path / "leakline.toml"
+    file.write_text("[kafka]\ncheckpoint_seconds = 31\n")
+    assert mistakes(file) == ["kafka.checkpoint_seconds: must be 30 or less"]
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "leakline.toml"
+    file.write_bytes('[kafka]\ntopic_prefix = "é"\n'.encode("utf-8-sig"))
+    assert Config.load(file).kafka.topic_prefix == "é"
