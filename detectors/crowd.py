@@ -1,16 +1,21 @@
 """Many more sources than usual: the key is shared or sold."""
 
+from typing import NamedTuple
+
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted
 
-_NEWCOMERS_MIN = 2
+_STRANGE_NATS = 1.0
+_PLACES_MIN = 2
+_DAY_SECONDS = 86_400.0
+"""Nobody travels through several countries in a day: who found a key in public comes one by one."""
 _ROAMING_SHARE = 0.4
 """What a network at home counts where the owner's tools are used: a telephone changes them."""
 
 
 class Crowd(Detector):
-    """New networks at once, each with somebody strange in it."""
+    """New networks at once, each with somebody strange in it, or new countries in a day."""
 
     name = "crowd"
     question = "Do more people use the key than usual?"
@@ -23,34 +28,60 @@ class Crowd(Detector):
     score_max = 8.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        if len(key.newcomers) < _NEWCOMERS_MIN:
+        some = [each for each in (_at_once(key), _of_a_day(key)) if len(each.places) >= _PLACES_MIN]
+        if not some:
             return None
-        newcomers = [each for each in key.newcomers if each.nats > 1.0]
-        places = {each.network for each in newcomers}
-        if len(places) < _NEWCOMERS_MIN:
+        found = max(some, key=lambda each: each.many)
+        score = 1.2 * (found.many - 1.0) * key.confidence
+        if score < 0.5:
             return None
         hour = key.this_hour
         usual = max(1.0, key.history.crowd.record)
-        strange = {each.network for each in newcomers if not _is_roaming(key, each)}
-        many = len(strange) + _ROAMING_SHARE * len(places - strange)
-        score = 1.2 * (many - 1.0) * key.confidence
-        if score < 0.5:
-            return None
         return Finding(
             score=score,
-            since=min(each.first for each in newcomers),
+            since=min(each.first for each in found.newcomers),
             summary=(
-                f"{counted(hour.distinct_sources, 'address')} in this hour and "
-                f"{counted(len(places), 'network')} never seen before; the most addresses in "
-                f"an hour so far: {usual:.0f}."
+                f"{counted(hour.distinct_sources, 'address')} in this hour and {found.sentence}; "
+                f"the most addresses in an hour so far: {usual:.0f}."
             ),
             evidence={
                 "addresses_1h": hour.distinct_sources,
-                "new_networks": sorted(places)[:8],
+                "new_networks": sorted({each.network for each in found.newcomers})[:8],
                 "record_addresses_1h": usual,
-                "countries": sorted({each.country for each in newcomers if each.country})[:8],
+                "countries": sorted({each.country for each in found.newcomers if each.country})[:8],
             },
         )
+
+
+class _Crowd(NamedTuple):
+    """Strangers who came from several places."""
+
+    newcomers: list[Newcomer]
+    places: set[str]
+    many: float
+    """Places, by what each counts."""
+    sentence: str
+
+
+def _at_once(key: KeyView) -> _Crowd:
+    newcomers = [each for each in key.newcomers if each.nats > _STRANGE_NATS]
+    places = {each.network for each in newcomers}
+    strange = {each.network for each in newcomers if not _is_roaming(key, each)}
+    many = len(strange) + _ROAMING_SHARE * len(places - strange)
+    return _Crowd(newcomers, places, many, f"{counted(len(places), 'network')} never seen before")
+
+
+def _of_a_day(key: KeyView) -> _Crowd:
+    since = key.now - _DAY_SECONDS
+    newcomers = [
+        each
+        for each in key.history.newcomers.values()
+        if each.level == "country" and each.nats > _STRANGE_NATS and each.last >= since
+    ]
+    places = {each.country for each in newcomers}
+    names = ", ".join(sorted(places)[:5])
+    sentence = f"in a day people in {len(places)} countries never seen before ({names})"
+    return _Crowd(newcomers, places, float(len(places)), sentence)
 
 
 def _is_roaming(key: KeyView, newcomer: Newcomer) -> bool:

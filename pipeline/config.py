@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
-    ValidationInfo,
-    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -23,11 +22,18 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from pipeline.environment import DELIMITER, PREFIX, Environment, unknown_variables, with_secrets
 from pipeline.mistakes import mistakes
-from pipeline.values import Brokers, EmptyIsUnset, NetworkText, Seconds
 
+Seconds = Annotated[float, Field(gt=0)]
 Network = IPv4Network | IPv6Network
+
+
+def _network(text: str) -> str:
+    ip_network(text)
+    return text
+
+
+NetworkText = Annotated[str, AfterValidator(_network)]
 
 
 class ConfigError(Exception):
@@ -40,10 +46,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Kafka(Section, EmptyIsUnset):
+class Kafka(Section):
     """The broker and how the log is laid out on it."""
 
-    brokers: Brokers = "127.0.0.1:9092"
+    brokers: Annotated[str, Field(pattern=r"^[^\s,]+( *, *[^\s,]+)*$")] = "127.0.0.1:9092"
     """Comma-separated `host:port`."""
     topic_prefix: str = ""
     """Prefix of every topic and group name, so that installations can share a broker."""
@@ -66,9 +72,8 @@ class Kafka(Section, EmptyIsUnset):
     """PEM file of the client certificate, if the broker asks for one."""
     ssl_keyfile: Path | None = None
     """PEM file of its key."""
-    checkpoint_seconds: Annotated[Seconds, Field(le=30)] = 5.0
-    """States of keys are written, and offsets committed, at least this often.
-    At most 30: a transaction times out after a minute."""
+    checkpoint_seconds: Seconds = 5.0
+    """States of keys are written, and offsets committed, at least this often."""
     session_timeout_seconds: Seconds = 30.0
     """A worker that shows no sign of life for this long loses its partitions to another."""
     transactions: bool = True
@@ -76,7 +81,7 @@ class Kafka(Section, EmptyIsUnset):
     partitions moved is not fenced, and a request that is retried may be written twice."""
 
 
-class Store(Section, EmptyIsUnset):
+class Store(Section):
     """ClickHouse: a server when `host` is set, else the embedded engine in `path`."""
 
     host: str | None = None
@@ -104,7 +109,7 @@ class Store(Section, EmptyIsUnset):
     """Queries are given up after this."""
 
 
-class Sources(Section, EmptyIsUnset):
+class Sources(Section):
     """Where requests come from."""
 
     trusted_proxies: list[NetworkText] = [
@@ -132,14 +137,14 @@ class Detection(Section):
     """An event older than its key's clock by more than this is counted but not judged."""
     future_seconds: Seconds = 300.0
     """An event ahead of its append time by more than this is a dead letter."""
-    pages_per_1000_key_weeks: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
+    pages_per_1000_key_weeks: Annotated[float, Field(gt=0)] = 5.0
     """The page budget: how many false pages the team accepts. `leakline calibrate` sets the
     thresholds to keep it."""
     dead_letter_share_max: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A worker stops when more than this share of its last 1,000 events were dead letters."""
 
 
-class Slack(Section, EmptyIsUnset):
+class Slack(Section):
     """Where pages go. Without a token there is no Slack."""
 
     token: SecretStr | None = None
@@ -164,7 +169,7 @@ class Slack(Section, EmptyIsUnset):
     """Base address of the console, for links in messages."""
 
 
-class Gateway(Section, EmptyIsUnset):
+class Gateway(Section):
     """Somewhere that obeys revocations."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -173,7 +178,7 @@ class Gateway(Section, EmptyIsUnset):
     """`webhook`: signed Standard Webhooks. `litellm`: the proxy's admin API."""
     url: str
     """`webhook`: the endpoint. `litellm`: the proxy's base address."""
-    secret: Annotated[SecretStr, Field(min_length=1)]
+    secret: SecretStr
     """`webhook`: `whsec_` and base64 of at least 24 bytes. `litellm`: an admin key."""
     probe_url: str | None = None
     """`webhook`: asked after a revocation whether the key still works."""
@@ -185,27 +190,18 @@ class Gateway(Section, EmptyIsUnset):
     """Private networks that this gateway may be in; public addresses need no entry."""
 
 
-class Response(Section, EmptyIsUnset):
+class Response(Section):
     """What may be done, and by whom."""
 
     policy: Path | None = None
     """The policy file; nothing is revoked automatically unless set."""
     default_gateway: str | None = None
     """The gateway of keys whose registry entry names none."""
-    gateway_secrets: dict[str, SecretStr] = {}
-    """Secret by gateway, in place of `secret` in its table: `prod = "…"`. A variable cannot be
-    named like every gateway: upper and lower case are the same, `_` also stands for hyphens, dots
-    and spaces."""
-    gateways: Annotated[list[Gateway], Field(validate_default=True)] = []
+    gateways: list[Gateway] = []
     """One table for each gateway."""
 
-    @field_validator("gateways", mode="before")
-    @classmethod
-    def _with_secrets(cls, tables: object, info: ValidationInfo) -> object:
-        return with_secrets(tables, info.data.get("gateway_secrets", {}))
 
-
-class Serve(Section, EmptyIsUnset):
+class Serve(Section):
     """The HTTP server: intake, Slack's clicks, the console."""
 
     host: str = "127.0.0.1"
@@ -217,17 +213,17 @@ class Serve(Section, EmptyIsUnset):
     one, give the old and the new, separated by a comma."""
     body_bytes_max: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Largest body of a request, before and after decompression."""
-    requests_per_second_max: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 500.0
+    requests_per_second_max: Annotated[float, Field(gt=0)] = 500.0
     """Intake requests of one source; bursts of two seconds' worth are accepted."""
     console_token: SecretStr | None = None
     """The console asks for it; needed unless the server listens on loopback only."""
 
 
-class Config(EmptyIsUnset, BaseSettings):
+class Config(BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="forbid", frozen=True
+        env_prefix="LEAKLINE_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
     kafka: Kafka = Kafka()
@@ -255,8 +251,8 @@ class Config(EmptyIsUnset, BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
-        del env_settings, dotenv_settings, file_secret_settings
-        return Environment(settings_cls), init_settings
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -265,14 +261,10 @@ class Config(EmptyIsUnset, BaseSettings):
         Raises:
             ConfigError: naming every key that is wrong, one a line.
         """
-        wrong = list(unknown_variables(cls))
         try:
-            config = cls(**(read_toml(path) if path is not None else {}))
+            return cls(**(read_toml(path) if path is not None else {}))
         except ValidationError as error:
-            wrong.append(mistakes(error, environment=True))
-        if wrong:
-            raise ConfigError("\n".join(wrong))
-        return config
+            raise ConfigError(mistakes(error)) from None
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -282,7 +274,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors may put a mark first
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

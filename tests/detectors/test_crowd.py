@@ -4,7 +4,7 @@ import pytest
 
 from detectors.crowd import Crowd
 from schemas.usage_event import UsageEvent
-from tests.support.events import event, thief
+from tests.support.events import HOUR, event, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 STRANGERS = ("200.160.2.3", "41.0.1.1", "1.208.1.1", "5.8.8.8", "103.21.1.1", "196.25.1.1")
@@ -44,6 +44,25 @@ def test_the_owners_telephone_is_hardly_a_crowd() -> None:
     at_home = ("77.116.1.1", "178.115.1.1", "80.110.1.1", "62.46.1.1", "91.141.1.1", "188.22.1.1")
     assert most(at_home) < 0.5 * most(STRANGERS)
     assert most(at_home, user_agent="curl/8.9") > most(at_home) + 2.0, "with tools of its own"
+
+
+def one_by_one(addresses: tuple[str, ...], hours_apart: float) -> list[UsageEvent]:
+    return [
+        event(NOW + number * hours_apart * HOUR + second, client_ip=address)
+        for number, address in enumerate(addresses)
+        for second in range(0, 300, 30)
+    ]
+
+
+def test_who_finds_a_key_in_public_comes_one_by_one() -> None:
+    found = findings("crowd", lambda: honest(one_by_one(STRANGERS[:4], 3.0)))
+    told = max(found, key=lambda each: each.score)
+    assert told.score == pytest.approx(most(STRANGERS[:4]), rel=0.2), "as if they came at once"
+    assert "in 4 countries never seen before" in told.summary
+
+
+def test_guests_of_several_days_are_no_crowd() -> None:
+    assert not findings("crowd", lambda: honest(one_by_one(STRANGERS[:4], 25.0)))
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
