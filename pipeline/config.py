@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
@@ -22,18 +23,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from pipeline.environment import DELIMITER, PREFIX, Environment, unknown_variables, with_secrets
 from pipeline.mistakes import mistakes
+from pipeline.values import Brokers, EmptyIsUnset, NetworkText, Seconds
 
-Seconds = Annotated[float, Field(gt=0)]
 Network = IPv4Network | IPv6Network
-
-
-def _network(text: str) -> str:
-    ip_network(text)
-    return text
-
-
-NetworkText = Annotated[str, AfterValidator(_network)]
 
 
 class ConfigError(Exception):
@@ -46,10 +40,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Kafka(Section):
+class Kafka(Section, EmptyIsUnset):
     """The broker and how the log is laid out on it."""
 
-    brokers: Annotated[str, Field(pattern=r"^[^\s,]+( *, *[^\s,]+)*$")] = "127.0.0.1:9092"
+    brokers: Brokers = "127.0.0.1:9092"
     """Comma-separated `host:port`."""
     topic_prefix: str = ""
     """Prefix of every topic and group name, so that installations can share a broker."""
@@ -72,8 +66,9 @@ class Kafka(Section):
     """PEM file of the client certificate, if the broker asks for one."""
     ssl_keyfile: Path | None = None
     """PEM file of its key."""
-    checkpoint_seconds: Seconds = 5.0
-    """States of keys are written, and offsets committed, at least this often."""
+    checkpoint_seconds: Annotated[Seconds, Field(le=30)] = 5.0
+    """States of keys are written, and offsets committed, at least this often.
+    At most 30: a transaction times out after a minute."""
     session_timeout_seconds: Seconds = 30.0
     """A worker that shows no sign of life for this long loses its partitions to another."""
     transactions: bool = True
@@ -81,7 +76,7 @@ class Kafka(Section):
     partitions moved is not fenced, and a request that is retried may be written twice."""
 
 
-class Store(Section):
+class Store(Section, EmptyIsUnset):
     """ClickHouse: a server when `host` is set, else the embedded engine in `path`."""
 
     host: str | None = None
@@ -109,7 +104,7 @@ class Store(Section):
     """Queries are given up after this."""
 
 
-class Sources(Section):
+class Sources(Section, EmptyIsUnset):
     """Where requests come from."""
 
     trusted_proxies: list[NetworkText] = [
@@ -137,14 +132,14 @@ class Detection(Section):
     """An event older than its key's clock by more than this is counted but not judged."""
     future_seconds: Seconds = 300.0
     """An event ahead of its append time by more than this is a dead letter."""
-    pages_per_1000_key_weeks: Annotated[float, Field(gt=0)] = 5.0
+    pages_per_1000_key_weeks: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0
     """The page budget: how many false pages the team accepts. `leakline calibrate` sets the
     thresholds to keep it."""
     dead_letter_share_max: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A worker stops when more than this share of its last 1,000 events were dead letters."""
 
 
-class Slack(Section):
+class Slack(Section, EmptyIsUnset):
     """Where pages go. Without a token there is no Slack."""
 
     token: SecretStr | None = None
@@ -169,7 +164,7 @@ class Slack(Section):
     """Base address of the console, for links in messages."""
 
 
-class Gateway(Section):
+class Gateway(Section, EmptyIsUnset):
     """Somewhere that obeys revocations."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -178,7 +173,7 @@ class Gateway(Section):
     """`webhook`: signed Standard Webhooks. `litellm`: the proxy's admin API."""
     url: str
     """`webhook`: the endpoint. `litellm`: the proxy's base address."""
-    secret: SecretStr
+    secret: Annotated[SecretStr, Field(min_length=1)]
     """`webhook`: `whsec_` and base64 of at least 24 bytes. `litellm`: an admin key."""
     probe_url: str | None = None
     """`webhook`: asked after a revocation whether the key still works."""
@@ -190,18 +185,27 @@ class Gateway(Section):
     """Private networks that this gateway may be in; public addresses need no entry."""
 
 
-class Response(Section):
+class Response(Section, EmptyIsUnset):
     """What may be done, and by whom."""
 
     policy: Path | None = None
     """The policy file; nothing is revoked automatically unless set."""
     default_gateway: str | None = None
     """The gateway of keys whose registry entry names none."""
-    gateways: list[Gateway] = []
+    gateway_secrets: dict[str, SecretStr] = {}
+    """Secret by gateway, in place of `secret` in its table: `prod = "…"`. A variable cannot be
+    named like every gateway: upper and lower case are the same, `_` also stands for hyphens, dots
+    and spaces."""
+    gateways: Annotated[list[Gateway], Field(validate_default=True)] = []
     """One table for each gateway."""
 
+    @field_validator("gateways", mode="before")
+    @classmethod
+    def _with_secrets(cls, tables: object, info: ValidationInfo) -> object:
+        return with_secrets(tables, info.data.get("gateway_secrets", {}))
 
-class Serve(Section):
+
+class Serve(Section, EmptyIsUnset):
     """The HTTP server: intake, Slack's clicks, the console."""
 
     host: str = "127.0.0.1"
@@ -213,17 +217,17 @@ class Serve(Section):
     one, give the old and the new, separated by a comma."""
     body_bytes_max: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Largest body of a request, before and after decompression."""
-    requests_per_second_max: Annotated[float, Field(gt=0)] = 500.0
+    requests_per_second_max: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 500.0
     """Intake requests of one source; bursts of two seconds' worth are accepted."""
     console_token: SecretStr | None = None
     """The console asks for it; needed unless the server listens on loopback only."""
 
 
-class Config(BaseSettings):
+class Config(EmptyIsUnset, BaseSettings):
     """Everything that can be set."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LEAKLINE_", env_nested_delimiter="__", extra="forbid", frozen=True
+        env_prefix=PREFIX, env_nested_delimiter=DELIMITER, extra="forbid", frozen=True
     )
 
     kafka: Kafka = Kafka()
@@ -251,8 +255,8 @@ class Config(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
-        del settings_cls, dotenv_settings, file_secret_settings
-        return env_settings, init_settings
+        del env_settings, dotenv_settings, file_secret_settings
+        return Environment(settings_cls), init_settings
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -261,10 +265,14 @@ class Config(BaseSettings):
         Raises:
             ConfigError: naming every key that is wrong, one a line.
         """
+        wrong = list(unknown_variables(cls))
         try:
-            return cls(**(read_toml(path) if path is not None else {}))
+            config = cls(**(read_toml(path) if path is not None else {}))
         except ValidationError as error:
-            raise ConfigError(mistakes(error)) from None
+            wrong.append(mistakes(error, environment=True))
+        if wrong:
+            raise ConfigError("\n".join(wrong))
+        return config
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -274,7 +282,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, or is no TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors may put a mark first
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

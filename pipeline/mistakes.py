@@ -24,17 +24,28 @@ _WORDS = {
     "path_type": "must be a path in quotes",
     "string_too_short": "must not be empty",
     "string_type": "must be text in quotes",
+    "too_short": "must not be empty",
     "value_error": "{error}",
 }
 """By pydantic's type of error, with what its context says; others stay as pydantic says them."""
 
 
-def mistakes(error: ValidationError) -> str:
-    """A line for each key that is wrong. Pydantic is not asked for values: they may be secret."""
+_JSON = {"dict_type", "list_type", "model_type"}
+
+
+def mistakes(error: ValidationError, *, environment: bool = False) -> str:
+    """A line for each key that is wrong. Pydantic is not asked for values: they may be secret.
+
+    Args:
+        error: what pydantic found.
+        environment: the values may be from there, where lists and tables are JSON.
+    """
     lines = []
     for each in error.errors(include_input=False, include_url=False):
         place = ".".join(map(str, each["loc"]))
         words = _WORDS.get(each["type"])
         said = each["msg"] if words is None else words.format_map(each.get("ctx", {}))
+        if environment and each["type"] in _JSON:
+            said += " (in the environment: JSON)"
         lines.append(": ".join(filter(None, (place, said))))
     return "\n".join(lines)

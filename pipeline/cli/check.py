@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.options import ConfigFile, load_config
+from pipeline.cli.options import ConfigFile, load_config, tell_exposed
 from pipeline.cli.problems import EXIT_FAILURE
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ def check_config(
     - `leakline check-config --config leakline.toml --offline`
     """
     settings = load_config(config)
+    tell_exposed(settings)
     problems = list(_files(settings))
     if not offline:
         problems += _connections(settings)
-    for problem in problems:
+    for problem in dict.fromkeys(problems):
         typer.echo(problem)
     if problems:
         raise typer.Exit(EXIT_FAILURE)
@@ -59,13 +60,14 @@ def _files(config: "Config") -> Iterator[str]:
 
 
 def _connections(config: "Config") -> Iterator[str]:
+    from pipeline.config import ConfigError
     from pipeline.notify.check import check_slack
     from pipeline.store import check_store
     from pipeline.workers.topics_admin import BrokerError, check_topics
 
     try:
         check_topics(config)
-    except BrokerError as error:
+    except (BrokerError, ConfigError) as error:
         yield str(error)
     wrong = check_store(config.store)
     if wrong:

@@ -109,6 +109,15 @@ def load_config(path: Path | None, store: Path | None = None) -> "Config":
     return config.model_copy(update={"store": embedded})
 
 
+def tell_exposed(config: "Config") -> None:
+    """Warn on stderr, where a command is for long, of what others on the network can read."""
+    from pipeline.workers.connection import exposed
+
+    said = exposed(config.kafka)
+    if said:
+        typer.echo(f"leakline: warning: {said}", err=True)
+
+
 def read_calibration(path: Path) -> "Calibration":
     """A calibration in a file.
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import ConfigFile, load_config
+from pipeline.cli.options import ConfigFile, load_config, tell_exposed
 from pipeline.cli.problems import UsageError
 from pipeline.roles import ROLES
 
@@ -33,6 +33,7 @@ def run(
         named = ", ".join(unknown) or "none"
         raise UsageError(f"--role: {named}: the roles are {', '.join(ROLES)}")
     settings = load_config(config)
+    tell_exposed(settings)
     from pipeline.workers import run_roles
 
     raise typer.Exit(run_roles(settings, roles))

@@ -2,7 +2,7 @@
 
 import typer
 
-from pipeline.cli.options import ConfigFile, load_config
+from pipeline.cli.options import ConfigFile, load_config, tell_exposed
 
 
 def serve(*, config: ConfigFile = None) -> None:
@@ -15,6 +15,7 @@ def serve(*, config: ConfigFile = None) -> None:
       --data-binary @events.jsonl http://127.0.0.1:8787/v1/intake/events`
     """
     settings = load_config(config)
+    tell_exposed(settings)
     from pipeline.serve.server import run_server
 
     raise typer.Exit(run_server(settings))

@@ -1,13 +1,17 @@
 """How each Kafka client is told where the broker is, and what topics and groups are called."""
 
 import asyncio
+import logging
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 
-from pipeline.config import Kafka
+from pipeline.config import ConfigError, Kafka
 from schemas.topics import Topic
 
 PRODUCER_BATCH_BYTES = 512 * 1024
@@ -17,6 +21,14 @@ UNREACHED = (KafkaError, OSError, TimeoutError, ValueError)
 """What a client raises that is not let in, by how far it came."""
 REQUEST_BYTES_MAX = 1_000_000
 """A message and its overhead; brokers take 1 MiB by default."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return "in the clear" not in record.getMessage()
+
+
+for _name in ("aiokafka.conn", "kafka.net.sasl.plain", "kafka.net.sasl.scram"):
+    logging.getLogger(_name).addFilter(_is_news)  # each connection would say it; see `exposed`
 
 
 def topic_name(kafka: Kafka, topic: Topic) -> str:
@@ -30,15 +42,41 @@ def group_name(kafka: Kafka, role: str) -> str:
 
 
 def ssl_context(kafka: Kafka) -> ssl.SSLContext | None:
-    """The TLS settings, or None without TLS."""
+    """The TLS settings, or None without TLS.
+
+    Raises:
+        ConfigError: a certificate or a key cannot be read.
+    """
     if kafka.security_protocol not in {"SSL", "SASL_SSL"}:
         return None
-    context = ssl.create_default_context(
-        cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile is not None else None
-    )
+    with _named("ssl_cafile", kafka.ssl_cafile):
+        context = ssl.create_default_context(
+            cafile=str(kafka.ssl_cafile) if kafka.ssl_cafile is not None else None
+        )
     if kafka.ssl_certfile is not None:
-        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
+        with _named("ssl_keyfile", kafka.ssl_keyfile), _named("ssl_certfile", kafka.ssl_certfile):
+            context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile)
     return context
+
+
+@contextmanager
+def _named(setting: str, path: Path | None) -> Iterator[None]:
+    """Say which setting named a file that cannot be used; OpenSSL does not."""
+    if path is not None and not path.is_file():
+        raise ConfigError(f"kafka.{setting}: {path} is no file")
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"kafka.{setting}: {path}: {error}") from None
+
+
+def exposed(kafka: Kafka) -> str | None:
+    """What others on the network can read, in a line; None when they cannot."""
+    if kafka.security_protocol != "SASL_PLAINTEXT":
+        return None
+    mechanism = kafka.sasl_mechanism or "PLAIN"
+    password = "" if mechanism != "PLAIN" else "user, password and "
+    return f"kafka.security_protocol: SASL_PLAINTEXT: {password}all records go in the clear"
 
 
 def client_settings(kafka: Kafka) -> dict[str, Any]:

@@ -69,6 +69,7 @@ def _plain_type(kind: str) -> str:
         "SecretStr": "secret",
         "Path": "path",
         "str": "text",
+        "Brokers": "text",
         "NetworkText": "text",
     }
     inner = re.sub(r"Annotated\[(.+?), Field\((.*)\)\]", r"\1", kind)

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from pipeline.config import Config
 
+BY_NAME = {"response.gateway_secrets", "serve.tokens"}
+"""Tables whose keys are no fields."""
 EXAMPLE = Path(__file__).parents[2] / "deploy" / "leakline.example.toml"
 
 
@@ -28,7 +30,7 @@ def names(table: dict[str, Any], prefix: str = "") -> Iterator[str]:
         inner = (
             value[0] if isinstance(value, list) and value and isinstance(value[0], dict) else value
         )
-        if isinstance(inner, dict) and prefix + name != "serve.tokens":
+        if isinstance(inner, dict) and prefix + name not in BY_NAME:
             yield from names(inner, f"{prefix}{name}.")
         else:
             yield prefix + name
