@@ -1,7 +1,8 @@
 """The metrics, as data: what each one counts, and what an operator does when it moves."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, TypeVar, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -11,6 +12,10 @@ from prometheus_client import (
     generate_latest,
     start_http_server,
 )
+
+from schemas.action import Outcome
+from schemas.dead_letter import REASONS
+from schemas.incident import Severity
 
 Kind = Literal["counter", "gauge", "histogram"]
 T = TypeVar("T", Counter, Gauge, Histogram)
@@ -28,6 +33,9 @@ class Metric:
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
     """Upper bounds of a histogram."""
+    starts: tuple[str, ...] = ()
+    """Values of its one label that show 0 from the start: `increase()` misses the first step of
+    what was not there before."""
 
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -56,6 +64,7 @@ INTAKE_REFUSED: Final = Metric(
     " shrink the gateway's batches. 503: check the broker. `connection`: start another server, or"
     " let gateways keep their connections open.",
     ("status",),
+    starts=("401", "413", "429", "503", "connection"),
 )
 INTAKE_SECONDS: Final = Metric(
     "leakline_intake_seconds",
@@ -77,6 +86,7 @@ SLACK_CLICKS: Final = Metric(
     "Requests to the endpoint of Slack's interactions, by outcome.",
     "`refused` keeps growing: the signing secret is wrong, or somebody is probing.",
     ("outcome",),
+    starts=("taken", "ignored", "refused"),
 )
 CONSOLE_REQUESTS: Final = Metric(
     "leakline_console_requests_total",
@@ -115,6 +125,7 @@ DEAD_LETTERS: Final = Metric(
     " `identifier_length` and `out_of_range`.",
     "`leakline dead-letters list` shows them; beyond the budget the worker stops.",
     ("reason",),
+    starts=REASONS,
 )
 INCIDENTS: Final = Metric(
     "leakline_incident_revisions_total",
@@ -122,6 +133,7 @@ INCIDENTS: Final = Metric(
     "Revisions of incidents that detection published, by severity.",
     "Many more pages than usual: first look for a change in the whole fleet, then at single keys.",
     ("severity",),
+    starts=get_args(Severity),
 )
 CHECKPOINT_SECONDS: Final = Metric(
     "leakline_checkpoint_seconds",
@@ -141,14 +153,15 @@ RESTORED: Final = Metric(
 RECORD_AGE: Final = Metric(
     "leakline_record_age_seconds",
     "gauge",
-    "Age of the newest record of a topic when it was dealt with.",
-    "When it grows the role is behind: see what it waits for, or give it another worker.",
+    "Age of the newest record of a topic that a role has in hand; as it was when that was dealt"
+    " with, while there is none.",
+    "When it grows the role is behind, or stuck: see what it waits for, or give it another worker.",
     ("topic",),
 )
 RECORDS: Final = Metric(
     "leakline_records_total",
     "counter",
-    "Records read, by topic.",
+    "Records dealt with, by topic.",
     "When it stands still while the topic grows, the role is stuck: read its log.",
     ("topic",),
 )
@@ -162,8 +175,9 @@ ROWS: Final = Metric(
 INSERT_SECONDS: Final = Metric(
     "leakline_insert_seconds",
     "histogram",
-    "Seconds of an insert, waiting for an unavailable store included.",
-    "When it grows the store is slow or down; Kafka keeps what waits.",
+    "Seconds of an insert that the store has accepted, waiting for the store included. One that"
+    " still waits is in `leakline_store_unavailable_total` alone.",
+    "When it grows the store is slow, or was down; Kafka keeps what waits.",
     ("table",),
     (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0),
 )
@@ -179,6 +193,7 @@ SLACK_MESSAGES: Final = Metric(
     "Messages to people by outcome: posted, updated, failed (tried again), fallback.",
     "`failed`: see Slack's status and the token. `fallback`: people were told by the webhook.",
     ("outcome",),
+    starts=("posted", "updated", "failed", "fallback"),
 )
 REQUESTED: Final = Metric(
     "leakline_actions_requested_total",
@@ -193,6 +208,7 @@ OUTCOMES: Final = Metric(
     "Outcomes of actions at gateways, by status.",
     "`failed`: revoke by hand. `refused`: a brake or a protected key; the page says which.",
     ("status",),
+    starts=get_args(Outcome),
 )
 
 METRICS: Final = (
@@ -235,9 +251,9 @@ class Metrics:
         """Raise a counter."""
         self._at(metric, labels, Counter).inc(by)
 
-    def set(self, metric: Metric, *labels: str, to: float) -> None:
-        """Set a gauge."""
-        self._at(metric, labels, Gauge).set(to)
+    def follow(self, metric: Metric, *labels: str, value: Callable[[], float]) -> None:
+        """Have a gauge ask for its value whenever it is looked at."""
+        self._at(metric, labels, Gauge).set_function(value)
 
     def observe(self, metric: Metric, *labels: str, value: float) -> None:
         """Put a value into a histogram."""
@@ -269,7 +285,10 @@ class Metrics:
                 buckets=metric.buckets or _SECONDS,
             )
         kind = Counter if metric.kind == "counter" else Gauge
-        return kind(metric.name, metric.meaning, metric.labels, registry=self._registry)
+        made = kind(metric.name, metric.meaning, metric.labels, registry=self._registry)
+        for label in metric.starts:
+            made.labels(label)
+        return made
 
     def _at(self, metric: Metric, labels: tuple[str, ...], kind: type[T]) -> T:
         collector = self._collectors[metric.name]

@@ -21,7 +21,15 @@ from pipeline.message import Message
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.workers.budget import DeadLetterBudget
 from pipeline.workers.partition import MOVED_GAP_SECONDS, Fold, Partition
-from pipeline.workers.role import Clock, Host, Record, Records, count_records, to_message
+from pipeline.workers.role import (
+    Clock,
+    Host,
+    Record,
+    Records,
+    count_records,
+    show_age,
+    to_message,
+)
 from pipeline.workers.state_log import StateLog
 from schemas.topics import CONTENT_TYPE_HEADER, DETECT_STATE, NDJSON, USAGE_EVENTS, Topic
 
@@ -77,6 +85,10 @@ class DetectRole:
 
     async def handle(self, place: TopicPartition, records: Records) -> None:
         """Fold records, unless the partition is lost on the way."""
+        with show_age(self._counts, USAGE_EVENTS.name, records):
+            await self._handle(place, records)
+
+    async def _handle(self, place: TopicPartition, records: Records) -> None:
         partition = await self._ours(place)
         waiting = iter(records)
         while messages := _group(waiting):

@@ -1,7 +1,8 @@
 """What a role is to the worker that runs it, and how records become messages."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Protocol, TypeAlias
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -74,11 +75,28 @@ def to_message(topic: str, record: Record) -> Message:
 
 
 def count_records(counts: Metrics, topic: str, records: Records) -> None:
-    """Note that records of a topic were dealt with, just now."""
+    """Note that records of a topic were dealt with."""
     if records:
         counts.add(metrics.RECORDS, topic, by=len(records))
-        age_seconds = max(0.0, time.time() - records[-1].timestamp / 1000.0)
-        counts.set(metrics.RECORD_AGE, topic, to=age_seconds)
+
+
+@contextmanager
+def show_age(counts: Metrics, topic: str, records: Records) -> Iterator[None]:
+    """Show how old records get while they are dealt with: who is stuck does not come to say so."""
+    if not records:
+        yield
+        return
+    written_at: float = records[-1].timestamp / 1000.0
+
+    def age() -> float:
+        return max(0.0, time.time() - written_at)
+
+    counts.follow(metrics.RECORD_AGE, topic, value=age)
+    try:
+        yield
+    finally:
+        last = age()
+        counts.follow(metrics.RECORD_AGE, topic, value=lambda: last)
 
 
 Clock = Callable[[], float]

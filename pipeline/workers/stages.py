@@ -20,7 +20,7 @@ from pipeline.journal import Stage
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.workers.connection import topic_name
 from pipeline.workers.journals import AckJournal, StateJournal
-from pipeline.workers.role import Clock, Host, Records, count_records, to_message
+from pipeline.workers.role import Clock, Host, Records, count_records, show_age, to_message
 from pipeline.workers.state_log import StateLog
 from schemas.topics import Topic
 
@@ -76,7 +76,8 @@ class Tenure:
 
     async def handle(self, topic: str, place: TopicPartition, records: Records) -> None:
         """Hand messages to the stage; what it did for one is committed before the next."""
-        await self._call(self._handle(topic, place, records))
+        with show_age(self._counts, topic, records):
+            await self._call(self._handle(topic, place, records))
 
     async def tick(self, now: float) -> None:
         """Let the stage look at the clock."""

@@ -1,20 +1,26 @@
 """What workers count, and where they show it."""
 
+import asyncio
 import socket
 from collections.abc import Iterable
 
 import pytest
 from aiohttp import ClientSession
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from detectors.baselines.totals import SOURCES_MAX
 from pipeline.config import Config, ConfigError
 from pipeline.engine import PartitionFold
+from pipeline.journal import Journal
+from pipeline.message import Message
 from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
+from pipeline.workers.journals import AckJournal
 from pipeline.workers.partition import Partition
+from pipeline.workers.role import Record
 from pipeline.workers.run import start_role
+from pipeline.workers.stages import Tenure
 from pipeline.workers.state_log import Committed, Offsets
-from schemas.topics import DETECT_STATE
+from schemas.topics import DETECT_STATE, INCIDENTS, Topic
 from tests.support.events import START, event, packed, rules
 from tests.support.silent_log import SilentLog, State
 
@@ -96,3 +102,45 @@ def test_a_port_that_is_taken_is_named() -> None:
         config = Config(metrics_port=port - 1)
         with pytest.raises(ConfigError, match=f"metrics_port: cannot listen on 127.0.0.1:{port}"):
             start_role("sink", config)
+
+
+class Stuck:
+    """A stage that deals with a message when it may go on."""
+
+    reads: tuple[Topic, ...] = (INCIDENTS,)
+
+    def __init__(self) -> None:
+        self.go_on = asyncio.Event()
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        del message, journal
+        await self.go_on.wait()
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        del now, journal
+
+
+def record(at: float) -> Record:
+    return ConsumerRecord("incidents", 0, 0, int(at * 1000), 0, None, b"{}", None, 0, 2, ())
+
+
+async def test_a_record_ages_as_long_as_a_role_is_stuck_at_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts, stage, now = Metrics(WORKER_METRICS), Stuck(), [START + 10]
+    monkeypatch.setattr("pipeline.workers.role.time.time", lambda: now[0])
+    tenure = Tenure(stage, AckJournal(_commit_nothing), counts)
+    place = TopicPartition("incidents", 0)
+    handling = asyncio.create_task(tenure.handle("incidents", place, [record(START)]))
+    await asyncio.sleep(0)
+    ages = []
+    for at in (START + 10, START + 600):
+        now[0] = at
+        await asyncio.sleep(0)
+        ages.append(shown(counts)['leakline_record_age_seconds{topic="incidents"}'])
+    stage.go_on.set()
+    await handling
+    now[0] = START + 10_000
+    ages.append(shown(counts)['leakline_record_age_seconds{topic="incidents"}'])
+    assert ages == [10, 600, 600]  # nothing has come since, so nothing is late
+    assert shown(counts)['leakline_records_total{topic="incidents"}'] == 1
