@@ -43,6 +43,7 @@ TRANSIENT_CODES = frozenset(
 """ClickHouse's error codes that pass by themselves; any other code is a mistake of ours."""
 _UNKNOWN_DATABASE = 81
 _LENGTH_MAX = 500
+_LEFT_OUT = " … "
 
 
 class StoreError(Exception):
@@ -90,8 +91,12 @@ def translate(error: Exception) -> StoreError:
 
 
 def one_line(error: Exception) -> str:
-    """An error's text without line breaks and secrets, of bounded length."""
-    return scrub_text(" ".join(str(error).split()))[:_LENGTH_MAX]
+    """An error's text without line breaks and secrets, of bounded length; the cause comes last."""
+    text = scrub_text(" ".join(str(error).split()))
+    if len(text) <= _LENGTH_MAX:
+        return text
+    half = (_LENGTH_MAX - len(_LEFT_OUT)) // 2
+    return text[:half] + _LEFT_OUT + text[-half:]
 
 
 DRIVER_ERRORS = (ClickHouseError, OSError, ValueError, TypeError, OverflowError, AttributeError)
