@@ -72,3 +72,8 @@ def test_functions_are_short() -> None:
 
 def test_every_rule_has_an_offender() -> None:
     assert {rule for rule, _, _ in OFFENDERS} == set(RULES)
+
+
+@pytest.mark.parametrize("package", rules.PACKAGES)
+def test_whoever_imports_a_package_sees_its_types(package: str) -> None:
+    assert (rules.ROOT / package / "py.typed").is_file()
