@@ -1,11 +1,21 @@
 """Apache Kafka with listeners that want TLS: one with a password, one with a client certificate."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from kafka.admin import KafkaAdminClient, ScramMechanism, UserScramCredentialUpsertion
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 from pydantic import SecretStr
 
 from pipeline.config import Kafka
@@ -33,7 +43,12 @@ listener.name.secure.scram-sha-256.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
 listener.name.secure.scram-sha-512.sasl.jaas.config=\
 org.apache.kafka.common.security.scram.ScramLoginModule required;
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=true
+super.users=User:ANONYMOUS
 """
+_SETTLE_SECONDS = 0.5
+"""A broker takes a moment to obey its own controller."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +58,25 @@ class SecuredKafka:
     secure: str
     mutual: str
     """Addresses."""
+    bootstrap: str
+    """Without a password, and with every right."""
     authority: Path
     client: Certificate
+
+    def forbid(self, kind: ResourceType, name: str, *operations: ACLOperation) -> None:
+        """Take rights from the user with a password; nothing else is forbidden to anybody."""
+        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        try:
+            what = ResourcePattern(kind, name)
+            admin.create_acls(
+                [
+                    ACL(f"User:{USER}", "*", each, ACLPermissionType.DENY, what)
+                    for each in operations
+                ]
+            )
+        finally:
+            admin.close()
+        time.sleep(_SETTLE_SECONDS)
 
     def settings(self, mechanism: str | None, **changes: object) -> Kafka:
         """How to reach it: with a password, or (None) with a certificate."""
@@ -94,7 +126,11 @@ def secured_kafka(folder: Path) -> Iterator[SecuredKafka]:
         kafka.start()
         _let_in(kafka.bootstrap)
         yield SecuredKafka(
-            f"localhost:{secure}", f"localhost:{mutual}", authority.certificate, client
+            f"localhost:{secure}",
+            f"localhost:{mutual}",
+            kafka.bootstrap,
+            authority.certificate,
+            client,
         )
     finally:
         kafka.close()

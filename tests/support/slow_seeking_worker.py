@@ -7,7 +7,7 @@ import asyncio
 
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.workers import app
+from pipeline.workers import faust_app
 from tests.support import counting_stage
 
 SEEK_SECONDS = 0.6
@@ -23,7 +23,7 @@ class SlowStage(counting_stage.CountingStage):
         await super().handle(message, journal)
 
 
-class SlowConsumer(app._Consumer):
+class SlowConsumer(faust_app.CommittingConsumer):
     """Seeks to what the broker said a while ago."""
 
     async def perform_seek(self) -> None:
@@ -34,5 +34,5 @@ class SlowConsumer(app._Consumer):
 
 
 if __name__ == "__main__":
-    app._Transport.Consumer = SlowConsumer
+    faust_app._Transport.Consumer = SlowConsumer
     counting_stage.main(SlowStage)

@@ -10,7 +10,8 @@ from faust.types import TP
 
 from pipeline.config import Kafka
 from pipeline.workers import app
-from pipeline.workers.app import END_SECONDS_MAX, _Consumer
+from pipeline.workers.app import END_SECONDS_MAX
+from pipeline.workers.faust_app import CommittingConsumer
 from pipeline.workers.role import Role
 from pipeline.workers.run import STOP_SECONDS_MAX
 from tests.support.kafka_log import WorkerProcess, eventually
@@ -66,7 +67,7 @@ async def test_a_worker_whose_parent_is_gone_is_told_to_stop_once(
 async def test_who_seeks_goes_back_to_the_beginning_where_nothing_was_committed() -> None:
     """Faust's own seek stays where it is then: records that it dropped would be lost."""
     read, unread = TP("topic", 0), TP("topic", 1)
-    consumer = _Consumer.__new__(_Consumer)
+    consumer = CommittingConsumer.__new__(CommittingConsumer)
     consumer._active_partitions, consumer._read_offset = {read, unread}, {}
     consumer._committed_offset = {}
     consumer._thread = thread = AsyncMock()

@@ -20,12 +20,12 @@ from faust.types import TP
 from mode import Service
 
 from pipeline.config import Kafka
-from pipeline.workers.app import (
+from pipeline.workers.faust_app import (
     FETCH_WAIT_MS,
     FULL_SECONDS,
-    _Consumer,
+    CommittingConsumer,
     _ConsumerThread,
-    _new_app,
+    new_app,
 )
 from tests.support.faust_patch import apply, patched_consumer
 from tests.support.installation import ROOT
@@ -52,14 +52,14 @@ def test_faust_is_pinned_to_the_version_that_was_read() -> None:
 def test_what_is_stood_in_for_or_leant_on_is_as_it_was_read(
     method: Callable[..., Any], digest: str
 ) -> None:
-    """When it is not: read it again, see that `pipeline/workers/app.py` still does as much."""
+    """When it is not: read it again, see that `faust_app` still does as much."""
     source = inspect.getsource(inspect.unwrap(method))
     assert hashlib.sha256(source.encode()).hexdigest()[:16] == digest
 
 
 @pytest.mark.kafka
 async def test_what_faust_has_no_setting_for_reaches_the_fetches(topics: Kafka) -> None:
-    app = _new_app(topics, "detect")
+    app = new_app(topics, "detect")
     app.isolation_level = "read_committed"
     thread = object.__new__(_ConsumerThread)
     thread.app, thread.consumer = app, cast("Any", SimpleNamespace(in_transaction=False))
@@ -101,7 +101,7 @@ class Stub:
         raise IllegalStateError
 
     def _still(self, generation: int) -> bool:
-        return _Consumer._still(cast("_Consumer", self), generation)
+        return CommittingConsumer._still(cast("CommittingConsumer", self), generation)
 
 
 def records(place: TP, *offsets: int) -> list[Any]:
@@ -113,7 +113,7 @@ def records(place: TP, *offsets: int) -> list[Any]:
 
 async def got(stub: Stub) -> list[tuple[TP, int, int]]:
     """Partition, offset and number of records of each message."""
-    found = _Consumer.getmany(cast("_Consumer", stub), 1.0)
+    found = CommittingConsumer.getmany(cast("CommittingConsumer", stub), 1.0)
     return [(tp, each.offset, len(cast("list[Any]", each.value))) async for tp, each in found]
 
 
@@ -144,7 +144,7 @@ async def test_what_was_fetched_in_a_rebalance_is_dropped_and_fetched_again() ->
 async def test_nothing_of_an_earlier_generation_is_handed_on() -> None:
     stub = Stub({ONE: records(ONE, 3), TWO: records(TWO, 8)})
     stub._buffered_partitions = {TWO}
-    found = _Consumer.getmany(cast("_Consumer", stub), 1.0)
+    found = CommittingConsumer.getmany(cast("CommittingConsumer", stub), 1.0)
     first, _ = await anext(found)
     stub.app.consumer_generation_id = 8
     assert first == ONE

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from kafka.admin import ACLOperation, ResourceType
 from pydantic import SecretStr
 
 from pipeline.config import Config, Kafka, Serve
 from pipeline.demo.config_file import write_config
+from pipeline.workers.connection import group_name
 from schemas.codec import encode
 from schemas.topics import SPEND_WINDOWS
 from tests.support.certificates import Authority
@@ -98,3 +100,14 @@ def test_a_certificate_of_a_stranger_is_said_in_one_line(
 def test_without_a_certificate_nobody_gets_in(secured: SecuredKafka, tmp_path: Path) -> None:
     kafka = secured.settings(None, ssl_certfile=None, ssl_keyfile=None)
     assert "kafka.brokers" in refused(kafka, tmp_path, "init", "--no-tables")
+
+
+def test_a_group_that_may_not_be_read_is_said(secured: SecuredKafka, tmp_path: Path) -> None:
+    kafka = secured.settings("PLAIN", topic_prefix=f"t{uuid.uuid4().hex[:8]}.")
+    group = group_name(kafka, "notify")
+    with Installation(Config.model_construct(kafka=kafka), tmp_path) as here:
+        here.run("init", "--no-tables")
+        secured.forbid(ResourceType.GROUP, group, ACLOperation.READ)
+        done = here.ask("run", "--role", "notify")
+    assert done.returncode == 1
+    assert f"no right to read as the group {group}" in done.stderr
