@@ -25,6 +25,8 @@ from pipeline.workers.producing import EventLog
 REQUEST_SECONDS_MAX: Final = 3.0
 """Requests under way have this long to end, and again to hear that they must."""
 START_SECONDS_MAX: Final = 30.0
+READY_SECONDS_MAX: Final = 1.0
+"""Who asks whether we are ready does not wait for longer."""
 
 
 class _UnreachableError(Exception):
@@ -100,7 +102,7 @@ def _reader(config: Config, parts: AsyncExitStack) -> IncidentReader | None:
 async def _answers(config: Config) -> bool:
     """Whether one of the brokers lets us in."""
     try:
-        await reach(config.kafka)
+        await reach(config.kafka, READY_SECONDS_MAX)
     except UNREACHED:
         return False
     return True

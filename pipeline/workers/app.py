@@ -18,7 +18,7 @@ from aiokafka import TopicPartition
 
 from pipeline.config import Kafka
 from pipeline.workers import faust_app, membership
-from pipeline.workers.connection import topic_name
+from pipeline.workers.connection import answering, topic_name
 from pipeline.workers.faust_app import CommittingConsumer, Raw, new_app
 from pipeline.workers.role import READS_COMMITTED, Role
 
@@ -136,7 +136,7 @@ def run_worker(kafka: Kafka, role: Role) -> None:
 
 
 async def _run(kafka: Kafka, role: Role) -> None:
-    worker = Worker(kafka, role)
+    worker = Worker(await answering(kafka), role)
     loop, parent = asyncio.get_running_loop(), parent_process()
 
     def stop() -> None:

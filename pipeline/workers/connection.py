@@ -98,10 +98,14 @@ def client_settings(kafka: Kafka) -> dict[str, Any]:
     return settings
 
 
-async def reach(kafka: Kafka) -> None:
-    """Make sure that one of the brokers lets us in.
+async def reach(kafka: Kafka, seconds_max: float = REACH_SECONDS_MAX) -> Kafka:
+    """Make sure that one of the brokers lets us in, and name that one alone.
 
-    The clients' own way of saying no is to try again for long, without saying why.
+    The clients' own way of saying no is to try again for long, without saying why; and they try
+    one broker after the other, each for as long as it takes no notice of them.
+
+    Returns:
+        The settings with the broker that was the first to answer; it knows the others.
 
     Raises:
         KafkaError: none does; a broker says that user or password are wrong.
@@ -109,19 +113,43 @@ async def reach(kafka: Kafka) -> None:
         TimeoutError: nobody answers.
     """
     settings = client_settings(kafka)
-    refused: Exception | None = None
-    for broker in settings.pop("bootstrap_servers"):
-        host, _, port = broker.strip().rpartition(":")
-        try:
-            async with asyncio.timeout(REACH_SECONDS_MAX):
-                connection = await create_conn(host.strip("[]"), int(port), **settings)
-        except UNREACHED as error:
-            refused = error
-        else:
-            connection.close()
-            return
-    if refused is not None:
-        raise refused
+    brokers = settings.pop("bootstrap_servers")
+    asked = [asyncio.create_task(_let_in(broker.strip(), settings)) for broker in brokers]
+    refused: list[Exception] = []
+    try:
+        async with asyncio.timeout(seconds_max):
+            for answer in asyncio.as_completed(asked):
+                try:
+                    return kafka.model_copy(update={"brokers": await answer})
+                except UNREACHED as error:
+                    refused.append(error)
+    except TimeoutError as error:
+        refused.append(error)
+    finally:
+        for each in asked:
+            each.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    raise refused[0]
+
+
+async def _let_in(broker: str, settings: dict[str, Any]) -> str:
+    host, _, port = broker.rpartition(":")
+    connection = await create_conn(host.strip("[]"), int(port), **settings)
+    connection.close()
+    return broker
+
+
+async def answering(kafka: Kafka) -> Kafka:
+    """The settings for a client that is about to start: without brokers that do not answer.
+
+    Where there is no choice, and where none answers, it is left to the client to say so.
+    """
+    if "," not in kafka.brokers:
+        return kafka
+    try:
+        return await reach(kafka)
+    except UNREACHED:
+        return kafka
 
 
 def unreachable(kafka: Kafka, error: Exception) -> str:

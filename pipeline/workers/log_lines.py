@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from pipeline.accept import raw_line
 from pipeline.config import Kafka
 from pipeline.dead_letters import Place
-from pipeline.workers.connection import client_settings
+from pipeline.workers.connection import answering, client_settings
 from pipeline.workers.role import to_message
 
 FETCH_SECONDS_MAX: Final = 10.0
@@ -22,7 +22,8 @@ async def lines_at(kafka: Kafka, places: Iterable[Place]) -> dict[Place, bytes]:
         KafkaError: the broker does not answer.
     """
     found: dict[Place, bytes] = {}
-    async with AIOKafkaConsumer(**client_settings(kafka), enable_auto_commit=False) as consumer:
+    settings = client_settings(await answering(kafka))
+    async with AIOKafkaConsumer(**settings, enable_auto_commit=False) as consumer:
         for place in places:
             line = await _line_at(consumer, kafka, place)
             if line is not None:

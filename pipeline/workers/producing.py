@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 
 from pipeline.config import Kafka
 from pipeline.packing import PACKED, pack
-from pipeline.workers.connection import producer_settings, topic_name
+from pipeline.workers.connection import answering, producer_settings, topic_name
 from schemas.calibration import Calibration
 from schemas.codec import encode
 from schemas.topics import RECORD_HEADER, USAGE_EVENTS, Topic
@@ -33,7 +33,7 @@ class EventLog:
         self._producer: AIOKafkaProducer | None = None
 
     async def __aenter__(self) -> Self:
-        self._producer = AIOKafkaProducer(**producer_settings(self._kafka))
+        self._producer = AIOKafkaProducer(**producer_settings(await answering(self._kafka)))
         try:
             await self._producer.start()
         except BaseException:

@@ -16,7 +16,7 @@ from pipeline.engine import default_rules
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.rebuilding import fresh_states, latest_epoch
 from pipeline.store import Store
-from pipeline.workers.connection import client_settings, group_name, topic_name
+from pipeline.workers.connection import answering, client_settings, group_name, topic_name
 from pipeline.workers.from_store import Folded, fold_stored
 from pipeline.workers.state_log import StateLog
 from schemas.codec import encode
@@ -58,7 +58,7 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         StoreError: the store does not answer; run it again.
         KafkaError: the broker does not answer; run it again.
     """
-    kafka = config.kafka
+    kafka = await answering(config.kafka)
     if not kafka.transactions:
         raise RebuildError("a rebuild needs a broker with transactions (kafka.transactions)")
     await _nobody_works(kafka)

@@ -13,13 +13,14 @@ offsets of what is read are asked for again then.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError
 
 from pipeline.config import Kafka
 from pipeline.workers.connection import (
+    answering,
     client_settings,
     group_name,
     producer_settings,
@@ -98,13 +99,15 @@ class StateLog:
         Raises:
             KafkaError: the broker does not answer.
         """
-        settings = producer_settings(self._kafka)
-        if self._kafka.transactions:
+        kafka = await answering(self._kafka)
+        settings = producer_settings(kafka)
+        if kafka.transactions:
             settings["transactional_id"] = f"{self._group}-{self._partition}"
         self._producer = AIOKafkaProducer(**settings)
         await self._producer.start()
         await self._begin()  # the id is taken here: from now on nobody else can write
-        return Committed(await self._read(), await self._next_offsets(reads))
+        clients = client_settings(kafka)
+        return Committed(await self._read(clients), await self._next_offsets(clients, reads))
 
     async def send(
         self,
@@ -203,12 +206,12 @@ class StateLog:
             raise RuntimeError("the state log is closed")
         return self._producer
 
-    async def _read(self) -> dict[str, bytes]:
+    async def _read(self, clients: dict[str, Any]) -> dict[str, bytes]:
         """The latest value of every key of the partition."""
         place = TopicPartition(topic_name(self._kafka, self._topic), self._partition)
         states: dict[str, bytes | None] = {}
         async with AIOKafkaConsumer(
-            **client_settings(self._kafka),
+            **clients,
             enable_auto_commit=False,
             isolation_level="read_committed",
             max_partition_fetch_bytes=RESTORE_FETCH_BYTES,
@@ -225,12 +228,14 @@ class StateLog:
                     states[record.key.decode()] = record.value
         return {key: value for key, value in states.items() if value is not None}
 
-    async def _next_offsets(self, reads: Collection[TopicPartition]) -> Offsets:
+    async def _next_offsets(
+        self, clients: dict[str, Any], reads: Collection[TopicPartition]
+    ) -> Offsets:
         """Where the group goes on; from 0 if the log ends before that, since it was begun anew."""
         if not reads:
             return {}
         async with AIOKafkaConsumer(
-            **client_settings(self._kafka), group_id=self._group, enable_auto_commit=False
+            **clients, group_id=self._group, enable_auto_commit=False
         ) as consumer:
             ends = await consumer.end_offsets(list(reads))
             offsets = {place: await consumer.committed(place) or 0 for place in reads}

@@ -69,9 +69,8 @@ def check_topics(config: Config) -> None:
 @contextmanager
 def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
     try:
-        asyncio.run(reach(kafka))
         admin = KafkaAdminClient(
-            **client_settings(kafka),
+            **client_settings(asyncio.run(reach(kafka))),
             bootstrap_timeout_ms=CONNECT_MS_MAX,
             request_timeout_ms=REQUEST_MS_MAX,
         )
