@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pipeline.accept import Acceptor
     from pipeline.journal import Journal
     from pipeline.message import Message
-    from pipeline.store.client import Store
+    from pipeline.store import LaterStore, Store
 
 log = structlog.get_logger(__name__)
 R = TypeVar("R")
@@ -80,7 +80,7 @@ class SinkStage:
 
     def __init__(  # noqa: PLR0913 # what a sink can do without has a default
         self,
-        store: Store,
+        store: Store | LaterStore,
         acceptor: Acceptor,
         *,
         batch_rows_max: int = 50_000,

@@ -8,8 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from pipeline.serve.ports import ReaderUnavailable
-from pipeline.store.client import Store
-from pipeline.store.errors import StoreError
+from pipeline.store import LaterStore, Store, StoreError
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
 from schemas.provider_usage import ProviderUsage
@@ -49,7 +48,7 @@ ORDER BY at, attempt
 class StoreReader:
     """An `IncidentReader` over the store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store | LaterStore) -> None:
         self._store = store
 
     def incidents(self, limit: int) -> list[Incident]:

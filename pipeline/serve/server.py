@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+import threading
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -17,8 +18,7 @@ from pipeline.serve.app import build_app, click_sink
 from pipeline.serve.connections import listen
 from pipeline.serve.ports import IncidentReader
 from pipeline.serve.reading import StoreReader
-from pipeline.store.client import Store
-from pipeline.store.errors import StoreError
+from pipeline.store import LaterStore, StoreError
 from pipeline.workers.connection import UNREACHED, reach, unreachable
 from pipeline.workers.producing import EventLog
 
@@ -64,7 +64,7 @@ async def _serve(config: Config) -> None:
         except UNREACHED as error:
             raise _UnreachableError(unreachable(config.kafka, error)) from None
         counts = Metrics()
-        store = _reader(config, parts)
+        store = _reader(config)
         app = build_app(config, log, store, ready=lambda: _answers(config), counts=counts)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_SECONDS_MAX)
         await runner.setup()
@@ -86,17 +86,22 @@ async def _listen_to_slack(slack: Slack, log: EventLog, parts: AsyncExitStack) -
     parts.push_async_callback(listener.stop)
 
 
-def _reader(config: Config, parts: AsyncExitStack) -> IncidentReader | None:
-    """The store, if it is there: intake and clicks do not need it."""
+def _reader(config: Config) -> IncidentReader | None:
+    """The store, also while it is away: intake and clicks do not need it."""
     if config.store.host is None:
         if config.store.path.exists():
             _say("the embedded store belongs to the sink; the console shows nothing")
         return None
+    store = LaterStore(config.store)
+    threading.Thread(target=_look, args=(store,), daemon=True).start()  # a dead host takes long
+    return StoreReader(store)
+
+
+def _look(store: LaterStore) -> None:
     try:
-        return StoreReader(parts.enter_context(Store.open(config.store)))
+        store.open()
     except StoreError as error:
-        _say(f"store: {error}; the console shows nothing")
-        return None
+        _say(f"store: {error}; until it can be read the console shows nothing")
 
 
 async def _answers(config: Config) -> bool:

@@ -5,5 +5,14 @@ The only place that imports `clickhouse_connect`. Both engines take the same cal
 
 from pipeline.store.client import Rows, Store, check_store
 from pipeline.store.errors import StoreError, StoreRefused, StoreUnavailable
+from pipeline.store.later import LaterStore
 
-__all__ = ["Rows", "Store", "StoreError", "StoreRefused", "StoreUnavailable", "check_store"]
+__all__ = [
+    "LaterStore",
+    "Rows",
+    "Store",
+    "StoreError",
+    "StoreRefused",
+    "StoreUnavailable",
+    "check_store",
+]

@@ -5,6 +5,7 @@ Imports are in the functions: a process carries the libraries of its own role al
 # ruff: noqa: PLC0415 - see above
 
 import time
+from contextlib import suppress
 from typing import Literal, get_args
 
 from pipeline.config import Config
@@ -36,6 +37,7 @@ def build_role(name: str, config: Config, counts: Metrics) -> Role:
     Raises:
         ValueError: there is no such role.
         ConfigError: its part of the configuration cannot be used.
+        StoreRefused: ClickHouse does not take the user or the password.
     """
     if name == "detect":
         return _detect(config, counts)
@@ -85,16 +87,17 @@ def _detect(config: Config, counts: Metrics) -> Role:
 def _sink(config: Config, counts: Metrics) -> StagePlan:
     from pipeline.engine import default_rules
     from pipeline.sink import SinkStage
-    from pipeline.store import Store
+    from pipeline.store import LaterStore, StoreUnavailable
 
     acceptor, store = default_rules(config).acceptor, config.store
-    opened: list[Store] = []  # one for the process: the embedded engine opens a folder once
+    later = LaterStore(store)  # one for the process: the embedded engine opens a folder once
+    if store.host is not None:
+        with suppress(StoreUnavailable):  # the sink waits for it, and holds nobody else up
+            later.open()
 
     def make() -> Stage:
-        if not opened:
-            opened.append(Store.open(store))
         return SinkStage(
-            opened[0],
+            later,
             acceptor,
             batch_rows_max=store.batch_rows_max,
             batch_seconds=store.batch_seconds,

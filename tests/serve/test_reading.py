@@ -4,11 +4,12 @@ import pytest
 
 from pipeline.serve.ports import ReaderUnavailable
 from pipeline.serve.reading import StoreReader
-from pipeline.store import Store, rows
+from pipeline.store import LaterStore, Store, rows
 from schemas.action import Action, ActionResult
 from schemas.spend_window import SpendWindow
 from schemas.verdict import Verdict
 from tests.serve.test_console import AT, incident
+from tests.support.clickhouse_front import Front
 
 OPENED = datetime.fromtimestamp(AT, UTC)
 
@@ -81,3 +82,13 @@ def test_a_store_that_cannot_answer(store: Store) -> None:
             StoreReader(store).verdicts("inc-1")
     finally:
         store._client.command("RENAME TABLE away TO verdicts")
+
+
+def test_a_store_that_comes_later(front: Front, faulty_store: Store) -> None:
+    port = front.port
+    front.refuse()
+    reader = StoreReader(LaterStore(faulty_store._config))
+    with pytest.raises(ReaderUnavailable):
+        reader.incidents(10)
+    front.start(port)
+    assert reader.incidents(10) == []

@@ -1,25 +1,35 @@
 """The engine on Kafka: kills and two workers leave what an undisturbed fold leaves."""
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from pydantic import SecretStr
 
 from pipeline.config import Config, Kafka
+from pipeline.config import Store as StoreConfig
 from pipeline.engine import PartitionFold, default_rules
+from pipeline.journal import Journal
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.simulate import FleetSettings, simulate
+from pipeline.sink import SinkStage
+from pipeline.store import Store, StoreRefused
 from pipeline.workers.compose import STAGES, build_role, plan_stage
 from pipeline.workers.producing import EventLog
 from pipeline.workers.role import to_message
 from schemas.codec import encode
 from schemas.topics import DEAD_LETTERS, INCIDENTS, SPEND_WINDOWS, TOPICS, USAGE_EVENTS
+from tests.store.records import packed, usage
+from tests.support.clickhouse_front import Front
 from tests.support.kafka import Broker
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 EVENTS_PER_REQUEST = 400
 COUNTS = Metrics(WORKER_METRICS)
+JOURNAL: Journal = None  # type: ignore[assignment]  # the sink publishes and remembers nothing
 
 
 def fleet() -> list[tuple[str, bytes]]:
@@ -109,3 +119,28 @@ def test_a_stage_that_remembers_reads_topics_of_one_partition() -> None:
 def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(ValueError, match="typo"):
         build_role("typo", Config(), COUNTS)
+
+
+async def test_the_sink_is_made_while_the_store_is_away(front: Front, faulty_store: Store) -> None:
+    """All roles end with one that cannot start; paging does not need the store."""
+    config = Config(store=faulty_store._config)
+    port = front.port
+    front.refuse()
+    stage = plan_stage("sink", config, COUNTS).make()
+    assert isinstance(stage, SinkStage)
+    await stage.handle(packed([usage(1)]), JOURNAL)
+    writing = asyncio.create_task(stage.flush())
+    await asyncio.to_thread(front.start, port)
+    await writing
+    assert faulty_store.query("SELECT count() FROM v_usage_events").rows == [(1,)]
+
+
+def test_a_password_that_the_store_refuses_is_said_at_once(store_path: Path) -> None:
+    front = Front(store_path, password="right")
+    front.start()
+    try:
+        store = StoreConfig(host="127.0.0.1", port=front.port, password=SecretStr("wrong"))
+        with pytest.raises(StoreRefused, match="refuses the user"):
+            build_role("sink", Config(store=store), COUNTS)
+    finally:
+        front.stop()
