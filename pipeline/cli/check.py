@@ -63,10 +63,12 @@ def _connections(config: "Config") -> Iterator[str]:
     from pipeline.config import ConfigError
     from pipeline.notify.check import check_slack
     from pipeline.store import check_store
+    from pipeline.workers.rights import EVERYBODY
     from pipeline.workers.topics_admin import BrokerError, check_topics
 
     try:
-        check_topics(config)
+        for line in check_topics(config, EVERYBODY):
+            typer.echo(f"warning: {line}", err=True)
     except (BrokerError, ConfigError) as error:
         yield str(error)
     wrong = check_store(config.store)

@@ -25,9 +25,11 @@ def init(
     """
     settings = load_config(config, store)
     if topics:
-        from pipeline.workers.topics_admin import create_topics
+        from pipeline.workers.topics_admin import check_topics, create_topics
 
         created = create_topics(settings)
+        for line in check_topics(settings):
+            typer.echo(f"warning: {line}", err=True)
         typer.echo(f"topics: created {', '.join(created)}" if created else "topics: all there")
     if tables:
         from pipeline.store import Store

@@ -119,6 +119,9 @@ class Intake:
         except web.HTTPException as refusal:
             self._counts.add(metrics.INTAKE_REFUSED, str(refusal.status))
             raise
+        except Exception:  # the server answers 500, and says why in its log
+            self._counts.add(metrics.INTAKE_REFUSED, "500")
+            raise
 
     async def _take(self, form: Format, request: web.Request) -> web.Response:
         started = self._now()

@@ -21,6 +21,8 @@ from pipeline.serve.reading import StoreReader
 from pipeline.store import LaterStore, StoreError
 from pipeline.workers.connection import UNREACHED, reach, unreachable
 from pipeline.workers.producing import EventLog
+from pipeline.workers.rights import SERVER
+from pipeline.workers.topics_admin import BrokerError, check_topics
 
 REQUEST_SECONDS_MAX: Final = 3.0
 """Requests under way have this long to end, and again to hear that they must."""
@@ -41,7 +43,10 @@ def run_server(config: Config) -> int:
     """
     log_to_stderr()
     try:
+        check_topics(config, SERVER)
         asyncio.run(_serve(config))
+    except BrokerError as error:
+        return _fail(str(error))
     except _UnreachableError as error:
         return _fail(str(error))
     except OSError as error:

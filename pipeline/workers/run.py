@@ -46,7 +46,7 @@ def run_roles(config: Config, roles: Sequence[str]) -> int:
     """
     from pipeline.workers.topics_admin import check_topics  # noqa: PLC0415 - help needs no broker
 
-    check_topics(config)
+    check_topics(config, roles)
     if len(roles) > 1:
         _supervise(config, roles, start_role)
     elif _guarded(roles[0], config, start_role):

@@ -1,8 +1,9 @@
 """Topics at the broker: created by `leakline init`, checked before the workers start."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
@@ -16,12 +17,20 @@ from pipeline.workers.connection import (
     topic_name,
     unreachable,
 )
+from pipeline.workers.rights import missing_groups, missing_rights, topics_of
+from pipeline.workers.topic_settings import (
+    Found,
+    low_settings,
+    read_settings,
+    wanted_settings,
+    wrong_settings,
+)
 from schemas.topics import TOPICS, Topic
 
 CONNECT_MS_MAX = 5_000
 REQUEST_MS_MAX = 15_000
-COMPACTED_SEGMENT_MS = 3_600_000
-"""The newest segment is never compacted, so it must not grow for a week."""
+Described = Mapping[str, Mapping[str, Any]]
+"""By topic, what the broker says of it."""
 
 
 class BrokerError(Exception):
@@ -32,12 +41,12 @@ def create_topics(config: Config) -> list[str]:
     """Create the topics that are missing, and name them.
 
     Raises:
-        BrokerError: there is no broker, or a topic exists with another number of partitions.
+        BrokerError: there is no broker, or a topic exists that cannot be used as it is.
     """
     kafka = config.kafka
     with _admin(kafka) as admin:
-        existing = _partitions(admin)
-        _check_partitions(kafka, existing)
+        existing = _described(admin)
+        _check(admin, kafka, TOPICS, existing)
         missing = [topic for topic in TOPICS if topic_name(kafka, topic) not in existing]
         for topic in missing:
             _create(admin, kafka, topic)
@@ -51,19 +60,35 @@ def create_topics(config: Config) -> list[str]:
         return names
 
 
-def check_topics(config: Config) -> None:
+def check_topics(config: Config, roles: Collection[str] | None = None) -> list[str]:
     """Make sure that the topics are there as configured.
 
+    Args:
+        config: where the broker is.
+        roles: whose topics and groups are looked at, and whether they may use them; None: all
+            topics, whoever may use them.
+
+    Returns:
+        What works, but keeps less than it should, one a line.
+
     Raises:
-        BrokerError: naming every topic that is not.
+        BrokerError: naming every topic that cannot be used as it is.
     """
-    with _admin(config.kafka) as admin:
-        existing = _partitions(admin)
-    names = [topic_name(config.kafka, topic) for topic in TOPICS]
-    missing = [name for name in names if name not in existing]
-    if missing:
-        raise BrokerError(f"missing topics (run `leakline init`): {', '.join(missing)}")
-    _check_partitions(config.kafka, existing)
+    kafka = config.kafka
+    topics = TOPICS if roles is None else topics_of(roles)
+    with _admin(kafka) as admin:
+        existing = _described(admin)
+        names = [topic_name(kafka, topic) for topic in topics]
+        missing = [name for name in names if name not in existing]
+        if missing:
+            raise BrokerError(
+                "missing topics (run `leakline init`), or topics that this user may not describe:"
+                f" {', '.join(missing)}"
+            )
+        found = _check(admin, kafka, topics, existing)
+        if roles is not None:
+            _check_rights(admin, kafka, roles, existing)
+    return low_settings(kafka, topics, found)
 
 
 @contextmanager
@@ -84,38 +109,45 @@ def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
         admin.close()
 
 
-def _partitions(admin: KafkaAdminClient) -> dict[str, int]:
-    return {found["name"]: len(found["partitions"]) for found in admin.describe_topics()}
+def _described(admin: KafkaAdminClient) -> Described:
+    return {found["name"]: found for found in admin.describe_topics()}
 
 
-def _check_partitions(kafka: Kafka, existing: dict[str, int]) -> None:
-    wrong = [
-        f"{name} has {existing[name]} partitions, not {wanted}"
-        for topic in TOPICS
-        if (name := topic_name(kafka, topic)) in existing
-        and existing[name] != (wanted := topic.partitions or kafka.partitions)
+def _check(
+    admin: KafkaAdminClient, kafka: Kafka, topics: Sequence[Topic], existing: Described
+) -> Found:
+    """Refuse topics that exist and cannot be used; what they are set to otherwise."""
+    there = [topic for topic in topics if topic_name(kafka, topic) in existing]
+    partitions = [
+        f"{name} has {has} partitions, not {wanted}"
+        for topic in there
+        if (has := len(existing[name := topic_name(kafka, topic)]["partitions"]))
+        != (wanted := topic.partitions or kafka.partitions)
     ]
+    if partitions:
+        raise BrokerError(f"kafka.partitions: {'; '.join(partitions)}")
+    found = read_settings(admin, [topic_name(kafka, topic) for topic in there])
+    wrong = wrong_settings(kafka, there, found)
     if wrong:
-        raise BrokerError(f"kafka.partitions: {'; '.join(wrong)}")
+        raise BrokerError(f"settings of topics: {'; '.join(wrong)} (kafka-configs.sh changes them)")
+    return found
+
+
+def _check_rights(
+    admin: KafkaAdminClient, kafka: Kafka, roles: Collection[str], existing: Described
+) -> None:
+    missing = [*missing_rights(kafka, roles, existing), *missing_groups(admin, kafka, roles)]
+    if missing:
+        raise BrokerError(f"kafka: {'; '.join(missing)} (docs/security.md)")
 
 
 def _create(admin: KafkaAdminClient, kafka: Kafka, topic: Topic) -> None:
     wanted = {
         "num_partitions": topic.partitions or kafka.partitions,
         "replication_factor": kafka.replication,
-        "configs": _settings(kafka, topic),
+        "configs": wanted_settings(kafka, topic),
     }
     try:
         admin.create_topics({topic_name(kafka, topic): wanted}, timeout_ms=REQUEST_MS_MAX)
     except TopicAlreadyExistsError:
         return  # somebody else ran `init` at the same time
-
-
-def _settings(kafka: Kafka, topic: Topic) -> dict[str, str]:
-    kept = (
-        {"cleanup.policy": "compact", "segment.ms": str(COMPACTED_SEGMENT_MS)}
-        if topic.compacted
-        else {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
-    )
-    in_sync = {"min.insync.replicas": str(max(1, kafka.replication - 1))}
-    return kept | in_sync | topic.settings

@@ -15,6 +15,9 @@ from typer.main import get_command
 from detectors.discovery import all_detectors
 from pipeline import config, metrics
 from pipeline.cli.app import app
+from pipeline.roles import ROLES
+from pipeline.workers.connection import group_name
+from pipeline.workers.rights import SERVER
 from schemas.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +126,26 @@ def _topics() -> str:
     return _table(head, rows)
 
 
+def _rights() -> str:
+    players = [(role, {role}) for role in ROLES] + [("`leakline serve`", set(SERVER))]
+    rows = []
+    for name, called in players:
+        reads = ", ".join(f"`{t.name}`" for t in TOPICS if not called.isdisjoint(t.read_by))
+        writes = ", ".join(f"`{t.name}`" for t in TOPICS if not called.isdisjoint(t.written_by))
+        group = f"`{group_name(config.Kafka(), name)}`" if name in ROLES else "-"
+        remembers = any(t.name == f"{name}-state" for t in TOPICS)
+        transactions = f"`{group.strip('`')}-*`" if remembers else "-"
+        rows.append((name, reads or "-", writes or "-", group, transactions))
+    head = (
+        "who",
+        "READ of topics",
+        "WRITE of topics",
+        "READ of a group",
+        "WRITE of transactional ids",
+    )
+    return _table(head, iter(rows))
+
+
 def _settings() -> str:
     rows = ((f"`{n}`", kind, f"`{default}`", text) for n, kind, default, text in settings())
     return _table(("key", "type", "default", "meaning"), rows)
@@ -136,6 +159,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": _commands,
     "detectors": _detectors,
     "metrics": _metrics,
+    "rights": _rights,
     "settings": _settings,
     "topics": _topics,
 }

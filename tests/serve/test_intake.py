@@ -309,6 +309,14 @@ async def test_a_gateway_comes_again_when_the_log_is_away(
     assert (await post(client, json.dumps(EVENT).encode()))[0] == 200
 
 
+async def test_what_nobody_thought_of_is_counted_too(client: Client, log: MemoryLog) -> None:
+    log.failure = AssertionError("a mistake of ours")
+    async with client.post(EVENTS, data=json.dumps(EVENT), headers=JSON) as answer:
+        assert answer.status == 500
+    async with client.get("/metrics") as answer:
+        assert 'leakline_intake_refused_total{status="500"} 1.0' in await answer.text()
+
+
 async def test_a_dead_letter_needs_its_acknowledgement_too(client: Client, log: MemoryLog) -> None:
     log.failure = KafkaConnectionError("x")
     assert (await post(client, b"nonsense"))[0] == 503

@@ -71,3 +71,19 @@ async def test_a_port_in_use_is_one_line(tmp_path: Path, topics: Kafka) -> None:
     assert server.process.returncode == 1
     assert "cannot listen on" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [({"partitions": 5}, "has 4 partitions, not 5"), ({"topic_prefix": "none."}, "missing topics")],
+)
+async def test_topics_that_are_not_as_configured_are_one_line(
+    tmp_path: Path, topics: Kafka, changes: dict[str, object], said: str
+) -> None:
+    """Else the first events would be the first to find out."""
+    server = ServerProcess(tmp_path, topics.model_copy(update=changes))
+    _, heard = await asyncio.to_thread(server.process.communicate, timeout=60)
+    assert server.process.returncode == 1
+    (line,) = heard.splitlines()
+    assert said in line

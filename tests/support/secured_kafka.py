@@ -63,17 +63,16 @@ class SecuredKafka:
     authority: Path
     client: Certificate
 
-    def forbid(self, kind: ResourceType, name: str, *operations: ACLOperation) -> None:
-        """Take rights from the user with a password; nothing else is forbidden to anybody."""
+    def forbid(self, kind: ResourceType, name: str, operation: ACLOperation) -> None:
+        """Take one right from the user with a password; it has all others."""
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
+        what = ResourcePattern(kind, name)
+        rules = (
+            (ACLOperation.ALL, ACLPermissionType.ALLOW),
+            (operation, ACLPermissionType.DENY),
+        )
         try:
-            what = ResourcePattern(kind, name)
-            admin.create_acls(
-                [
-                    ACL(f"User:{USER}", "*", each, ACLPermissionType.DENY, what)
-                    for each in operations
-                ]
-            )
+            admin.create_acls([ACL(f"User:{USER}", "*", *rule, what) for rule in rules])
         finally:
             admin.close()
         time.sleep(_SETTLE_SECONDS)

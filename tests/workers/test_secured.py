@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from pipeline.config import Config, Kafka, Serve
 from pipeline.demo.config_file import write_config
-from pipeline.workers.connection import group_name
+from pipeline.workers.connection import group_name, topic_name
 from schemas.codec import encode
-from schemas.topics import SPEND_WINDOWS
+from schemas.topics import INCIDENTS, SPEND_WINDOWS
 from tests.support.certificates import Authority
 from tests.support.events import event
 from tests.support.installation import ROOT, Installation, environment
@@ -111,3 +111,15 @@ def test_a_group_that_may_not_be_read_is_said(secured: SecuredKafka, tmp_path: P
         done = here.ask("run", "--role", "notify")
     assert done.returncode == 1
     assert f"no right to read as the group {group}" in done.stderr
+
+
+def test_a_right_that_is_missing_is_said_before_work_begins(
+    secured: SecuredKafka, tmp_path: Path
+) -> None:
+    kafka = secured.settings("PLAIN", topic_prefix=f"t{uuid.uuid4().hex[:8]}.")
+    incidents = topic_name(kafka, INCIDENTS)
+    with Installation(Config.model_construct(kafka=kafka), tmp_path) as here:
+        here.run("init", "--no-tables")
+        secured.forbid(ResourceType.TOPIC, incidents, ACLOperation.WRITE)
+    said = refused(kafka, tmp_path, "run", "--role", "detect")
+    assert f"no right to write the topic {incidents}" in said

@@ -1,15 +1,28 @@
 """Topics are created once, and checked; a broker that is not there is one line."""
 
+import re
+
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from pipeline.config import Config, Kafka
+from pipeline.workers.connection import topic_name
+from pipeline.workers.rights import SERVER
 from pipeline.workers.topics_admin import (
     BrokerError,
     check_topics,
     create_topics,
 )
-from schemas.topics import DETECT_STATE, INCIDENTS, TOPICS, USAGE_EVENTS
+from schemas.topics import (
+    ACTIONS,
+    CLICKS,
+    DEAD_LETTERS,
+    DETECT_STATE,
+    INCIDENTS,
+    TOPICS,
+    USAGE_EVENTS,
+    Topic,
+)
 from tests.support.kafka import Broker
 
 
@@ -48,6 +61,63 @@ def test_settings_arrive(kafka: Broker, topics: Kafka) -> None:
     assert "LogAppendTime" in text
     assert "compact" in text
     assert str(INCIDENTS.retention_ms) in text
+
+
+def make(kafka: Kafka, topic: Topic, **configs: str) -> None:
+    """Create a topic as somebody else did."""
+    settings = {name.replace("_", "."): value for name, value in configs.items()}
+    wanted = {
+        "num_partitions": topic.partitions or kafka.partitions,
+        "replication_factor": 1,
+        "configs": settings,
+    }
+    admin = KafkaAdminClient(bootstrap_servers=kafka.brokers)
+    admin.create_topics({topic_name(kafka, topic): wanted})
+    admin.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("topic", "has", "said"),
+    [
+        (DETECT_STATE, {"cleanup_policy": "delete"}, "cleanup.policy=delete, not compact"),
+        (DETECT_STATE, {"cleanup_policy": "compact,delete"}, "cleanup.policy=compact,delete"),
+        (INCIDENTS, {"cleanup_policy": "compact"}, "cleanup.policy=compact, not delete"),
+        (USAGE_EVENTS, {}, "message.timestamp.type=CreateTime, not LogAppendTime"),
+    ],
+)
+def test_topics_that_lose_what_is_needed_are_refused(
+    kafka: Broker, topics: Kafka, topic: Topic, has: dict[str, str], said: str
+) -> None:
+    kafka.require_transactions()
+    config = with_kafka(topics, topic_prefix=topics.topic_prefix + "other.")
+    make(config.kafka, topic, **has)
+    with pytest.raises(BrokerError, match=re.escape(f"{topic.name} has {said}")):
+        create_topics(config)
+
+
+@pytest.mark.kafka
+def test_topics_that_keep_too_little_are_named(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()
+    config = with_kafka(topics, topic_prefix=topics.topic_prefix + "other.")
+    make(config.kafka, INCIDENTS, retention_ms="1000")
+    make(config.kafka, ACTIONS, retention_ms="-1")
+    create_topics(config)
+    (low,) = check_topics(config)
+    assert low.endswith(f"incidents has retention.ms=1000, below {INCIDENTS.retention_ms}")
+    replicated = with_kafka(config.kafka, replication=3)
+    assert any("min.insync.replicas=1, below 2" in line for line in check_topics(replicated))
+
+
+@pytest.mark.kafka
+def test_a_role_needs_its_own_topics_alone(topics: Kafka) -> None:
+    config = with_kafka(topics, topic_prefix=topics.topic_prefix + "own.")
+    for topic in (DEAD_LETTERS, CLICKS):
+        make(config.kafka, topic)
+    make(config.kafka, USAGE_EVENTS, message_timestamp_type="LogAppendTime")
+    check_topics(config, SERVER)
+    with pytest.raises(BrokerError, match="incidents"):
+        check_topics(config, ["notify"])
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:1", "nowhere.invalid:9092"])

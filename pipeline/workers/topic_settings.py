@@ -1,0 +1,73 @@
+"""What leakline relies on in a topic, and what a topic that others made has instead."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+
+from pipeline.config import Kafka
+from pipeline.workers.connection import topic_name
+from schemas.topics import Topic
+
+COMPACTED_SEGMENT_MS = 3_600_000
+"""The newest segment is never compacted, so it must not grow for a week."""
+FIXED = ("cleanup.policy", "message.timestamp.type")
+"""With other values states are deleted, or the time of an event has nothing to be held against."""
+AT_LEAST = ("retention.ms", "min.insync.replicas")
+"""Below these less is kept, or less safely, than the documentation says."""
+FOR_EVER_MS = "-1"
+
+Found = Mapping[str, Mapping[str, str]]
+"""By topic, the settings above that could be read."""
+
+
+def wanted_settings(kafka: Kafka, topic: Topic) -> dict[str, str]:
+    """The settings with which a topic is created."""
+    kept = (
+        {"cleanup.policy": "compact", "segment.ms": str(COMPACTED_SEGMENT_MS)}
+        if topic.compacted
+        else {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
+    )
+    in_sync = {"min.insync.replicas": str(max(1, kafka.replication - 1))}
+    return kept | in_sync | topic.settings
+
+
+def read_settings(admin: KafkaAdminClient, names: Iterable[str]) -> Found:
+    """What topics have, as far as the broker tells; it need not, or may not."""
+    asked = [
+        ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(FIXED + AT_LEAST))
+        for name in names
+    ]
+    answer = admin.describe_configs(asked, config_filter="all").get("topic", {}) if asked else {}
+    return {
+        name: {key: each["value"] for key, each in settings.items()}
+        for name, settings in answer.items()
+    }
+
+
+def wrong_settings(kafka: Kafka, topics: Iterable[Topic], found: Found) -> list[str]:
+    """Settings with which leakline does not work as it says, one a line."""
+    return [
+        f"{name} has {key}={has}, not {wanted}"
+        for name, key, has, wanted in _compared(kafka, topics, found, FIXED)
+        if has != wanted
+    ]
+
+
+def low_settings(kafka: Kafka, topics: Iterable[Topic], found: Found) -> list[str]:
+    """Settings with which it works, but keeps less than it says, one a line."""
+    return [
+        f"{name} has {key}={has}, below {wanted}"
+        for name, key, has, wanted in _compared(kafka, topics, found, AT_LEAST)
+        if has != FOR_EVER_MS and int(has) < int(wanted)
+    ]
+
+
+def _compared(
+    kafka: Kafka, topics: Iterable[Topic], found: Found, keys: Iterable[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    for topic in topics:
+        name, wanted = topic_name(kafka, topic), wanted_settings(kafka, topic)
+        for key in keys:
+            has = found.get(name, {}).get(key)
+            if key in wanted and has is not None:
+                yield name, key, has, wanted[key]
