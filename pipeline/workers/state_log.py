@@ -32,6 +32,9 @@ from schemas.topics import Topic
 Offsets = Mapping[TopicPartition, int]
 """By partition, at the broker's topic name: the next offset to read."""
 CommitOffsets = Callable[[Offsets], Awaitable[None]]
+TRANSACTION_SECONDS_MAX = 60
+"""The broker ends what is open for longer; a transaction is as long as two checkpoints are apart,
+and whoever reads only what was committed waits so long for a writer that died."""
 PENDING_SENDS_MAX = 20_000
 """Records on their way before a sender has to wait."""
 RESTORE_FETCH_BYTES = 8 * 1024 * 1024
@@ -103,6 +106,7 @@ class StateLog:
         settings = producer_settings(kafka)
         if kafka.transactions:
             settings["transactional_id"] = f"{self._group}-{self._partition}"
+            settings["transaction_timeout_ms"] = 1_000 * TRANSACTION_SECONDS_MAX
         self._producer = AIOKafkaProducer(**settings)
         await self._producer.start()
         await self._begin()  # the id is taken here: from now on nobody else can write

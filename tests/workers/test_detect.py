@@ -126,7 +126,7 @@ async def test_packed_and_single_messages(topics: Kafka, feed: Feed) -> None:
 
 
 async def test_a_stop_makes_everything_durable(topics: Kafka, feed: Feed) -> None:
-    patient = topics.model_copy(update={"checkpoint_seconds": 300.0})
+    patient = topics.model_copy(update={"checkpoint_seconds": 30.0})
     with worker(patient) as only:
         await feed.packed(5)  # too few for an incident: nothing asks for a checkpoint
         await feed.garbage(len(KEYS))

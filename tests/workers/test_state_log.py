@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 
 from pipeline.config import Kafka
 from pipeline.workers.producing import EventLog
-from pipeline.workers.state_log import Offsets, StateLog
+from pipeline.workers.state_log import TRANSACTION_SECONDS_MAX, Offsets, StateLog
 from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
 from tests.support.kafka import Broker
 from tests.support.kafka_log import bodies, read
@@ -130,3 +131,10 @@ async def test_without_transactions_offsets_come_last(topics: Kafka) -> None:
 async def test_a_closed_log_takes_nothing(topics: Kafka) -> None:
     with pytest.raises(RuntimeError):
         await new_log(topics).send(INCIDENTS, b"{}")
+
+
+def test_checkpoints_as_far_apart_as_may_be_fit_into_a_transaction() -> None:
+    """Half of it is left for what a checkpoint waits for: folding, and a slow broker."""
+    Kafka(checkpoint_seconds=TRANSACTION_SECONDS_MAX / 2)
+    with pytest.raises(ValidationError, match="checkpoint_seconds"):
+        Kafka(checkpoint_seconds=TRANSACTION_SECONDS_MAX / 2 + 1)
