@@ -1,16 +1,23 @@
 """`leakline check-config`: what is wrong, in one line each."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.cli.options import ConfigFile, load_config, tell_exposed
-from pipeline.cli.problems import EXIT_FAILURE
+from pipeline.cli.problems import EXIT_FAILURE, UsageError
+from pipeline.roles import ROLES
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.config import Config
+
+_POLICY = "response.policy:"
+_RESPONDERS = frozenset({"notify", "enforce"})
+"""Roles that deal with gateways."""
 
 
 def check_config(
@@ -41,22 +48,45 @@ def check_config(
     typer.echo("the configuration is valid" + ("" if offline else ", and everything answers"))
 
 
-def _files(config: "Config") -> Iterator[str]:
+def refuse_unusable(config: "Config", roles: Collection[str]) -> None:
+    """Refuse a configuration before roles begin that could not go on with it.
+
+    A policy that cannot be used only leaves everything to people, so it is said and no more.
+
+    Raises:
+        UsageError: naming everything that is wrong, one a line.
+    """
+    problems = list(_files(config, roles))
+    for line in problems:
+        if line.startswith(_POLICY):
+            typer.echo(f"leakline: {line}", err=True)
+    fatal = [line for line in problems if not line.startswith(_POLICY)]
+    if fatal:
+        raise UsageError("\n".join(fatal))
+
+
+def _files(config: "Config", roles: Collection[str] = ROLES) -> Iterator[str]:
     from pipeline.response.check import check_gateways
 
-    named = {
-        "keys": config.keys,
-        "sources.country_mmdb": config.sources.country_mmdb,
-        "sources.asn_mmdb": config.sources.asn_mmdb,
-        "store.ssl_cafile": config.store.ssl_cafile,
-        "kafka.ssl_cafile": config.kafka.ssl_cafile,
-        "kafka.ssl_certfile": config.kafka.ssl_certfile,
-        "kafka.ssl_keyfile": config.kafka.ssl_keyfile,
-    }
-    for setting, path in named.items():
-        if path is not None and not path.is_file():
+    for setting, (path, readers) in _named_files(config).items():
+        if path is not None and not path.is_file() and not readers.isdisjoint(roles):
             yield f"{setting}: {path} is no file"
-    yield from check_gateways(config)
+    if not _RESPONDERS.isdisjoint(roles):
+        yield from check_gateways(config)
+
+
+def _named_files(config: "Config") -> dict[str, tuple["Path | None", frozenset[str]]]:
+    """By setting, the file that it names, and the roles that read it."""
+    everybody, judges = frozenset(ROLES), frozenset({"detect", "sink"})
+    return {
+        "keys": (config.keys, frozenset({"reconcile"})),
+        "sources.country_mmdb": (config.sources.country_mmdb, judges),
+        "sources.asn_mmdb": (config.sources.asn_mmdb, judges),
+        "store.ssl_cafile": (config.store.ssl_cafile, frozenset({"sink"})),
+        "kafka.ssl_cafile": (config.kafka.ssl_cafile, everybody),
+        "kafka.ssl_certfile": (config.kafka.ssl_certfile, everybody),
+        "kafka.ssl_keyfile": (config.kafka.ssl_keyfile, everybody),
+    }
 
 
 def _connections(config: "Config") -> Iterator[str]:

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.check import refuse_unusable
 from pipeline.cli.options import ConfigFile, load_config, tell_exposed
 from pipeline.cli.problems import UsageError
 from pipeline.roles import ROLES
+from pipeline.signals import ending_at_once
 
 
 def run(
@@ -32,8 +34,10 @@ def run(
     if unknown or not roles:
         named = ", ".join(unknown) or "none"
         raise UsageError(f"--role: {named}: the roles are {', '.join(ROLES)}")
-    settings = load_config(config)
-    tell_exposed(settings)
-    from pipeline.workers import run_roles
+    with ending_at_once():
+        settings = load_config(config)
+        tell_exposed(settings)
+        refuse_unusable(settings, roles)
+        from pipeline.workers import run_roles
 
-    raise typer.Exit(run_roles(settings, roles))
+        raise typer.Exit(run_roles(settings, roles))

@@ -3,6 +3,7 @@
 import typer
 
 from pipeline.cli.options import ConfigFile, load_config, tell_exposed
+from pipeline.signals import ending_at_once
 
 
 def serve(*, config: ConfigFile = None) -> None:
@@ -14,8 +15,9 @@ def serve(*, config: ConfigFile = None) -> None:
     - `curl -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/x-ndjson"
       --data-binary @events.jsonl http://127.0.0.1:8787/v1/intake/events`
     """
-    settings = load_config(config)
-    tell_exposed(settings)
-    from pipeline.serve.server import run_server
+    with ending_at_once():
+        settings = load_config(config)
+        tell_exposed(settings)
+        from pipeline.serve.server import run_server
 
-    raise typer.Exit(run_server(settings))
+        raise typer.Exit(run_server(settings))

@@ -1,7 +1,6 @@
 """Runs the server in a process of its own, until it is told to stop."""
 
 import asyncio
-import signal
 import sys
 import threading
 from contextlib import AsyncExitStack
@@ -18,6 +17,7 @@ from pipeline.serve.app import build_app, click_sink
 from pipeline.serve.connections import listen
 from pipeline.serve.ports import IncidentReader
 from pipeline.serve.reading import StoreReader
+from pipeline.signals import stop_signals
 from pipeline.store import LaterStore, StoreError
 from pipeline.workers.connection import UNREACHED, reach, unreachable
 from pipeline.workers.producing import EventLog
@@ -58,7 +58,7 @@ def run_server(config: Config) -> int:
 async def _serve(config: Config) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as parts:
         log = EventLog(config.kafka)

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
 import sys
 import threading
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from typing import Any, cast
 from aiokafka import TopicPartition
 
 from pipeline.config import Kafka
+from pipeline.signals import stop_signals
 from pipeline.workers import faust_app, membership
 from pipeline.workers.connection import answering, topic_name
 from pipeline.workers.faust_app import CommittingConsumer, Raw, new_app
@@ -145,7 +145,7 @@ async def _run(kafka: Kafka, role: Role) -> None:
         worker.stop()
         _end_at_the_latest(role.name)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in stop_signals():
         loop.add_signal_handler(number, stop)
     if parent is not None:
         loop.add_reader(parent.sentinel, stop)

@@ -17,6 +17,7 @@ from pipeline.huge_pages import use_huge_pages
 from pipeline.logs import log_to_stderr
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.roles import ROLES
+from pipeline.signals import ending_at_once, stop_signals
 from pipeline.workers.connection import group_name, topic_name
 from schemas.redaction import scrub_text
 
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 
 STOP_SECONDS_MAX = 10.0
 """From the signal to the end; what has not ended by then is killed."""
-LOG_FORMAT = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
+ENDED = {0, *(-number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))}
+"""Exit codes of workers that were told to end, some of them before they had begun."""
 
 Start = Callable[[str, Config], None]
 """Runs a role in this process until a signal; raises what it cannot go on after."""
@@ -96,7 +98,7 @@ def _supervise(config: Config, roles: Sequence[str], start: Start) -> None:
         stopped.append(number)
         _terminate(workers)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop) for number in stop_signals()}
     try:
         for worker in workers:
             worker.start()
@@ -110,19 +112,19 @@ def _supervise(config: Config, roles: Sequence[str], start: Start) -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    failed = [each.name for each in workers if each.exitcode not in {0, -signal.SIGTERM}]
+    failed = [each.name for each in workers if each.exitcode not in ENDED]
     if not stopped or failed:
         raise WorkerFailedError(f"{', '.join(failed or ended)} ended by itself")
 
 
 def _work(role: str, config: Config, start: Start) -> None:
-    sys.exit(_guarded(role, config, start))
+    with ending_at_once():
+        sys.exit(_guarded(role, config, start))
 
 
 def _guarded(role: str, config: Config, start: Start) -> int:
     """Run a role; 1 when it failed, which is said in one line."""
-    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    log_to_stderr()
+    log_to_stderr(logging.INFO)
     try:
         start(role, config)
     except Exception as error:  # noqa: BLE001 - said, and the process ends

@@ -68,7 +68,7 @@ def test_a_role_that_leaves_stops_the_others(traces: Path) -> None:
     assert (traces / "stays.ended").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_ends_all_in_order(traces: Path, number: signal.Signals) -> None:
     def when_started(then: Callable[[], None]) -> None:
         for role in ("one", "two"):
