@@ -9,7 +9,6 @@ embedded store, in this process.
 
 import asyncio
 import math
-import os
 import secrets
 import tempfile
 import time
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.config import Config, Kafka
 from pipeline.config import Store as StoreConfig
@@ -29,13 +27,14 @@ from pipeline.evaluate.tables import table
 from pipeline.message import Message
 from pipeline.sink import SinkStage
 from pipeline.store import Store
-from pipeline.workers.connection import client_settings, group_name, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
-from schemas.topics import SPEND_WINDOWS, USAGE_EVENTS
+from schemas.topics import DAY_MS, DETECT_STATE, SPEND_WINDOWS, USAGE_EVENTS
 from tests.benchmarks.harness import Figures, Options, say, timed
 from tests.benchmarks.load import lines, pack
+from tests.benchmarks.paced import measure_paced, size_of
 from tests.benchmarks.sink_speed import NO_JOURNAL
+from tests.benchmarks.watching import cpu_seconds, folded
 from tests.support.kafka import Broker, open_broker
 from tests.support.kafka_log import WorkerProcess, read
 
@@ -45,8 +44,6 @@ EVENTS: Final = 150_000
 EVENTS_PER_REQUEST: Final = 4_000
 PARTITIONS: Final = 8
 CHECKPOINT_SECONDS: Final = 1.0
-SECONDS_MAX: Final = 300.0
-LOOK_SECONDS: Final = 0.2
 DAYS: Final = (1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 """Events a day that the table is made for."""
 PEAK: Final = 3.0
@@ -55,6 +52,8 @@ BUSY_MAX: Final = 0.7
 """How much of a core is planned for; the rest is for catching up."""
 PARTITIONS_PER_WORKER: Final = 4
 """So that workers get about the same share, and more of them can be started later."""
+KEPT_DAYS: Final = USAGE_EVENTS.retention_ms // DAY_MS
+"""Of events and totals; of states the log keeps the last of each key."""
 Line = tuple[str, bytes]
 
 
@@ -81,8 +80,10 @@ async def measure(options: Options) -> Figures:
     events = [(msgspec.json.decode(row, type=_KeyId).key_id, row) for row in rows]
     with open_broker() as broker:
         runs = [await _detect(broker, events, workers) for workers in WORKERS]
-        windows = await _windows_per_event(runs[-1][1], len(events))
-    figures: Figures = {"kafka": broker.name, "capacity_events": len(events), **windows}
+        written = await _written(runs[-1][1], len(events))
+        paced = await measure_paced(broker, options)
+    figures: Figures = {"kafka": broker.name, "capacity_events": len(events), **written}
+    figures |= paced.figures
     for run, _ in runs:
         figures |= {
             f"detect_{run.workers}_workers_events_per_s": run.events_per_s,
@@ -91,7 +92,12 @@ async def measure(options: Options) -> Figures:
             f"detect_{run.workers}_workers_rss_mb": max(run.rss_mb),
         }
     figures["log_bytes_per_event"] = sum(map(len, rows)) / len(rows)
-    figures |= await _sink(pack(rows))
+    cpu_us, size = await _sink(pack(rows), "usage_events")
+    figures["sink_cpu_us_per_row"] = cpu_us / len(rows)
+    figures["store_bytes_per_event"] = size / len(rows)
+    cpu_us, size = await _sink(paced.windows, "spend_windows")
+    figures["sink_cpu_us_per_window"] = cpu_us / len(paced.windows)
+    figures["paced_store_window_bytes_per_event"] = size / paced.events
     _print([run for run, _ in runs], figures)
     return {**figures, "data": "a simulated fleet"}
 
@@ -115,69 +121,39 @@ async def _detect(broker: Broker, events: list[Line], workers: int) -> tuple[_Ru
         async with EventLog(kafka) as log:
             first, rest = events[:EVENTS_PER_REQUEST], events[EVENTS_PER_REQUEST:]
             await log.send_packed(first)  # by the time it is folded everybody has started
-            await _all_folded(kafka, started)
-            before, cpu_before = time.perf_counter(), _cpu_seconds(started)
+            await folded(kafka, started)
+            before, cpu_before = time.perf_counter(), cpu_seconds(started)
             for start in range(0, len(rest), EVENTS_PER_REQUEST):
                 await log.send_packed(rest[start : start + EVENTS_PER_REQUEST])
             fed_seconds = time.perf_counter() - before
-        rss_mb = await _all_folded(kafka, started)
+        rss_mb = await folded(kafka, started)
         seconds = time.perf_counter() - before
-        cpu_seconds = _cpu_seconds(started) - cpu_before
+        spent = cpu_seconds(started) - cpu_before
         for worker in started:
             worker.stop()
     run = _Run(
         workers,
         len(rest) / fed_seconds,
         len(rest) / seconds,
-        cpu_seconds / len(rest) * 1e6,
+        spent / len(rest) * 1e6,
         rss_mb,
     )
     return run, kafka
 
 
-async def _all_folded(kafka: Kafka, workers: Sequence[WorkerProcess]) -> list[int]:
-    """Wait until the group has committed everything; the largest worker's megabytes meanwhile."""
-    name, sizes = topic_name(kafka, USAGE_EVENTS), list[int]()
-    places = [TopicPartition(name, number) for number in range(kafka.partitions)]
-    async with AIOKafkaConsumer(
-        **client_settings(kafka), group_id=group_name(kafka, "detect"), enable_auto_commit=False
-    ) as consumer:
-        consumer.assign(places)
-        deadline = time.monotonic() + SECONDS_MAX
-        ends = await consumer.end_offsets(places)
-        while any([(await consumer.committed(at) or 0) < ends[at] for at in places]):
-            if time.monotonic() > deadline or any(each.exit_code is not None for each in workers):
-                raise TimeoutError("the backlog was not folded")
-            sizes.append(max(map(_rss_mb, workers)))
-            await asyncio.sleep(LOOK_SECONDS)
-    return sizes
-
-
-def _cpu_seconds(workers: Sequence[WorkerProcess]) -> float:
-    """User and system time of processes so far."""
-    ticks = 0
-    for worker in workers:
-        fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _rss_mb(worker: WorkerProcess) -> int:
-    pages = int(Path(f"/proc/{worker.pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") >> 20
-
-
-async def _windows_per_event(kafka: Kafka, events: int) -> Figures:
-    """Rows of totals that detection wrote, and their bytes."""
-    records = await read(kafka, SPEND_WINDOWS, committed=True)
+async def _written(kafka: Kafka, events: int) -> Figures:
+    """What detection wrote for an event of the backlog: many of a key at a time."""
+    windows = await read(kafka, SPEND_WINDOWS, committed=True)
+    states = await read(kafka, DETECT_STATE, committed=True)
     return {
-        "window_rows_per_event": len(records) / events,
-        "window_bytes_per_event": sum(len(record.value) for record in records) / events,
+        "windows_per_event": len(windows) / events,
+        "window_bytes_per_event": size_of(windows) / events,
+        "state_bytes_per_event": size_of(states) / events,
     }
 
 
-async def _sink(messages: list[Message]) -> Figures:
-    """CPU of a row, and what it takes on disk once ClickHouse has merged."""
+async def _sink(messages: Sequence[Message], name: str) -> tuple[float, int]:
+    """Microseconds of CPU for messages, and a table's bytes on disk once ClickHouse has merged."""
     acceptor = default_rules(Config()).acceptor
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -189,15 +165,12 @@ async def _sink(messages: list[Message]) -> Figures:
             for message in messages:
                 await stage.handle(message, NO_JOURNAL)
             await stage.flush()
-        store.change("OPTIMIZE TABLE usage_events FINAL")
-        ((rows, size),) = store.query(
-            "SELECT sum(rows), sum(bytes_on_disk) FROM system.parts"
-            " WHERE table = 'usage_events' AND active"
+        store.change(f"OPTIMIZE TABLE {name} FINAL")
+        ((size,),) = store.query(
+            "SELECT sum(bytes_on_disk) FROM system.parts WHERE table = {name:String} AND active",
+            {"name": name},
         ).rows
-    return {
-        "sink_cpu_us_per_row": watch.cpu_seconds / rows * 1e6,
-        "store_bytes_per_event": size / rows,
-    }
+    return watch.cpu_seconds * 1e6, size
 
 
 def _print(runs: list[_Run], figures: Figures) -> None:
@@ -213,7 +186,62 @@ def _print(runs: list[_Run], figures: Figures) -> None:
     ]
     head = ("detect workers", "fed/s", "folded/s", "CPU per event", "MB of the largest, over time")
     say(table(head, shown))
-    say(table(("events a day", *_NEEDS), [_needs(day, figures) for day in DAYS]))
+    costs = _costs(figures)
+    say(table(("of an event", *costs), _cost_rows(costs)))
+    say(table(("events a day", *_NEEDS), [_needs(day, costs) for day in DAYS]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cost:
+    """What an event takes: microseconds of CPU, and bytes."""
+
+    detect_us: float
+    sink_us: float
+    events: float
+    totals: float
+    states: float
+    store: float
+
+
+def _costs(figures: Figures) -> dict[str, _Cost]:
+    """Of a key that is busy between two checkpoints, and of one that is hardly there twice."""
+    known = {name: value for name, value in figures.items() if isinstance(value, float)}
+    row_us, window_us = known["sink_cpu_us_per_row"], known["sink_cpu_us_per_window"]
+    window_store = known["paced_store_window_bytes_per_event"] / known["paced_windows_per_event"]
+    busy, quiet = known["windows_per_event"], known["paced_windows_per_event"]
+    return {
+        "busy keys": _Cost(
+            known[f"detect_{WORKERS[-1]}_workers_cpu_us_per_event"],
+            row_us + busy * window_us,
+            known["log_bytes_per_event"],
+            known["window_bytes_per_event"],
+            known["state_bytes_per_event"],
+            known["store_bytes_per_event"] + busy * window_store,
+        ),
+        "quiet keys": _Cost(
+            known["paced_cpu_us_per_event"],
+            row_us + quiet * window_us,
+            known["paced_log_bytes_per_event"],
+            known["paced_window_bytes_per_event"],
+            known["paced_state_bytes_per_event"],
+            known["store_bytes_per_event"] + known["paced_store_window_bytes_per_event"],
+        ),
+    }
+
+
+def _cost_rows(costs: dict[str, _Cost]) -> list[tuple[str, ...]]:
+    names = {
+        "detect_us": "detect, CPU µs",
+        "sink_us": "sink, CPU µs, embedded store included",
+        "events": "usage-events, bytes",
+        "totals": "spend-windows, bytes",
+        "states": "detect-state, bytes",
+        "store": "store, merged, bytes",
+    }
+    return [
+        (text, *(f"{getattr(cost, name):,.0f}" for cost in costs.values()))
+        for name, text in names.items()
+    ]
 
 
 _NEEDS: Final = (
@@ -221,24 +249,32 @@ _NEEDS: Final = (
     "detect cores",
     "sink cores",
     "partitions",
-    "log GB a day",
+    "log GB written a day",
+    "log GB kept",
     "store GB a day",
 )
 
 
-def _needs(day: int, figures: Figures) -> tuple[str, ...]:
-    """A row of the table: what so many events a day need."""
-    last = f"detect_{WORKERS[-1]}_workers_cpu_us_per_event"
-    known = {name: value for name, value in figures.items() if isinstance(value, float)}
+def _needs(day: int, costs: dict[str, _Cost]) -> tuple[str, ...]:
+    """A row of the table: what so many events a day need, of busy and of quiet keys."""
     peak = day / 86_400 * PEAK
-    detect_cores = peak * known[last] / 1e6 / BUSY_MAX
-    log_bytes = known["log_bytes_per_event"] + known["window_bytes_per_event"]
-    return (
-        f"{day:,}",
-        f"{peak:,.0f}/s",
-        f"{detect_cores:.1f}",
-        f"{peak * known['sink_cpu_us_per_row'] / 1e6 / BUSY_MAX:.1f}",
-        f"{max(PARTITIONS, math.ceil(detect_cores) * PARTITIONS_PER_WORKER)}",
-        f"{day * log_bytes / 1e9:,.1f}",
-        f"{day * known['store_bytes_per_event'] / 1e9:,.1f}",
+    cores = peak / 1e6 / BUSY_MAX
+    detect = [cores * cost.detect_us for cost in costs.values()]
+    ranges = (
+        _range([f"{each:,.1f}" for each in detect]),
+        _range([f"{cores * cost.sink_us:,.1f}" for cost in costs.values()]),
+        _range([f"{max(PARTITIONS, math.ceil(n) * PARTITIONS_PER_WORKER)}" for n in detect]),
+        _range([_gb(day * (c.events + c.totals + c.states)) for c in costs.values()]),
+        _range([_gb(day * KEPT_DAYS * (c.events + c.totals)) for c in costs.values()]),
+        _range([_gb(day * c.store) for c in costs.values()]),
     )
+    return (f"{day:,}", f"{peak:,.0f}/s", *ranges)
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:,.1f}"
+
+
+def _range(values: Sequence[str]) -> str:
+    low, high = values
+    return low if low == high else f"{low} to {high}"
