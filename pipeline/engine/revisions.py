@@ -71,13 +71,13 @@ def note(incident: OpenIncident, evidence: Evidence, now: float, calibration: Ca
 
 def _signal(evidence: Evidence, now: float, calibration: Calibration) -> Signal:
     finding, name = evidence.finding, evidence.detector.name
-    p_value = finding.p_value
+    score, p_value = round(evidence.score, 4), finding.p_value
     if p_value is None:
-        p_value = calibration.p_value(name, evidence.score)
+        p_value = calibration.p_value(name, score)  # as rare as what is told
     return Signal(
         detector=name,
-        score=round(evidence.score, 4),
-        p_value=round(math.exp(-evidence.score), 6) if p_value is None else p_value,
+        score=score,
+        p_value=round(math.exp(-score), 6) if p_value is None else p_value,
         window_start=min(finding.since, now),
         window_end=now,
         summary=finding.summary,
