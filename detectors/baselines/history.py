@@ -1,13 +1,12 @@
 """Everything that is remembered of a key between its events."""
 
-import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 
 from msgspec import Struct, field
 
 from detectors.baselines.billing import Books
 from detectors.baselines.facets import USUAL_HOURS, FacetTable
-from detectors.baselines.level import GROWTH, LEVEL_DECAY, Level, raised
+from detectors.baselines.level import Level
 from detectors.baselines.newcomers import (
     STRANGE_NATS,
     Newcomer,
@@ -19,10 +18,8 @@ from detectors.baselines.newcomers import (
 )
 from detectors.baselines.shape import Shape
 from detectors.baselines.slices import REFUSED, Place, Slice
-from detectors.baselines.totals import Totals
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import Volume
-from detectors.baselines.windows import HourWindow
 from schemas.key_record import KeyRecord
 
 YOUNG_HOURS = 8.0
@@ -194,117 +191,10 @@ class History(Struct, array_like=True, gc=False):
         if what.named and not self.end_users.spread.n:
             newcomer.first_names += requests
 
-    def learn(
-        self,
-        hour: int,
-        record: KeyRecord | None,
-        seen: Sequence[tuple[Slice, Place | None]],
-        total: HourWindow,
-    ) -> None:
-        """Take in a closed hour in which nothing was held against the key.
-
-        What newcomers did is no measure of what is usual for it, until they are its own. Of a
-        doubtful hour only the volume is learnt, and that slowly.
-        """
-        own, peak = (total, total.peak) if self.learning else total.own_part()
-        if not total.doubtful:
-            self._learn_kinds(hour, seen, total.distinct_users)
-            self._learn_levels(total, own)
-            self.shape.learn(total.shape)
-        if hour // 24 > self.volume.last // 24:  # once a day
-            self._forget(hour)
-        self.volume.learn(hour, record, own, peak, doubtful=total.doubtful)
-        self.hours += 1.0
-
-    def _learn_kinds(
-        self, hour: int, seen: Sequence[tuple[Slice, Place | None]], users: int
-    ) -> None:
-        places = {
-            place.digest: place
-            for what, place in seen
-            if place is not None and what.outcome not in REFUSED
-        }
-        strange = self._learn_places(places.values(), hour)
-        honest = [
-            what
-            for what, place in seen
-            if what.outcome not in REFUSED and (place is None or place.digest not in strange)
-        ]
-        if honest:
-            self.clients.learn({what.client for what in honest if what.client}, hour)
-            self.models.learn({what.model for what in honest if what.model}, hour)
-            self.releases.learn({what.release_name for what in honest if what.release}, hour)
-        if any(what.exposed for what in honest):
-            self.exposed_hours += 1.0
-        # That strangers name end users is no habit of the key's.
-        if users and (self.end_users.spread.n or any(what.named for what in honest)):
-            self.end_users.learn(users)
-
-    def _learn_levels(self, total: HourWindow, own: Totals) -> None:
-        # One long document of the owner's is nobody's bulk; that of a stranger may begin one.
-        growth = GROWTH if total.foreign.requests and not self.learning else math.inf
-        self.longest = raised(self.longest, LEVEL_DECAY, total.longest, growth)
-        if not total.requests:
-            return
-        if self.slept:
-            self.longest_sleep = max(self.longest_sleep * 0.98, self.slept)
-            self.slept = 0.0
-        if total.sources:
-            self.crowd.learn(total.distinct_sources)
-        if not own.requests:
-            return
-        if own.input_tokens:
-            self.prompt.learn(own.input_tokens / own.requests)
-        if own.nanos:
-            self.price.learn(own.nanos / own.requests)
-        rate = 1.0 / min(self.hours + 1.0, 100.0)
-        self.failing += rate * (own.errors / own.requests - self.failing)
-
-    def _forget(self, hour: int) -> None:
-        for facet in (
-            self.prefixes,
-            self.networks,
-            self.countries,
-            self.kinds,
-            self.clients,
-            self.releases,
-            self.models,
-        ):
-            facet.forget(hour)
-
     def pause(self, seconds: float, now: float) -> None:
         """Note that the key was silent for so long until now."""
         if seconds >= SLEEP_SECONDS:
             self.slept, self.woke = seconds, now
-
-    def _learn_places(self, places: Iterable[Place], hour: int) -> set[int]:
-        """Learn the key's own places; the digests of those that are not its own yet."""
-        strange = self._strange(places, hour) if self.newcomers else set()
-        own = [place for place in places if place.digest not in strange]
-        if not own:
-            return strange
-        self.prefixes.learn({place.prefix for place in own}, hour)
-        self.networks.learn({network_of(place) for place in own}, hour)
-        # Clouds have no place of their own, but lists of their addresses have gaps: what is not
-        # listed passes for a line in the country of the others.
-        self.countries.learn({place.country for place in own if place.country}, hour)
-        self.kinds.learn({place.kind or "isp" for place in own}, hour)
-        if self.newcomers:
-            for place in own:
-                for label in (country_of(place), network_of(place), place.prefix):
-                    self.newcomers.pop(label, None)
-        return strange
-
-    def _strange(self, places: Iterable[Place], hour: int) -> set[int]:
-        """The digests of newcomers that are not the key's own yet, and have been here once more."""
-        strange: set[int] = set()
-        for place in places:
-            newcomer = find(self.newcomers, place)
-            if newcomer is None or (self.learning and not newcomer.forbidden):
-                continue
-            if not newcomer.learn(hour):
-                strange.add(place.digest)
-        return strange
 
     def accept(self, newcomers: Collection[Newcomer], hour: int) -> None:
         """A person said that they are welcome."""

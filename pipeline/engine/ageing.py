@@ -3,6 +3,7 @@
 from typing import Final
 
 from detectors.baselines.history import History
+from detectors.baselines.learning import learn
 from detectors.baselines.newcomers import forget
 from detectors.baselines.slices import slice_of
 from detectors.baselines.windows import MINUTES_KEPT, SLICES_MINUTES, HourWindow, Windows
@@ -164,7 +165,7 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
         return
     tokens = state.windows.named(window.slices)
     seen = [(slice_of(token), kinds.place(token)) for token in tokens]
-    state.history.learn(hour, state.record, seen, window)
+    learn(state.history, hour, state.record, seen, window)
     forget(state.history.newcomers, hour)
 
 

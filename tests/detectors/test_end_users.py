@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from detectors.baselines.history import History
+from detectors.baselines.learning import learn
 from detectors.baselines.slices import slice_from
 from detectors.baselines.windows import HourWindow
 from pipeline.enrich.sources import Source
@@ -85,12 +86,12 @@ def test_what_strangers_name_is_no_habit_of_the_key() -> None:
         for named in (False, True)
     )
     for each in range(30):
-        history.learn(hour + each, None, [(own, home)], HourWindow(requests=9))
+        learn(history, hour + each, None, [(own, home)], HourWindow(requests=9))
     assert history.welcome(abroad, 60 * (hour + 30)) is not None
     both = [(own, home), (strange, abroad)]
-    history.learn(hour + 30, None, both, HourWindow(requests=9, users=[7, 8]))
+    learn(history, hour + 30, None, both, HourWindow(requests=9, users=[7, 8]))
     assert history.end_users.spread.n == 0.0
-    history.learn(hour + 31, None, [(strange, home)], HourWindow(requests=9, users=[7, 8]))
+    learn(history, hour + 31, None, [(strange, home)], HourWindow(requests=9, users=[7, 8]))
     assert history.end_users.spread.n == 1.0
 
 

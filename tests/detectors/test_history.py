@@ -3,6 +3,7 @@
 import pytest
 
 from detectors.baselines.history import History
+from detectors.baselines.learning import learn
 from detectors.baselines.level import Level
 from detectors.baselines.newcomers import newcomer_from
 from detectors.baselines.windows import HourWindow
@@ -20,13 +21,13 @@ def working(hours: int) -> History:
     """A key whose prompts have a thousand tokens."""
     history = History(first_seen=3600.0 * 400_000)
     for number in range(hours):
-        history.learn(400_000 + number, None, [], hour(1000))
+        learn(history, 400_000 + number, None, [], hour(1000))
     return history
 
 
 def test_an_hour_in_doubt_teaches_nothing_but_volume() -> None:
     history = working(20)
-    history.learn(400_020, None, [], hour(50_000, doubtful=True))
+    learn(history, 400_020, None, [], hour(50_000, doubtful=True))
     assert history.longest == pytest.approx(1000, rel=0.05)
     assert history.prompt.record == pytest.approx(1000, rel=0.05)
     assert history.prompt.usual == pytest.approx(1000)
@@ -35,17 +36,17 @@ def test_an_hour_in_doubt_teaches_nothing_but_volume() -> None:
 
 def test_one_hour_of_long_prompts_does_not_make_the_next_usual() -> None:
     history = working(20)
-    history.learn(400_020, None, [], hour(50_000))
+    learn(history, 400_020, None, [], hour(50_000))
     assert history.prompt.record == pytest.approx(1500, rel=0.05)
     assert history.longest == 50_000, "one long document is nobody's bulk"
     for number in range(12):
-        history.learn(400_021 + number, None, [], hour(50_000))
+        learn(history, 400_021 + number, None, [], hour(50_000))
     assert history.prompt.record == pytest.approx(50_000)
 
 
 def test_a_young_key_learns_its_longest_prompts_at_once() -> None:
     history = working(5)
-    history.learn(400_005, None, [], hour(50_000))
+    learn(history, 400_005, None, [], hour(50_000))
     assert history.longest == history.prompt.record == 50_000
 
 

@@ -4,6 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from detectors.baselines.history import History
+from detectors.baselines.learning import learn
 from detectors.baselines.likeness import is_alike
 from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.slices import slice_from
@@ -217,7 +218,7 @@ def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
     abroad = Source("200.160.2.3", "200.160.2.0/24", "BR", None, None, None, 3)
     what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
     for hour in range(30):
-        history.learn(HOUR_0 + hour, None, [(what, listed)], HourWindow(requests=9))
+        learn(history, HOUR_0 + hour, None, [(what, listed)], HourWindow(requests=9))
     assert history.surprise(unlisted)[0] == "network"
     assert history.surprise(abroad)[0] == "country"
     assert history.surprise(abroad)[2] > history.surprise(unlisted)[2]
@@ -232,7 +233,7 @@ def test_who_hides_is_stranger_than_who_rents_and_no_more_so_where_hiding_is_usu
         own = Source("52.95.110.1", "52.95.110.0/24", None, None, "N", usual, 1)
         what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
         for hour in range(5):
-            history.learn(HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
+            learn(history, HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
         other = Source("185.213.154.66", "185.213.154.0/24", None, None, "M", newcomer, 2)
         return history.surprise(other)[2]
 
@@ -245,7 +246,7 @@ def test_another_range_of_the_keys_own_network_is_hardly_strange_and_yet_new() -
     own = Source("84.112.20.5", "84.112.20.0/24", "AT", 8412, "ISP", None, 1)
     what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
     for hour in range(30):
-        history.learn(HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
+        learn(history, HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
     beside = Source("84.113.7.1", "84.113.7.0/24", "AT", 8412, "ISP", None, 2)
     elsewhere = Source("91.112.7.7", "91.112.7.0/24", "AT", 8447, "Other", None, 3)
     assert history.surprise(beside)[:2] == ("prefix", "84.113.7.0/24")
