@@ -28,7 +28,11 @@ class Crowd(Detector):
     score_max = 8.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        some = [each for each in (_at_once(key), _of_a_day(key)) if len(each.places) >= _PLACES_MIN]
+        some: list[_Crowd] = []
+        if len(key.newcomers) >= _PLACES_MIN:
+            some.append(_at_once(key))
+        if any(each.level == "country" for each in key.newcomers):
+            some.append(_of_a_day(key))
         if not some:
             return None
         found = max(some, key=lambda each: each.many)
@@ -60,7 +64,16 @@ class _Crowd(NamedTuple):
     places: set[str]
     many: float
     """Places, by what each counts."""
-    sentence: str
+    of_a_day: bool
+    """They are countries, and not all at once."""
+
+    @property
+    def sentence(self) -> str:
+        """Where they come from, in words."""
+        if not self.of_a_day:
+            return f"{counted(len(self.places), 'network')} never seen before"
+        names = ", ".join(sorted(self.places)[:5])
+        return f"in a day people in {len(self.places)} countries never seen before ({names})"
 
 
 def _at_once(key: KeyView) -> _Crowd:
@@ -68,7 +81,7 @@ def _at_once(key: KeyView) -> _Crowd:
     places = {each.network for each in newcomers}
     strange = {each.network for each in newcomers if not _is_roaming(key, each)}
     many = len(strange) + _ROAMING_SHARE * len(places - strange)
-    return _Crowd(newcomers, places, many, f"{counted(len(places), 'network')} never seen before")
+    return _Crowd(newcomers, places, many, of_a_day=False)
 
 
 def _of_a_day(key: KeyView) -> _Crowd:
@@ -79,9 +92,7 @@ def _of_a_day(key: KeyView) -> _Crowd:
         if each.level == "country" and each.nats > _STRANGE_NATS and each.last >= since
     ]
     places = {each.country for each in newcomers}
-    names = ", ".join(sorted(places)[:5])
-    sentence = f"in a day people in {len(places)} countries never seen before ({names})"
-    return _Crowd(newcomers, places, float(len(places)), sentence)
+    return _Crowd(newcomers, places, float(len(places)), of_a_day=True)
 
 
 def _is_roaming(key: KeyView, newcomer: Newcomer) -> bool:
