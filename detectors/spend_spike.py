@@ -203,8 +203,8 @@ def _in_this_day(key: KeyView, requests: "_Beyond", money: "_Beyond") -> "_Spike
 
 def _weighed(by_money: float, key: KeyView, now: Totals) -> float:
     """What money says, as far as it counts: few dear requests hide among many cheap ones."""
-    dearest = max(each.dearest for each in key.windows.hours.values())
-    dear = min(now.requests, now.nanos / max(1, dearest))
+    dearest = max([1, *[each.dearest for each in key.windows.hours.values()]])
+    dear = min(now.requests, now.nanos / dearest)
     share = min(1.0, math.log1p(dear) / math.log1p(_FULL_WEIGHT_REQUESTS))
     return share * min(by_money, _SCORE_MAX)
 
