@@ -8,7 +8,7 @@ from pipeline.cli.check import refuse_unusable
 from pipeline.cli.options import ConfigFile, load_config, tell_exposed
 from pipeline.cli.problems import UsageError
 from pipeline.roles import ROLES
-from pipeline.signals import ending_at_once
+from pipeline.stopping import ending_at_once
 
 
 def run(

@@ -3,7 +3,7 @@
 import typer
 
 from pipeline.cli.options import ConfigFile, load_config, tell_exposed
-from pipeline.signals import ending_at_once
+from pipeline.stopping import ending_at_once
 
 
 def serve(*, config: ConfigFile = None) -> None:

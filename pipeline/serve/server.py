@@ -17,7 +17,7 @@ from pipeline.serve.app import build_app, click_sink
 from pipeline.serve.connections import listen
 from pipeline.serve.ports import IncidentReader
 from pipeline.serve.reading import StoreReader
-from pipeline.signals import stop_signals
+from pipeline.stopping import stop_signals
 from pipeline.store import LaterStore, StoreError
 from pipeline.workers.connection import UNREACHED, reach, unreachable
 from pipeline.workers.producing import EventLog

@@ -16,7 +16,7 @@ from typing import Any, cast
 from aiokafka import TopicPartition
 
 from pipeline.config import Kafka
-from pipeline.signals import stop_signals
+from pipeline.stopping import stop_signals
 from pipeline.workers import faust_app, membership
 from pipeline.workers.connection import answering, topic_name
 from pipeline.workers.faust_app import CommittingConsumer, Raw, new_app

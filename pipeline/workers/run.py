@@ -17,7 +17,7 @@ from pipeline.huge_pages import use_huge_pages
 from pipeline.logs import log_to_stderr
 from pipeline.metrics import WORKER_METRICS, Metrics
 from pipeline.roles import ROLES
-from pipeline.signals import ending_at_once, stop_signals
+from pipeline.stopping import ending_at_once, stop_signals
 from pipeline.workers.connection import group_name, topic_name
 from schemas.redaction import scrub_text
 
