@@ -1,6 +1,14 @@
-"""A pause by a clock of the day, which may be set back."""
+"""How long to wait before a further attempt, also by a clock of the day, which may be set back."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+STEPS_MAX: Final = 64
+"""By then any pause is at its longest; a floating-point number ends at 2 to the power of 1,024."""
+
+
+def backoff(failures: int, first: float, factor: float, most: float) -> float:
+    """Seconds to pause after so many failures in a row, from 1."""
+    return min(most, first * factor ** min(failures - 1, STEPS_MAX))
 
 
 class Pause(NamedTuple):

@@ -17,6 +17,7 @@ import structlog
 from pipeline import metrics
 from pipeline.accept import refusal
 from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.pause import backoff
 from pipeline.store.errors import StoreUnavailable
 from pipeline.store.rows import (
     ACTION_RESULTS,
@@ -55,7 +56,7 @@ _TABLES: Final[tuple[tuple[topics.Topic, Table[Any]], ...]] = (
 )
 _BY_OTHERS: Final = frozenset({topics.PROVIDER_USAGE.name, topics.VERDICTS.name})
 """Those who write these may not know what must never be stored."""
-BACKOFF_SECONDS_MIN: Final = 0.1
+BACKOFF_SECONDS: Final = 0.1
 BACKOFF_SECONDS_MAX: Final = 10.0
 
 
@@ -183,13 +184,15 @@ class SinkStage:
             left -= len(batch)
 
     async def _insert(self, table: Table[R], batch: list[R]) -> None:
-        started, wait_seconds = self._now(), BACKOFF_SECONDS_MIN
+        started, failures = self._now(), 0
         while True:
             try:
                 # In a thread: the broker must go on hearing from us.
                 await asyncio.to_thread(self._store.insert, table, batch)
             except StoreUnavailable as error:
                 self._counts.add(metrics.STORE_UNAVAILABLE)
+                failures += 1
+                wait_seconds = backoff(failures, BACKOFF_SECONDS, 2.0, BACKOFF_SECONDS_MAX)
                 if self._now() - started + wait_seconds > self._patience_seconds:
                     raise
                 log.warning(
@@ -200,7 +203,6 @@ class SinkStage:
                     retry_seconds=wait_seconds,
                 )
                 await self._sleep(wait_seconds)
-                wait_seconds = min(wait_seconds * 2, BACKOFF_SECONDS_MAX)
             else:
                 self._counts.add(metrics.ROWS, table.name, by=len(batch))
                 self._counts.observe(

@@ -15,10 +15,11 @@ from pipeline.notify.page import Alarm, Page, Slot
 from pipeline.notify.phase import news
 from pipeline.notify.slack import MessageGoneError, MessageRefusedError, Messenger, SlackDownError
 from pipeline.notify.text import flat
-from pipeline.pause import Pause
+from pipeline.pause import Pause, backoff
 
 log = structlog.get_logger(__name__)
 
+BACKOFF_SECONDS = 2.0
 BACKOFF_SECONDS_MAX = 60.0
 WHISPER_LENGTH_MAX = 500
 FALLBACK = "fallback"
@@ -96,7 +97,7 @@ class Courier:
     def _rest(self, channel: str, seconds: float | None) -> None:
         failures = self._failures.get(channel, 0) + 1
         self._failures[channel] = failures
-        pause = max(min(BACKOFF_SECONDS_MAX, 2.0**failures), seconds or 0.0)
+        pause = max(backoff(failures, BACKOFF_SECONDS, 2.0, BACKOFF_SECONDS_MAX), seconds or 0.0)
         now = self._now()
         self._rests[channel] = Pause(now, now + pause)
 

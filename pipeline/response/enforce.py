@@ -13,7 +13,7 @@ from pipeline.config import Config
 from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.metrics import OUTCOMES, WORKER_METRICS, Metrics
-from pipeline.pause import Pause
+from pipeline.pause import Pause, backoff
 from pipeline.records import read_record
 from pipeline.registry import key_record, remember_key
 from pipeline.response import ledger
@@ -29,6 +29,7 @@ from schemas.verdict import Verdict
 
 log = structlog.get_logger(__name__)
 
+BACKOFF_SECONDS = 2.0
 BACKOFF_SECONDS_MAX = 300.0
 GATEWAY_PAUSE_SECONDS = 5.0
 """After a failed attempt, nothing else is sent to that gateway for so long."""
@@ -36,11 +37,6 @@ PROBES_MAX = 5
 KEEP_SECONDS = 30 * 86_400.0
 """Outcomes are remembered so long, to recognise an action that comes again."""
 SWEEP_SECONDS = 3600.0
-
-
-def backoff_seconds(failures: int) -> float:
-    """The pause after so many failures, from 1: 2 s, 6, 18, 54, 162, at most 300."""
-    return min(BACKOFF_SECONDS_MAX, 2.0 * 3.0 ** (failures - 1))
 
 
 class EnforceStage:
@@ -190,8 +186,8 @@ class EnforceStage:
         """Leave the next attempt to `tick`, unless this was the last."""
         entry.failures += 1
         if entry.failures < adapter.attempts_max:
-            pause = max(backoff_seconds(entry.failures), sent.retry_after_seconds or 0.0)
-            entry.pause(self._now(), pause)
+            pause = backoff(entry.failures, BACKOFF_SECONDS, 3.0, BACKOFF_SECONDS_MAX)
+            entry.pause(self._now(), max(pause, sent.retry_after_seconds or 0.0))
             ledger.save(entry, journal)
         else:
             detail = f"{sent.detail}; {entry.attempts} attempts"

@@ -194,6 +194,17 @@ async def test_a_fall_back_that_is_sent_twice_has_one_idempotency_key() -> None:
         assert loop.slack.webhook_keys == ['"inc_1"', '"inc_1"']
 
 
+async def test_a_slack_that_is_down_for_a_day_is_tried_each_minute() -> None:
+    async with on_call(fallback_webhook=None) as loop:
+        loop.slack.down = True
+        await loop.tell()
+        await loop.wait(1_100 * 60, step=60)
+        assert len(loop.slack.calls) > 1_090
+        loop.slack.down = False
+        await loop.wait(60, step=60)
+        assert len(loop.slack.pages) == 1
+
+
 async def test_without_a_channel_the_fall_back_is_used() -> None:
     async with on_call(channel="") as loop:
         await loop.tell()

@@ -7,7 +7,7 @@ from pipeline.demo.block_kit import texts
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_gateway import Fault as GatewayFault
 from pipeline.memory_bus import MemoryBus
-from pipeline.response.enforce import EnforceStage, backoff_seconds
+from pipeline.response.enforce import EnforceStage
 from pipeline.response.policy import Brakes, Policy, Rule
 from schemas.action import Action
 from schemas.redaction import public_key_id
@@ -384,7 +384,3 @@ async def test_no_secret_in_logs_results_or_errors() -> None:
         assert logs
         for secret in (WEBHOOK_SECRET, WEBHOOK_SECRET[6:], ADMIN_KEY):
             assert secret not in seen
-
-
-def test_backoff_grows_and_is_bounded() -> None:
-    assert [backoff_seconds(n) for n in (1, 2, 3, 20)] == [2, 6, 18, 300]
