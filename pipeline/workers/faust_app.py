@@ -18,7 +18,6 @@ from faust.auth import SASLCredentials
 from faust.serializers.schemas import DecodeFunction
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT, ConsumerMessage, EventT, Message
-from yarl import URL
 
 from pipeline.config import Kafka
 from pipeline.workers import membership
@@ -170,7 +169,7 @@ def new_app(kafka: Kafka, role: str) -> App:
     session = kafka.session_timeout_seconds
     return App(
         group_name(kafka, role),
-        broker=[URL(f"kafka://{broker.strip()}") for broker in kafka.brokers.split(",")],
+        broker=[f"kafka://{broker.strip()}" for broker in kafka.brokers.split(",")],
         broker_credentials=_credentials(kafka, context),
         ssl_context=context,
         broker_session_timeout=session,

@@ -1,11 +1,31 @@
 """Rules about the source, each a function from a parsed module to what is wrong with it."""
 
 import ast
-from collections.abc import Iterator
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("schemas", "detectors", "pipeline")
+
+
+def _named(requirements: Iterable[str]) -> set[str]:
+    """The distributions of requirements, as an index spells them."""
+    names = (re.match(r"[\w.-]+", each) for each in requirements)
+    return {_spelled(name[0]) for name in names if name}
+
+
+def _spelled(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+_PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PRODUCT_NEEDS = _named(_PROJECT["dependencies"])
+TESTS_NEED = PRODUCT_NEEDS | _named(_PROJECT["optional-dependencies"]["dev"])
+DISTRIBUTIONS = packages_distributions()
 
 MODULE_LINES_USUAL = 300
 MODULE_LINES_MAX = 400
@@ -60,6 +80,11 @@ def source_files() -> list[Path]:
     return sorted(path.relative_to(ROOT) for path in found)
 
 
+def files_of_tests() -> list[Path]:
+    """Every Python file of the tests, relative to the root."""
+    return sorted(path.relative_to(ROOT) for path in (ROOT / "tests").rglob("*.py"))
+
+
 def imports(tree: ast.AST) -> Iterator[str]:
     """Dotted names of the modules that a module imports, anywhere in it."""
     for node in ast.walk(tree):
@@ -84,6 +109,17 @@ def strangers(path: str, tree: ast.AST) -> list[str]:
         f"imports {top}, which belongs to {home}"
         for top, home in HOMES.items()
         if top in tops and not path.startswith(home)
+    )
+
+
+def undeclared(path: str, tree: ast.AST) -> list[str]:
+    """Libraries that pyproject.toml does not name: they are there as long as another needs them."""
+    declared = TESTS_NEED if path.startswith("tests/") else PRODUCT_NEEDS
+    tops = {name.split(".")[0] for name in imports(tree)}
+    return sorted(
+        f"imports {top}, which pyproject.toml does not name"
+        for top in tops - sys.stdlib_module_names - {*PACKAGES, "tests"}
+        if not declared & {_spelled(name) for name in DISTRIBUTIONS.get(top, ())}
     )
 
 

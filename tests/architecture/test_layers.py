@@ -14,6 +14,7 @@ Rule = Callable[[str, ast.Module], list[str]]
 RULES: tuple[Rule, ...] = (
     rules.wrong_direction,
     rules.strangers,
+    rules.undeclared,
     rules.impure,
     rules.dangerous,
     rules.too_long,
@@ -27,6 +28,9 @@ OFFENDERS: list[tuple[Rule, str, str]] = [
     (rules.wrong_direction, "pipeline/x.py", "from tests.support import fake_slack"),
     (rules.strangers, "pipeline/engine/x.py", "import faust"),
     (rules.strangers, "pipeline/cli/x.py", "def f():\n    import clickhouse_connect.driver"),
+    (rules.undeclared, "pipeline/x.py", "import yarl"),
+    (rules.undeclared, "pipeline/x.py", "import pytest"),
+    (rules.undeclared, "tests/x.py", "import yarl"),
     (rules.impure, "detectors/x.py", "import time"),
     (rules.impure, "schemas/x.py", "from os import environ"),
     (rules.impure, "pipeline/engine/x.py", "at = datetime.now(UTC)"),
@@ -51,6 +55,16 @@ def test_the_source_keeps_the_rule(rule: Rule) -> None:
         for problem in rule(path.as_posix(), _parsed(path))
     ]
     assert not broken, "\n".join(broken)
+
+
+def test_the_tests_import_what_is_declared() -> None:
+    elsewhere = Path("tests/benchmarks/quix_spend.py")  # runs in an environment of its own
+    broken = {
+        path.as_posix(): problems
+        for path in rules.files_of_tests()
+        if path != elsewhere and (problems := rules.undeclared(path.as_posix(), _parsed(path)))
+    }
+    assert not broken
 
 
 @pytest.mark.parametrize(("rule", "path", "source"), OFFENDERS)
