@@ -16,7 +16,8 @@ import structlog
 
 from pipeline import metrics
 from pipeline.accept import refusal
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.counts import Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.pause import backoff
 from pipeline.store.errors import StoreUnavailable
 from pipeline.store.rows import (

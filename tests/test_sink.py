@@ -8,10 +8,11 @@ import pytest
 
 from pipeline.accept import Acceptor
 from pipeline.config import Config
+from pipeline.counts import Metrics
 from pipeline.engine import default_rules
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.sink import SinkStage
 from pipeline.store import Store, StoreRefused, StoreUnavailable
 from pipeline.store.rows import Table

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import structlog
 
 from pipeline.config import Slack
+from pipeline.counts import Metrics
 from pipeline.journal import Journal
-from pipeline.metrics import SLACK_MESSAGES, Metrics
+from pipeline.metrics import SLACK_MESSAGES
 from pipeline.notify.blocks import Background
 from pipeline.notify.decide import Reason, channel_for, decide_page
 from pipeline.notify.delivery import Delivery

@@ -8,8 +8,9 @@ from collections.abc import Callable
 
 import structlog
 
+from pipeline.counts import Metrics
 from pipeline.journal import Journal
-from pipeline.metrics import SLACK_MESSAGES, Metrics
+from pipeline.metrics import SLACK_MESSAGES
 from pipeline.notify.blocks import Background, evidence_card, headline, page_card
 from pipeline.notify.fleet_card import fleet_card, members_card
 from pipeline.notify.kit import Card

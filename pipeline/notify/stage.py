@@ -10,9 +10,10 @@ from typing import Self
 import structlog
 
 from pipeline.config import Config
+from pipeline.counts import Metrics
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.metrics import REQUESTED, WORKER_METRICS, Metrics
+from pipeline.metrics import REQUESTED, WORKER_METRICS
 from pipeline.notify import page as pages
 from pipeline.notify.authority import Authority
 from pipeline.notify.clicks import Click, judge_click, read_click

@@ -10,9 +10,10 @@ from typing import Self
 import structlog
 
 from pipeline.config import Config
+from pipeline.counts import Metrics
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.metrics import OUTCOMES, WORKER_METRICS, Metrics
+from pipeline.metrics import OUTCOMES, WORKER_METRICS
 from pipeline.pause import Pause, backoff
 from pipeline.records import read_record
 from pipeline.registry import key_record, remember_key

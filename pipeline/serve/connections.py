@@ -5,7 +5,8 @@ from typing import Final, cast
 
 from aiohttp import web
 
-from pipeline.metrics import INTAKE_REFUSED, Metrics
+from pipeline.counts import Metrics
+from pipeline.metrics import INTAKE_REFUSED
 from pipeline.serve.protocol import Connection
 
 CONNECTIONS_MAX: Final = 512

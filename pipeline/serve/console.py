@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import web
 
 from pipeline import metrics
-from pipeline.metrics import Metrics
+from pipeline.counts import Metrics
 from pipeline.serve.guard import ConsoleGuard, Rates
 from pipeline.serve.html import Html
 from pipeline.serve.pages import incident_detail, incident_list, message

@@ -17,9 +17,9 @@ from aiokafka.errors import KafkaError
 
 from pipeline import metrics
 from pipeline.config import Serve
+from pipeline.counts import Metrics
 from pipeline.intake import bedrock, litellm, native, openmeter, otel
 from pipeline.intake.batch import Batch, Convert, dead_letters, parse
-from pipeline.metrics import Metrics
 from pipeline.serve.bodies import (
     ENCODINGS,
     DamagedError,

@@ -12,7 +12,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from pipeline.metrics import INTAKE_REFUSED, Metrics
+from pipeline.counts import Metrics
+from pipeline.metrics import INTAKE_REFUSED
 from pipeline.serve.bodies import json_text
 
 log: Final = logging.getLogger(__name__)

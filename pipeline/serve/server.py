@@ -9,8 +9,9 @@ from typing import Final
 from aiohttp import web
 
 from pipeline.config import Config, Slack
+from pipeline.counts import Metrics
 from pipeline.logs import log_to_stderr
-from pipeline.metrics import Metrics
+from pipeline.metrics import METRICS
 from pipeline.notify.slack import web_client
 from pipeline.notify.socket_mode import SocketModeListener
 from pipeline.serve.app import build_app, click_sink
@@ -68,7 +69,7 @@ async def _serve(config: Config) -> None:
                 await parts.enter_async_context(log)
         except UNREACHED as error:
             raise _UnreachableError(unreachable(config.kafka, error)) from None
-        counts = Metrics()
+        counts = Metrics(METRICS)
         store = _reader(config)
         app = build_app(config, log, store, ready=lambda: _answers(config), counts=counts)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_SECONDS_MAX)

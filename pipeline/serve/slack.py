@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError
 from pydantic import SecretStr
 
 from pipeline import metrics
+from pipeline.counts import Metrics
 from pipeline.intake.lenient import text
-from pipeline.metrics import Metrics
 from pipeline.notify.signature import (
     ClickSink,
     interaction_from_request,

@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Literal, get_args
 
 from pipeline.config import Config
+from pipeline.counts import Metrics
 from pipeline.journal import Stage
-from pipeline.metrics import Metrics
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.role import Role
 from pipeline.workers.stages import StagePlan, StageRole

@@ -17,8 +17,9 @@ from typing import Final
 from aiokafka import TopicPartition
 
 from pipeline.config import Config
+from pipeline.counts import Metrics
 from pipeline.message import Message
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.budget import DeadLetterBudget
 from pipeline.workers.partition import MOVED_GAP_SECONDS, Fold, Partition
 from pipeline.workers.role import (

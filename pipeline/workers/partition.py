@@ -17,8 +17,8 @@ from aiokafka.errors import KafkaError
 
 from pipeline import metrics
 from pipeline.config import Config
+from pipeline.counts import Metrics
 from pipeline.message import Message
-from pipeline.metrics import Metrics
 from pipeline.packing import PACKED, pack
 from pipeline.workers.state_log import StateLog
 from schemas.dead_letter import DeadLetter

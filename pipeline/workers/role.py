@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias
 from aiokafka import ConsumerRecord, TopicPartition
 
 from pipeline import metrics
+from pipeline.counts import Metrics
 from pipeline.message import Message
-from pipeline.metrics import Metrics
 from schemas.topics import Topic
 
 READS_COMMITTED = frozenset({"detect", "enforce"})

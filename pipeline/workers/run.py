@@ -11,11 +11,12 @@ from multiprocessing.process import BaseProcess
 from types import FrameType
 
 from pipeline.config import Config, ConfigError
+from pipeline.counts import Metrics
 from pipeline.form import form
 from pipeline.garbage import collect_seldom
 from pipeline.huge_pages import use_huge_pages
 from pipeline.logs import log_to_stderr
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.roles import ROLES
 from pipeline.stopping import ending_at_once, stop_signals
 from pipeline.workers.connection import group_name, topic_name

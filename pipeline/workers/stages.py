@@ -16,8 +16,9 @@ from typing import Protocol, runtime_checkable
 from aiokafka import TopicPartition
 
 from pipeline.config import Kafka
+from pipeline.counts import Metrics
 from pipeline.journal import Stage
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.connection import topic_name
 from pipeline.workers.journals import AckJournal, StateJournal
 from pipeline.workers.role import Clock, Host, Records, count_records, show_age, to_message

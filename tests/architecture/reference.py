@@ -15,6 +15,7 @@ from typer.main import get_command
 from detectors.discovery import all_detectors
 from pipeline import config, metrics
 from pipeline.cli.app import app
+from pipeline.counts import Metric
 from pipeline.roles import ROLES
 from pipeline.workers.connection import group_name
 from pipeline.workers.rights import SERVER
@@ -74,6 +75,8 @@ def _plain_type(kind: str) -> str:
         "str": "text",
         "Brokers": "text",
         "NetworkText": "text",
+        "ApiUrl": "text",
+        "ApiKey": "secret",
     }
     inner = re.sub(r"Annotated\[(.+?), Field\((.*)\)\]", r"\1", kind)
     literal = re.fullmatch(r"Literal\[(.+?)\](.*)", inner)
@@ -104,7 +107,7 @@ def _detectors() -> str:
 
 
 def _metrics() -> str:
-    found = [each for each in vars(metrics).values() if isinstance(each, metrics.Metric)]
+    found = [each for each in vars(metrics).values() if isinstance(each, Metric)]
     rows = ((f"`{m.name}`", m.kind, m.meaning, m.action) for m in found)
     return _table(("metric", "kind", "meaning", "what to do"), rows)
 

@@ -5,7 +5,8 @@ import contextlib
 
 from aiohttp import web
 
-from pipeline.metrics import Metrics
+from pipeline.counts import Metrics
+from pipeline.metrics import METRICS
 from pipeline.serve.connections import listen
 from tests.support.serving import MemoryLog, app_of
 
@@ -40,7 +41,7 @@ async def visit(port: int) -> Visitor:
 
 
 async def test_a_connection_too_many_is_closed_and_counted() -> None:
-    counts = Metrics()
+    counts = Metrics(METRICS)
     runner = web.AppRunner(app_of(MemoryLog()))
     await runner.setup()
     server = await listen(runner, "127.0.0.1", 0, counts, MOST)

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from pipeline.metrics import Metrics
+from pipeline.counts import Metrics
+from pipeline.metrics import METRICS
 from pipeline.serve import app
 from pipeline.serve.connections import listen
 from tests.support.serving import MemoryLog, app_of
@@ -32,7 +33,7 @@ async def _break(request: web.Request) -> web.Response:
 
 @pytest.fixture
 def counts() -> Metrics:
-    return Metrics()
+    return Metrics(METRICS)
 
 
 @pytest.fixture
@@ -77,7 +78,7 @@ async def test_who_sends_no_further_request_is_let_go(
     monkeypatch.setattr(app, "IDLE_SECONDS_MAX", 0.1)
     runner = web.AppRunner(app_of(MemoryLog()))
     await runner.setup()
-    server = await listen(runner, "127.0.0.1", 0, Metrics())
+    server = await listen(runner, "127.0.0.1", 0, Metrics(METRICS))
     reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
     writer.write(sent)
     async with asyncio.timeout(30):

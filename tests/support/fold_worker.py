@@ -8,8 +8,9 @@ import time
 from functools import partial
 
 from pipeline.config import Config, Detection, Kafka
+from pipeline.counts import Metrics
 from pipeline.message import Message
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.app import run_worker
 from pipeline.workers.detect import DetectRole
 from tests.support.counting_fold import CountedEffects, CountingFold

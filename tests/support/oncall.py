@@ -10,12 +10,13 @@ import msgspec
 from pydantic import SecretStr
 
 from pipeline.config import Config, Gateway, Response, Slack
+from pipeline.counts import Metrics
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.journal import Journal
 from pipeline.memory_bus import MemoryBus
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.notify.signature import interaction_from_request
 from pipeline.notify.slack import SlackMessenger, web_client
 from pipeline.notify.stage import NotifyStage

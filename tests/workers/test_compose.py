@@ -11,9 +11,10 @@ from pydantic import SecretStr
 
 from pipeline.config import Config, Kafka
 from pipeline.config import Store as StoreConfig
+from pipeline.counts import Metrics
 from pipeline.engine import PartitionFold, default_rules
 from pipeline.journal import Journal
-from pipeline.metrics import WORKER_METRICS, Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.simulate import FleetSettings, simulate
 from pipeline.sink import SinkStage
 from pipeline.store import Store, StoreRefused

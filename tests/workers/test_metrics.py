@@ -10,10 +10,11 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from detectors.baselines.totals import SOURCES_MAX
 from pipeline.config import Config, ConfigError
+from pipeline.counts import Metrics
 from pipeline.engine import PartitionFold
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.metrics import ROWS, WORKER_METRICS, Metrics
+from pipeline.metrics import ROWS, WORKER_METRICS
 from pipeline.workers.journals import AckJournal
 from pipeline.workers.partition import Partition
 from pipeline.workers.role import Record

@@ -10,7 +10,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from pipeline.config import Config, Kafka
-from pipeline.metrics import RESTORED, WORKER_METRICS, Metrics
+from pipeline.counts import Metrics
+from pipeline.metrics import RESTORED, WORKER_METRICS
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.producing import EventLog
 from pipeline.workers.role import Records
