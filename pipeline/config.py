@@ -6,7 +6,7 @@ All mistakes are reported at once, each naming its key. Secrets are `SecretStr` 
 import tomllib
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,8 @@ Network = IPv4Network | IPv6Network
 
 class ConfigError(Exception):
     """A configuration or a policy that cannot be used. Each line of the text names one key."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class Section(BaseModel):

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -35,8 +35,14 @@ DROPPED_AT_ONCE: Final = 500
 """Each deletion looks through the whole table; so many names fit into a statement."""
 
 
+class NoPlaceError(Exception):
+    """A text that is no place."""
+
+    exit_code: ClassVar[int] = 2
+
+
 class UnknownPlaceError(Exception):
-    """There is no such dead letter, or no such place can be."""
+    """There is no such dead letter."""
 
 
 class NotReadableError(Exception):
@@ -57,11 +63,11 @@ class Place:
         """A place as `TOPIC/PARTITION/OFFSET/INDEX`.
 
         Raises:
-            UnknownPlaceError: it is none.
+            NoPlaceError: it is none.
         """
         topic, *numbers = text.rsplit("/", 3)
         if len(numbers) != 3 or not all(n.isascii() and n.isdigit() for n in numbers):
-            raise UnknownPlaceError(f"{text}: a place is TOPIC/PARTITION/OFFSET/INDEX")
+            raise NoPlaceError(f"{text}: a place is TOPIC/PARTITION/OFFSET/INDEX")
         return cls(topic, *map(int, numbers))
 
     def __str__(self) -> str:

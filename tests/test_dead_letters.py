@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from pipeline import dead_letters as letters
-from pipeline.dead_letters import NotReadableError, Place, UnknownPlaceError
+from pipeline.dead_letters import NoPlaceError, NotReadableError, Place, UnknownPlaceError
 from pipeline.store import Store
 from pipeline.store.rows import DEAD_LETTERS
 from schemas.codec import decode_event
@@ -56,7 +56,7 @@ def test_one_is_found_by_its_place(filled: Store) -> None:
 
 @pytest.mark.parametrize("text", ["", "usage-events", "t/1/2", "t/1/2/x", "t/-1/2/3", "t/1/2/²"])
 def test_what_is_no_place_is_refused(text: str) -> None:
-    with pytest.raises(UnknownPlaceError, match="TOPIC/PARTITION/OFFSET/INDEX"):
+    with pytest.raises(NoPlaceError, match="TOPIC/PARTITION/OFFSET/INDEX"):
         Place.parse(text)
 
 

@@ -119,24 +119,19 @@ def _history(
 
 def _dishonest(recording: "Recording", labels: Path | None) -> set[str]:
     """Keys that labels, verdicts or the registry know to be in wrong hands."""
-    from pipeline.evaluate.files import EvaluationError, read_records
+    from pipeline.evaluate.files import read_records
     from schemas.key_record import KeyRecord
     from schemas.label import Label
     from schemas.verdict import Verdict
 
     found: set[str] = set()
-    try:
-        if labels is not None:
-            found |= {each.key_id for each in read_records(labels, Label) if each.malicious}
-        if recording.verdicts is not None:
-            said = read_records(recording.verdicts, Verdict)
-            found |= {each.key_id for each in said if each.verdict == "leak"}
-        if recording.keys is not None:
-            found |= {
-                each.key_id for each in read_records(recording.keys, KeyRecord) if each.canary
-            }
-    except EvaluationError as error:
-        raise UsageError(str(error)) from None
+    if labels is not None:
+        found |= {each.key_id for each in read_records(labels, Label) if each.malicious}
+    if recording.verdicts is not None:
+        said = read_records(recording.verdicts, Verdict)
+        found |= {each.key_id for each in said if each.verdict == "leak"}
+    if recording.keys is not None:
+        found |= {each.key_id for each in read_records(recording.keys, KeyRecord) if each.canary}
     return found
 
 
@@ -144,7 +139,7 @@ def _computed(
     config: "Config", recording: "Recording", dishonest: set[str]
 ) -> "tuple[Calibration, list[str]]":
     """What a history comes to, and how it is told to people."""
-    from pipeline.calibrate import NotEnoughHistoryError, calibrate
+    from pipeline.calibrate import calibrate
     from pipeline.calibrate.render import render
     from pipeline.engine import default_rules
     from pipeline.replay.merge import merge
@@ -153,10 +148,7 @@ def _computed(
         raise UsageError("--events: a history is read twice; a pipe can be read once")
     now, rules = time.time(), default_rules(config)
     budget = config.detection.pages_per_1000_key_weeks
-    try:
-        found = calibrate(lambda: merge(recording, now), rules, budget, dishonest)
-    except NotEnoughHistoryError as error:
-        raise FailureError(str(error)) from None
+    found = calibrate(lambda: merge(recording, now), rules, budget, dishonest)
     return found.calibration, list(render(found, rules.calibration))
 
 

@@ -132,14 +132,11 @@ def drop(
 
 def _asked(place: str | None, reason: str | None) -> "Place | None":
     """The place that is asked for; None asks for all of a reason. Before any store is opened."""
-    from pipeline.dead_letters import Place, UnknownPlaceError
+    from pipeline.dead_letters import Place
 
     if (place is None) == (reason is None):
         raise UsageError("either PLACE or --reason says which")
-    try:
-        return None if place is None else Place.parse(place)
-    except UnknownPlaceError as error:
-        raise UsageError(str(error)) from None
+    return None if place is None else Place.parse(place)
 
 
 def _chosen(store: "Store", place: "Place | None", reason: str | None, limit: int) -> "list[Row]":

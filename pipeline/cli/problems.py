@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 import typer
 
@@ -13,12 +14,12 @@ from schemas.redaction import scrub_text
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
 DEBUG_VARIABLE = "LEAKLINE_DEBUG"
-_USAGE_ERRORS = {"ConfigError", "NotWritableError", "QuestionError", "StoreOnlyReads"}
-"""Raised by other packages, which are not imported before a command needs them."""
 
 
 class UsageError(Exception):
     """The command was asked for something that cannot be done as asked (exit code 2)."""
+
+    exit_code: ClassVar[int] = EXIT_USAGE
 
 
 class FailureError(Exception):
@@ -43,22 +44,19 @@ def run_guarded(command: Callable[[], object]) -> int:
     except Exception as problem:
         if os.environ.get(DEBUG_VARIABLE) == "1":
             raise
-        text, code = _said(problem)
-        for line in text.splitlines() or [type(problem).__name__]:
+        for line in _said(problem).splitlines() or [type(problem).__name__]:
             typer.echo(f"leakline: {printable(scrub_text(line))}", err=True)
+        code: int = getattr(problem, "exit_code", EXIT_FAILURE)
         return code
     return outcome if isinstance(outcome, int) else 0
 
 
-def _said(problem: Exception) -> tuple[str, int]:
+def _said(problem: Exception) -> str:
     if isinstance(problem, typer.TyperException):
-        return problem.format_message().replace("\n", " "), problem.exit_code
-    name = type(problem).__name__
-    if isinstance(problem, UsageError) or name in _USAGE_ERRORS:
-        return str(problem), EXIT_USAGE
-    if isinstance(problem, FailureError) or type(problem).__module__.startswith("pipeline."):
-        return str(problem), EXIT_FAILURE
+        return problem.format_message().replace("\n", " ")
+    if type(problem).__module__.startswith("pipeline."):
+        return str(problem)
     if isinstance(problem, OSError):
-        return f"{problem.filename or 'system'}: {problem.strerror or problem}", EXIT_FAILURE
+        return f"{problem.filename or 'system'}: {problem.strerror or problem}"
     first = str(problem).partition("\n")[0][:300]
-    return f"unexpected {name}: {first} ({DEBUG_VARIABLE}=1 shows where)", EXIT_FAILURE
+    return f"unexpected {type(problem).__name__}: {first} ({DEBUG_VARIABLE}=1 shows where)"

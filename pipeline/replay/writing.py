@@ -5,13 +5,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, ClassVar, cast
 
 import zstandard
 
 
 class NotWritableError(Exception):
     """A file that cannot be written. The text is one line that names it."""
+
+    exit_code: ClassVar[int] = 2
 
 
 @contextmanager

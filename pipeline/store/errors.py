@@ -1,5 +1,7 @@
 """What can go wrong with the store, in two kinds: wait and try again, or stop."""
 
+from typing import ClassVar
+
 from clickhouse_connect.driver.exceptions import (
     ClickHouseError,
     DatabaseError,
@@ -64,6 +66,8 @@ class StoreLacks(StoreRefused):
 
 class StoreOnlyReads(StoreRefused):
     """It would do more than read, where reading is all that is allowed."""
+
+    exit_code: ClassVar[int] = 2
 
 
 _KINDS: dict[int, type[StoreError]] = {

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline.store.client import Rows, Store
 from pipeline.store.migrate import sql_folder
@@ -24,6 +25,8 @@ Now = Callable[[], float]
 
 class QuestionError(Exception):
     """A question that cannot be asked like this; the text is one line."""
+
+    exit_code: ClassVar[int] = 2
 
 
 @dataclass(frozen=True, slots=True)

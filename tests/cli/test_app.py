@@ -76,6 +76,7 @@ def test_version(leakline: Leakline) -> None:
         ("simulate", "--events", "-", "--preset", "huge"),
         ("simulate", "--events", "-", "--seed", "-1"),
         ("dead-letters", "retry"),
+        ("dead-letters", "drop", "usage-events/3"),
         ("check-config", "--config", "nowhere.toml"),
     ],
     ids=" ".join,
