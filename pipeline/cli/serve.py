@@ -1,7 +1,5 @@
 """`leakline serve`: the HTTP server."""
 
-import typer
-
 from pipeline.cli.options import ConfigFile, load_config, tell_exposed
 from pipeline.stopping import ending_at_once
 
@@ -20,4 +18,4 @@ def serve(*, config: ConfigFile = None) -> None:
         tell_exposed(settings)
         from pipeline.serve.server import run_server
 
-        raise typer.Exit(run_server(settings))
+        run_server(settings)

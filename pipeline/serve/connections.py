@@ -13,6 +13,10 @@ CONNECTIONS_MAX: Final = 512
 """Give or take a burst of those that come in the same instant."""
 
 
+class ListenError(Exception):
+    """An address that cannot be listened on now. The text is one line."""
+
+
 class _TurnedAway(asyncio.Protocol):
     """A connection that is one too many."""
 
@@ -31,7 +35,7 @@ async def listen(
     """Listen for a runner that is set up.
 
     Raises:
-        OSError: the address is taken.
+        ListenError: the address is taken, or none of ours.
     """
     handlers = runner.server
     if handlers is None:
@@ -43,4 +47,7 @@ async def listen(
         counts.add(INTAKE_REFUSED, "connection")
         return _TurnedAway()
 
-    return await asyncio.get_running_loop().create_server(connected, host, port)
+    try:
+        return await asyncio.get_running_loop().create_server(connected, host, port)
+    except OSError as error:
+        raise ListenError(f"serve: cannot listen on {host}:{port}: {error.strerror}") from None

@@ -32,28 +32,16 @@ READY_SECONDS_MAX: Final = 1.0
 """Who asks whether we are ready does not wait for longer."""
 
 
-class _UnreachableError(Exception):
-    """The broker does not let us in. The text is for people."""
-
-
-def run_server(config: Config) -> int:
+def run_server(config: Config) -> None:
     """Serve until SIGTERM or SIGINT.
 
-    Returns:
-        The exit code: 0 after a signal, 1 when it could not start (said in one line).
+    Raises:
+        BrokerError: the broker or the topics are not as they should be.
+        ListenError: the address is taken, or none of ours.
     """
     log_to_stderr()
-    try:
-        check_topics(config, SERVER)
-        asyncio.run(_serve(config))
-    except BrokerError as error:
-        return _fail(str(error))
-    except _UnreachableError as error:
-        return _fail(str(error))
-    except OSError as error:
-        serve = config.serve
-        return _fail(f"serve: cannot listen on {serve.host}:{serve.port}: {error.strerror}")
-    return 0
+    check_topics(config, SERVER)
+    asyncio.run(_serve(config))
 
 
 async def _serve(config: Config) -> None:
@@ -68,7 +56,7 @@ async def _serve(config: Config) -> None:
                 await reach(config.kafka)
                 await parts.enter_async_context(log)
         except UNREACHED as error:
-            raise _UnreachableError(unreachable(config.kafka, error)) from None
+            raise BrokerError(unreachable(config.kafka, error)) from None
         counts = Metrics(METRICS)
         store = _reader(config)
         app = build_app(config, log, store, ready=lambda: _answers(config), counts=counts)
@@ -128,8 +116,3 @@ def _address(server: asyncio.Server) -> str:
 def _say(line: str) -> None:
     sys.stderr.write(f"leakline serve: {line}\n")
     sys.stderr.flush()
-
-
-def _fail(line: str) -> int:
-    _say(line)
-    return 1

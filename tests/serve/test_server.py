@@ -57,9 +57,8 @@ async def test_an_unreachable_broker_is_one_line(tmp_path: Path) -> None:
     server = ServerProcess(tmp_path, Kafka(brokers=f"127.0.0.1:{port}"))
     _, said = await asyncio.to_thread(server.process.communicate, timeout=60)
     assert server.process.returncode == 1
-    lines = [line for line in said.splitlines() if line.startswith("leakline serve:")]
-    assert len(lines) == 1
-    assert "kafka.brokers" in lines[0]
+    assert [line for line in said.splitlines() if "leakline: kafka.brokers: " in line]
+    assert said.count("kafka.brokers") == 1
     assert "Traceback" not in said
 
 
@@ -68,9 +67,9 @@ async def test_a_port_in_use_is_one_line(tmp_path: Path, topics: Kafka) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = ServerProcess(tmp_path, topics, port=taken.getsockname()[1])
         _, said = await asyncio.to_thread(server.process.communicate, timeout=60)
-    assert server.process.returncode == 1
-    assert "cannot listen on" in said
-    assert "Traceback" not in said
+    assert server.process.returncode == 1  # it may be free again when a supervisor tries it
+    assert said.startswith("leakline: serve: cannot listen on ")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.kafka

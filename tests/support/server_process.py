@@ -26,9 +26,11 @@ class ServerProcess:
         }
         program = f"""
             import json, sys
+            from pipeline.cli.problems import run_guarded
             from pipeline.config import Config
             from pipeline.serve.server import run_server
-            sys.exit(run_server(Config.model_validate(json.loads({json.dumps(config)!r}))))
+            config = Config.model_validate(json.loads({json.dumps(config)!r}))
+            sys.exit(run_guarded(lambda: run_server(config)))
         """
         self.process = subprocess.Popen(  # noqa: S603 - our own command line
             [sys.executable, "-c", textwrap.dedent(program)],
