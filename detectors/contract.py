@@ -77,6 +77,8 @@ class Detector(ABC):
     """No single kind of evidence weighs more than this."""
     about: ClassVar[Subject] = "habits"
     """What its evidence is about, and so what it is weighed by: see `KeyView.weight`."""
+    about_place: ClassVar[bool] = False
+    """Its summary says where requests come from: messages begin with it."""
 
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:

@@ -25,6 +25,7 @@ class Crowd(Detector):
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.3, "leaked": 0.6, "exposed": 0.8}
     about = "strangers"
+    about_place = True
     score_max = 8.0
 
     def judge(self, key: KeyView) -> Finding | None:

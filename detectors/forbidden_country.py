@@ -23,6 +23,7 @@ class ForbiddenCountry(Detector):
     causes = {"leaked": 1.0, "shared": 0.9, "exposed": 0.8}
     score_max = 6.0
     about = "facts"
+    about_place = True
 
     def judge(self, key: KeyView) -> Finding | None:
         if key.record is None:

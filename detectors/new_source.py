@@ -43,6 +43,7 @@ class NewSource(Detector):
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"leaked": 1.0, "shared": 0.95, "exposed": 0.95, "hygiene": 0.4}
     about = "strangers"
+    about_place = True
 
     def judge(self, key: KeyView) -> Finding | None:
         newcomers = key.newcomers

@@ -45,6 +45,10 @@ class Signal(Struct, kw_only=True):
         self.window_end = utc(self.window_end)
 
 
+UNPRICED = "unpriced_requests"
+"""What each signal's evidence calls the requests of the incident that no price is known of."""
+
+
 def unseen_usd(signals: Iterable[Signal]) -> float | None:
     """Dollars that were billed and that no gateway saw, by the signal that says most."""
     unseen = [each.evidence.get("unseen_usd") for each in signals]
@@ -88,6 +92,11 @@ class Incident(Struct, kw_only=True):
     def unseen_usd(self) -> float | None:
         """Dollars that were billed and that no gateway saw, so that `spend_usd` lacks them."""
         return unseen_usd(self.signals)
+
+    @property
+    def lacks_prices(self) -> bool:
+        """Whether `spend_usd` lacks requests that no price is known of."""
+        return any(each.evidence.get(UNPRICED) for each in self.signals)
 
     @property
     def opened(self) -> datetime:

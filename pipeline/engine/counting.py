@@ -188,6 +188,7 @@ def flush(state: KeyState, kinds: Kinds) -> None:
             _keep(windows, window, pending.hour, tally.number, totals)
         if state.incident is not None:
             state.incident.spend_nanos += fresh.nanos
+            state.incident.unpriced += fresh.unpriced
         touched.update((("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)))
     state.pending.clear()
     state.current = None

@@ -15,7 +15,7 @@ from pipeline.engine.state import KeyState
 from pipeline.engine.stored import OpenIncident
 from schemas.calibration import Calibration
 from schemas.fields import epoch, to_dollars
-from schemas.incident import Incident, Signal, Status
+from schemas.incident import UNPRICED, Incident, Signal, Status
 
 SIGNAL_SECONDS: Final = 2 * 3600.0
 """A signal that is not repeated for so long no longer counts."""
@@ -28,6 +28,7 @@ def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> O
     state.incidents += 1
     opened_at, nanos = spent_since(view, _first_of(evidence, view))
     opened_at = max(opened_at, state.history.first_seen)
+    minutes = view.minute - int(opened_at // 60) + 1
     identity = f"{view.key_id}\n{state.incidents}\n{view.now!r}"
     return OpenIncident(
         incident_id=f"inc-{xxh3_64_hexdigest(identity.encode())}",
@@ -41,6 +42,7 @@ def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> O
         emitted_nanos=0,
         baseline_nanos=0.0,
         baseline_at=opened_at,
+        unpriced=view.windows.recent(view.minute, minutes).unpriced,  # of the minutes still known
     )
 
 
@@ -65,7 +67,9 @@ def refresh(
 def note(incident: OpenIncident, evidence: Evidence, now: float, calibration: Calibration) -> None:
     """Take evidence into an incident, in the place of what its detector said before."""
     name = evidence.detector.name
-    incident.signals[name] = _signal(evidence, now, calibration)
+    signal = incident.signals[name] = _signal(evidence, now, calibration)
+    if incident.unpriced:
+        signal.evidence[UNPRICED] = incident.unpriced
     incident.causes[name] = dict(evidence.causes)
 
 

@@ -50,6 +50,8 @@ class OpenIncident(Struct, array_like=True, gc=False):
     """Of the strangers that the revisions told of."""
     answered: bool = False
     """A person said that it is a leak, or that they look into it."""
+    unpriced: int = 0
+    """Requests since `opened_at` that no price is known of: `spend_nanos` lacks them."""
 
     @property
     def cost_nanos(self) -> float:

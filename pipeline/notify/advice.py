@@ -5,6 +5,7 @@ from typing import Final
 from pipeline.notify.offers import LEAKS
 from pipeline.notify.page import Page
 from pipeline.notify.phase import Phase, phase
+from pipeline.notify.subjects import speaks_for
 from schemas.incident import Cause
 from schemas.key_record import KeyRecord
 
@@ -73,4 +74,4 @@ def _should_be_dead(page: Page, record: KeyRecord | None) -> bool:
     """Whether the key was revoked already, as its registry or its gateway says."""
     if record is not None and record.status != "active":
         return True
-    return any(signal.detector == "revoked_use" for signal in page.incident.signals)
+    return any(speaks_for(signal, "revoked_use") for signal in page.incident.signals)

@@ -17,16 +17,13 @@ from pipeline.notify.page import Page
 from pipeline.notify.people import with_names
 from pipeline.notify.phase import news, phase
 from pipeline.notify.states import state_card, state_sentence
+from pipeline.notify.subjects import is_about_place
 from pipeline.notify.text import inert, inert_name, moment, short_id, time_after, unmarked
 from schemas.fields import epoch
 from schemas.incident import Incident, Signal
 from schemas.key_record import KeyRecord
 
-ABOUT_SOURCES = frozenset({"crowd", "forbidden_country", "new_source"})
-"""The detectors that judge where requests come from."""
 NO_SOURCE = "no new source, or the log has no addresses"
-UNPRICED = "unknown price"
-"""How detectors call what the catalogue has no price for."""
 REASONS_MAX = 3
 EVIDENCE_SIGNALS_MAX = 8
 
@@ -119,10 +116,10 @@ def _facts(page: Page, record: KeyRecord | None) -> dict[str, Any]:
 
 
 def _amount(incident: Incident, usd: float, per: str = "") -> str:
-    """Dollars as of the latest event; what has no price is not free, as detectors say in words."""
-    unpriced = any(UNPRICED in signal.summary for signal in incident.signals)
+    """Dollars as of the latest event; what has no price is not free."""
     at = time_after(epoch(incident.detected_at), epoch(incident.opened_at))
-    return f"{cents(usd)}{per}{' and what has no price' if unpriced else ''} (as of {at})"
+    unpriced = " and what has no price" if incident.lacks_prices else ""
+    return f"{cents(usd)}{per}{unpriced} (as of {at})"
 
 
 def _reasons(page: Page) -> list[dict[str, Any]]:
@@ -131,7 +128,7 @@ def _reasons(page: Page) -> list[dict[str, Any]]:
     What is said of the source is not said again.
     """
     signals = page.incident.signals
-    source = next((each for each in signals if each.detector in ABOUT_SOURCES), None)
+    source = next(filter(is_about_place, signals), None)
     where = NO_SOURCE if source is None else inert(source.summary, 500)
     others = [each for each in signals[:REASONS_MAX] if each is not source]
     lines = [f"{n}. {inert(signal.summary, 500)}" for n, signal in enumerate(others, 1)]

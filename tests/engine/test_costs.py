@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.baselines.history import History
 from detectors.baselines.totals import Totals
@@ -11,12 +12,13 @@ from detectors.baselines.windows import HOURS_REMEMBERED, HourWindow, Windows
 from detectors.contract import KeyView
 from pipeline.engine.costs import spent_since, usual_between
 from schemas.fields import epoch
-from schemas.incident import Incident
+from schemas.incident import UNPRICED, Incident
 from schemas.key_record import KeyRecord
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
     ABROAD,
     DAY,
+    HOME,
     HOUR,
     KEY,
     MINUTE,
@@ -120,3 +122,17 @@ def test_a_later_revision_says_what_is_true_by_then() -> None:
         assert source.evidence["requests"] == sum(
             since <= epoch(event.occurred_at) <= until for event in theft
         )
+
+
+def test_an_incident_counts_what_has_no_price_from_its_first_request_on() -> None:
+    at = workday(8, 10)
+    theft = [replace(each, model="mystery-405b", cost_usd=None) for each in thief(at, 300)]
+    before = [replace(theft[0], event_id="before", occurred_at=at - 20 * MINUTE)]
+    before[0].client_ip, before[0].user_agent = HOME[0], OPENAI_CLIENT
+    told = run(messages(in_time(office(9), before, theft), 1)).pages()
+    assert len(told) > 1
+    for each in told:
+        assert each.lacks_prices
+        since, until = epoch(each.opened_at) // MINUTE * MINUTE, epoch(each.detected_at) + 1e-3
+        counted = max(signal.evidence[UNPRICED] for signal in each.signals)
+        assert counted == sum(since <= epoch(event.occurred_at) <= until for event in theft)

@@ -2,12 +2,13 @@
 
 import pytest
 
-from detectors.baselines.totals import Totals
 from detectors.discovery import all_detectors
-from detectors.words import paid
 from pipeline.demo.block_kit import texts
-from pipeline.notify.blocks import ABOUT_SOURCES, UNPRICED, Background, page_card
+from pipeline.notify.blocks import NO_SOURCE, Background, page_card
 from pipeline.notify.page import Page, acted, judged, requested, revised
+from schemas.key_record import KeyRecord
+from tests.support.events import KEY, control, event, run, single
+from tests.support.examples import NOW
 from tests.support.samples import AT, action, action_result, incident, key_record, signal, verdict
 
 
@@ -20,8 +21,15 @@ def page(**changes: object) -> Page:
     return revised(None, incident(**changes))
 
 
-def test_detectors_that_judge_places_exist() -> None:
-    assert {each.name for each in all_detectors()} >= ABOUT_SOURCES
+def test_a_detector_of_places_says_where_without_being_in_a_list() -> None:
+    places = [each.name for each in all_detectors() if each.about_place]
+    assert len(places) >= 3
+    for name in places:
+        said_of_it = said(page(signals=[signal(), signal(detector=name, summary="From NL.")]))
+        assert "From where: From NL." in said_of_it
+    for name in ("probing", "of_a_later_release"):
+        shown = said(page(signals=[signal(detector=name, summary="From NL.")]))
+        assert f"From where: {NO_SOURCE}" in shown
 
 
 def test_numbers_say_of_when_they_are() -> None:
@@ -31,14 +39,16 @@ def test_numbers_say_of_when_they_are() -> None:
     assert "(as of 2026-09-21 14:13 UTC)" in said(page(opened_at=AT - 86_400))
 
 
-@pytest.mark.parametrize("unpriced", [1, 3])
-def test_what_has_no_price_is_not_called_free(unpriced: int) -> None:
-    use = paid(Totals(3, 0, 0, 0, 0, unpriced))
-    assert UNPRICED in use, "how the detectors call it"
-    shown = said(page(spend_usd=0.0, signals=[signal(summary=f"3 requests ({use}) in a minute.")]))
-    assert "Spent so far: $0.00 and what has no price (as of" in shown
-    assert "$247.20 an hour and what has no price (as of" in shown
-    assert "and what has no price" not in said(page(spend_usd=0.0))
+def test_what_has_no_price_is_not_called_free_whatever_the_detector() -> None:
+    canary = control("key", KeyRecord(key_id=KEY, canary=True))
+    for price, free in ((None, False), (0.0, True)):
+        used = run([canary, single(event(NOW, model="mystery-405b", cost_usd=price))])
+        (found,) = used.incidents
+        assert "price" not in " ".join(each.summary for each in found.signals)
+        shown = said(revised(None, found))
+        assert ("Spent so far: $0.00 (as of" in shown) == free
+        assert ("Spent so far: $0.00 and what has no price (as of" in shown) != free
+        assert ("Now: $0.00 an hour and what has no price (as of" in shown) != free
 
 
 def test_names_stand_in_the_title_as_they_are() -> None:
