@@ -138,7 +138,8 @@ class Detection(Section):
     """The page budget: how many false pages the team accepts. `leakline calibrate` sets the
     thresholds to keep it."""
     dead_letter_share_max: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """A worker stops when more than this share of its last 1,000 events were dead letters."""
+    """A worker stops when more than this share of its last 1,000 events were dead letters. Those
+    ahead of their append time count as none."""
 
 
 class Slack(Section, EmptyIsUnset):

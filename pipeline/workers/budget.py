@@ -36,5 +36,5 @@ class DeadLetterBudget:
         if self._events >= self._events_max and self._dead > self._share_max * self._events:
             raise DeadLetterBudgetExceededError(
                 f"{self._dead} of the last {self._events} events are dead letters "
-                f"(detection.dead_letter_share_max); what was not committed comes again"
+                f"(detection.dead_letter_share_max)"
             )

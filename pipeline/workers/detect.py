@@ -20,7 +20,7 @@ from pipeline.config import Config
 from pipeline.counts import Metrics
 from pipeline.message import Message
 from pipeline.metrics import WORKER_METRICS
-from pipeline.workers.budget import DeadLetterBudget
+from pipeline.workers.budget import DeadLetterBudget, DeadLetterBudgetExceededError
 from pipeline.workers.partition import MOVED_GAP_SECONDS, Fold, Partition
 from pipeline.workers.role import (
     Clock,
@@ -37,6 +37,8 @@ from schemas.topics import CONTENT_TYPE_HEADER, DETECT_STATE, NDJSON, USAGE_EVEN
 GROUP_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of messages that are folded together, mostly all that a fetch brought; then folding makes way
 for everything else in the process."""
+_OF_CLOCKS: Final = frozenset({"time_in_future"})
+"""Reasons that stop nobody: one gateway's clock must not end the detection of every key."""
 
 MakeFold = Callable[[int], Fold]
 """An empty fold of a partition."""
@@ -122,9 +124,16 @@ class DetectRole:
 
     async def _fold(self, partition: Partition, messages: Sequence[Message]) -> None:
         effects = await partition.fold(*messages)
-        dead = Counter(letter.offset for letter in effects.dead_letters)
-        for message in messages:
-            self._budget.spend(_events(message), dead[message.offset])
+        dead = Counter(
+            letter.offset for letter in effects.dead_letters if letter.reason not in _OF_CLOCKS
+        )
+        try:
+            for message in messages:
+                self._budget.spend(_events(message), dead[message.offset])
+        except DeadLetterBudgetExceededError:
+            # Or whoever starts us again would end here again, and nobody's key would be judged.
+            await partition.checkpoint(self._now())
+            raise
 
     async def stop(self) -> None:
         """Checkpoint and let go of every partition."""
