@@ -23,8 +23,11 @@ AHEAD_SECONDS_MAX = 86_400.0
 
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _ITEM = msgspec.json.Decoder(msgspec.Raw)
-_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)|[\[\]{},]', re.DOTALL)
-"""Texts, so that nothing within them counts, and what an array is made of."""
+_MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTALL)
+"""Texts, so that nothing within them counts, and what an array is made of.
+
+A text that is cut short matches to its end, also behind a backslash: otherwise it would be looked
+through once more from each quote in it."""
 
 Convert = Callable[[bytes], UsageEvent]
 """One item to an event; raises `Refused`."""

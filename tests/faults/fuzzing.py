@@ -43,6 +43,7 @@ ODD: tuple[bytes, ...] = (
     b"\xff\xfe", b"\x00", b'"\\ud800"', b"9" * 400, b"[" * 2_000, b'{"a":' * 500, b"\n", b"\r\n",
     b'"1970-01-01T00:00:00Z"', b'"9999-12-31T23:59:60Z"', b'"<!channel>"', b'"=cmd()"',
     b"\xe2\x80\xae", b'"' + SECRET.encode() + b'"', b'"' + b"x" * 5_000 + b'"',
+    b'"' + b'\\"' * 50_000 + b"\\",
 )  # fmt: skip
 
 
@@ -80,7 +81,7 @@ def mutated(rng: random.Random, sample: bytes) -> bytes:
             body = body[:start] + rng.choice(ODD) + body[end:]
             continue
         start, end = sorted(rng.randrange(len(body) + 1) for _ in range(2))
-        end = min(end, start + 64)
+        end = min(end, start + 64) if rng.random() < 0.9 else len(body)
         piece = rng.choice((b"", body[start:end] * 2, rng.choice(ODD), rng.randbytes(3)))
         body = body[:start] + piece + body[end:]
     return body

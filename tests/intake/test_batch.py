@@ -95,6 +95,11 @@ def test_no_text_of_an_array_that_was_cut_short_is_taken_for_an_item() -> None:
     assert (len(found.events), found.reasons()) == (1, {"not_json": 1})
 
 
+def test_a_text_full_of_quotes_that_was_cut_short_is_looked_through_once() -> None:
+    found = native.parse(b'["' + b'\\"' * 400_000 + b"\\")
+    assert found.reasons() == {"not_json": 1}
+
+
 def test_too_many_items(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batch, "ITEMS_MAX", 3)
     assert parse(b"\n".join([ONE] * 4), native.convert).reasons() == {"too_large": 1}
