@@ -119,8 +119,7 @@ def _history(
 
 def _dishonest(recording: "Recording", labels: Path | None) -> set[str]:
     """Keys that labels, verdicts or the registry know to be in wrong hands."""
-    from pipeline.evaluate.files import read_records
-    from schemas.key_record import KeyRecord
+    from pipeline.replay.lines import read_records, read_registry
     from schemas.label import Label
     from schemas.verdict import Verdict
 
@@ -131,7 +130,7 @@ def _dishonest(recording: "Recording", labels: Path | None) -> set[str]:
         said = read_records(recording.verdicts, Verdict)
         found |= {each.key_id for each in said if each.verdict == "leak"}
     if recording.keys is not None:
-        found |= {each.key_id for each in read_records(recording.keys, KeyRecord) if each.canary}
+        found |= {each.key_id for each in read_registry(recording.keys) if each.canary}
     return found
 
 

@@ -71,6 +71,8 @@ def _files(config: "Config", roles: Collection[str] = ROLES) -> Iterator[str]:
     for setting, (path, readers) in _named_files(config).items():
         if path is not None and not path.is_file() and not readers.isdisjoint(roles):
             yield f"{setting}: {path} is no file"
+    if "reconcile" in roles:
+        yield from _registry(config)
     if not _RESPONDERS.isdisjoint(roles):
         yield from check_gateways(config)
 
@@ -87,6 +89,17 @@ def _named_files(config: "Config") -> dict[str, tuple["Path | None", frozenset[s
         "kafka.ssl_certfile": (config.kafka.ssl_certfile, everybody),
         "kafka.ssl_keyfile": (config.kafka.ssl_keyfile, everybody),
     }
+
+
+def _registry(config: "Config") -> Iterator[str]:
+    from pipeline.replay.lines import ReplayError, read_registry
+
+    if config.keys is None or not config.keys.is_file():
+        return
+    try:
+        read_registry(config.keys)
+    except ReplayError as error:
+        yield f"keys: {error}"
 
 
 def _connections(config: "Config") -> Iterator[str]:

@@ -30,15 +30,14 @@ def rehearsal(
 
     Example: `leakline policy test --policy policy.toml --incidents incidents.jsonl`
     """
-    from pipeline.evaluate.files import read_records
+    from pipeline.replay.lines import read_records, read_registry
     from pipeline.response.check import try_policy
     from pipeline.response.policy import load_policy
     from schemas.incident import Incident
-    from schemas.key_record import KeyRecord
 
     keep_apart((policy, incidents, keys))
     rules = load_policy(policy)
-    registry = {each.key_id: each for each in read_records(keys, KeyRecord)} if keys else {}
+    registry = {each.key_id: each for each in read_registry(keys)} if keys else {}
     decisions = try_policy(rules, read_records(incidents, Incident), registry)
     for incident, decision in decisions:
         dry = " (dry run)" if decision.dry_run else ""

@@ -3,24 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
-
-import msgspec
 
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate.evaluation import evaluate
 from pipeline.evaluate.report import Report
-from pipeline.replay.lines import read_lines
-from schemas.codec import Refused, decode_event, decode_record, plausible, redacted
+from pipeline.replay.lines import read_lines, read_records
+from schemas.codec import Refused, decode_event
 from schemas.incident import Incident
 from schemas.label import Label
 from schemas.usage_event import UsageEvent
-
-T = TypeVar("T", bound=msgspec.Struct)
-
-
-class EvaluationError(Exception):
-    """A file that does not hold what it should; one line that names file and line."""
 
 
 def evaluate_files(
@@ -41,8 +32,7 @@ def evaluate_files(
         refused: counts lines that are no events, by reason.
 
     Raises:
-        EvaluationError: an incident or a label cannot be understood.
-        ReplayError: a file cannot be read.
+        ReplayError: a file cannot be read, or an incident or a label not be understood.
     """
     return evaluate(
         read_records(incidents, Incident),
@@ -50,21 +40,6 @@ def evaluate_files(
         read_events(events, progress, refused),
         Pricer().price,
     )
-
-
-def read_records(path: Path, kind: type[T]) -> Iterator[T]:
-    """The records of a file; a raw key in one stands for its hash, as it does in the engine.
-
-    Raises:
-        EvaluationError: a line is none.
-    """
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            yield redacted(plausible(decode_record(line, kind)))
-        except Refused as refused:
-            raise EvaluationError(f"{path}:{number}: {refused.detail}") from None
 
 
 def read_events(

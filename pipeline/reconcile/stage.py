@@ -17,7 +17,7 @@ from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.pause import Pause
 from pipeline.reconcile.join import Join, Round, Routed, window_of
-from pipeline.replay.lines import ReplayError, read_lines
+from pipeline.replay.lines import ReplayError, read_registry
 from schemas.codec import Refused, decode_control, decode_record, encode
 from schemas.gateway_use import UseAnswer
 from schemas.key_record import KeyRecord
@@ -164,13 +164,6 @@ def _registry(config: Config) -> list[KeyRecord]:
     if config.keys is None:
         return []
     try:
-        lines = list(read_lines(config.keys))
+        return read_registry(config.keys)
     except ReplayError as error:
         raise ConfigError(f"keys: {error}") from None
-    records = []
-    for number, line in enumerate(lines, 1):
-        try:
-            records.append(decode_control(line, KeyRecord))
-        except Refused as refused:
-            raise ConfigError(f"keys: {config.keys}:{number}: {refused.detail}") from None
-    return records

@@ -1,4 +1,4 @@
-"""Lines of a recorded file, in bounded memory: plain, gzip, Zstandard or standard input."""
+"""Recorded files in bounded memory, by line or record: plain, gzip, Zstandard or standard input."""
 
 import gzip
 import sys
@@ -7,19 +7,23 @@ from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
+import msgspec
 import zstandard
 
+from schemas.codec import Refused, decode_control, decode_record, plausible, redacted
+from schemas.key_record import KeyRecord
 from schemas.topics import MESSAGE_BYTES_MAX
 
+T = TypeVar("T", bound=msgspec.Struct)
 STDIN = Path("-")
 _CHUNK_BYTES = 1 << 18
 _KEPT_BYTES = MESSAGE_BYTES_MAX + 1
 
 
 class ReplayError(Exception):
-    """A file that cannot be read to its end. The text is one line that names it."""
+    """A file that cannot be read to its end, or is not what it should be; one line names it."""
 
 
 def read_lines(path: Path, progress: Callable[[int], None] | None = None) -> Iterator[bytes]:
@@ -45,6 +49,34 @@ def read_lines(path: Path, progress: Callable[[int], None] | None = None) -> Ite
         raise ReplayError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (EOFError, zlib.error, zstandard.ZstdError) as error:
         raise ReplayError(f"{path}: is damaged or cut short: {error}") from None
+
+
+def read_records(path: Path, kind: type[T]) -> Iterator[T]:
+    """The records of a file; a raw key in one stands for its hash, as it does in the engine.
+
+    Raises:
+        ReplayError: a line is none, or the file cannot be read.
+    """
+    return _decoded(path, lambda line: redacted(plausible(decode_record(line, kind))))
+
+
+def read_registry(path: Path) -> list[KeyRecord]:
+    """The entries of a key registry, all of them such that the engine takes them.
+
+    Raises:
+        ReplayError: a line is none, or the file cannot be read.
+    """
+    return list(_decoded(path, lambda line: decode_control(line, KeyRecord)))
+
+
+def _decoded(path: Path, decode: Callable[[bytes], T]) -> Iterator[T]:
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.strip():
+            continue
+        try:
+            yield decode(line)
+        except Refused as refused:
+            raise ReplayError(f"{path}:{number}: {refused.detail}") from None
 
 
 def _chunks(path: Path, progress: Callable[[int], None] | None) -> Iterator[bytes]:

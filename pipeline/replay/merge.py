@@ -91,7 +91,8 @@ def in_its_line(letter: DeadLetter) -> DeadLetter:
 
 def _controls(path: Path, record: str, time: ReadTime) -> Iterator[Control]:
     for line in in_file_order(read_lines(path), time):
-        yield _control(path, record, line)
+        if line.raw.strip():
+            yield _control(path, record, line)
 
 
 def _registry(path: Path, first: float) -> Iterator[Control]:
@@ -99,6 +100,8 @@ def _registry(path: Path, first: float) -> Iterator[Control]:
     told = {TOLD_HEADER: f"{first:.0f}"}
     changes: list[Control] = []
     for number, raw in enumerate(read_lines(path), 1):
+        if not raw.strip():
+            continue
         entry, changed_at = _before_its_change(raw)
         yield _control(path, "key", Line(0.0, number, entry), told)
         if changed_at is not None:

@@ -19,10 +19,11 @@ from pipeline.engine.witness import Look
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate import Report, compare, evaluate, evaluate_pages, render
 from pipeline.evaluate.comparators import all_comparators, run
-from pipeline.evaluate.files import read_events, read_records
+from pipeline.evaluate.files import read_events
 from pipeline.evaluate.judge import judge
 from pipeline.evaluate.pages import Page
 from pipeline.evaluate.tables import number, percent, table
+from pipeline.replay.lines import read_records
 from pipeline.replay.merge import Recording, merge
 from pipeline.replay.run import Results, replay
 from pipeline.simulate import PRESETS, simulate_to_files

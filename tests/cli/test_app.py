@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from typer.main import get_command
 
 from pipeline.cli import app as cli
 from pipeline.cli import problems
+from pipeline.config import Config, ConfigError
+from pipeline.reconcile.stage import ReconcileStage
 from tests.cli.conftest import Leakline
 
 HEAVY = ("aiohttp", "aiokafka", "chdb", "clickhouse_connect", "faust", "numpy", "pydantic", "river")
@@ -151,6 +154,30 @@ def test_brokers_that_are_no_list_of_addresses(
     assert "kafka.brokers: must be host:port, or several separated by commas" in outcome.err
     config.write_text('[kafka]\nbrokers = "kafka-1:9092, [::1]:9092,10.0.0.1:9093"\n')
     assert leakline("check-config", "--offline", "--config", config).code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('\n{"key_id": "a"}\n\n', None),
+        ('{"key_id": "a"}\n\nnonsense\n', "keys.jsonl:3: the message is not JSON"),
+        (f'{{"key_id": "a", "alias": "{"x" * 17_000}"}}', "keys.jsonl:1: more than the 16384"),
+    ],
+)
+def test_all_that_read_a_key_registry_agree(
+    leakline: Leakline, tmp_path: Path, text: str, said: str | None
+) -> None:
+    keys, config, empty = (tmp_path / name for name in ("keys.jsonl", "leakline.toml", "empty"))
+    keys.write_text(text)
+    empty.touch()
+    config.write_text(f'keys = "{keys}"\n')
+    checked = leakline("check-config", "--offline", "--config", config)
+    assert (checked.code, (said or "is valid") in checked.out) == (1 if said else 0, True)
+    with nullcontext() if said is None else pytest.raises(ConfigError, match=said):
+        ReconcileStage.from_config(Config.model_construct(keys=keys))
+    letters = tmp_path / "letters"
+    replayed = leakline("replay", "--events", empty, "--keys", keys, "--dead-letters", letters)
+    assert (replayed.code, letters.read_text().count("\n")) == (0, 1 if said else 0)
 
 
 def test_a_failure_shows_neither_traceback_nor_secret(

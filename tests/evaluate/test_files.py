@@ -7,7 +7,8 @@ import msgspec
 import pytest
 import zstandard
 
-from pipeline.evaluate import EvaluationError, evaluate_files
+from pipeline.evaluate import evaluate_files
+from pipeline.replay.lines import ReplayError
 from schemas.label import Label
 from schemas.redaction import public_key_id
 from schemas.usage_event import UsageEvent
@@ -38,7 +39,7 @@ def test_a_broken_label_is_named(tmp_path: Path) -> None:
     path, empty = tmp_path / "labels.jsonl", tmp_path / "empty.jsonl"
     empty.touch()
     path.write_text('\n{"label_id": "x"}\n')
-    with pytest.raises(EvaluationError, match=r"labels\.jsonl:2: .*key_id"):
+    with pytest.raises(ReplayError, match=r"labels\.jsonl:2: .*key_id"):
         evaluate_files(empty, path, empty)
 
 
@@ -76,5 +77,5 @@ def test_a_label_that_ends_before_it_starts_is_named_with_its_line(tmp_path: Pat
     empty.touch()
     at = {"label_id": "l", "key_id": "k", "kind": "theft", "malicious": True, "started_at": AT}
     labels.write_bytes(b"\n".join(msgspec.json.encode(at | {"ended_at": AT + s}) for s in (0, -1)))
-    with pytest.raises(EvaluationError, match=r"labels:2: ended_at is before started_at"):
+    with pytest.raises(ReplayError, match=r"labels:2: ended_at is before started_at"):
         evaluate_files(incidents, labels, empty)

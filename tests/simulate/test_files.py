@@ -3,7 +3,8 @@
 import gzip
 from pathlib import Path
 
-from pipeline.evaluate.files import read_events, read_records
+from pipeline.evaluate.files import read_events
+from pipeline.replay.lines import read_records
 from pipeline.simulate import FleetSettings, simulate_to_files
 from schemas.key_record import KeyRecord
 from schemas.label import Label
