@@ -7,20 +7,33 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import structlog
+from pipeline.printable import printable
 
-FORMAT: Final = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
 CLIENTS: Final = ("aiokafka", "faust", "kafka", "mode")
 """Libraries that repeat themselves, hundreds of times a second while a broker is away."""
 REPEAT_SECONDS: Final = 10.0
 
 
-def log_to_stderr(level: int = logging.WARNING) -> None:
-    """Write what stages log there, which as it is would go to stdout, and what libraries log."""
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+def log_to_stderr(who: str, level: int = logging.INFO) -> None:
+    """Write there what we and libraries log.
+
+    Args:
+        who: the role, since those that run together share the stream.
+        level: of what libraries log; of ours, all but DEBUG is written.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(Seldom())
-    logging.basicConfig(level=level, format=FORMAT, handlers=[handler])
+    handler.setFormatter(OneLine(f"%(asctime)s %(levelname)s {who} %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+
+
+class OneLine(logging.Formatter):
+    """A line for each record, also where a value or a traceback has several."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as it is written."""
+        return printable(super().format(record))
 
 
 class Seldom(logging.Filter):

@@ -1,16 +1,16 @@
 """Records off topics that others may write to as well."""
 
+import logging
 from typing import TypeVar
 
 import msgspec
-import structlog
 
 from pipeline.message import Message
 from schemas.codec import Refused, decode_record
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 def read_record(message: Message, kind: type[Record]) -> Record | None:
@@ -18,5 +18,5 @@ def read_record(message: Message, kind: type[Record]) -> Record | None:
     try:
         return decode_record(message.value, kind)
     except Refused as refused:
-        log.warning("record skipped", topic=message.topic, offset=message.offset, why=str(refused))
+        log.warning("%s at offset %d is skipped: %s", message.topic, message.offset, refused)
         return None

@@ -8,11 +8,10 @@ whenever `pending` is 0.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import time
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
-
-import structlog
 
 from pipeline import metrics
 from pipeline.accept import refusal
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
     from pipeline.message import Message
     from pipeline.store import LaterStore, Store
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 R = TypeVar("R")
 _TABLES: Final[tuple[tuple[topics.Topic, Table[Any]], ...]] = (
     (topics.INCIDENTS, INCIDENTS),
@@ -197,11 +196,11 @@ class SinkStage:
                 if self._now() - started + wait_seconds > self._patience_seconds:
                     raise
                 log.warning(
-                    "store unavailable",
-                    table=table.name,
-                    rows=len(batch),
-                    error=str(error),
-                    retry_seconds=wait_seconds,
+                    "the store is away; %d rows of %s again in %.1f s: %s",
+                    len(batch),
+                    table.name,
+                    wait_seconds,
+                    error,
                 )
                 await self._sleep(wait_seconds)
             else:

@@ -4,7 +4,7 @@ import logging
 import subprocess
 import sys
 
-from pipeline.logs import REPEAT_SECONDS, Seldom
+from pipeline.logs import REPEAT_SECONDS, OneLine, Seldom
 from tests.support.installation import ROOT
 
 
@@ -41,11 +41,20 @@ def test_what_is_over_is_forgotten() -> None:
     assert len(seldom._told) == 2
 
 
+def test_a_record_is_one_line_whatever_is_in_it() -> None:
+    failed = record("a \x1b[31mtext\nof two lines")
+    failed.exc_info = (ValueError, ValueError("one\ntwo"), None)
+    line = OneLine("%(name)s: %(message)s").format(failed)
+    assert line.startswith(r"aiokafka.consumer.fetcher: a \u001b[31mtext\nof two lines\nValueError")
+    assert line.endswith(r"one\ntwo")
+    assert line.isprintable()
+
+
 def test_a_program_that_logs_to_stderr_has_it() -> None:
     program = """
 import logging
 from pipeline.logs import log_to_stderr
-log_to_stderr()
+log_to_stderr("sink")
 for _ in range(1000):
     logging.getLogger("aiokafka").error("Unable connect to node with id %s", 1)
 """
@@ -54,4 +63,4 @@ for _ in range(1000):
     )
     assert done.stdout == ""
     (line,) = done.stderr.splitlines()
-    assert line.endswith("ERROR MainProcess aiokafka: Unable connect to node with id 1")
+    assert line.endswith("ERROR sink aiokafka: Unable connect to node with id 1")

@@ -47,7 +47,6 @@ def demo(
     - `leakline demo --streaming` (starts Apache Kafka: needs Java, and Maven the first time)
     - `leakline demo --streaming --brokers 127.0.0.1:9092`
     """
-    import structlog
     from rich.console import Console
 
     if brokers and not streaming:
@@ -56,7 +55,7 @@ def demo(
         shutil.rmtree(store, ignore_errors=True)
     elif store == STDIO or (store.exists() and any(store.iterdir())):
         raise UsageError(f"--store: {store} is not empty")
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    logging.getLogger("pipeline").setLevel(logging.ERROR)
     console = Console(highlight=False)
     with contextlib.suppress(asyncio.CancelledError):
         if streaming:

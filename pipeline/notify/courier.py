@@ -1,8 +1,7 @@
 """Tells people what is remembered of an incident: in Slack, or by the fallback webhook."""
 
+import logging
 from collections.abc import Callable
-
-import structlog
 
 from pipeline.config import Slack
 from pipeline.counts import Metrics
@@ -18,7 +17,7 @@ from pipeline.notify.slack import MessageGoneError, MessageRefusedError, Messeng
 from pipeline.notify.text import flat
 from pipeline.pause import Pause, backoff
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = 2.0
 BACKOFF_SECONDS_MAX = 60.0
@@ -76,7 +75,7 @@ class Courier:
         try:
             await self._messenger.whisper(channel, user, flat(text, WHISPER_LENGTH_MAX))
         except (SlackDownError, MessageRefusedError, MessageGoneError) as error:
-            log.warning("answer to a click not delivered", why=str(error))
+            log.warning("an answer to a click is not delivered: %s", error)
 
     async def _attempt(
         self, delivery: Delivery, channel: str, background: Background, *, anew: bool
@@ -86,7 +85,7 @@ class Courier:
             await delivery.run(channel, background, anew=anew)
         except SlackDownError as error:
             self._counts.add(SLACK_MESSAGES, "failed")
-            log.warning("slack takes nothing", why=str(error))
+            log.warning("Slack takes nothing: %s", error)
             self._rest(channel, error.retry_after_seconds)
             return False
         self._failures.pop(channel, None)
@@ -111,7 +110,7 @@ class Courier:
         try:
             await self._fallback.tell(page, background, self._no_buttons(page))
         except FallbackError as error:
-            log.warning("fallback webhook does not take it", why=str(error))
+            log.warning("the fallback webhook does not take it: %s", error)
             self._rest(FALLBACK, error.retry_after_seconds)
         else:
             self._failures.pop(FALLBACK, None)

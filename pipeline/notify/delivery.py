@@ -4,9 +4,8 @@ The intent to post is durable before the post. Where an intent has no message id
 crash or a time-out, the channel is searched for the message before another is posted.
 """
 
+import logging
 from collections.abc import Callable
-
-import structlog
 
 from pipeline.counts import Metrics
 from pipeline.journal import Journal
@@ -19,7 +18,7 @@ from pipeline.notify.phase import news
 from pipeline.notify.slack import MessageGoneError, MessageRefusedError, Messenger, SlackDownError
 from pipeline.notify.states import alarm_card
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Delivery:
@@ -80,7 +79,7 @@ class Delivery:
         except SlackDownError as error:
             if not error.lasting:
                 raise
-            log.warning("slack takes no evidence", why=str(error))
+            log.warning("Slack takes no evidence: %s", error)
             self._page.evidence.given_up = True
 
     async def _leave(self, background: Background) -> None:
@@ -116,7 +115,7 @@ class Delivery:
         try:
             await self._put(slot, card, thread_ts)
         except MessageRefusedError as error:
-            log.warning("slack refuses the blocks", why=str(error), incident_id=card.incident_id)
+            log.warning("Slack refuses the blocks of %s: %s", card.incident_id, error)
             await self._put_plain(slot, card, thread_ts)
         except MessageGoneError:
             slot.given_up = True

@@ -3,8 +3,9 @@
 A click is acknowledged to Slack once it is in the log; until then Slack sends it again.
 """
 
+import logging
+
 import msgspec
-import structlog
 from pydantic import SecretStr
 from slack_sdk.socket_mode.aiohttp import SocketModeClient
 from slack_sdk.socket_mode.async_client import AsyncBaseSocketModeClient
@@ -15,7 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from pipeline.notify.clicks import read_click
 from pipeline.notify.signature import ClickSink, interaction
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 
 class SocketModeListener:
@@ -41,7 +42,7 @@ class SocketModeListener:
             try:
                 await self._feed(msgspec.json.encode(interaction(request.payload)))
             except ValueError as error:
-                log.warning("interaction skipped", why=str(error))
+                log.warning("an interaction is skipped: %s", error)
         await client.send_socket_mode_response(SocketModeResponse(request.envelope_id))
 
     async def _feed(self, value: bytes) -> None:

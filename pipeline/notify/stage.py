@@ -4,10 +4,9 @@ What is to be said is remembered first; Slack is brought in line with it at once
 and by `tick` when it does not. Actions never wait for Slack.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Self
-
-import structlog
 
 from pipeline.config import Config
 from pipeline.counts import Metrics
@@ -45,7 +44,7 @@ from schemas.topics import (
 )
 from schemas.verdict import Judgement, Verdict
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 KEEP_SECONDS = 90 * 86_400.0
 """An incident is remembered so long after its last change."""
 SWEEP_SECONDS = 3600.0
@@ -123,12 +122,7 @@ class NotifyStage:
             return
         page = pages.load(incident.incident_id, journal)
         reason = decide_revision(page, incident, self._slack)
-        log.info(
-            "revision",
-            incident_id=incident.incident_id,
-            revision=incident.revision,
-            decision=reason.value,
-        )
+        log.info("%s, revision %d: %s", incident.incident_id, incident.revision, reason.value)
         if not reason.news:
             return
         page = pages.revised(page, incident)
@@ -163,7 +157,7 @@ class NotifyStage:
         page = pages.load(click.incident_id, journal)
         refusal = judge_click(click, page, self._authority.powers(page, journal))
         if refusal is not None:
-            log.info("click refused", button=click.button, user=click.user, why=refusal.reason)
+            log.info("%s of %s refused: %s", click.button, click.user, refusal.reason)
             if refusal.answered:
                 await self._courier.whisper(click.channel, click.user, refusal.reason)
         elif page is not None:
@@ -171,7 +165,7 @@ class NotifyStage:
 
     async def _act(self, click: Click, page: Page, journal: Journal) -> None:
         """Publish what a person said, and the action that he asked for."""
-        log.info("click", button=click.button, user=click.user, incident_id=click.incident_id)
+        log.info("%s of %s about %s", click.button, click.user, click.incident_id)
         page.clicks = [*page.clicks, click.click_id][-pages.CLICKS_MAX :]
         if click.name:
             page.names[click.user] = click.name

@@ -5,12 +5,12 @@ each into the partition of the key that it concerns. Kafka has no order across t
 wait until the registry has been silent for a moment.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
-import structlog
 
 from pipeline.config import Config, ConfigError
 from pipeline.journal import Journal
@@ -32,7 +32,7 @@ from schemas.topics import (
     Topic,
 )
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 SILENCE_SECONDS: Final = 2.0
 """Bills wait until no registry entry has come for so long."""
@@ -86,7 +86,7 @@ class ReconcileStage:
             else:
                 self._bill(message, journal)
         except Refused as refused:  # the sink keeps it as a dead letter
-            log.warning("not_reconciled", topic=message.topic, detail=refused.detail)
+            log.warning("%s is not reconciled: %s", message.topic, refused.detail)
         if len(self._bills) > BILLS_MAX:
             await self._route(journal)
 

@@ -4,10 +4,9 @@ The gateway sees the action's id on every attempt, so that repeating after a cra
 does not act twice. Nothing here waits: what has to wait is left to `tick`.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Self
-
-import structlog
 
 from pipeline.config import Config
 from pipeline.counts import Metrics
@@ -28,7 +27,7 @@ from schemas.fields import epoch
 from schemas.topics import ACTION_RESULTS, ACTIONS, KEYS, VERDICTS, Topic
 from schemas.verdict import Verdict
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 BACKOFF_SECONDS = 2.0
 BACKOFF_SECONDS_MAX = 300.0
@@ -232,11 +231,11 @@ class EnforceStage:
         ledger.save(entry, journal)
         await journal.commit()
         log.info(
-            "action finished",
-            action_id=entry.action.action_id,
-            status=stop.status,
-            detail=stop.detail,
-            attempts=entry.attempts,
+            "%s %s after %d attempts: %s",
+            entry.action.action_id,
+            stop.status,
+            entry.attempts,
+            stop.detail,
         )
         await self._publish(entry, entry.result, journal)
 

@@ -3,20 +3,20 @@
 Without a policy nothing is revoked by machine. All mistakes in the file are reported at once.
 """
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import structlog
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from pipeline.config import ConfigError, Section, read_toml
 from pipeline.mistakes import mistakes
 from schemas.incident import Cause, Severity
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -110,7 +110,7 @@ class Rulebook:
         try:
             return cls(load_policy(path))
         except ConfigError as error:
-            log.warning("policy cannot be read: nothing is revoked by machine", why=str(error))
+            log.warning("the policy cannot be read, so nothing is revoked by machine: %s", error)
             return cls(problem="it cannot be read, so nothing is revoked by machine")
 
 

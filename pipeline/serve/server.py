@@ -1,7 +1,7 @@
 """Runs the server in a process of its own, until it is told to stop."""
 
 import asyncio
-import sys
+import logging
 import threading
 from contextlib import AsyncExitStack
 from typing import Final
@@ -25,6 +25,8 @@ from pipeline.workers.producing import EventLog
 from pipeline.workers.rights import SERVER
 from pipeline.workers.topics_admin import BrokerError, check_topics
 
+log: Final = logging.getLogger(__name__)
+
 REQUEST_SECONDS_MAX: Final = 3.0
 """Requests under way have this long to end, and again to hear that they must."""
 START_SECONDS_MAX: Final = 30.0
@@ -39,7 +41,7 @@ def run_server(config: Config) -> None:
         BrokerError: the broker or the topics are not as they should be.
         ListenError: the address is taken, or none of ours.
     """
-    log_to_stderr()
+    log_to_stderr("serve", logging.WARNING)
     check_topics(config, SERVER)
     asyncio.run(_serve(config))
 
@@ -50,32 +52,32 @@ async def _serve(config: Config) -> None:
     for number in stop_signals():
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as parts:
-        log = EventLog(config.kafka)
+        events = EventLog(config.kafka)
         try:
             async with asyncio.timeout(START_SECONDS_MAX):
                 await reach(config.kafka)
-                await parts.enter_async_context(log)
+                await parts.enter_async_context(events)
         except UNREACHED as error:
             raise BrokerError(unreachable(config.kafka, error)) from None
         counts = Metrics(METRICS)
         store = _reader(config)
-        app = build_app(config, log, store, ready=lambda: _answers(config), counts=counts)
+        app = build_app(config, events, store, ready=lambda: _answers(config), counts=counts)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_SECONDS_MAX)
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
         server = await listen(runner, config.serve.host, config.serve.port, counts)
         parts.callback(server.close)
-        await _listen_to_slack(config.slack, log, parts)
-        _say(f"listening on {_address(server)}")
+        await _listen_to_slack(config.slack, events, parts)
+        log.info("listening on %s", _address(server))
         await stop.wait()
-        _say("stopping")
+        log.info("stopping")
 
 
-async def _listen_to_slack(slack: Slack, log: EventLog, parts: AsyncExitStack) -> None:
+async def _listen_to_slack(slack: Slack, events: EventLog, parts: AsyncExitStack) -> None:
     """Take clicks over Socket Mode, where Slack cannot reach this server."""
     if slack.app_token is None:
         return
-    listener = SocketModeListener(slack.app_token, web_client(slack), click_sink(log))
+    listener = SocketModeListener(slack.app_token, web_client(slack), click_sink(events))
     await listener.start()
     parts.push_async_callback(listener.stop)
 
@@ -84,7 +86,7 @@ def _reader(config: Config) -> IncidentReader | None:
     """The store, also while it is away: intake and clicks do not need it."""
     if config.store.host is None:
         if config.store.path.exists():
-            _say("the embedded store belongs to the sink; the console shows nothing")
+            log.warning("the embedded store belongs to the sink; the console shows nothing")
         return None
     store = LaterStore(config.store)
     threading.Thread(target=_look, args=(store,), daemon=True).start()  # a dead host takes long
@@ -95,7 +97,7 @@ def _look(store: LaterStore) -> None:
     try:
         store.open()
     except StoreError as error:
-        _say(f"store: {error}; until it can be read the console shows nothing")
+        log.warning("store: %s; until it can be read the console shows nothing", error)
 
 
 async def _answers(config: Config) -> bool:
@@ -111,8 +113,3 @@ def _address(server: asyncio.Server) -> str:
     host, port, *_ = server.sockets[0].getsockname()
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{port}"
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"leakline serve: {line}\n")
-    sys.stderr.flush()

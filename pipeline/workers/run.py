@@ -125,12 +125,12 @@ def _work(role: str, config: Config, start: Start) -> None:
 
 def _guarded(role: str, config: Config, start: Start) -> int:
     """Run a role; 1 when it failed, which is said in one line."""
-    log_to_stderr(logging.INFO)
+    log_to_stderr(role)
     try:
         start(role, config)
     except Exception as error:  # noqa: BLE001 - said, and the process ends
         text = scrub_text(f"{type(error).__name__}: {error}".partition("\n")[0])
-        print(f"leakline: {role}: {text}", file=sys.stderr, flush=True)  # noqa: T201
+        log.error("%s", text)  # noqa: TRY400 # one line
         return 1
     return 0
 

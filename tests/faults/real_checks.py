@@ -25,7 +25,9 @@ from tests.support.kafka_log import bodies, read
 
 REST_SECONDS_MAX = 150.0
 """Pauses after failures grow to a minute."""
-_MISTAKE = re.compile(r": (Key|Index|Type|Attribute|Assertion|Value|Runtime|Name)Error\b")
+_MISTAKE = re.compile(
+    r" pipeline\.workers\.run: (Key|Index|Type|Attribute|Assertion|Value|Runtime|Name)Error\b"
+)
 _WINDOWS = """
 SELECT key_id, granularity, toUnixTimestamp(window_start), requests, spend_usd
 FROM spend_windows FINAL
@@ -67,7 +69,7 @@ async def _look(stack: RealStack) -> list[str]:
 def _mistakes(stack: RealStack) -> list[str]:
     """Workers that ended for a reason of their own making."""
     lines = (stack.folder / "workers.log").read_text(errors="replace").splitlines()
-    return [line for line in lines if line.startswith("leakline: ") and _MISTAKE.search(line)]
+    return [line for line in lines if _MISTAKE.search(line)]
 
 
 def _stored(stack: RealStack, store: Store) -> list[str]:
