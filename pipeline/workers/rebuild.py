@@ -4,21 +4,22 @@ What follows is ordinary work of the detect workers: they read the log again fro
 states that are fresh and totals whose versions are above the earlier ones.
 """
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.config import Config, Kafka
 from pipeline.engine import default_rules
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.rebuilding import fresh_states, latest_epoch
 from pipeline.store import Store
-from pipeline.workers.connection import answering, client_settings, group_name, topic_name
+from pipeline.workers.connection import answering, client_settings, topic_name
 from pipeline.workers.from_store import Folded, fold_stored
 from pipeline.workers.state_log import StateLog
+from pipeline.workers.topics_admin import members_of
 from schemas.codec import encode
 from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
 
@@ -56,7 +57,7 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         RebuildError: detect workers run, the log does not reach back and there is no store, or
             there are no transactions.
         StoreError: the store does not answer; run it again.
-        KafkaError: the broker does not answer; run it again.
+        BrokerError, KafkaError: the broker does not answer; run it again.
     """
     kafka = await answering(config.kafka)
     if not kafka.transactions:
@@ -110,16 +111,9 @@ async def _outside_transactions(_: object) -> None:
 
 async def _nobody_works(kafka: Kafka) -> None:
     """Make sure that no detect worker would go on with the old states."""
-    group = group_name(kafka, "detect")
-    admin = AIOKafkaAdminClient(**client_settings(kafka))
-    await admin.start()
-    try:
-        (answer,) = await admin.describe_consumer_groups([group])
-    finally:
-        await admin.close()
-    members = answer.groups[0][5]
-    if members:
-        raise RebuildError(f"{len(members)} detect workers run; stop them first")
+    workers = await asyncio.to_thread(members_of, kafka, "detect")
+    if workers:
+        raise RebuildError(f"{workers} detect workers run; stop them first")
 
 
 async def _offsets(

@@ -91,6 +91,21 @@ def check_topics(config: Config, roles: Collection[str] | None = None) -> list[s
     return low_settings(kafka, topics, found)
 
 
+def members_of(kafka: Kafka, role: str) -> int:
+    """How many workers of a role there are.
+
+    Raises:
+        BrokerError: the broker does not say.
+    """
+    with _admin(kafka) as admin:
+        name = group_name(kafka, role)
+        group = admin.describe_groups([name])[name]
+    error = group["error"] or ""
+    if error and "GroupIdNotFound" not in error:  # nobody ever joined it
+        raise BrokerError(f"kafka: the group {name}: {error}")
+    return len(group["members"])
+
+
 @contextmanager
 def _admin(kafka: Kafka) -> Iterator[KafkaAdminClient]:
     try:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from kafka.admin import KafkaAdminClient
 
 from pipeline.config import Config, Kafka
 from pipeline.store import Store
@@ -15,6 +16,7 @@ from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.rebuild import RebuildError, rebuild
 from pipeline.workers.role import to_message
+from pipeline.workers.topics_admin import BrokerError
 from schemas.codec import encode
 from schemas.key_record import KeyRecord
 from schemas.topics import INCIDENTS, RECORD_HEADER, SPEND_WINDOWS, USAGE_EVENTS
@@ -90,6 +92,17 @@ async def test_a_rebuild_counts_anew_and_says_nothing_new(kafka: Broker, topics:
     assert {row["version"] - before[place]["version"] for place, row in after.items()} == {EPOCH}
     again = await bodies(exact, INCIDENTS, committed=True)
     assert again == incidents * 2, "the same revisions once more, and no others"
+
+
+async def test_a_rebuild_does_not_guess_whether_anybody_works(
+    topics: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_loading(_: KafkaAdminClient, groups: list[str]) -> dict[str, Any]:
+        return {groups[0]: {"error": "[Error 14] CoordinatorLoadInProgressError", "members": []}}
+
+    monkeypatch.setattr(KafkaAdminClient, "describe_groups", is_loading)
+    with pytest.raises(BrokerError, match="CoordinatorLoadInProgress"):
+        await rebuild(Config(kafka=topics.model_copy(update={"transactions": True})), time.time())
 
 
 async def test_a_rebuild_needs_transactions(topics: Kafka) -> None:
