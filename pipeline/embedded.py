@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from pipeline.config import Config
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.engine.stage import DetectStage
 from pipeline.memory_bus import BusLog, MemoryBus
 from pipeline.notify.stage import NotifyStage

@@ -5,8 +5,8 @@ import aiohttp
 import pytest
 
 from pipeline.config import Config, Serve, Store
+from pipeline.default_rules import default_rules
 from pipeline.embedded import embedded
-from pipeline.engine import default_rules
 from pipeline.engine.stage import DetectStage
 from pipeline.memory_bus import BusLog, MemoryBus
 from schemas.topics import DEAD_LETTERS, MESSAGE_BYTES_MAX, SPEND_WINDOWS, USAGE_EVENTS

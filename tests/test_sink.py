@@ -9,7 +9,7 @@ import pytest
 from pipeline.accept import Acceptor
 from pipeline.config import Config
 from pipeline.counts import Metrics
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.metrics import WORKER_METRICS

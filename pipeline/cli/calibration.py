@@ -140,7 +140,7 @@ def _computed(
     """What a history comes to, and how it is told to people."""
     from pipeline.calibrate import calibrate
     from pipeline.calibrate.render import render
-    from pipeline.engine import default_rules
+    from pipeline.default_rules import default_rules
     from pipeline.replay.merge import merge
 
     if not recording.events.is_file():

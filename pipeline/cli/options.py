@@ -141,7 +141,7 @@ def rules_for(config: "Config", calibration: Path | None) -> "Rules":
     Raises:
         UsageError: the file holds none.
     """
-    from pipeline.engine import default_rules
+    from pipeline.default_rules import default_rules
 
     rules = default_rules(config)
     if calibration is None:

@@ -7,7 +7,6 @@ has a country.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from pathlib import Path
 from typing import Final
 
 import iptocc
@@ -16,8 +15,10 @@ from iporigin import Origin, classify
 from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
-from pipeline.config import ConfigError, Network
 from pipeline.enrich.hosts import host_of
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 CACHE_MAX: Final = 65_536
 """Addresses remembered; beyond it everything is forgotten and looked up again."""
@@ -38,8 +39,6 @@ _DOCUMENTATION: Final[tuple[Network, ...]] = (
 )
 """Examples and simulations use these for hosts of the internet, so they are not private."""
 _NAT64: Final = IPv6Network("64:ff9b::/96")
-
-Address = IPv4Address | IPv6Address
 
 
 class Source(Struct, frozen=True, gc=False):
@@ -67,17 +66,19 @@ class Locator:
     def __init__(
         self,
         proxies: tuple[Network, ...] = (),
-        country_mmdb: Path | None = None,
-        asn_mmdb: Path | None = None,
+        countries: maxminddb.Reader | None = None,
+        systems: maxminddb.Reader | None = None,
     ) -> None:
-        """Open the user's files, if any.
+        """Start with nothing looked up.
 
-        Raises:
-            ConfigError: a file cannot be read.
+        Args:
+            proxies: our own.
+            countries: the user's file of countries, if there is one.
+            systems: the same of autonomous systems.
         """
         self._proxies = proxies
-        self._countries = _open("sources.country_mmdb", country_mmdb)
-        self._systems = _open("sources.asn_mmdb", asn_mmdb)
+        self._countries = countries
+        self._systems = systems
         self._cache: dict[str, Source | None] = {}
 
     def locate(self, client_ip: str) -> Source | None:
@@ -161,15 +162,6 @@ def _kind(address: Address, listed: str) -> str | None:
     if not address.is_global or address.is_multicast:
         return "private"
     return _KINDS.get(listed)
-
-
-def _open(key: str, path: Path | None) -> maxminddb.Reader | None:
-    if path is None:
-        return None
-    try:
-        return maxminddb.open_database(path)
-    except (OSError, ValueError, maxminddb.InvalidDatabaseError) as error:
-        raise ConfigError(f"{key}: {path} cannot be used: {error}") from None
 
 
 def _record(reader: maxminddb.Reader | None, ip: str) -> dict[str, object]:

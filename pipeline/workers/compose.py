@@ -75,7 +75,8 @@ def _stage(name: StageName, config: Config, counts: Metrics) -> Stage:
 
 
 def _detect(config: Config, counts: Metrics) -> Role:
-    from pipeline.engine import PartitionFold, default_rules
+    from pipeline.default_rules import default_rules
+    from pipeline.engine import PartitionFold
 
     rules = default_rules(config)
     partitions = config.kafka.partitions
@@ -85,7 +86,7 @@ def _detect(config: Config, counts: Metrics) -> Role:
 
 
 def _sink(config: Config, counts: Metrics) -> StagePlan:
-    from pipeline.engine import default_rules
+    from pipeline.default_rules import default_rules
     from pipeline.sink import SinkStage
     from pipeline.store import LaterStore, StoreUnavailable
 

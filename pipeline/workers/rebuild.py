@@ -12,7 +12,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.config import Config, Kafka
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.rebuilding import fresh_states, latest_epoch
 from pipeline.store import Store

@@ -51,7 +51,16 @@ HOMES = {
 }
 """Libraries that one package alone may know."""
 
-CORE = ("schemas/", "detectors/", "pipeline/accept.py", "pipeline/message.py", "pipeline/engine/")
+CORE = (
+    "schemas/",
+    "detectors/",
+    "pipeline/accept.py",
+    "pipeline/engine/",
+    "pipeline/enrich/",
+    "pipeline/journal.py",
+    "pipeline/message.py",
+)
+"""What is pure, and imports nothing of ours that is not."""
 OUTSIDE_WORLD = {
     "aiohttp",
     "aiokafka",
@@ -127,14 +136,24 @@ def impure(path: str, tree: ast.AST) -> list[str]:
     """What a module of the core imports or calls of the outside world."""
     if not path.startswith(CORE):
         return []
-    tops = {name.split(".")[0] for name in imports(tree)}
-    found = [f"imports {top}" for top in tops & OUTSIDE_WORLD]
+    names = set(imports(tree))
+    found = [f"imports {top}" for top in {name.split(".")[0] for name in names} & OUTSIDE_WORLD]
+    found += [f"imports {name}" for name in names if _is_ours(name) and not _is_of_the_core(name)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
             if node.func.attr in CLOCKS and isinstance(owner, ast.Name | ast.Attribute):
                 found.append(f"line {node.lineno} reads a clock")
     return sorted(found)
+
+
+def _is_ours(module: str) -> bool:
+    return module.split(".", maxsplit=1)[0] in PACKAGES
+
+
+def _is_of_the_core(module: str) -> bool:
+    path = module.replace(".", "/")
+    return path.startswith(CORE) or f"{path}/" in CORE or f"{path}.py" in CORE
 
 
 def dangerous(_: str, tree: ast.AST) -> list[str]:

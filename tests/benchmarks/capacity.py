@@ -22,7 +22,7 @@ import msgspec
 
 from pipeline.config import Config, Kafka
 from pipeline.config import Store as StoreConfig
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.evaluate.tables import table
 from pipeline.message import Message
 from pipeline.sink import SinkStage

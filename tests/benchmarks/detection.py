@@ -14,7 +14,7 @@ import msgspec
 
 from pipeline.accept import Batch
 from pipeline.config import Config
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.engine.witness import Look
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate import Report, compare, evaluate, evaluate_pages, render

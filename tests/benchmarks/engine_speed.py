@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 
 from pipeline.config import Config
-from pipeline.engine import PartitionFold, Rules, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold, Rules
 from pipeline.evaluate.tables import table
 from pipeline.garbage import collect_seldom
 from pipeline.huge_pages import gather

@@ -17,7 +17,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.config import Config, Detection, Kafka
-from pipeline.engine import PartitionFold, Rules, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold, Rules
 from pipeline.evaluate.tables import table
 from pipeline.garbage import collect_seldom
 from pipeline.message import Message

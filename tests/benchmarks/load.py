@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from pipeline.config import Config
-from pipeline.engine import PartitionFold, Rules, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold, Rules
 from pipeline.message import Message
 from pipeline.simulate import Fleet, FleetSettings, simulate
 from schemas.codec import decode_event, encode

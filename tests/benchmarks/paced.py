@@ -16,7 +16,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 
 from pipeline.config import Config, Kafka
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.message import Message
 from pipeline.workers.connection import topic_name
 from pipeline.workers.producing import EventLog

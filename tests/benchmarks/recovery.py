@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from aiokafka import TopicPartition
 
 from pipeline.config import Config, Kafka
-from pipeline.engine import PartitionFold, Rules, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold, Rules
 from pipeline.workers.connection import topic_name
 from pipeline.workers.state_log import Offsets, StateLog
 from pipeline.workers.topics_admin import create_topics

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.insert import InsertContext
 from pipeline.accept import Acceptor, Use
 from pipeline.config import Config
 from pipeline.config import Store as StoreConfig
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.garbage import collect_seldom
 from pipeline.message import Message
 from pipeline.sink import SinkStage

@@ -10,7 +10,8 @@ import pytest
 from detectors.calibration import SHIPPED
 from pipeline.calibrate import Calibrated, calibrate
 from pipeline.config import Config
-from pipeline.engine import PartitionFold, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold
 from pipeline.message import Message
 from pipeline.replay.merge import Recording, merge
 from pipeline.simulate import FleetSettings, simulate_to_files

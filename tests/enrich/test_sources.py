@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from maxminddb import open_database
 
-from pipeline.config import ConfigError
+from pipeline.config import Config, ConfigError, Sources
+from pipeline.default_rules import default_rules
 from pipeline.enrich import sources
 from pipeline.enrich.sources import Locator
 from tests.support.mmdb import Value, write_mmdb
@@ -119,7 +121,7 @@ def test_the_digest_is_of_the_address_alone() -> None:
 )
 def test_a_country_file_wins(tmp_path: Path, record: Value) -> None:
     file = write_mmdb(tmp_path / "c.mmdb", {"8.8.8.0/24": record})
-    locator = Locator(country_mmdb=file)
+    locator = Locator(countries=open_database(file))
     inside, outside, private = (locator.locate(ip) for ip in ("8.8.8.8", "9.9.9.9", "10.0.0.1"))
     assert inside and outside and private  # noqa: PT018 - types
     assert (inside.country, outside.country, private.country) == ("NZ", "US", None)
@@ -135,7 +137,7 @@ def test_a_country_file_wins(tmp_path: Path, record: Value) -> None:
 )
 def test_a_network_file_names_the_system(tmp_path: Path, record: Value) -> None:
     file = write_mmdb(tmp_path / "a.mmdb", {"8.8.8.0/24": record}, version=4)
-    locator = Locator(asn_mmdb=file)
+    locator = Locator(systems=open_database(file))
     inside, six = locator.locate("8.8.8.8"), locator.locate("2a00:1450::1")
     assert inside is not None
     assert six is not None
@@ -147,9 +149,9 @@ def test_a_file_that_is_none_is_a_configuration_error(tmp_path: Path) -> None:
     bad = tmp_path / "bad.mmdb"
     bad.write_bytes(b"nothing")
     with pytest.raises(ConfigError, match=r"^sources\.country_mmdb"):
-        Locator(country_mmdb=bad)
+        default_rules(Config(sources=Sources(country_mmdb=bad)))
     with pytest.raises(ConfigError, match=r"^sources\.asn_mmdb"):
-        Locator(asn_mmdb=tmp_path / "missing.mmdb")
+        default_rules(Config(sources=Sources(asn_mmdb=tmp_path / "missing.mmdb")))
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.accept import Batch
 from pipeline.config import Config
-from pipeline.engine import default_rules
+from pipeline.default_rules import default_rules
 from pipeline.replay.merge import Recording, merge
 from pipeline.replay.run import Results, Summary, replay
 from pipeline.simulate import FleetSettings, simulate_to_files

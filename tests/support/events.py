@@ -10,7 +10,8 @@ import msgspec
 
 from pipeline.accept import Batch
 from pipeline.config import Config
-from pipeline.engine import PartitionFold, Rules, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold, Rules
 from pipeline.message import Message
 from schemas.codec import encode
 from schemas.dead_letter import DeadLetter

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from pipeline.config import Config
-from pipeline.engine import PartitionFold, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold
 from pipeline.form import form
 from pipeline.simulate import FleetSettings, simulate
 from schemas.codec import encode

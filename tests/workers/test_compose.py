@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from pipeline.config import Config, Kafka
 from pipeline.config import Store as StoreConfig
 from pipeline.counts import Metrics
-from pipeline.engine import PartitionFold, default_rules
+from pipeline.default_rules import default_rules
+from pipeline.engine import PartitionFold
 from pipeline.journal import Journal
 from pipeline.metrics import WORKER_METRICS
 from pipeline.simulate import FleetSettings, simulate
