@@ -7,6 +7,8 @@ no calls of a model are passed over.
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import chain
 from math import inf
 from typing import Final
 
@@ -29,14 +31,34 @@ from pipeline.intake.lenient import (
 from schemas.codec import Refused, redacted
 from schemas.usage_event import UsageEvent
 
-KEY: Final = "leakline.key.hash"
-COST: Final = "leakline.cost.usd"
 FIELDS: Final = frozenset({"traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"})
 """What is kept of a refused span: attributes may hold prompts."""
 
-_OPERATION: Final = "gen_ai.operation.name"
+_NAMES: Final = {
+    "key": ("leakline.key.hash",),
+    "cost": ("leakline.cost.usd",),
+    "provider": ("gen_ai.provider.name", "gen_ai.system"),
+    "model": ("gen_ai.response.model", "gen_ai.request.model"),
+    "operation": ("gen_ai.operation.name",),
+    "status": ("http.response.status_code", "http.status_code"),
+    "error": ("error.type",),
+    "first_chunk": ("gen_ai.response.time_to_first_chunk",),
+    "stream": ("gen_ai.request.stream",),
+    "address": ("client.address",),
+    "user_agent": ("user_agent.original",),
+    "end_user": ("enduser.id", "user.id"),
+    "environment": ("deployment.environment.name", "deployment.environment"),
+    "input": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
+    "output": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
+    "cached": ("gen_ai.usage.cache_read.input_tokens",),
+    "cache_write": ("gen_ai.usage.cache_creation.input_tokens",),
+    "reasoning": ("gen_ai.usage.reasoning.output_tokens",),
+}
+"""The attributes that are read, those of today before those of earlier conventions."""
+_READ: Final = frozenset(chain.from_iterable(_NAMES.values()))
+"""No others are kept: a resource has its own once, and its spans would each have a copy."""
 _MARKS: Final = (
-    _OPERATION,
+    "gen_ai.operation.name",
     "gen_ai.provider.name",
     "gen_ai.system",
     "gen_ai.request.model",  # all that OpenRouter sends of these
@@ -105,7 +127,7 @@ def _is_call(span: Mapping[str, object], attributes: Attributes) -> bool:
     An agent in the same process repeats the sum of the calls that it makes. One that a remote
     service runs is called by a client, and its span is all that is known of it.
     """
-    operation = text(attributes.get(_OPERATION))
+    operation = text(*map(attributes.get, _NAMES["operation"]))
     if operation == _AGENT:
         return span.get("kind") in _CLIENT
     return operation not in _AROUND and any(mark in attributes for mark in _MARKS)
@@ -116,60 +138,54 @@ def _tables(value: object) -> Iterator[Mapping[str, object]]:
 
 
 def _attributes(value: object) -> dict[str, object]:
-    """Attributes by name; of a value only the scalar kinds are looked at."""
+    """Attributes that are read, by name; of a value only the scalar kinds are looked at."""
     found: dict[str, object] = {}
     for item in _tables(value):
-        name, held = item.get("key"), table(item.get("value"))
+        name = item.get("key")
+        if not isinstance(name, str) or name not in _READ:
+            continue
+        held = table(item.get("value"))
         for kind in ("stringValue", "intValue", "doubleValue", "boolValue"):
-            if isinstance(name, str) and kind in held:
+            if kind in held:
                 found[name] = held[kind]
+                break
     return found
 
 
 def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
-    get = attributes.get
-    name = whole(get(KEY))
+    given = partial(map, attributes.get)
+    name = whole(*given(_NAMES["key"]))
     if name is None:
-        raise Refused("missing_field", f"{KEY} is missing")
+        raise Refused("missing_field", f"{_NAMES['key'][0]} is missing")
     key_id = identifier(name)
     started, ended = _seconds(span.get("startTimeUnixNano")), _seconds(span.get("endTimeUnixNano"))
     if started is None:
         raise Refused("bad_time", "startTimeUnixNano is missing or no number")
-    first_s = number_of(get("gen_ai.response.time_to_first_chunk"))
     event = UsageEvent(
         event_id=_event_id(span, key_id),
         occurred_at=started,
         key_id=key_id,
         source="otel",
-        provider=text(get("gen_ai.provider.name"), get("gen_ai.system")),
-        model=text(get("gen_ai.response.model"), get("gen_ai.request.model")),
-        operation=text(get(_OPERATION)),
+        provider=text(*given(_NAMES["provider"])),
+        model=text(*given(_NAMES["model"])),
+        operation=text(*given(_NAMES["operation"])),
         status=_status(span, attributes),
-        error_type=text(get("error.type")),
-        cost_usd=dollars(get(COST)),
+        error_type=text(*given(_NAMES["error"])),
+        input_tokens=count(*given(_NAMES["input"])),
+        output_tokens=count(*given(_NAMES["output"])),
+        cached_input_tokens=count(*given(_NAMES["cached"])),
+        cache_write_tokens=count(*given(_NAMES["cache_write"])),
+        reasoning_tokens=count(*given(_NAMES["reasoning"])),
+        cost_usd=dollars(*given(_NAMES["cost"])),
         latency_ms=elapsed_ms(started, ended),
-        time_to_first_token_ms=elapsed_ms(0.0, first_s),
-        stream=flag(get("gen_ai.request.stream")),
-        client_ip=right(get("client.address")),
-        user_agent=text(get("user_agent.original")),
-        end_user=text(get("enduser.id"), get("user.id")),
-        environment=text(get("deployment.environment.name"), get("deployment.environment")),
+        time_to_first_token_ms=elapsed_ms(0.0, number_of(*given(_NAMES["first_chunk"]))),
+        stream=flag(*given(_NAMES["stream"])),
+        client_ip=right(*given(_NAMES["address"])),
+        user_agent=text(*given(_NAMES["user_agent"])),
+        end_user=text(*given(_NAMES["end_user"])),
+        environment=text(*given(_NAMES["environment"])),
     )
-    _add_tokens(event, attributes)
     return redacted(event)
-
-
-def _add_tokens(event: UsageEvent, attributes: Attributes) -> None:
-    """Token counts, by their names of today and of before."""
-
-    def tokens(*names: str) -> int:
-        return count(*(attributes.get(f"gen_ai.usage.{name}") for name in names))
-
-    event.input_tokens = tokens("input_tokens", "prompt_tokens")
-    event.output_tokens = tokens("output_tokens", "completion_tokens")
-    event.cached_input_tokens = tokens("cache_read.input_tokens")
-    event.cache_write_tokens = tokens("cache_creation.input_tokens")
-    event.reasoning_tokens = tokens("reasoning.output_tokens")
 
 
 def _event_id(span: Mapping[str, object], key_id: str) -> str:
@@ -180,10 +196,10 @@ def _event_id(span: Mapping[str, object], key_id: str) -> str:
 
 
 def _status(span: Mapping[str, object], attributes: Attributes) -> int:
-    code = count(attributes.get("http.response.status_code"), attributes.get("http.status_code"))
+    code = count(*map(attributes.get, _NAMES["status"]))
     if 100 <= code <= 599:
         return code
-    error = count(attributes.get("error.type"))  # of HTTP often the status, as a text
+    error = count(*map(attributes.get, _NAMES["error"]))  # of HTTP often the status, as a text
     if 400 <= error <= 599:
         return error
     return 500 if table(span.get("status")).get("code") in _ERRORS else 200

@@ -1,5 +1,6 @@
 import hashlib
 import json
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -195,3 +196,19 @@ JSON = st.recursive(
 def test_any_json_is_taken_or_refused(value: object) -> None:
     found = otel.parse(json.dumps(value).encode())
     dead_letters(found, "otlp", otel.FIELDS, 0.0)
+
+
+def test_spans_have_no_copies_of_what_their_resource_holds() -> None:
+    names: dict[str, object] = {f"attribute-{number}": number for number in range(2_000)}
+    whole = json.loads(request(ATTRIBUTES, names))
+    (scope,) = whole["resourceSpans"][0]["scopeSpans"]
+    scope["spans"] = [{**scope["spans"][0], "spanId": str(number)} for number in range(500)]
+    body = json.dumps(whole).encode()
+    tracemalloc.start()
+    try:
+        found = otel.parse(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found.events) == 500
+    assert peak < 20 * len(body)
