@@ -1,4 +1,4 @@
-"""Decoding of usage events, with a reason for each refusal."""
+"""Records as JSON: written, and read with a reason for each refusal."""
 
 import json
 import math

@@ -27,12 +27,13 @@ STRAY_REQUESTS = 5
 """From so many on, a newcomer is no stray: somebody who tries a service's key at home, say."""
 TRIED_REQUESTS = 24
 TRIED_NANOS = 500_000_000
-"""… and from so many on, or so much spent, no trial: somebody who tries the key on a line that
-nobody rents or hides behind, by anything but a browser or a telephone in the key's own country …"""
+"""… and from so many on, or so much spent, no trial: somebody who tries the key out where
+people sit."""
 _PEOPLE = frozenset(("isp", "private", "proxy"))
-"""Where people sit, and what they try the key from."""
+"""There: lines that nobody rents or hides behind."""
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
-"""… and by such tools in others."""
+"""What people try a key with in countries that are not its own; in those that are, it may be
+anything but a browser or a telephone."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
 """Where services move to. Thieves rent from cheaper hosts …"""
 _NO_HOSTS = re.compile(r"github|cogent|hurricane|level ?3|lumen|zayo", re.IGNORECASE)

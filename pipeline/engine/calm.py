@@ -25,12 +25,10 @@ LIVELY_NATS: Final = 2.5
 forgotten: who paged in vain once tends to do so again."""
 _NOISY_PAGES: Final = 2
 """A key that paged so often without an answer needs more than another name for it …"""
-_CROWD: Final = 3
-"""Who snoozes strangers from so many networks expects others."""
 _FACTS: Final = frozenset[Cause]({"off_gateway", "revoked_use"})
 """… unless that is a bill, or the word of the registry: they are no matter of opinion."""
-
-
+_CROWD: Final = 3
+"""Who snoozes strangers from so many networks expects others."""
 REVISIONS_MAX: Final = 100
 """Revisions of one incident; later changes are not emitted."""
 _WORTH_TELLING_NATS: Final = 1.5

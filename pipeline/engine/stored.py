@@ -81,7 +81,7 @@ class OpenIncident(Struct, array_like=True, gc=False):
 
 
 class Calm(Struct, array_like=True, gc=False):
-    """A person found nothing wrong: the same again is not worth another page."""
+    """People were told, and nothing came of it: the same again is not worth another page."""
 
     until: float
     nats: float
