@@ -218,6 +218,14 @@ class BytesQueue(queue.Queue[bytes]):
         return item
 
 
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Makes a redirect an answer like others: the token is for leakline's address alone."""
+
+    def redirect_request(self, *request: object) -> None:
+        """Nowhere."""
+        del request
+
+
 class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not installed here
     """LiteLLM calls it after each request, whether that succeeded or failed."""
 
@@ -228,6 +236,7 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             raise ValueError("LEAKLINE_URL and LEAKLINE_TOKEN are needed")
         self._url = url.rstrip("/") + "/v1/intake/litellm"
         self._token = token
+        self._opener = urllib.request.build_opener(NoRedirects)
         self._queue = BytesQueue(queue_bytes_max)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -346,7 +355,10 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             self._say("%d events were refused by leakline so far: %s", self.refused, why)
 
     def _post(self, batch: list[bytes]) -> tuple[int, int]:
-        """The HTTP status, or 0 when no answer came, and how many events leakline rejected."""
+        """The HTTP status, or 0 when no answer of leakline's came, and how many events it rejected.
+
+        A sign-in page in front of leakline says 200, too, and has taken nothing.
+        """
         request = urllib.request.Request(  # noqa: S310  # the scheme was checked
             self._url,
             gzip.compress(b"\n".join(batch), 1),
@@ -357,11 +369,12 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             },
         )
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310  # see above
-                return int(answer.status), _rejected(answer)
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+                rejected = _rejected(answer)
+                return (0, 0) if rejected is None else (int(answer.status), rejected)
         except urllib.error.HTTPError as error:
             with error:
-                return error.code, _rejected(error)
+                return error.code, _rejected(error) or 0
         except (OSError, ValueError, http.client.HTTPException):
             return 0, 0
 
@@ -372,12 +385,12 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             log.warning(text, *values)
 
 
-def _rejected(answer: IO[bytes]) -> int:
-    """How many events leakline rejected, as its answer says."""
+def _rejected(answer: IO[bytes]) -> int | None:
+    """How many events leakline rejected, as its answer says; None when it is not leakline's."""
     try:
         return int(json.loads(answer.read(ANSWER_BYTES_MAX))["rejected"])
     except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        return 0
+        return None
 
 
 def flush_before_the_end(logger: LeaklineLogger) -> None:

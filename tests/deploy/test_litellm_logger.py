@@ -10,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from pipeline.intake import litellm
 from tests.intake.test_litellm import IMAGE, PAYLOADS, event
@@ -80,6 +82,41 @@ async def test_events_wait_while_leakline_is_away(
             await asyncio.sleep(0.02)
         await until_empty(logger)
     assert len(log.events) == 10
+
+
+@pytest.mark.parametrize("sign_in", [302, 200])
+async def test_a_sign_in_page_before_leakline_gets_no_token_and_takes_nothing(
+    module: ModuleType, sign_in: int
+) -> None:
+    log = MemoryLog()
+    elsewhere: list[str | None] = []
+    refused = asyncio.Event()
+
+    async def page(request: web.Request) -> web.Response:
+        elsewhere.append(request.headers.get("Authorization"))
+        return web.Response(text="please sign in")
+
+    @web.middleware
+    async def front(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/login" or refused.is_set():
+            return await handler(request)
+        refused.set()
+        headers = {"Location": str(request.url.with_host("localhost").with_path("/login"))}
+        return web.Response(status=sign_in, text="please sign in", headers=headers)
+
+    app = app_of(log)
+    app.middlewares.append(front)
+    app.router.add_get("/login", page)
+    async with serving(app) as client:
+        logger = module.LeaklineLogger(str(client.make_url("/")), "token-1")
+        for call in calls(10):
+            logger.take(call)
+        async with asyncio.timeout(10):
+            await refused.wait()
+            while len(log.events) < 10:  # noqa: ASYNC110 - the thread has no event for it
+                await asyncio.sleep(0.02)
+    assert elsewhere == []
+    assert (logger.dropped, logger.refused) == (0, 0)
 
 
 async def test_a_batch_that_is_too_large_goes_in_parts(module: ModuleType) -> None:
