@@ -14,6 +14,7 @@ from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
 
 STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
+"""Others have the key, however quiet it is."""
 STAKES_FREE_USD = 8.0
 """Dollars an hour beyond the dearest hour so far that can wait for better evidence."""
 STAKES_NATS = 0.7
@@ -88,12 +89,13 @@ def _weigh(
         scores.append(score)
         for cause, share in each.causes.items():
             parts.setdefault(cause, []).append(score * share)
-    totals = {cause: _sum(part) for cause, part in parts.items()}
+    totals = {cause: fused(part) for cause, part in parts.items()}
     best = max(totals.values())
-    return best + WHATEVER_THE_CAUSE * max(0.0, _sum(scores) - best), totals
+    return best + WHATEVER_THE_CAUSE * max(0.0, fused(scores) - best), totals
 
 
-def _sum(parts: list[float]) -> float:
+def fused(parts: list[float]) -> float:
+    """What signals come to together, by the nats of each."""
     if len(parts) == 1:
         return parts[0]
     parts.sort(reverse=True)

@@ -10,6 +10,11 @@ Kind = Literal["revoke", "restore", "throttle", "cap"]
 Outcome = Literal["done", "verified", "failed", "refused", "expired", "cancelled"]
 
 
+def is_person(requested_by: str) -> bool:
+    """Whether a person asked for an action, and no policy."""
+    return requested_by.startswith(("slack:", "console:"))
+
+
 class Action(Struct, kw_only=True):
     """A request to a gateway. The id is deterministic and serves as the idempotency key."""
 
@@ -29,6 +34,11 @@ class Action(Struct, kw_only=True):
         self.requested_at = utc(self.requested_at)
         if self.not_before is not None:
             self.not_before = utc(self.not_before)
+
+    @property
+    def by_person(self) -> bool:
+        """Whether a person asked for it."""
+        return is_person(self.requested_by)
 
 
 class ActionResult(Struct, kw_only=True):

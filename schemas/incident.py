@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from schemas.fields import Identifier, Time, utc
 
@@ -97,6 +98,11 @@ class Incident(Struct, kw_only=True):
     def lacks_prices(self) -> bool:
         """Whether `spend_usd` lacks requests that no price is known of."""
         return any(each.evidence.get(UNPRICED) for each in self.signals)
+
+    def no_milder_than(self, before: "Incident") -> "Incident":
+        """The incident, with the higher of its severity and that of an earlier revision."""
+        highest = max(self.severity, before.severity, key=SEVERITIES.index)
+        return replace(self, severity=highest)
 
     @property
     def opened(self) -> datetime:

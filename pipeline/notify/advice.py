@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pipeline.notify.offers import LEAKS
+from detectors.fusion import STRANGERS
 from pipeline.notify.page import Page
 from pipeline.notify.phase import Phase, phase
 from pipeline.notify.subjects import speaks_for
@@ -52,7 +52,8 @@ def advice(page: Page, record: KeyRecord | None, not_revocable: str | None) -> s
         return None
     dead = state == "used" or _should_be_dead(page, record)
     if state == "resolved":
-        return None if dead or cause not in LEAKS else _QUIET.format(revoke=_revoke(not_revocable))
+        leaked = cause in STRANGERS and not dead
+        return _QUIET.format(revoke=_revoke(not_revocable)) if leaked else None
     if dead:
         return _BY_CAUSE["revoked_use"]
     if state == "failed":

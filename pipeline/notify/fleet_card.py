@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from detectors.fusion import STRANGERS
 from detectors.words import cents, counted, network
 from pipeline.notify.blocks import Background
 from pipeline.notify.kit import LABELS, Card, actions, button, revoke_button, section
-from pipeline.notify.offers import LEAKS, offers
+from pipeline.notify.offers import offers
 from pipeline.notify.page import Page
 from pipeline.notify.phase import phase
 from pipeline.notify.states import state_card
@@ -166,7 +167,7 @@ def _revocations(
             f"leakline-{number}",
         )
         for number, (incident_id, member) in enumerate(ranked[:WORST_MAX])
-        if member.open or member.cause in LEAKS
+        if member.open or member.cause in STRANGERS
     ]
 
 

@@ -6,17 +6,15 @@ is read: one on an older rendering acts as long as its button is still there.
 
 from typing import Literal
 
+from detectors.fusion import STRANGERS
 from pipeline.notify.page import Page, revocation
 from pipeline.notify.people import called
 from pipeline.notify.phase import Phase, phase
 from pipeline.notify.text import moment
-from schemas.incident import Cause
 
 ButtonAction = Literal["revoke", "acknowledge", "snooze", "not_a_leak"]
 
 SNOOZE_SECONDS = 4 * 3600.0
-LEAKS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
-"""Others have the key, however quiet it is."""
 _ALL: tuple[ButtonAction, ...] = ("revoke", "acknowledge", "snooze", "not_a_leak")
 _OFFERS: dict[Phase, tuple[ButtonAction, ...]] = {
     "open": _ALL,
@@ -54,7 +52,7 @@ def offers(page: Page) -> tuple[ButtonAction, ...]:
 def _fits(button: ButtonAction, page: Page, state: Phase) -> bool:
     if button == "acknowledge":
         return page.acknowledged_by is None
-    return state not in {"resolved", "lapsed"} or page.incident.cause in LEAKS
+    return state not in {"resolved", "lapsed"} or page.incident.cause in STRANGERS
 
 
 def declined(button: ButtonAction, page: Page) -> str | None:

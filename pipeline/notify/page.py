@@ -7,9 +7,9 @@ from msgspec import Struct
 
 from pipeline.journal import Journal, remembered
 from pipeline.notify.storm import Fleet
-from schemas.action import Action, ActionResult, Kind
+from schemas.action import Action, ActionResult, Kind, is_person
 from schemas.fields import epoch
-from schemas.incident import SEVERITIES, Incident
+from schemas.incident import Incident
 from schemas.verdict import Verdict
 
 PREFIX = "page/"
@@ -53,7 +53,7 @@ class Taken(Struct, omit_defaults=True, kw_only=True):
     @property
     def by_person(self) -> bool:
         """Whether a person asked for it."""
-        return self.requested_by.startswith(("slack:", "console:"))
+        return is_person(self.requested_by)
 
     @property
     def effective(self) -> bool:
@@ -139,8 +139,7 @@ def revised(page: Page | None, incident: Incident) -> Page:
     incident = msgspec.structs.replace(incident, signals=strongest)
     if page is None:
         return Page(incident=incident)
-    highest = max(incident.severity, page.incident.severity, key=SEVERITIES.index)
-    page.incident = msgspec.structs.replace(incident, severity=highest)
+    page.incident = incident.no_milder_than(page.incident)
     page.dirty = True
     return page
 

@@ -26,7 +26,6 @@ from pipeline.notify.snoozes import Snoozes
 from pipeline.records import read_record
 from pipeline.registry import key_record, remember_key
 from pipeline.response.decide import decide
-from pipeline.response.gate import by_policy
 from pipeline.response.ledger import count_automatic, history
 from pipeline.response.policy import Rulebook
 from schemas.action import Action, ActionResult
@@ -228,10 +227,10 @@ class NotifyStage:
             dry_run=dry_run,
         )
         pages.requested(page, action)
-        if by_policy(action):
+        if not action.by_person:
             count_automatic(action, journal, now)
         await journal.publish(ACTIONS, action, key=action.key_id)
-        self._counts.add(REQUESTED, action.kind, "policy" if by_policy(action) else "person")
+        self._counts.add(REQUESTED, action.kind, "person" if action.by_person else "policy")
 
     async def _say(self, page: Page, journal: Journal) -> None:
         """Remember a page, and bring the message that tells of it in line with it."""

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from detectors.contract import Novelty
 from detectors.discovery import detector_named
-from detectors.fusion import DISCOUNT
+from detectors.fusion import fused
 from schemas.fields import epoch
 from schemas.incident import SEVERITIES, Cause, Incident, Severity, Signal
 
@@ -228,18 +228,13 @@ def _common(first: Sequence[_Told]) -> list[str]:
 
 def stands_out(incident: Incident, common: Iterable[str]) -> bool:
     """Whether an incident would page by what it does not share with the others."""
-    own = _fused(signal.score for signal in incident.signals if signal.detector not in common)
-    whole = _fused(signal.score for signal in incident.signals)
+    own = fused([each.score for each in incident.signals if each.detector not in common])
+    whole = fused([each.score for each in incident.signals])
     if whole <= 0.0:
         return False
     # risk is a half at the threshold of a page, whatever the calibration: `fusion.risk_of`
     pages = math.sqrt(incident.risk / (1.0 - incident.risk)) if incident.risk < 1.0 else math.inf
     return pages * own >= whole
-
-
-def _fused(scores: Iterable[float]) -> float:
-    ranked = sorted(scores, reverse=True)
-    return sum(score * DISCOUNT**rank for rank, score in enumerate(ranked))
 
 
 def _notice_id(trait: str, incident: Incident) -> str:

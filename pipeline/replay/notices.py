@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 
-import msgspec
 from msgspec import Struct
 
 from detectors.words import counted
@@ -19,7 +18,7 @@ from pipeline.notify.storm import Fleet, Storms, stands_out
 from pipeline.replay.run import Results
 from schemas.codec import encode
 from schemas.fields import Time, utc
-from schemas.incident import SEVERITIES, Cause, Incident, Severity
+from schemas.incident import Cause, Incident, Severity
 from schemas.spend_window import SpendWindow
 
 
@@ -108,11 +107,10 @@ class Notices:
     def _hear(self, incident: Incident) -> None:
         incident_id = incident.incident_id
         seen = self._seen.get(incident_id, _Seen(incident))
-        highest = max(incident.severity, seen.incident.severity, key=SEVERITIES.index)
         is_open = incident.status == "open"
-        incident = msgspec.structs.replace(incident, severity=highest)
+        incident = incident.no_milder_than(seen.incident)
         seen = replace(seen, incident=incident)
-        if seen.notice_id is None and is_open and highest != "info":
+        if seen.notice_id is None and is_open and incident.severity != "info":
             seen = replace(seen, notice_id=self._place(incident))
         elif seen.notice_id in self._fleets:
             seen = replace(seen, notice_id=self._again(incident, seen.notice_id, over=not is_open))

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, Protocol
 
-from msgspec.structs import replace
-
 from pipeline.accept import Batch
 from pipeline.engine import Effects, PartitionFold, Rules
 from pipeline.message import Message
 from pipeline.reconcile.within import ReconcilingFold
 from pipeline.replay.merge import in_its_line
 from schemas.dead_letter import DeadLetter
-from schemas.incident import SEVERITIES, Incident
+from schemas.incident import Incident
 from schemas.spend_window import SpendWindow
 
 GROUP_MESSAGES: Final = 20
@@ -121,8 +119,7 @@ def _note(summary: Summary, batches: Sequence[Batch], results: Results) -> None:
         summary.dead_letters[letter.reason] += 1
     for incident in results.incidents:
         before = summary.incidents.get(incident.incident_id, incident)
-        highest = max(incident.severity, before.severity, key=SEVERITIES.index)
-        summary.incidents[incident.incident_id] = replace(incident, severity=highest)
+        summary.incidents[incident.incident_id] = incident.no_milder_than(before)
     if times:
         known = [at for at in (summary.first_at, summary.last_at) if at is not None]
         summary.first_at, summary.last_at = min(times + known), max(times + known)

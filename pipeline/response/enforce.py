@@ -18,7 +18,7 @@ from pipeline.records import read_record
 from pipeline.registry import key_record, remember_key
 from pipeline.response import ledger
 from pipeline.response.adapters import adapters
-from pipeline.response.gate import Circumstances, Stop, by_policy, gate
+from pipeline.response.gate import Circumstances, Stop, gate
 from pipeline.response.gateway import Adapter, Sent
 from pipeline.response.ledger import Entry
 from pipeline.response.policy import Policy, Rulebook
@@ -113,7 +113,7 @@ class EnforceStage:
         if entry is None:
             # due at once without a deadline, however wrong the clock of who asked is
             entry = Entry(action=action, next_at=epoch(action.not_before or 0.0))
-        elif entry.result is None and by_policy(entry.action) and not by_policy(action):
+        elif entry.result is None and not entry.action.by_person and action.by_person:
             # a person does not wait for the policy's delay
             entry.action, entry.next_at = action, min(entry.next_at, self._now())
         ledger.save(entry, journal)
@@ -149,7 +149,7 @@ class EnforceStage:
         if stop is not None and stop.status == "failed" and entry.due(now):
             await self._give_up(entry, stop.detail, adapter, journal)
         elif stop is not None and (entry.due(now) or stop.status == "cancelled"):
-            if stop.status == "done" and by_policy(action):
+            if stop.status == "done" and not action.by_person:
                 ledger.count_automatic(action, journal, now)
             await self._finish(entry, stop, journal)
         elif adapter is not None and entry.due(now):
@@ -167,7 +167,7 @@ class EnforceStage:
     async def _send(self, entry: Entry, adapter: Adapter, journal: Journal, now: float) -> None:
         """One attempt, its intent durable before it."""
         entry.attempts += 1
-        if by_policy(entry.action):
+        if not entry.action.by_person:
             ledger.count_automatic(entry.action, journal, now)
         ledger.save(entry, journal)
         await journal.commit()

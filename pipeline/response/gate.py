@@ -24,11 +24,6 @@ class Stop:
     detail: str
 
 
-def by_policy(action: Action) -> bool:
-    """Whether no person asked for it."""
-    return not action.requested_by.startswith(("slack:", "console:"))
-
-
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """What is known about an action's key, its gateway and what people said."""
@@ -57,7 +52,7 @@ def gate(entry: Entry, known: Circumstances, now: float) -> Stop | None:
         return Stop("expired", f"not sent within {AGE_SECONDS_MAX / 60:.0f} minutes")
     if entry.attempts:
         return None
-    stop = _machine(action, known, now) if by_policy(action) else None
+    stop = None if action.by_person else _machine(action, known, now)
     return stop or _gateway(action, known)
 
 
@@ -95,6 +90,6 @@ def _gateway(action: Action, known: Circumstances) -> Stop | None:
         return Stop("refused", objection)
     if action.dry_run:
         return Stop("done", f"dry run: {action.kind} was not sent")
-    if by_policy(action) and known.policy is not None and known.policy.brakes.dry_run:
+    if not action.by_person and known.policy is not None and known.policy.brakes.dry_run:
         return Stop("refused", f"the policy is a dry run by now: {action.kind} was not sent")
     return None
