@@ -25,6 +25,8 @@ DISCOUNT = 0.85
 WHATEVER_THE_CAUSE = 0.5
 """How much of what the signals say beyond the best cause counts: that something is wrong is known
 before it is known what."""
+_RATIO_MAX = 1000.0
+"""Of evidence to what a page takes: the risk has been 1 for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +142,10 @@ def stakes(excess_usd_per_hour: float) -> float:
 
 
 def risk_of(nats: float, calibration: Calibration) -> float:
-    """Evidence as a number from 0 to 1: a half at the threshold of a page."""
-    ratio = max(0.0, nats) / calibration.page_nats
+    """Evidence as a number from 0 to 1: a half at the threshold of a page.
+
+    A number also where a calibration of an earlier release makes the evidence none, since nobody
+    would hear of an incident whose risk cannot be read.
+    """
+    ratio = min(max(0.0, nats) / calibration.page_nats, _RATIO_MAX)
     return round(ratio**2 / (1.0 + ratio**2), 4)

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from schemas.calibration import Calibration
 from schemas.dead_letter import Reason
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
@@ -21,12 +22,17 @@ _NO_SECONDS: Final = 1e11
 """Beyond the year 5000."""
 _WINDOW_SECONDS_MIN: Final = 1.0
 """Use is counted by whole seconds."""
+_NATS: Final = 0.1, 20.0
+"""Between these a threshold can be meant: no evidence alone weighs more."""
+_WEIGHT_MAX: Final = 10.0
 
 
 def mistake_in(record: Struct) -> tuple[Reason, str] | None:
     """A machine word and a sentence, where a record says what cannot be."""
     if isinstance(record, ProviderUsage):
         return _in_bill(record)
+    if isinstance(record, Calibration):
+        return _in_calibration(record)
     if isinstance(record, Label) and epoch(record.ended_at) < epoch(record.started_at):
         return "bad_time", "ended_at is before started_at"
     if isinstance(record, KeyRecord) and record.timezone and zone_named(record.timezone) is None:
@@ -48,4 +54,14 @@ def mistake_in_time(at: float, newest: float) -> tuple[Reason, str] | None:
 def _in_bill(bill: ProviderUsage) -> tuple[Reason, str] | None:
     if epoch(bill.window_end) - epoch(bill.window_start) < _WINDOW_SECONDS_MIN:
         return "bad_time", "window_end is not a second or more after window_start"
+    return None
+
+
+def _in_calibration(calibration: Calibration) -> tuple[Reason, str] | None:
+    low, high = _NATS
+    thresholds = (calibration.page_nats, calibration.ticket_nats, *calibration.cohorts.values())
+    if not all(low <= nats <= high for nats in thresholds):
+        return "out_of_range", f"a threshold is not between {low:g} and {high:g} nats"
+    if not all(0 <= weight <= _WEIGHT_MAX for weight in calibration.weights.values()):
+        return "out_of_range", f"a weight is not between 0 and {_WEIGHT_MAX:g}"
     return None

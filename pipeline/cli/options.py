@@ -127,12 +127,14 @@ def read_calibration(path: Path) -> "Calibration":
     import msgspec
 
     from schemas.calibration import Calibration
-    from schemas.codec import UNDECODABLE
+    from schemas.codec import UNDECODABLE, Refused, plausible
 
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Calibration)
+        return plausible(msgspec.json.decode(path.read_bytes(), type=Calibration))
     except (*UNDECODABLE, OSError) as error:
         raise UsageError(f"{path}: is no calibration: {error}") from None
+    except Refused as refused:
+        raise UsageError(f"{path}: is no calibration: {refused.detail}") from None
 
 
 def rules_for(config: "Config", calibration: Path | None) -> "Rules":

@@ -140,10 +140,13 @@ def test_mistakes_are_told_in_a_line(leakline: Leakline, events: Path, tmp_path:
     assert (few.code, "a budget of 5 pages per 1,000 key-weeks needs 200" in few.err) == (1, True)
     none = tmp_path / "none.json"
     none.write_text('{"version": "1"}')
+    deaf = tmp_path / "deaf.json"
+    deaf.write_bytes(msgspec.json.encode(msgspec.structs.replace(SHIPPED, page_nats=1e9)))
     for arguments, why in (
         (("replay", "--events", events, "--calibration", none), "is no calibration"),
         (("calibrate", "--calibration", none), "goes with --publish alone"),
         (("calibrate", "--calibration", none, "--publish"), "is no calibration"),
+        (("calibrate", "--calibration", deaf, "--publish"), "not between 0.1 and 20 nats"),
         (("calibrate", "--events", "-"), "read twice"),
         (("calibrate", "--events", events, "--output", tmp_path / "no" / "1.json"), "no folder"),
     ):

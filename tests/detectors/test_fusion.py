@@ -1,5 +1,7 @@
 """Signals are weighed into the best explanation; more of the same counts for less."""
 
+import math
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -110,3 +112,9 @@ def test_risk_is_a_half_at_the_threshold_of_a_page_and_stays_below_one() -> None
     assert risk_of(SHIPPED.page_nats, SHIPPED) == 0.5
     assert risk_of(-3.0, SHIPPED) == 0.0
     assert 0.99 < risk_of(1e3, SHIPPED) <= 1.0
+
+
+@pytest.mark.parametrize("nats", [1e200, math.inf, -math.inf, math.nan])
+def test_risk_is_a_number_whatever_an_earlier_release_took_in(nats: float) -> None:
+    low = msgspec.structs.replace(SHIPPED, page_nats=5e-324)
+    assert all(0.0 <= risk_of(nats, each) <= 1.0 for each in (SHIPPED, low))

@@ -285,6 +285,7 @@ def test_control_records_of_a_data_frame_are_taken() -> None:
         assert len(batch.controls) == 1
 
 
+THRESHOLDS = {"version": "1", "created_at": START, "page_nats": 7, "ticket_nats": 4}
 CONTROLS: dict[str, tuple[str, dict[str, object], str]] = {
     "a record of no kind": ("gossip", {}, "unknown_record"),
     "a verdict without a key": (
@@ -334,6 +335,26 @@ CONTROLS: dict[str, tuple[str, dict[str, object], str]] = {
     "a calibration that pages for nothing": (
         "calibration",
         {"version": "1", "created_at": START, "page_nats": 0, "ticket_nats": 1},
+        "out_of_range",
+    ),
+    "a calibration that pages for nothing that there is": (
+        "calibration",
+        {"version": "1", "created_at": START, "page_nats": 1e9, "ticket_nats": 1},
+        "out_of_range",
+    ),
+    "a calibration by which a cohort is never told": (
+        "calibration",
+        THRESHOLDS | {"cohorts": {"prod": 1e9}},
+        "out_of_range",
+    ),
+    "a weight without bounds": (
+        "calibration",
+        THRESHOLDS | {"weights": {"canary": 1e308}},
+        "out_of_range",
+    ),
+    "evidence that counts against itself": (
+        "calibration",
+        THRESHOLDS | {"weights": {"canary": -1.0}},
         "out_of_range",
     ),
 }
