@@ -93,6 +93,12 @@ class History(Struct, array_like=True, gc=False):
     """Of samples of its own requests."""
 
     @property
+    def facets(self) -> tuple[FacetTable, ...]:
+        """All of them."""
+        places = (self.prefixes, self.networks, self.countries, self.kinds)
+        return (*places, self.clients, self.releases, self.models)
+
+    @property
     def learning(self) -> bool:
         """Whether too little is known to judge by the key's own history."""
         if self.hours >= YOUNG_HOURS:

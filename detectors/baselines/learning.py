@@ -30,7 +30,8 @@ def learn(
         _learn_levels(history, total, own)
         history.shape.learn(total.shape)
     if hour // 24 > history.volume.last // 24:  # once a day
-        _forget(history, hour)
+        for facet in history.facets:
+            facet.forget(hour)
     history.volume.learn(hour, record, own, peak, doubtful=total.doubtful)
     history.hours += 1.0
 
@@ -79,19 +80,6 @@ def _learn_levels(history: History, total: HourWindow, own: Totals) -> None:
         history.price.learn(own.nanos / own.requests)
     rate = 1.0 / min(history.hours + 1.0, 100.0)
     history.failing += rate * (own.errors / own.requests - history.failing)
-
-
-def _forget(history: History, hour: int) -> None:
-    for facet in (
-        history.prefixes,
-        history.networks,
-        history.countries,
-        history.kinds,
-        history.clients,
-        history.releases,
-        history.models,
-    ):
-        facet.forget(hour)
 
 
 def _learn_places(history: History, places: Iterable[Place], hour: int) -> set[int]:

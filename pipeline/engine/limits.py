@@ -7,7 +7,6 @@ from typing import Final
 
 from detectors.baselines.billing import LINES_MAX
 from detectors.baselines.facets import VALUES_MAX
-from detectors.baselines.history import History
 from detectors.baselines.newcomers import NEWCOMERS_MAX
 from detectors.baselines.totals import SOURCES_MAX
 from pipeline.engine.calm import REVISIONS_MAX
@@ -33,23 +32,10 @@ def limits_met(state: KeyState) -> list[str]:
             met.append("sources")
     if len(history.newcomers) >= NEWCOMERS_MAX:
         met.append("newcomers")
-    if _values(history) >= VALUES_MAX:
+    if max([len(facet.values) for facet in history.facets]) >= VALUES_MAX:
         met.append("facet_values")
     if any(len(bill.lines) >= LINES_MAX for bill in history.books.bills.values()):
         met.append("bill_lines")
     if state.incident is not None and state.incident.revision >= REVISIONS_MAX:
         met.append("revisions")
     return met
-
-
-def _values(history: History) -> int:
-    """Values of the facet that has most of them."""
-    return max(
-        len(history.prefixes.values),
-        len(history.networks.values),
-        len(history.countries.values),
-        len(history.kinds.values),
-        len(history.clients.values),
-        len(history.models.values),
-        len(history.releases.values),
-    )
