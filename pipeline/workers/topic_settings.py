@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 
 from pipeline.config import Kafka
-from pipeline.workers.connection import topic_name
+from pipeline.workers.connection import REQUEST_BYTES_MAX, topic_name
 from schemas.topics import Topic
 
 COMPACTED_SEGMENT_MS = 3_600_000
 """The newest segment is never compacted, so it must not grow for a week."""
 FIXED = ("cleanup.policy", "message.timestamp.type")
 """With other values states are deleted, or the time of an event has nothing to be held against."""
+ROOM = ("max.message.bytes",)
+"""Below this batches are refused for good that everything here takes for sendable."""
 AT_LEAST = ("retention.ms", "min.insync.replicas")
 """Below these less is kept, or less safely, than the documentation says."""
 FOR_EVER_MS = "-1"
@@ -28,13 +30,14 @@ def wanted_settings(kafka: Kafka, topic: Topic) -> dict[str, str]:
         else {"cleanup.policy": "delete", "retention.ms": str(topic.retention_ms)}
     )
     in_sync = {"min.insync.replicas": str(max(1, kafka.replication - 1))}
-    return kept | in_sync | topic.settings
+    room = {"max.message.bytes": str(REQUEST_BYTES_MAX)}
+    return kept | in_sync | room | topic.settings
 
 
 def read_settings(admin: KafkaAdminClient, names: Iterable[str]) -> Found:
     """What topics have, as far as the broker tells; it need not, or may not."""
     asked = [
-        ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(FIXED + AT_LEAST))
+        ConfigResource(ConfigResourceType.TOPIC, name, dict.fromkeys(FIXED + ROOM + AT_LEAST))
         for name in names
     ]
     answer = admin.describe_configs(asked, config_filter="all").get("topic", {}) if asked else {}
@@ -46,18 +49,23 @@ def read_settings(admin: KafkaAdminClient, names: Iterable[str]) -> Found:
 
 def wrong_settings(kafka: Kafka, topics: Iterable[Topic], found: Found) -> list[str]:
     """Settings with which leakline does not work as it says, one a line."""
-    return [
+    other = [
         f"{name} has {key}={has}, not {wanted}"
         for name, key, has, wanted in _compared(kafka, topics, found, FIXED)
         if has != wanted
     ]
+    return other + _below(kafka, topics, found, ROOM)
 
 
 def low_settings(kafka: Kafka, topics: Iterable[Topic], found: Found) -> list[str]:
     """Settings with which it works, but keeps less than it says, one a line."""
+    return _below(kafka, topics, found, AT_LEAST)
+
+
+def _below(kafka: Kafka, topics: Iterable[Topic], found: Found, keys: Iterable[str]) -> list[str]:
     return [
         f"{name} has {key}={has}, below {wanted}"
-        for name, key, has, wanted in _compared(kafka, topics, found, AT_LEAST)
+        for name, key, has, wanted in _compared(kafka, topics, found, keys)
         if has != FOR_EVER_MS and int(has) < int(wanted)
     ]
 

@@ -4,10 +4,14 @@ import asyncio
 
 import msgspec
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
 
 from detectors.calibration import SHIPPED
 from pipeline.config import Kafka
 from pipeline.workers import producing
+from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.role import to_message
 from schemas.partition import partition_of
@@ -19,6 +23,7 @@ from schemas.topics import (
     USAGE_EVENTS,
 )
 from tests.support.events import rules
+from tests.support.kafka import Broker
 from tests.support.kafka_log import read
 
 
@@ -49,6 +54,32 @@ async def test_a_calibration_reaches_every_partition_and_is_heard_there(topics: 
     assert sorted(each.partition for each in messages) == list(range(topics.partitions))
     for message in messages:
         assert rules().acceptor.accept(message).controls == [calibration]
+
+
+async def set_room(kafka: Kafka, bytes_max: int) -> None:
+    """How large a batch may be that the topic of events takes."""
+    name, wanted = topic_name(kafka, USAGE_EVENTS), {"max.message.bytes": str(bytes_max)}
+    admin = AIOKafkaAdminClient(**client_settings(kafka))
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=wanted)])
+    finally:
+        await admin.close()
+
+
+@pytest.mark.kafka
+async def test_what_the_broker_refused_once_keeps_nothing_out(kafka: Broker, topics: Kafka) -> None:
+    kafka.require_transactions()  # without them nothing is numbered
+    exact = topics.model_copy(update={"transactions": True})
+    await set_room(exact, 100_000)
+    async with EventLog(exact) as log:
+        await log.send(USAGE_EVENTS, "a", b"9")
+        with pytest.raises(MessageSizeTooLargeError):
+            await log.send_packed([("a", b"x" * 200_000)])
+        await asyncio.gather(*(log.send_packed([("a", b"%d" % n)]) for n in range(9)))
+    assert {each.value for each in await read(exact, USAGE_EVENTS)} == {
+        b"%d" % n for n in range(10)
+    }
 
 
 async def test_nothing_is_sent_outside_of_the_context() -> None:

@@ -84,9 +84,10 @@ def make(kafka: Kafka, topic: Topic, **configs: str) -> None:
         (DETECT_STATE, {"cleanup_policy": "compact,delete"}, "cleanup.policy=compact,delete"),
         (INCIDENTS, {"cleanup_policy": "compact"}, "cleanup.policy=compact, not delete"),
         (USAGE_EVENTS, {}, "message.timestamp.type=CreateTime, not LogAppendTime"),
+        (INCIDENTS, {"max_message_bytes": "200000"}, "max.message.bytes=200000, below 1000000"),
     ],
 )
-def test_topics_that_lose_what_is_needed_are_refused(
+def test_topics_that_lose_or_refuse_what_is_needed_are_refused(
     kafka: Broker, topics: Kafka, topic: Topic, has: dict[str, str], said: str
 ) -> None:
     kafka.require_transactions()
