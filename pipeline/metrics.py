@@ -25,7 +25,7 @@ INTAKE_REJECTED: Final = Metric(
 INTAKE_REFUSED: Final = Metric(
     "leakline_intake_refused_total",
     "counter",
-    "Requests refused as a whole, by HTTP status; `connection`: closed at once, because there are"
+    "Requests refused as a whole, by HTTP status; `connection`: one was closed, because there are"
     " 512 connections already.",
     "401: a gateway has an old token, or somebody is guessing. 429 and 413: raise the limits or"
     " shrink the gateway's batches. 503: check the broker. `connection`: start another server, or"

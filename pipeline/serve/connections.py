@@ -1,4 +1,9 @@
-"""How many connections there may be at once: what they bring is in memory before anybody looks."""
+"""How many connections there may be at once: what they bring is in memory before anybody looks.
+
+Where there are too many, a stranger makes room for the next one: whoever has shown no token, and
+has been here the longest. Who comes with one shows it at once, so that a crowd of silent strangers
+shuts nobody out, and no address has to be counted, of which proxies have one for everybody.
+"""
 
 import asyncio
 from typing import Final, cast
@@ -45,7 +50,12 @@ async def listen(
         if len(handlers.connections) < connections_max:
             return Connection(handlers, counts)
         counts.add(INTAKE_REFUSED, "connection")
-        return _TurnedAway()
+        there = (each for each in handlers.connections if isinstance(each, Connection))
+        stranger = next((each for each in there if each.may_go), None)
+        if stranger is None:
+            return _TurnedAway()
+        stranger.go()
+        return Connection(handlers, counts)
 
     try:
         return await asyncio.get_running_loop().create_server(connected, host, port)

@@ -12,6 +12,7 @@ from pipeline.serve.guard import ConsoleGuard, Rates
 from pipeline.serve.html import Html
 from pipeline.serve.pages import incident_detail, incident_list, message
 from pipeline.serve.ports import IncidentReader, ReaderUnavailable
+from pipeline.serve.protocol import note_known
 from schemas.fields import IDENTIFIER_LENGTH_MAX
 
 Page = Callable[[IncidentReader, web.Request], web.Response]
@@ -58,6 +59,7 @@ class Console:
     def _refusal(self, request: web.Request) -> web.Response | None:
         headers = request.headers
         if self._guard.allows(headers.get("Authorization"), headers.get("Host")):
+            note_known(request)
             return None
         if not self._strangers.allows(request.remote or ""):
             return _html(429, message("Too many attempts", "Come back in a minute."))

@@ -32,6 +32,7 @@ from pipeline.serve.bodies import (
 )
 from pipeline.serve.guard import Rates, Tokens
 from pipeline.serve.ports import EventLog
+from pipeline.serve.protocol import note_known
 from schemas.codec import encode
 from schemas.topics import DEAD_LETTERS
 
@@ -148,6 +149,7 @@ class Intake:
             if not self._tokens:
                 raise refusal(web.HTTPForbidden, "intake is closed: no token is configured")
             raise refusal(web.HTTPUnauthorized, "a bearer token is needed", scheme="Bearer")
+        note_known(request)
         if not self._rates.allows(source):
             raise refusal(web.HTTPTooManyRequests, "too many requests", "1")
         return source

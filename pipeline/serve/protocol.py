@@ -22,13 +22,25 @@ log: Final = logging.getLogger(__name__)
 class Connection(RequestHandler):
     """Speaks HTTP with one client."""
 
-    __slots__ = ("_counts",)
+    __slots__ = ("_counts", "is_known")
 
     def __init__(self, server: web.Server, counts: Metrics) -> None:
         """As the server itself makes one."""
         settings = server._kwargs  # noqa: SLF001 - it shows them nowhere else
         super().__init__(server, loop=asyncio.get_running_loop(), **settings)
         self._counts = counts
+        self.is_known = False
+        """Whether it has shown a token or a signature."""
+
+    @property
+    def may_go(self) -> bool:
+        """Whether it is a stranger's that could make room for somebody else."""
+        return not (self.is_known or self.transport is None or self.transport.is_closing())
+
+    def go(self) -> None:
+        """Close it, whatever is under way on it."""
+        if self.transport is not None:
+            self.transport.abort()
 
     def handle_error(
         self,
@@ -56,6 +68,12 @@ class Connection(RequestHandler):
         )
         answer.force_close()
         return answer
+
+
+def note_known(request: web.Request) -> None:
+    """Keep the connection of a request that showed a token or a signature."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.is_known = True
 
 
 def _place(error: BaseException | None) -> str:

@@ -21,6 +21,7 @@ from pipeline.notify.signature import (
 )
 from pipeline.serve.bodies import read_body, refusal, unavailable
 from pipeline.serve.guard import Rates
+from pipeline.serve.protocol import note_known
 
 BODY_BYTES_MAX: Final = 256 * 1024
 
@@ -53,6 +54,7 @@ class Interactions:
             self._counts.add(metrics.SLACK_CLICKS, "refused")
             raise refusal(web.HTTPUnauthorized, "the signature is wrong")
         self._known.add(address)
+        note_known(request)
         click = click_in(body)
         if click is None:
             self._counts.add(metrics.SLACK_CLICKS, "ignored")
