@@ -41,8 +41,9 @@ def verify_slack_signature(
     plain = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
     try:
         return SignatureVerifier(plain, _At(now)).is_valid_request(body, dict(headers))
-    except (ValueError, TypeError):
-        # a timestamp that is no number, a body that is not UTF-8, a signature that is not ASCII
+    except (ValueError, TypeError, OverflowError):
+        # a timestamp that is no number, or of 300 digits, a body that is not UTF-8, a signature
+        # that is not ASCII
         return False
 
 
@@ -78,7 +79,8 @@ def interaction(payload: object) -> dict[str, Any]:
 
 
 def _fields(value: object, names: tuple[str, ...]) -> dict[str, str]:
-    """The text fields of an object."""
+    """The text fields of an object, without half a surrogate pair, which no UTF-8 has."""
     if not isinstance(value, dict):
         return {}
-    return {name: value[name] for name in names if isinstance(value.get(name), str)}
+    texts = {name: value[name] for name in names if isinstance(value.get(name), str)}
+    return {name: text.encode(errors="replace").decode() for name, text in texts.items()}

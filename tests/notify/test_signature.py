@@ -53,6 +53,8 @@ def test_the_vectors_hold(body: bytes, signature: str) -> None:
         (CLICK, headers(VECTORS[1][1]), SECRET, AT - 301),
         (CLICK, headers(VECTORS[1][1], AT + 1), SECRET, AT),
         (CLICK, headers(VECTORS[1][1], "soon"), SECRET, AT),
+        (CLICK, headers(VECTORS[1][1], "9" * 310), SECRET, AT),
+        (CLICK, headers(VECTORS[1][1], "9" * 5000), SECRET, AT),
         (CLICK, headers("v0=é"), SECRET, AT),
         (CLICK, headers(""), SECRET, AT),
         (CLICK, {}, SECRET, AT),

@@ -102,6 +102,7 @@ async def test_what_somebody_could_use_at_slack_is_not_kept(client: Client, log:
         signed(form({"type": "block_actions"})),
         signed(form(CLICK)) | {"X-Slack-Signature": "v0=ä"},
         signed(form(CLICK)) | {"X-Slack-Request-Timestamp": "soon"},
+        signed(form(CLICK)) | {"X-Slack-Request-Timestamp": "9" * 310},
         {},
     ],
 )
@@ -130,6 +131,17 @@ async def test_what_is_no_click_is_answered_and_ignored(
     expected = 401 if body == b"\xff" else 200  # a signature is over text
     assert await status_of(client, body, signed(body)) == expected
     assert not log.records
+
+
+@pytest.mark.parametrize("field", ["value", "action_ts"])
+async def test_half_a_surrogate_pair_is_no_error(
+    client: Client, log: MemoryLog, field: str
+) -> None:
+    action = {"action_id": "revoke", "value": "inc-1", field: "a\ud800"}
+    body = form(CLICK | {"actions": [action]})
+    assert await status_of(client, body, signed(body)) == 200
+    (click,) = log.records
+    assert json.loads(click[2])["actions"][0][field] == "a?"
 
 
 async def test_slack_hears_when_the_log_is_away(client: Client, log: MemoryLog) -> None:
