@@ -1,10 +1,9 @@
 """Whether Slack can be used as configured, said in one line each."""
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackApiError
 
 from pipeline.config import Config, Slack
-from pipeline.notify.slack import web_client
+from pipeline.notify.slack_client import UNREACHABLE, code_of, header, web_client
 
 SCOPES = ("chat:write",)
 READING_SCOPES = ("channels:history", "groups:history")
@@ -39,16 +38,13 @@ async def _token(slack: Slack) -> list[str]:
     try:
         answer = await web_client(slack).auth_test()
     except SlackApiError as error:
-        data = getattr(error.response, "data", None)
-        code = data.get("error") if isinstance(data, dict) else None
-        return [f"slack.token: Slack answers {code or 'with an error'}"]
-    except (SlackClientError, aiohttp.ClientError, OSError, ValueError, AttributeError) as error:
+        return [f"slack.token: Slack answers {code_of(error)}"]
+    except UNREACHABLE as error:
         return [f"slack.base_url: Slack cannot be reached: {type(error).__name__}"]
     lines = []
     if slack.team_id is not None and answer.get("team_id") != slack.team_id:
         lines.append("slack.team_id: the token belongs to another workspace")
-    headers = {name.lower(): text for name, text in answer.headers.items()}
-    return lines + _scopes(headers.get("x-oauth-scopes"))
+    return lines + _scopes(header(answer.headers, "x-oauth-scopes"))
 
 
 def _scopes(granted: str | None) -> list[str]:

@@ -1,23 +1,14 @@
 """Slack's Web API, as much of it as pages need, and what its errors mean to them."""
 
-import logging
 from typing import Any, Protocol
 
-import aiohttp
-from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
-from slack_sdk.http_retry.request import HttpRequest
-from slack_sdk.http_retry.response import HttpResponse
-from slack_sdk.http_retry.state import RetryState
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from pipeline.config import Slack
 from pipeline.notify.kit import Card
+from pipeline.notify.slack_client import UNREACHABLE, code_of, header
 from pipeline.outgoing.http import retry_after
 
-TIMEOUT_SECONDS = 10
-WAIT_IN_PLACE_SECONDS = 2.0
-"""A longer Retry-After is waited for by `tick`, while other incidents go on."""
 LOOK_BACK_SECONDS = 900.0
 """Slack's clock may differ from ours."""
 HISTORY_PAGES_MAX = 20
@@ -85,47 +76,6 @@ class Messenger(Protocol):
 
     async def whisper(self, channel: str, user: str, text: str) -> None:
         """Tell one person in a channel."""
-
-
-class BriefRateLimitHandler(AsyncRateLimitErrorRetryHandler):
-    """Waits in place for a short Retry-After only."""
-
-    async def _can_retry_async(
-        self,
-        *,
-        state: RetryState,
-        request: HttpRequest,
-        response: HttpResponse | None = None,
-        error: Exception | None = None,
-    ) -> bool:
-        limited = await super()._can_retry_async(
-            state=state, request=request, response=response, error=error
-        )
-        if response is None or not limited:
-            return False
-        headers = {name.lower(): values[0] for name, values in response.headers.items()}
-        return (retry_after(headers.get("retry-after")) or 0.0) <= WAIT_IN_PLACE_SECONDS
-
-
-def web_client(slack: Slack) -> AsyncWebClient:
-    """Slack's client, repeating nothing by itself but what Slack said it did not take.
-
-    Its default, to repeat after a lost connection, would post twice.
-    """
-    return AsyncWebClient(
-        token=slack.token.get_secret_value() if slack.token is not None else None,
-        base_url=slack.base_url,
-        timeout=TIMEOUT_SECONDS,
-        retry_handlers=[BriefRateLimitHandler(max_retry_count=2)],
-        logger=_quiet(),
-    )
-
-
-def _quiet() -> logging.Logger:
-    """A logger that never takes down requests, which its client does at DEBUG."""
-    logger = logging.getLogger("leakline.slack")
-    logger.setLevel(logging.INFO)
-    return logger
 
 
 class SlackMessenger:
@@ -205,14 +155,7 @@ class SlackMessenger:
                 answer = await self._client.api_call(method, json=body)
         except SlackApiError as error:
             raise _meaning(error) from None
-        except (
-            SlackClientError,
-            aiohttp.ClientError,
-            OSError,
-            ValueError,
-            AttributeError,
-        ) as error:
-            # AttributeError: the client's own, when a proxy answers in plain text
+        except UNREACHABLE as error:
             raise SlackDownError(type(error).__name__) from None
         return answer.data if isinstance(answer.data, dict) else {}
 
@@ -239,15 +182,12 @@ def _body(channel: str, card: Card) -> dict[str, Any]:
 
 def _meaning(error: SlackApiError) -> Exception:
     """What an error answer means for the message."""
-    response = error.response
-    data = getattr(response, "data", None)
-    status = getattr(response, "status_code", 0)
-    code = str(data["error"]) if isinstance(data, dict) and "error" in data else f"HTTP {status}"
+    code = code_of(error)
     if code in _REFUSED:
         return MessageRefusedError(code)
     if code in _GONE:
         return MessageGoneError(code)
-    sent = getattr(response, "headers", None) or {}
-    headers = {name.lower(): text for name, text in sent.items()}
-    lasting = status == 200 and code not in _TRANSIENT
-    return SlackDownError(code, retry_after(headers.get("retry-after")), lasting=lasting)
+    response = error.response
+    lasting = getattr(response, "status_code", 0) == 200 and code not in _TRANSIENT
+    wait = retry_after(header(getattr(response, "headers", None), "retry-after"))
+    return SlackDownError(code, wait, lasting=lasting)

@@ -21,7 +21,8 @@ from pipeline.notify.decide import decide_revision
 from pipeline.notify.gathering import Gathering, about_each
 from pipeline.notify.offers import SNOOZE_SECONDS
 from pipeline.notify.page import Page
-from pipeline.notify.slack import Messenger, SlackMessenger, web_client
+from pipeline.notify.slack import Messenger, SlackMessenger
+from pipeline.notify.slack_client import web_client
 from pipeline.notify.snoozes import Snoozes
 from pipeline.records import read_record
 from pipeline.registry import key_record, remember_key

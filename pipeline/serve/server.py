@@ -12,7 +12,7 @@ from pipeline.config import Config, Slack
 from pipeline.counts import Metrics
 from pipeline.logs import log_to_stderr
 from pipeline.metrics import METRICS
-from pipeline.notify.slack import web_client
+from pipeline.notify.slack_client import web_client
 from pipeline.notify.socket_mode import SocketModeListener
 from pipeline.serve.app import build_app, click_sink
 from pipeline.serve.connections import listen

@@ -1,9 +1,13 @@
 """What check-config says about Slack, one line each."""
 
+from types import SimpleNamespace
+
 from pydantic import SecretStr
+from slack_sdk.errors import SlackApiError
 
 from pipeline.config import Config, Slack
 from pipeline.notify.check import check_slack
+from pipeline.notify.slack_client import code_of, header
 from tests.support.oncall import on_call
 
 
@@ -38,3 +42,10 @@ async def test_nobody_to_tell() -> None:
     assert len(await check_slack(Config(slack=Slack()))) == 1
     webhook = Slack(fallback_webhook=SecretStr("https://hooks.example/x"))
     assert await check_slack(Config(slack=webhook)) == []
+
+
+def test_an_answer_that_names_no_error_is_told_by_its_status() -> None:
+    page = SimpleNamespace(status_code=503, data="<html>")
+    assert code_of(SlackApiError("", page)) == "HTTP 503"  # type: ignore[arg-type]  # a part of one
+    assert header({"Retry-After": ["7", "9"]}, "retry-after") == "7"
+    assert header(None, "retry-after") is None

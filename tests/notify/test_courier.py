@@ -31,7 +31,7 @@ async def test_a_fault_leaves_one_message_that_shows_the_latest(fault: Fault, me
 async def test_a_post_that_timed_out_after_it_was_applied_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("pipeline.notify.slack.TIMEOUT_SECONDS", 0.2)
+    monkeypatch.setattr("pipeline.notify.slack_client.TIMEOUT_SECONDS", 0.2)
     async with on_call() as loop:
         loop.slack.faults = [("chat.postMessage", "time-out")]
         await loop.tell()

@@ -3,7 +3,7 @@
 import asyncio
 
 from pipeline.notify.clicks import read_click
-from pipeline.notify.slack import web_client
+from pipeline.notify.slack_client import web_client
 from pipeline.notify.socket_mode import SocketModeListener
 from tests.support.oncall import on_call
 

@@ -18,7 +18,8 @@ from pipeline.journal import Journal
 from pipeline.memory_bus import MemoryBus
 from pipeline.metrics import WORKER_METRICS
 from pipeline.notify.signature import interaction_from_request
-from pipeline.notify.slack import SlackMessenger, web_client
+from pipeline.notify.slack import SlackMessenger
+from pipeline.notify.slack_client import web_client
 from pipeline.notify.stage import NotifyStage
 from pipeline.response.adapters import adapters
 from pipeline.response.enforce import EnforceStage
