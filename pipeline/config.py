@@ -223,7 +223,9 @@ class Serve(Section, EmptyIsUnset):
     requests_per_second_max: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 500.0
     """Intake requests of one source; bursts of two seconds' worth are accepted."""
     console_token: SecretStr | None = None
-    """The console asks for it; needed unless the server listens on loopback only."""
+    """The console asks for it; needed unless the server listens on loopback only, and no proxy on
+    the machine passes requests on to it. Some (nginx, unless told otherwise) do not say that they
+    do: whoever reaches such a proxy reaches the console."""
 
 
 class Config(EmptyIsUnset, BaseSettings):

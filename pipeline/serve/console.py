@@ -57,8 +57,7 @@ class Console:
         return answer
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        headers = request.headers
-        if self._guard.allows(headers.get("Authorization"), headers.get("Host")):
+        if self._guard.allows(request.headers):
             note_known(request)
             return None
         if not self._strangers.allows(request.remote or ""):

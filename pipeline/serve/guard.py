@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 CALLERS_MAX: Final = 10_000
 """Callers whose rate is remembered; beyond it everybody starts anew."""
+_PROXY_HEADERS: Final = frozenset({"forwarded", "via", "x-real-ip"})
 
 
 class Tokens:
@@ -72,14 +73,16 @@ class ConsoleGuard:
         """Whether there is a token to ask for."""
         return self._token is not None
 
-    def allows(self, authorization: str | None, host_header: str | None) -> bool:
+    def allows(self, headers: Mapping[str, str]) -> bool:
         """Whether a request may see incidents.
 
         Without a token, the Host must be this machine's too: a page elsewhere can point its own
-        name at 127.0.0.1.
+        name at 127.0.0.1. What a proxy passes on comes from anywhere, whatever its Host.
         """
         if self._token is None:
-            return self._local and is_loopback(_host_of(host_header or ""))
+            is_here = self._local and is_loopback(_host_of(headers.get("Host", "")))
+            return is_here and not _is_passed_on(headers)
+        authorization = headers.get("Authorization")
         given = _basic(authorization) or _bearer(authorization)
         return hmac.compare_digest(_hash(given), self._token)
 
@@ -98,6 +101,12 @@ def _host_of(header: str) -> str:
     if header.startswith("["):
         return header[1:].partition("]")[0]
     return header.partition(":")[0].lower()
+
+
+def _is_passed_on(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy says that it has a request from somebody else."""
+    names = (name.lower() for name in headers)
+    return any(name in _PROXY_HEADERS or name.startswith("x-forwarded-") for name in names)
 
 
 def _bearer(authorization: str | None) -> str:

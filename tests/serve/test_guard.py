@@ -31,7 +31,10 @@ def basic(password: str) -> str:
 def test_a_configured_token_is_always_needed(
     authorization: str | None, host: str, *, allowed: bool
 ) -> None:
-    assert ConsoleGuard(TOKEN, host).allows(authorization, "localhost:8787") is allowed
+    headers = {"Host": "localhost:8787", "Via": "1.1 proxy"}
+    if authorization is not None:
+        headers["Authorization"] = authorization
+    assert ConsoleGuard(TOKEN, host).allows(headers) is allowed
 
 
 @pytest.mark.parametrize(
@@ -51,7 +54,15 @@ def test_without_a_token_this_machine_alone_may_look(
     host: str, header: str, *, allowed: bool
 ) -> None:
     for token in (None, SecretStr("")):
-        assert ConsoleGuard(token, host).allows(None, header) is allowed
+        assert ConsoleGuard(token, host).allows({"Host": header}) is allowed
+
+
+@pytest.mark.parametrize(
+    "header", ["Forwarded", "X-Forwarded-For", "x-forwarded-proto", "X-Real-IP", "Via"]
+)
+def test_without_a_token_a_proxy_may_not_look(header: str) -> None:
+    headers = {"Host": "127.0.0.1:8787", header: "203.0.113.7"}
+    assert not ConsoleGuard(None, "127.0.0.1").allows(headers)
 
 
 def test_tokens_know_their_source() -> None:
