@@ -14,7 +14,7 @@ from schemas.dead_letter import DeadLetter, pack_payload
 from schemas.fields import utc
 from schemas.gateway_use import UseQuestion
 from schemas.key_record import KeyRecord
-from schemas.mistakes import OLDEST, mistake_in_time
+from schemas.plausibility import OLDEST, mistake_in_time
 from schemas.provider_usage import JoinedUsage
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON
 from schemas.usage_event import UsageEvent
@@ -126,7 +126,7 @@ class Acceptor:
         elif message.headers.get(CONTENT_TYPE_HEADER) == NDJSON:
             self._take(decode_lines(message.value), batch, whole=whole)
             if not batch.uses and not batch.dead_letters:
-                batch.dead_letters.append(refusal(message, 0, b"", _EMPTY))
+                batch.dead_letters.append(dead_letter(message, 0, b"", _EMPTY))
         else:
             self._take([_decoded(message.value)], batch, whole=whole)
         return batch
@@ -169,18 +169,20 @@ class Acceptor:
             key_ids.append(event.key_id)
         if refused:
             raw = raw_lines(message)
-            batch.dead_letters += [refusal(message, line, raw[line], why) for line, why in refused]
+            batch.dead_letters += [
+                dead_letter(message, line, raw[line], why) for line, why in refused
+            ]
 
     @staticmethod
     def _control(message: Message, batch: Batch) -> None:
         kind = _CONTROLS.get(message.record)
         if kind is None:
-            batch.dead_letters.append(refusal(message, 0, message.value, _UNKNOWN))
+            batch.dead_letters.append(dead_letter(message, 0, message.value, _UNKNOWN))
             return
         try:
             batch.controls.append(decode_control(message.value, kind))
         except Refused as refused:
-            batch.dead_letters.append(refusal(message, 0, message.value, refused))
+            batch.dead_letters.append(dead_letter(message, 0, message.value, refused))
 
 
 def _decoded(raw: bytes) -> UsageEvent | Refused:
@@ -210,7 +212,7 @@ def raw_lines(message: Message) -> list[bytes]:
     return message.value.split(b"\n")
 
 
-def refusal(message: Message, index: int, raw: bytes, refused: Refused) -> DeadLetter:
+def dead_letter(message: Message, index: int, raw: bytes, refused: Refused) -> DeadLetter:
     """The dead letter of one line."""
     return DeadLetter(
         topic=message.topic,

@@ -178,7 +178,7 @@ OUTCOMES: Final = Metric(
     starts=get_args(Outcome),
 )
 
-METRICS: Final = (
+SERVER_METRICS: Final = (
     INTAKE_EVENTS,
     INTAKE_REJECTED,
     INTAKE_REFUSED,

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pipeline import metrics
-from pipeline.accept import refusal
+from pipeline.accept import dead_letter
 from pipeline.counts import Metrics
 from pipeline.metrics import WORKER_METRICS
 from pipeline.pause import backoff
@@ -172,7 +172,7 @@ class SinkStage:
             buffer.records.append(decode(message.value, body))
         except Refused as refused:
             # Straight into the store: the sink is the only reader of dead letters.
-            self._dead_letters.records.append(refusal(message, 0, message.value, refused))
+            self._dead_letters.records.append(dead_letter(message, 0, message.value, refused))
 
     async def _drain(self, buffer: _Buffer[R]) -> None:
         # What is handled meanwhile waits for the next flush.

@@ -11,8 +11,8 @@ import msgspec
 
 from schemas.dead_letter import Reason
 from schemas.fields import IDENTIFIER_LENGTH_MAX
-from schemas.mistakes import mistake_in
 from schemas.ndjson import pieces
+from schemas.plausibility import mistake_in
 from schemas.redaction import may_hold_secret, public_key_id, scrub_text
 from schemas.topics import MESSAGE_BYTES_MAX
 from schemas.usage_event import UsageEvent
@@ -180,7 +180,7 @@ def _read_again(raw: bytes, kind: type[T], error: Exception) -> T:
         error = again
     except UNDECODABLE:
         pass
-    raise explain(raw, error) from None
+    raise why_undecodable(raw, error) from None
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def _plain_value(value: object) -> object:
     return value
 
 
-def explain(raw: bytes, error: Exception) -> Refused:
+def why_undecodable(raw: bytes, error: Exception) -> Refused:
     """Why a record could not be decoded."""
     if not raw.strip():
         return Refused("empty_message", "the message is empty")

@@ -4,13 +4,19 @@ from typing import get_args
 import pytest
 
 from pipeline.counts import Metric, Metrics
-from pipeline.metrics import INTAKE_EVENTS, INTAKE_SECONDS, METRICS, RECORD_AGE, WORKER_METRICS
+from pipeline.metrics import (
+    INTAKE_EVENTS,
+    INTAKE_SECONDS,
+    RECORD_AGE,
+    SERVER_METRICS,
+    WORKER_METRICS,
+)
 from schemas.action import Outcome
 from schemas.dead_letter import REASONS
 from schemas.incident import Severity
 
 
-@pytest.mark.parametrize("metric", METRICS + WORKER_METRICS, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", SERVER_METRICS + WORKER_METRICS, ids=lambda metric: metric.name)
 def test_each_metric_says_what_to_do(metric: Metric) -> None:
     assert re.fullmatch(r"leakline_[a-z_]+", metric.name)
     assert metric.name.endswith("_total") is (metric.kind == "counter")
@@ -19,7 +25,7 @@ def test_each_metric_says_what_to_do(metric: Metric) -> None:
 
 
 def test_values_are_shown() -> None:
-    metrics = Metrics(METRICS)
+    metrics = Metrics(SERVER_METRICS)
     metrics.add(INTAKE_EVENTS, "events", "gw", by=3)
     metrics.observe(INTAKE_SECONDS, "events", value=0.02)
     text = metrics.render().decode()
@@ -29,12 +35,15 @@ def test_values_are_shown() -> None:
 
 def test_a_metric_is_used_as_its_kind() -> None:
     with pytest.raises(TypeError, match="is a counter"):
-        Metrics(METRICS).follow(INTAKE_EVENTS, "events", "gw", value=lambda: 1)
+        Metrics(SERVER_METRICS).follow(INTAKE_EVENTS, "events", "gw", value=lambda: 1)
 
 
 def test_what_may_alert_is_shown_before_it_happens() -> None:
     """Else `increase()` misses the first one."""
-    workers, server = Metrics(WORKER_METRICS).render().decode(), Metrics(METRICS).render().decode()
+    workers, server = (
+        Metrics(WORKER_METRICS).render().decode(),
+        Metrics(SERVER_METRICS).render().decode(),
+    )
     for reason in REASONS:
         assert f'leakline_dead_letters_total{{reason="{reason}"}} 0.0' in workers
     for status in get_args(Outcome):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from detectors.contract import Trigger
-from pipeline.accept import Batch, Control, Use, raw_lines, refusal
+from pipeline.accept import Batch, Control, Use, dead_letter, raw_lines
 from pipeline.engine.bookkeeping import Bookkeeping
 from pipeline.engine.counting import flush
 from pipeline.engine.hearing import hear
@@ -213,7 +213,7 @@ class PartitionFold:
         for key_id, index in strays:
             raw = encode(decode_event(lines[index]))
             if MOVED_HEADER in message.headers:
-                effects.dead_letters.append(refusal(message, index, raw, _MISPLACED))
+                effects.dead_letters.append(dead_letter(message, index, raw, _MISPLACED))
                 continue
             self.counts["moved"] += 1
             if message.offset > self._books.rebuild.moved_until:
@@ -230,7 +230,7 @@ class PartitionFold:
             return
         key_id = _key_of(control)
         if not self._is_mine(key_id):
-            effects.dead_letters.append(refusal(message, 0, message.value, _MISPLACED))
+            effects.dead_letters.append(dead_letter(message, 0, message.value, _MISPLACED))
             return
         state = self._state_of(key_id)
         if self._partitions is not None:

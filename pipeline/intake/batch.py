@@ -14,7 +14,7 @@ import msgspec
 from schemas.codec import UNDECODABLE, Refused, encode
 from schemas.dead_letter import DeadLetter, pack_payload
 from schemas.fields import epoch
-from schemas.mistakes import mistake_in_time
+from schemas.plausibility import mistake_in_time
 from schemas.usage_event import UsageEvent
 
 ITEMS_MAX = 50_000

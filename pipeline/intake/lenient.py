@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from schemas.codec import UNDECODABLE, explain
+from schemas.codec import UNDECODABLE, why_undecodable
 from schemas.fields import IDENTIFIER_LENGTH_MAX, REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX
 from schemas.redaction import hashed_key_id, public_key_id
 
@@ -37,7 +37,7 @@ def decoded(raw: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         try:
             return decoder.decode(_repaired(raw))
         except (*UNDECODABLE, ValueError):
-            raise explain(raw, error) from None
+            raise why_undecodable(raw, error) from None
 
 
 def _repaired(raw: bytes) -> bytes:

@@ -9,7 +9,7 @@ from pipeline.intake import batch
 from pipeline.intake.batch import AHEAD_SECONDS_MAX, ITEMS_MAX, Batch
 from schemas.codec import Refused, decode_event, decode_lines
 from schemas.fields import epoch
-from schemas.mistakes import mistake_in_time
+from schemas.plausibility import mistake_in_time
 from schemas.topics import MESSAGE_BYTES_MAX
 from schemas.usage_event import UsageEvent
 

@@ -33,7 +33,7 @@ def unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return address if mapped is None else mapped
 
 
-def refusal(text: str, allowed: Sequence[Network]) -> str | None:
+def why_forbidden(text: str, allowed: Sequence[Network]) -> str | None:
     """Why a request must not go to an IP address, or None when it may.
 
     Args:
@@ -71,7 +71,7 @@ class GuardedSockets:
             EgressRefusedError: requests must not go there.
         """
         family, kind, protocol, _, address = info
-        reason = refusal(str(address[0]), self._allowed)
+        reason = why_forbidden(str(address[0]), self._allowed)
         if reason is not None:
             self.refused = reason
             raise EgressRefusedError(reason)

@@ -41,7 +41,7 @@ class Recording:
     verdicts: Path | None = None
 
 
-class Control(NamedTuple):
+class TimedControl(NamedTuple):
     """A control record and when it reaches the log, in Unix seconds."""
 
     at: float
@@ -71,7 +71,7 @@ def merge(
     """
     events = events_in_file_order(read_lines(recording.events, progress), now)
     first = next(events, None)
-    streams: list[Iterable[Line | Control]] = []
+    streams: list[Iterable[Line | TimedControl]] = []
     if recording.keys:
         streams.append(_registry(recording.keys, first.at if first else 0.0))
     if recording.provider_usage:
@@ -89,16 +89,16 @@ def in_its_line(letter: DeadLetter) -> DeadLetter:
     return replace(letter, offset=letter.offset + letter.index, index=0)
 
 
-def _controls(path: Path, record: str, time: ReadTime) -> Iterator[Control]:
+def _controls(path: Path, record: str, time: ReadTime) -> Iterator[TimedControl]:
     for line in in_file_order(read_lines(path), time):
         if line.raw.strip():
             yield _control(path, record, line)
 
 
-def _registry(path: Path, first: float) -> Iterator[Control]:
+def _registry(path: Path, first: float) -> Iterator[TimedControl]:
     """Entries before everything else, as told when the log began, and their changes."""
     told = {TOLD_HEADER: f"{first:.0f}"}
-    changes: list[Control] = []
+    changes: list[TimedControl] = []
     for number, raw in enumerate(read_lines(path), 1):
         if not raw.strip():
             continue
@@ -121,15 +121,19 @@ def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
     return msgspec.json.encode(before), epoch(entry.status_changed_at)
 
 
-def _control(path: Path, record: str, line: Line, more: Mapping[str, str] | None = None) -> Control:
+def _control(
+    path: Path, record: str, line: Line, more: Mapping[str, str] | None = None
+) -> TimedControl:
     headers = {RECORD_HEADER: record, **(more or {})}
-    return Control(line.at, Message(path.name, 0, line.number, line.raw, line.at, headers=headers))
+    return TimedControl(
+        line.at, Message(path.name, 0, line.number, line.raw, line.at, headers=headers)
+    )
 
 
-def _packed(topic: str, items: Iterable[Line | Control], lines_max: int) -> Iterator[Message]:
+def _packed(topic: str, items: Iterable[Line | TimedControl], lines_max: int) -> Iterator[Message]:
     pack = _Pack(topic, lines_max)
     for item in items:
-        if isinstance(item, Control):
+        if isinstance(item, TimedControl):
             yield from pack.taken()
             yield item.message
         elif not item.believed or not item.raw.strip():

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from msgspec.structs import replace
 
 from pipeline.config import Config, ConfigError, Gateway
-from pipeline.outgoing.egress import refusal
+from pipeline.outgoing.egress import why_forbidden
 from pipeline.response.adapters import adapter
 from pipeline.response.decide import Automatic, Decision, History, decide
 from pipeline.response.gateway import networks
@@ -62,7 +62,7 @@ def _address(url: str, gateway: Gateway) -> str | None:
         ip_address(host)
     except ValueError:
         return None
-    return refusal(host, networks(gateway))
+    return why_forbidden(host, networks(gateway))
 
 
 def _policy(path: Path | None, allowed: Sequence[str]) -> list[str]:

@@ -10,7 +10,7 @@ from aiohttp.typedefs import Handler
 
 from pipeline.config import Config
 from pipeline.counts import Metrics
-from pipeline.metrics import METRICS
+from pipeline.metrics import SERVER_METRICS
 from pipeline.notify.signature import ClickSink
 from pipeline.serve.bodies import json_text
 from pipeline.serve.console import Console
@@ -47,7 +47,7 @@ def build_app(
         counts: the metrics that `/metrics` shows.
         now: Unix seconds.
     """
-    serve, counts = config.serve, counts or Metrics(METRICS)
+    serve, counts = config.serve, counts or Metrics(SERVER_METRICS)
     guard = ConsoleGuard(serve.console_token, serve.host)
     interactions = Interactions(config.slack.signing_secret, click_sink(log), counts, now)
     app = web.Application(

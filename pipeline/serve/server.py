@@ -11,7 +11,7 @@ from aiohttp import web
 from pipeline.config import Config, Slack
 from pipeline.counts import Metrics
 from pipeline.logs import log_to_stderr
-from pipeline.metrics import METRICS
+from pipeline.metrics import SERVER_METRICS
 from pipeline.notify.slack_client import web_client
 from pipeline.notify.socket_mode import SocketModeListener
 from pipeline.serve.app import build_app, click_sink
@@ -59,7 +59,7 @@ async def _serve(config: Config) -> None:
                 await parts.enter_async_context(events)
         except UNREACHED as error:
             raise BrokerError(unreachable(config.kafka, error)) from None
-        counts = Metrics(METRICS)
+        counts = Metrics(SERVER_METRICS)
         store = _reader(config)
         app = build_app(config, events, store, ready=lambda: _answers(config), counts=counts)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_SECONDS_MAX)

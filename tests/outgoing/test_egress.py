@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from aiohttp import web
 
-from pipeline.outgoing.egress import refusal
+from pipeline.outgoing.egress import why_forbidden
 from pipeline.outgoing.http import ForbiddenAddressError, Request, UnreachableError, send
 
 REFUSED = [
@@ -50,29 +50,29 @@ REFUSED = [
 
 @pytest.mark.parametrize("address", REFUSED)
 def test_refused_unless_opened(address: str) -> None:
-    assert refusal(address, ()) is not None
+    assert why_forbidden(address, ()) is not None
 
 
 @pytest.mark.parametrize(
     "address", ["8.8.8.8", "1.1.1.1", "::ffff:8.8.8.8", "2606:4700:4700::1111"]
 )
 def test_public_addresses_are_open(address: str) -> None:
-    assert refusal(address, ()) is None
+    assert why_forbidden(address, ()) is None
 
 
 def test_an_opened_network_is_open_and_its_neighbours_are_not() -> None:
     allowed = (ip_network("10.1.0.0/16"), ip_network("fd00::/8"))
-    assert refusal("10.1.2.3", allowed) is None
-    assert refusal("::ffff:10.1.2.3", allowed) is None
-    assert refusal("fd00::1", allowed) is None
-    assert refusal("fec0::1", (ip_network("fec0::/10"),)) is None
-    assert refusal("10.2.0.1", allowed) is not None
+    assert why_forbidden("10.1.2.3", allowed) is None
+    assert why_forbidden("::ffff:10.1.2.3", allowed) is None
+    assert why_forbidden("fd00::1", allowed) is None
+    assert why_forbidden("fec0::1", (ip_network("fec0::/10"),)) is None
+    assert why_forbidden("10.2.0.1", allowed) is not None
 
 
 @pytest.mark.parametrize("address", ["224.0.0.1", "0.0.0.0", "64:ff9b::8.8.8.8", "2002:808:808::1"])
 def test_no_allow_list_opens_these(address: str) -> None:
     everything = (ip_network("0.0.0.0/0"), ip_network("::/0"))
-    assert refusal(address, everything) is not None
+    assert why_forbidden(address, everything) is not None
 
 
 class Listener:

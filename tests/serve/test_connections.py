@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from pipeline.counts import Metrics
-from pipeline.metrics import METRICS
+from pipeline.metrics import SERVER_METRICS
 from pipeline.serve.connections import listen
 from tests.support.serving import MemoryLog, app_of
 
@@ -58,7 +58,7 @@ async def visit(port: int) -> Visitor:
 
 @pytest.fixture
 def counts() -> Metrics:
-    return Metrics(METRICS)
+    return Metrics(SERVER_METRICS)
 
 
 @pytest.fixture

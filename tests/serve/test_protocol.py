@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from pipeline.counts import Metrics
-from pipeline.metrics import METRICS
+from pipeline.metrics import SERVER_METRICS
 from pipeline.serve import app
 from pipeline.serve.connections import listen
 from tests.support.serving import MemoryLog, app_of
@@ -33,7 +33,7 @@ async def _break(request: web.Request) -> web.Response:
 
 @pytest.fixture
 def counts() -> Metrics:
-    return Metrics(METRICS)
+    return Metrics(SERVER_METRICS)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ async def test_who_sends_no_further_request_is_let_go(
     monkeypatch.setattr(app, "IDLE_SECONDS_MAX", 0.1)
     runner = web.AppRunner(app_of(MemoryLog()))
     await runner.setup()
-    server = await listen(runner, "127.0.0.1", 0, Metrics(METRICS))
+    server = await listen(runner, "127.0.0.1", 0, Metrics(SERVER_METRICS))
     reader, writer = await asyncio.open_connection("127.0.0.1", server.sockets[0].getsockname()[1])
     writer.write(sent)
     async with asyncio.timeout(30):
