@@ -38,6 +38,30 @@ _PROVIDERS: Final = {
 }
 """Names that gateways and OpenTelemetry use and the catalogue does not know."""
 
+_SELF_HOSTED: Final = frozenset(
+    {
+        "docker_model_runner",
+        "hosted_vllm",
+        "infinity",
+        "lemonade",
+        "llamafile",
+        "lm_studio",
+        "ollama",
+        "ollama_chat",
+        "oobabooga",
+        "triton",
+        "vllm",
+        "xinference",
+    }
+)
+"""Servers of models on one's own machines: what others ask for the same model is no price."""
+
+_OPENROUTER: Final = "openrouter"
+_ROUTED: Final = frozenset({"exacto", "floor", "nitro", "online", "thinking"})
+"""OpenRouter's variants that choose where, or how, the same model runs …"""
+_FREE_VARIANT: Final = "free"
+"""… and the one that costs nothing."""
+
 _FREE_OPERATIONS: Final = frozenset({"models.list"})
 
 Constraint: TypeAlias = StartDateConstraint | TimeOfDateConstraint | None
@@ -71,7 +95,13 @@ class _Rates(NamedTuple):
             scaled += reasoning_token * min(event.reasoning_tokens, output)
         return scaled if scale == 1 else (scaled + scale // 2) // scale
 
+    @property
+    def by_token_alone(self) -> bool:
+        """Whether tokens cost something, and requests as such do not."""
+        return not self.request and any(self[:-2])
 
+
+_FREE: Final = _Rates(0, 0, 0, 0, 0, 0, scale=1)
 _Card = tuple[tuple[int, _Rates], ...]
 """(input tokens that must be exceeded, rates), the highest first, the last one for all."""
 _Schedule = tuple[tuple[float | TimeOfDateConstraint, _Card], ...]
@@ -90,7 +120,8 @@ class Pricer:
         cost = event.cost_usd
         if cost is not None:
             return round(cost * NANOS)
-        if not event.input_tokens and not event.output_tokens and _is_free(event):
+        uncounted = not event.input_tokens and not event.output_tokens
+        if uncounted and _is_free(event):
             return 0
         name = (event.provider, event.model)
         try:
@@ -99,23 +130,33 @@ class Pricer:
             schedule = self._learn(name)
         if schedule is None:
             return None
-        if isinstance(schedule, _Rates):
-            return schedule.nanos(event)
-        for start, rates in _card_at(schedule, event):
-            if event.input_tokens > start:
-                return rates.nanos(event)
-        return None  # nothing that an event counts has a price on this card
+        rates = schedule if isinstance(schedule, _Rates) else _rates_at(schedule, event)
+        if rates is None or (uncounted and rates.by_token_alone):
+            return None
+        return rates.nanos(event)
 
     def _learn(self, name: tuple[str | None, str | None]) -> _Rates | _Schedule | None:
         if len(self._schedules) >= MODELS_MAX:
             self._schedules.clear()
             self._catalogue = _catalogue()
-        model = self._find(*name)
-        schedule = self._schedules[name] = None if model is None else _compile(model)
+        schedule = self._schedules[name] = self._look_up(*name)
         return schedule
 
-    def _find(self, provider: str | None, model: str | None) -> ModelInfo | None:
+    def _look_up(self, provider: str | None, model: str | None) -> _Rates | _Schedule | None:
         if not model or len(model) > NAME_LENGTH_MAX or len(provider or "") > NAME_LENGTH_MAX:
+            return None
+        found = self._find(provider, model)
+        schedule = None if found is None else _compile(found)
+        if schedule is None and _OPENROUTER in _sellers(provider, model):
+            base, _, variant = model.rpartition(":")
+            if variant.lower() == _FREE_VARIANT:
+                return _FREE
+            if variant.lower() in _ROUTED:
+                return self._look_up(provider, base)
+        return schedule
+
+    def _find(self, provider: str | None, model: str) -> ModelInfo | None:
+        if not _SELF_HOSTED.isdisjoint(_sellers(provider, model)):
             return None
         for provider_id, reference in _candidates(provider, model):
             try:
@@ -123,6 +164,16 @@ class Pricer:
             except LookupError:
                 continue
         return None
+
+
+def is_self_hosted(provider: str | None) -> bool:
+    """Whether a provider's name is that of a server on one's own machines: nobody bills its use."""
+    return provider is not None and provider.lower() in _SELF_HOSTED
+
+
+def _sellers(provider: str | None, model: str) -> tuple[str, str]:
+    """Who sells it, as far as the provider, or what stands before the model's name, tells."""
+    return (provider or "").lower(), model.partition("/")[0].lower()
 
 
 def _is_free(event: UsageEvent) -> bool:
@@ -148,6 +199,14 @@ def _candidates(provider: str | None, model: str) -> Iterator[tuple[str | None, 
     yield None, model
     if rest:
         yield None, rest
+
+
+def _rates_at(schedule: _Schedule, event: UsageEvent) -> _Rates | None:
+    """The rates of an event; None: nothing that it counts has a price on the card of its time."""
+    for start, rates in _card_at(schedule, event):
+        if event.input_tokens > start:
+            return rates
+    return None
 
 
 def _card_at(schedule: _Schedule, event: UsageEvent) -> _Card:

@@ -53,10 +53,64 @@ def price(**fields: object) -> int | None:
         ({"model": "nobody-knows", "status": 401}, 0),
         ({"operation": "models.list"}, 0),
         ({"operation": "images", "model": "nobody-knows"}, None),
+        ({"model": "gpt-4o", "status": 429}, 0),
+        ({"model": "gpt-4o", "stream": True}, None),
+        ({"model": "claude-sonnet-4-5", "provider": "anthropic"}, None),
+        ({"model": "gpt-image-1", "operation": "images"}, None),
+        ({"provider": "perplexity", "model": "sonar"}, 12_000_000),
     ],
 )
 def test_prices_are_exact(fields: dict[str, object], nanos: int | None) -> None:
     assert price(**fields) == nanos
+
+
+@pytest.mark.parametrize(
+    ("provider", "model"),
+    [
+        ("hosted_vllm", "openai/gpt-oss-120b"),
+        ("Ollama", "deepseek-r1"),
+        (None, "ollama/deepseek-r1"),
+        ("litellm_proxy", "hosted_vllm/openai/gpt-oss-120b"),
+    ],
+)
+def test_what_runs_on_own_machines_has_the_price_of_nobody_else(
+    provider: str | None, model: str
+) -> None:
+    assert price(provider=None, model=model.rpartition("/")[2], input_tokens=10**6) is not None
+    assert price(provider=provider, model=model, input_tokens=10**6) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "usd"),
+    [
+        ("openai/gpt-4o:nitro", 2.5),
+        ("openai/gpt-4o:floor", 2.5),
+        ("openai/gpt-4o:exacto", 2.5),
+        ("openai/gpt-4o:Online", 2.5),
+        ("openai/gpt-4o:nitro:online", 2.5),
+        ("anthropic/claude-sonnet-4:thinking", 3.0),
+        ("openai/gpt-4o:extended", 6.0),  # the catalogue has it as a model of its own
+        ("openai/gpt-4o:batch", 1.25),
+        ("openai/gpt-4o:mystery", None),
+        ("deepseek/deepseek-r1:free", 0.0),
+        ("nobody/knows:free", 0.0),
+        ("nobody/knows:free:online", 0.0),
+        ("nobody/knows:nitro", None),
+        (":nitro", None),
+    ],
+)
+def test_openrouter_sells_a_variant_at_the_price_of_its_model(
+    model: str, usd: float | None
+) -> None:
+    nanos = None if usd is None else round(usd * 10**9)
+    assert price(provider="openrouter", model=model, input_tokens=10**6) == nanos
+    assert price(model=f"openrouter/{model}", input_tokens=10**6) == nanos
+
+
+def test_nobody_else_gives_models_away_by_their_names() -> None:
+    assert price(provider="ollama", model="qwen3:free", input_tokens=9) is None
+    assert price(model="nobody-knows:free", input_tokens=9) is None
+    assert price(provider="openrouter", model="deepseek/deepseek-r1:free") == 0
 
 
 def test_a_long_prompt_is_priced_at_its_tier() -> None:
