@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.enrich.pricing import is_self_hosted
 from pipeline.intake.lenient import (
     count,
     decoded,
@@ -119,11 +120,11 @@ def convert(raw: bytes) -> UsageEvent:
         operation=_operation(payload, metadata),
         status=status,
         error_type=error_type,
-        input_tokens=count(payload.prompt_tokens),
-        output_tokens=count(payload.completion_tokens),
         latency_ms=elapsed_ms(started, seconds(payload.ended)),
         stream=flag(payload.stream),
     )
+    if event.stream:
+        event.time_to_first_token_ms = elapsed_ms(started, seconds(payload.first_token))
     _add_usage(event, payload, metadata)
     _add_client(event, payload, metadata)
     return redacted(event)
@@ -193,6 +194,13 @@ def _operation(payload: _Payload, metadata: Mapping[str, object]) -> str | None:
 
 
 def _add_usage(event: UsageEvent, payload: _Payload, metadata: Mapping[str, object]) -> None:
+    cost = dollars(payload.response_cost)
+    if payload.cache_hit is True:
+        # LiteLLM repeats the tokens of the answer that it kept; no provider counts or bills them.
+        event.cost_usd = cost or 0.0
+        return
+    event.input_tokens = count(payload.prompt_tokens)
+    event.output_tokens = count(payload.completion_tokens)
     usage = table(metadata.get("usage_object")) or table(
         table(payload.hidden_params).get("usage_object")
     )
@@ -207,23 +215,21 @@ def _add_usage(event: UsageEvent, payload: _Payload, metadata: Mapping[str, obje
         prompt.get("cache_write_tokens"),
     )
     event.reasoning_tokens = count(completion.get("reasoning_tokens"))
-    cost = dollars(payload.response_cost)
     event.cost_usd = None if cost == 0 and _may_have_cost(event, payload) else cost
-    if event.stream:
-        started = seconds(payload.started)
-        event.time_to_first_token_ms = elapsed_ms(started, seconds(payload.first_token))
 
 
 def _may_have_cost(event: UsageEvent, payload: _Payload) -> bool:
     """Whether a cost of 0 may be that of a model whose price LiteLLM does not know.
 
     It says why there is no price: our own logger, whether it said so. It has reasons, too, where
-    there is no model, as for a look at a batch; that is free.
+    there is no model, as for a look at a batch; that is free. Without a reason, tokens are free on
+    one's own machines alone: LiteLLM knows models of others without their prices.
     """
-    if payload.cache_hit is True:
-        return False
     said = payload.unpriced is True or bool(table(payload.unpriced))
-    return bool(event.input_tokens or event.output_tokens or (said and event.model))
+    if said and event.model:
+        return True
+    counted = event.input_tokens or event.output_tokens
+    return bool(counted) and not is_self_hosted(event.provider)
 
 
 def _add_client(event: UsageEvent, payload: _Payload, metadata: Mapping[str, object]) -> None:

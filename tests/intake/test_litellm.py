@@ -108,7 +108,43 @@ def test_kinds_of_failure(error: object, error_type: str) -> None:
 def test_a_cost_that_litellm_could_not_tell_is_left_open() -> None:
     found = event("anthropic_messages")
     assert (found.cost_usd, found.input_tokens, found.output_tokens) == (None, 2095, 503)
-    assert event("anthropic_messages", cache_hit=True).cost_usd == 0
+
+
+@pytest.mark.parametrize(("said", "cost_usd"), [(0.0, 0.0), (None, 0.0), (0.002, 0.002)])
+def test_what_litellm_answers_from_its_own_cache_is_no_use_of_the_provider(
+    said: float | None, cost_usd: float
+) -> None:
+    cached = {"prompt_tokens_details": {"cached_tokens": 4, "cache_creation_tokens": 2}}
+    metadata = PAYLOADS["streaming"]["metadata"] | {"usage_object": cached}
+    found = event(
+        "streaming", prompt_tokens=2095, cache_hit=True, response_cost=said, metadata=metadata
+    )
+    assert (found.input_tokens, found.output_tokens, found.cost_usd) == (0, 0, cost_usd)
+    assert (found.cached_input_tokens, found.cache_write_tokens) == (0, 0)
+    assert (found.stream, found.time_to_first_token_ms) == (True, 192.576)
+    assert event("streaming", prompt_tokens=2095, cache_hit=False).input_tokens == 2095
+
+
+OWN = {"custom_llm_provider": "hosted_vllm", "model": "openai/gpt-oss-120b", "response_cost": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "cost_usd"),
+    [
+        ({}, 0),
+        ({"custom_llm_provider": "ollama_chat"}, 0),
+        ({"custom_llm_provider": None, "model": "ollama/llama3"}, 0),
+        ({"response_cost_failure_debug_info": {"error_str": "This model isn't mapped"}}, None),
+        ({"response_cost_failure_debug_info": True}, None),
+        ({"response_cost": None}, None),
+        ({"response_cost": 0.5}, 0.5),
+        ({"custom_llm_provider": "openai", "model": "gpt-4o"}, None),
+    ],
+)
+def test_a_model_on_own_machines_may_cost_nothing(
+    changes: dict[str, object], cost_usd: float | None
+) -> None:
+    assert event(**OWN | changes).cost_usd == cost_usd
 
 
 IMAGE = {
