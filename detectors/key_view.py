@@ -10,6 +10,7 @@ from detectors.baselines.slices import Slice, slice_of
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, Windows
 from detectors.baselines.zones import month_of
+from detectors.worth import guess
 from schemas.key_record import KeyRecord
 
 _CONFIDENT_HOURS: Final = 8.0
@@ -145,12 +146,18 @@ class KeyView:
     @property
     def month_nanos(self) -> int:
         """Spend of the UTC month so far."""
+        closed = self.history.month_nanos if self.history.month == month_of(self.hour) else 0
+        return closed + sum(window.nanos for window in self._open_of_month())
+
+    @property
+    def month_guessed(self) -> int:
+        """What of that month has no price, guessed."""
+        closed = self.history.month_guessed if self.history.month == month_of(self.hour) else 0
+        return closed + sum(guess(window) for window in self._open_of_month())
+
+    def _open_of_month(self) -> list[HourWindow]:
         month = month_of(self.hour)
-        history = self.history
-        closed = history.month_nanos if history.month == month else 0
-        return closed + sum(
-            window.nanos for hour, window in self.windows.hours.items() if month_of(hour) == month
-        )
+        return [each for hour, each in self.windows.hours.items() if month_of(hour) == month]
 
     @property
     def regularity(self) -> float:

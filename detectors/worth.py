@@ -15,12 +15,17 @@ _GUESSED_NANOS: Final = 300
 """Nano-dollars a token where no price is known: thirty cents a million, as small models cost."""
 
 
-def cost(totals: Totals) -> float:
-    """Nano-dollars, with a guess at what requests without a price cost: unknown is not free."""
+def guess(totals: Totals) -> int:
+    """Nano-dollars that requests without a price may have cost: unknown is not free."""
     if not totals.unpriced:
-        return totals.nanos
+        return 0
     tokens = totals.input_tokens + totals.output_tokens
-    return totals.nanos + _GUESSED_NANOS * tokens * totals.unpriced / totals.requests
+    return _GUESSED_NANOS * tokens * totals.unpriced // totals.requests
+
+
+def cost(totals: Totals) -> int:
+    """Nano-dollars, with a guess at what has no price."""
+    return totals.nanos + guess(totals)
 
 
 def invested(nanos: float) -> float:

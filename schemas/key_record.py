@@ -25,7 +25,9 @@ class KeyRecord(Struct, omit_defaults=True, kw_only=True):
     expires_at: Time | None = None
     rotated_at: Time | None = None
     daily_budget_usd: Dollars | None = None
+    """Of a UTC day; 0: nothing may be spent."""
     monthly_budget_usd: Dollars | None = None
+    """Of a UTC month; likewise."""
     allowed_countries: list[str] | None = None
     """ISO 3166-1 alpha-2 codes."""
     protected: bool = False

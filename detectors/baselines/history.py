@@ -91,6 +91,8 @@ class History(Struct, array_like=True, gc=False):
     """Clients with their versions."""
     shape: Shape = field(default_factory=Shape)
     """Of samples of its own requests."""
+    month_guessed: int = 0
+    """Nano-dollars that requests of the month's closed hours may have cost that have no price."""
 
     @property
     def facets(self) -> tuple[FacetTable, ...]:

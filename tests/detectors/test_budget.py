@@ -5,6 +5,7 @@ import pytest
 from detectors.calibration import SHIPPED
 from pipeline.message import Message
 from schemas.key_record import KeyRecord
+from schemas.usage_event import UsageEvent
 from tests.support.events import (
     DAY,
     HOUR,
@@ -21,6 +22,13 @@ from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 OWNER = KeyRecord(key_id=KEY, daily_budget_usd=5.0)
 MONTHLY = KeyRecord(key_id=KEY, monthly_budget_usd=8.0)
+NOTHING = KeyRecord(key_id=KEY, daily_budget_usd=0.0)
+
+
+def unknown(at: float, count: int) -> list[UsageEvent]:
+    """Requests to a model without a price: about thirty cents each."""
+    return burst(at, count, cost_usd=None, model="nobody-knows", input_tokens=1_000_000)
+
 
 FIRES: dict[str, Example] = {
     "spent twice over": lambda: honest(burst(NOW, 100, cost_usd=0.1), record=OWNER),
@@ -29,6 +37,11 @@ FIRES: dict[str, Example] = {
     "half of it, and gone in minutes": lambda: honest(
         burst(NOW, 100, cost_usd=0.045), record=OWNER
     ),
+    "nothing may be spent": lambda: honest(record=NOTHING),
+    "nothing, in a month": lambda: honest(
+        record=KeyRecord(key_id=KEY, daily_budget_usd=50.0, monthly_budget_usd=0.0)
+    ),
+    "of unknown price": lambda: honest(unknown(NOW, 20), record=OWNER),
 }
 TICKET = 5.2
 QUIET: dict[str, Example] = {
@@ -39,6 +52,11 @@ QUIET: dict[str, Example] = {
     "last month's": lambda: honest(
         burst(NOW, 25, cost_usd=0.1), burst(NOW + DAY, 25, cost_usd=0.1), record=MONTHLY
     ),
+    "nothing, and nothing spent": lambda: [
+        control("key", NOTHING),
+        *messages(burst(NOW, 100, cost_usd=0.0)),
+    ],
+    "a quarter of it, of unknown price": lambda: honest(unknown(NOW, 4), record=OWNER),
     "no budget": lambda: honest(burst(NOW, 100, cost_usd=0.1), record=KeyRecord(key_id=KEY)),
     "spent over two days": lambda: honest(
         burst(NOW - DAY, 40, cost_usd=0.1), burst(NOW, 40, cost_usd=0.1), record=OWNER
@@ -99,6 +117,33 @@ def test_a_budget_of_a_young_key_may_be_what_is_wrong() -> None:
     assert not page_worthy(lambda: second_day(150))
     assert not page_worthy(lambda: second_day(240)), "not twenty dollars beyond it"
     assert page_worthy(lambda: second_day(300))
+
+
+def test_what_has_no_price_is_not_free_and_a_guess_wakes_nobody() -> None:
+    def example() -> list[Message]:
+        return honest(unknown(NOW, 200), burst(NOW, 9, cost_usd=0.5), record=OWNER)
+
+    found = findings("budget", example)
+    assert max(each.score for each in found) == TICKET
+    last = found[-1]
+    assert last.evidence["spend_usd"] < 5.0
+    assert last.evidence["guessed_usd"] > 5.0
+    assert " of unknown price spent this day, " in last.summary
+
+
+def test_what_has_no_price_counts_for_the_month_when_its_day_is_over() -> None:
+    days = [unknown(NOW + day * DAY, 6) for day in range(8)]
+    month = KeyRecord(key_id=KEY, monthly_budget_usd=8.0)
+    found = findings("budget", lambda: honest(*days, record=month))
+    assert found
+    assert found[0].evidence["guessed_usd"] > 4.0
+
+
+def test_where_nothing_may_be_spent_the_first_dollars_wake_somebody() -> None:
+    found = findings("budget", lambda: honest(record=NOTHING))
+    assert max(each.score for each in found) <= TICKET, "a few cents"
+    assert "spent this day, where the budget is $0.00" in found[0].summary
+    assert page_worthy(lambda: honest(burst(NOW, 100, cost_usd=0.1), record=NOTHING))
 
 
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
