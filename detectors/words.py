@@ -63,6 +63,11 @@ def mean(requests: float, nanos: float) -> str:
     return f"{number} ({dollars(nanos)})" if nanos else number
 
 
+def spent(usd: float, unseen_usd: float | None) -> str:
+    """What was spent as the gateway saw it, and what was billed besides, if anything was."""
+    return f"{cents(usd)} and {cents(unseen_usd)} past the gateway" if unseen_usd else cents(usd)
+
+
 def money(usd: float) -> str:
     """US dollars where small amounts matter, too."""
     if usd >= 0.01 or usd == 0:

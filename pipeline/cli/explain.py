@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from detectors.baselines.totals import Totals
-from detectors.words import cents, paid
+from detectors.words import cents, paid, spent
 from pipeline.cli.options import (
     INPUT,
     CalibrationFile,
@@ -177,7 +177,8 @@ def _story(revisions: "list[Incident]", said: "list[Verdict]") -> Iterator[str]:
         yield (
             f"{_at(at)} {each.incident_id} revision {each.revision}: "
             f"{each.status} {each.severity}, {each.cause} (risk {each.risk:.2f}), "
-            f"{cents(each.spend_usd)} spent where {cents(each.baseline_usd)} is usual"
+            f"{spent(each.spend_usd, each.unseen_usd)} spent "
+            f"where {cents(each.baseline_usd)} is usual"
         )
         yield from (f"  - {signal.summary} [{signal.detector}]" for signal in each.signals)
     yield from _words(word for _, word in words)

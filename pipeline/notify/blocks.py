@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from detectors.words import cents
+from detectors.words import cents, spent
 from pipeline.notify.advice import TITLES, advice
 from pipeline.notify.kit import LABELS, Card, actions, button, plain, revoke_button, section
 from pipeline.notify.offers import ButtonAction, offers
@@ -84,7 +84,8 @@ def fallback_text(page: Page, key_record: KeyRecord | None, no_buttons: str) -> 
     if news(page) is not None:
         words.append(state_sentence(page, phase(page)))
     words.append(
-        f"{cents(incident.spend_usd)} since {moment(epoch(incident.opened_at))}, "
+        f"{spent(incident.spend_usd, incident.unseen_usd)} "
+        f"since {moment(epoch(incident.opened_at))}, "
         f"{_amount(incident, incident.burn_usd_per_hour, ' an hour')}."
     )
     words += [inert(each.summary, 300) for each in incident.signals[:REASONS_MAX]]

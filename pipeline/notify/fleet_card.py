@@ -3,7 +3,7 @@
 from typing import Any
 
 from detectors.fusion import STRANGERS
-from detectors.words import cents, counted, network
+from detectors.words import cents, counted, network, spent
 from pipeline.notify.blocks import Background
 from pipeline.notify.kit import LABELS, Card, actions, button, revoke_button, section
 from pipeline.notify.offers import offers
@@ -84,7 +84,8 @@ def _numbers(page: Page, fleet: Fleet) -> str:
     at = time_after(fleet.last_at, fleet.since)
     return (
         f"{counted(len(members), 'incident')} in this message: {_kinds(fleet)}.{beside} "
-        f"Since {moment(fleet.since)}; spent so far {cents(incident.spend_usd)}, now "
+        f"Since {moment(fleet.since)}; spent so far "
+        f"{spent(incident.spend_usd, fleet.unseen_usd)}, now "
         f"{cents(incident.burn_usd_per_hour)} an hour (as of {at}). Most likely {cause}."
     )
 
@@ -129,7 +130,7 @@ def _by_damage(fleet: Fleet) -> list[tuple[str, Member]]:
         fleet.members.items(),
         key=lambda item: (
             -item[1].open,
-            -item[1].spend_usd,
+            -item[1].spend_usd - item[1].unseen_usd,
             -item[1].burn_usd_per_hour,
             item[1].key_id,
         ),
@@ -144,7 +145,7 @@ def _name(member: Member, background: Background, length_max: int = 60) -> str:
 def _line(member: Member, background: Background) -> str:
     over = "" if member.open else ", over"
     return (
-        f"{_name(member, background)}: {cents(member.spend_usd)}, "
+        f"{_name(member, background)}: {spent(member.spend_usd, member.unseen_usd)}, "
         f"{cents(member.burn_usd_per_hour)} an hour, {member.severity}{over}"
     )
 

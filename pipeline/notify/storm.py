@@ -46,6 +46,8 @@ class Member(Struct, array_like=True):
     burn_usd_per_hour: float
     risk: float
     open: bool = True
+    unseen_usd: float = 0.0
+    """Billed, and seen by no gateway."""
 
 
 class Fleet(Struct, omit_defaults=True, kw_only=True):
@@ -76,6 +78,11 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
         """Their ids, as far as they are known."""
         return {*self.beside_keys, *(each.key_id for each in self.members.values())}
 
+    @property
+    def unseen_usd(self) -> float:
+        """What went past the gateway: as of `spend_usd`, the sum of its incidents."""
+        return round(sum(each.unseen_usd for each in self.members.values()), 6)
+
     def take(self, incident: Incident, *, over: bool) -> None:
         """Add an incident, or what became of it."""
         self.members[incident.incident_id] = Member(
@@ -86,6 +93,7 @@ class Fleet(Struct, omit_defaults=True, kw_only=True):
             burn_usd_per_hour=incident.burn_usd_per_hour,
             risk=incident.risk,
             open=not over,
+            unseen_usd=incident.unseen_usd or 0.0,
         )
         self.since = min(self.since, epoch(incident.opened_at))
         self.last_at = max(self.last_at, epoch(incident.detected_at))

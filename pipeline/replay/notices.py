@@ -36,6 +36,8 @@ class Notice(Struct, kw_only=True):
     key_ids: list[str]
     incident_ids: list[str]
     spend_usd: float
+    unseen_usd: float = 0.0
+    """Billed, and seen by no gateway, so that `spend_usd` lacks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,11 @@ class Notices:
             fleet = self._fleets.get(notice_id)
             if fleet is None:
                 incident, incidents = self._seen[notice_id].incident, [notice_id]
-                keys = [incident.key_id]
+                keys, unseen = [incident.key_id], incident.unseen_usd or 0.0
             else:
                 incident, incidents = fleet.incident(notice_id), list(fleet.members)
                 keys = sorted({each.key_id for each in fleet.members.values()})
+                unseen = fleet.unseen_usd
             if incidents:  # else each has left for a message of its own
                 yield Notice(
                     notice_id=notice_id,
@@ -87,6 +90,7 @@ class Notices:
                     key_ids=keys,
                     incident_ids=incidents,
                     spend_usd=incident.spend_usd,
+                    unseen_usd=unseen,
                 )
 
     def write(self) -> None:

@@ -87,12 +87,14 @@ def _page(title: str, body: Html, *, refresh: bool = False) -> Html:
 
 
 def _row(incident: Incident) -> list[Html | str]:
+    unseen = incident.unseen_usd
+    past = "" if unseen is None else f" and {money(unseen)} past the gateway"
     return [
         _badge(incident.severity, _SEVERITY),
         tag("a", _CAUSE[incident.cause], href=f"/incidents/{_path(incident.incident_id)}"),
         tag("span", _short(incident.key_id), class_="id"),
         _time(incident.opened),
-        money(incident.spend_usd),
+        money(incident.spend_usd) + past,
         money(incident.burn_usd_per_hour),
         _badge(incident.status, _STATUS),
     ]

@@ -252,6 +252,7 @@ def test_a_provider_key_that_only_a_bill_names_can_be_explained(
     first, told, *_ = outcome.out.splitlines()
     assert (outcome.code, first) == (0, "p: 0 events, $0.00")
     assert "open page, off_gateway" in told
+    assert "$0.00 and $300.00 past the gateway spent where" in told
 
 
 def test_a_policy_is_rehearsed(leakline: Leakline, fleet: dict[str, Path], tmp_path: Path) -> None:

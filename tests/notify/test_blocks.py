@@ -4,7 +4,7 @@ import pytest
 
 from detectors.discovery import all_detectors
 from pipeline.demo.block_kit import texts
-from pipeline.notify.blocks import NO_SOURCE, Background, page_card
+from pipeline.notify.blocks import NO_SOURCE, Background, fallback_text, page_card
 from pipeline.notify.page import Page, acted, judged, requested, revised
 from schemas.key_record import KeyRecord
 from tests.support.events import KEY, control, event, run, single
@@ -37,6 +37,12 @@ def test_numbers_say_of_when_they_are() -> None:
     assert "Spent so far: $41.20 (as of 14:13 UTC)" in shown
     assert "Now: $247.20 an hour (as of 14:13 UTC)" in shown
     assert "(as of 2026-09-21 14:13 UTC)" in said(page(opened_at=AT - 86_400))
+
+
+def test_one_paragraph_tells_what_went_past_the_gateway() -> None:
+    past = [signal(detector="off_gateway", evidence={"unseen_usd": 14.7})]
+    told = fallback_text(page(spend_usd=0.0, signals=past), None, "")
+    assert "$0.00 and $14.70 past the gateway since 2026-09-21" in told
 
 
 def test_what_has_no_price_is_not_called_free_whatever_the_detector() -> None:

@@ -4,6 +4,9 @@ import msgspec
 
 from detectors.calibration import SHIPPED
 from detectors.fusion import risk_of
+from pipeline.notify.blocks import Background
+from pipeline.notify.fleet_card import fleet_card, fleet_text
+from pipeline.notify.page import Page
 from pipeline.notify.storm import (
     ALIKE_MIN,
     FORM_SECONDS,
@@ -138,6 +141,33 @@ def test_a_key_with_several_incidents_is_counted_once() -> None:
     assert fleet.keys == SHARED_MIN
     fleet.drop("inc-again")
     assert fleet.keys == SHARED_MIN
+
+
+def past(number: int, usd: float) -> Incident:
+    """A key of which nothing passed the gateway, and so much went past it."""
+    evidence = {"unseen_usd": usd}
+    one = msgspec.structs.replace(moved(number), spend_usd=0.0, burn_usd_per_hour=0.0)
+    one.signals.append(signal(detector="off_gateway", evidence=evidence))
+    return one
+
+
+def test_a_notice_adds_up_what_went_past_the_gateway() -> None:
+    storms = Storms()
+    told(storms, [moved(number) for number in range(SHARED_MIN)])
+    place = storms.place(moved(SHARED_MIN))
+    assert place is not None
+    notice_id, fleet = place
+    assert fleet.unseen_usd == 0.0
+    for number, usd in ((7, 14.7), (8, 90.0), (7, 15.0)):
+        fleet.take(past(number, usd), over=False)
+    assert fleet.unseen_usd == 105.0
+    page = Page(incident=fleet.incident(notice_id), fleet=fleet)
+    said = fleet_text(page, fleet, "")
+    assert "spent so far $41.20 and $105.00 past the gateway, now $247.20 an hour" in said
+    shown = str(fleet_card(page, fleet, Background(None, None, None)).blocks)
+    lines = ("key-8: $0.00 and $90.00 past the gateway, ", "key-4: $41.20, $247.20")
+    worst = [shown.index(each) for each in lines]
+    assert worst == sorted(worst)
 
 
 def test_of_very_many_notices_the_one_that_gathered_longest_ago_takes_no_more() -> None:

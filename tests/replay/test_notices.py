@@ -14,7 +14,7 @@ from pipeline.replay.run import Results
 from schemas.fields import epoch
 from schemas.incident import Incident
 from schemas.usage_event import UsageEvent
-from tests.notify.test_storm import moved
+from tests.notify.test_storm import moved, past
 from tests.support.events import ABROAD, in_time, messages, office, run, thief, workday
 
 
@@ -38,6 +38,14 @@ def test_every_incident_is_in_exactly_one_message() -> None:
     assert fleet.shared == "prefix=198.51.100.0/24"
     assert len(fleet.key_ids) == 30 - (SHARED_MIN - 1) - 1
     assert [each.notice_id for each in notices][-1] == "inc-20"
+
+
+def test_what_went_past_the_gateway_is_told_beside_what_was_spent() -> None:
+    alone, *shared = told([past(number, 1.5) for number in range(SHARED_MIN + 3)])
+    assert (alone.spend_usd, alone.unseen_usd) == (0.0, 1.5)
+    (fleet,) = [each for each in shared if each.shared is not None]
+    assert (fleet.spend_usd, fleet.unseen_usd) == (0.0, 1.5 * len(fleet.key_ids))
+    assert len(fleet.key_ids) > 1
 
 
 def test_the_summary_counts_the_keys_that_a_message_is_about() -> None:

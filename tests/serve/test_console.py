@@ -135,6 +135,7 @@ async def test_what_went_past_the_gateway_stands_beside_what_it_saw() -> None:
     async with console(
         Reader(incident(), incident("inc-2", evidence={"unseen_usd": 97.16}))
     ) as client:
+        assert (await page(client))[1].count(" and $97.16 past the gateway</td>") == 1
         assert "past the gateway" not in (await page(client, "/incidents/inc-1"))[1]
         assert "Went past the gateway</dt><dd>$97.16" in (await page(client, "/incidents/inc-2"))[1]
 

@@ -1,13 +1,14 @@
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from pipeline.config import Store as StoreConfig
 from pipeline.store import Store, StoreRefused
 from pipeline.store.migrate import load_migrations, split_statements, sql_folder
 from pipeline.store.rows import INCIDENTS
-from tests.store.records import INCIDENT, TABLES
+from tests.store.records import INCIDENT, SIGNAL, TABLES
 
 NAMES = [migration.name for migration in load_migrations()]
 
@@ -40,6 +41,22 @@ def test_a_migration_that_broke_off_is_made_good(embedded_config: StoreConfig) -
         store._client.command("DROP VIEW v_incidents")
         assert store.migrate() == NAMES
         assert store.query("SELECT count() FROM v_incidents").rows == [(1,)]
+
+
+def test_an_older_store_learns_what_went_past_the_gateway(
+    embedded_config: StoreConfig, tmp_path: Path
+) -> None:
+    folder = copy_to(tmp_path)
+    (folder / "0006_unseen_usd.sql").unlink()
+    past = msgspec.structs.replace(SIGNAL, evidence={"unseen_usd": 14.7})
+    with Store.open(embedded_config) as store:
+        store.migrate(folder)
+        store.insert(INCIDENTS, [msgspec.structs.replace(INCIDENT, signals=[SIGNAL, past])])
+        assert store.migrate() == ["0006_unseen_usd"]
+        for view in ("v_incidents", "v_incident_revisions"):
+            (row,) = store.query(f"SELECT * FROM {view}").dicts()  # noqa: S608  # our own names
+            assert (row["revision"], row["unseen_usd"]) == (2, 14.7)
+        assert store.query("SELECT detector FROM v_signals").rows == [("new_source",)] * 2
 
 
 def test_a_changed_migration_is_an_error(embedded_config: StoreConfig, tmp_path: Path) -> None:

@@ -123,6 +123,25 @@ def test_what_the_answers_say(filled: Store) -> None:
     ]
 
 
+def test_money_that_no_gateway_saw_is_beside_what_it_saw(filled: Store) -> None:
+    replace = msgspec.structs.replace
+    less, more = ({"unseen_usd": usd} for usd in (0.5, 14.7))
+    past = [replace(SIGNAL, detector="off_gateway", evidence=each) for each in (less, more)]
+    filled.insert(INCIDENTS, [replace(INCIDENT, revision=7, signals=[SIGNAL, *past])])
+
+    def unseen(name: str) -> dict[object, object]:
+        rows = run_question(filled, name).dicts()
+        return {row["incident_id"]: row["unseen_usd"] for row in rows}
+
+    assert unseen("pages") == {"inc-1": 14.7, "inc-2": 0.0}
+    assert unseen("incidents-open") == {"inc-1": 14.7}
+    assert unseen("time-to-contain") == {"inc-1": 14.7}
+    timeline = run_question(filled, "incident-timeline", {"incident": "inc-1"}).dicts()
+    said = [row["detail"] for row in timeline if str(row["what"]).startswith("revision")]
+    assert said[-1] == "$12.35 so far, and $14.7 past the gateway"
+    assert set(said[:-1]) == {"$12.35 so far"}
+
+
 def test_parameters_are_bound_and_never_run(filled: Store) -> None:
     evil = "x' OR 1=1; DROP TABLE usage_events --"
     assert run_question(filled, "key-sources", {"key": evil}).rows == []

@@ -6,7 +6,10 @@ FROM
     SELECT
         detected_at AS at,
         concat('revision ', toString(revision), ': ', status, ', ', severity, ', ', cause) AS what,
-        concat('$', toString(round(toFloat64(spend_usd), 2)), ' so far') AS detail,
+        concat(
+            '$', toString(round(toFloat64(spend_usd), 2)), ' so far',
+            if(unseen_usd > 0, concat(', and $', toString(round(unseen_usd, 2)), ' past the gateway'), '')
+        ) AS detail,
         '' AS by
     FROM v_incident_revisions
     WHERE incident_id = {incident:String}

@@ -9,6 +9,8 @@ SELECT
     opened_at,
     detected_at,
     spend_usd,
+    -- Billed, and seen by no gateway.
+    unseen_usd,
     burn_usd_per_hour
 FROM v_incidents
 WHERE status = 'open'

@@ -7,7 +7,9 @@ SELECT
     i.cause AS cause,
     p.paged_at AS paged_at,
     i.status AS status,
-    i.spend_usd AS spend_usd
+    i.spend_usd AS spend_usd,
+    -- Billed, and seen by no gateway.
+    i.unseen_usd AS unseen_usd
 FROM
 (
     SELECT incident_id, min(detected_at) AS paged_at

@@ -26,7 +26,9 @@ SELECT
     dateDiff('millisecond', i.opened_at, p.paged_at) / 1000 AS opened_to_page_seconds,
     if(c.contained_at < p.paged_at, NULL,
         dateDiff('millisecond', p.paged_at, c.contained_at) / 1000) AS page_to_contained_seconds,
-    i.spend_usd AS spend_usd
+    i.spend_usd AS spend_usd,
+    -- Billed, and seen by no gateway.
+    i.unseen_usd AS unseen_usd
 FROM v_incidents AS i
 INNER JOIN contained AS c ON c.incident_id = i.incident_id
 LEFT JOIN paged AS p ON p.incident_id = i.incident_id
