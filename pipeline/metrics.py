@@ -69,8 +69,8 @@ EVENTS: Final = Metric(
     "Usage events by what became of them: folded, late, duplicate, already_folded, moved; and, of"
     " the first three, those without a price (unpriced) or a source (no_source).",
     "`moved` grows: a producer does not partition by murmur2 of the key id."
-    " `unpriced`: the catalogue lacks a model. `late`: a gateway buffers for longer than"
-    " `detection.lateness_seconds`.",
+    " `unpriced`: the catalogue lacks a model, or a gateway counts no tokens: see Prices."
+    " `late`: a gateway buffers for longer than `detection.lateness_seconds`.",
     ("outcome",),
 )
 LIMITS: Final = Metric(
