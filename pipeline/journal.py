@@ -12,6 +12,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from pipeline.message import Message
+from schemas.codec import encode
 from schemas.topics import Topic
 
 
@@ -43,6 +44,11 @@ class Journal(Protocol):
         Raises:
             Exception: it did not become durable; the process must end.
         """
+
+
+def body_of(value: Struct | bytes) -> bytes:
+    """What is published, as it stands in its topic."""
+    return value if isinstance(value, bytes) else encode(value)
 
 
 def remembered(prefix: str, journal: Journal) -> list[str]:

@@ -7,10 +7,9 @@ position of a message after its stage returned, and a stage that died gets the m
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-import msgspec
 from msgspec import Struct
 
-from pipeline.journal import Journal, Stage
+from pipeline.journal import Journal, Stage, body_of
 from pipeline.message import Message
 from pipeline.packing import PACKED, pack
 from schemas.topics import TOPICS, USAGE_EVENTS, Topic
@@ -174,13 +173,12 @@ class MemoryBus:
 
     def _append(self, record: _Record) -> None:
         log = self.topics[record.topic.name]
-        value = record.value
         log.append(
             Message(
                 topic=record.topic.name,
                 partition=0,
                 offset=len(log),
-                value=value if isinstance(value, bytes) else msgspec.json.encode(value),
+                value=body_of(record.value),
                 appended_at=self._now(),
                 key=None if record.key is None else record.key.encode(),
                 headers=dict(record.headers or {}),

@@ -12,6 +12,7 @@ import msgspec
 from pipeline.calibrate.cohorts import cohorts
 from pipeline.calibrate.tally import Tally
 from schemas.calibration import Calibration, Tail
+from schemas.codec import encode
 
 STEP_NATS: Final = 0.1
 MOVE_SHARE_MAX: Final = 0.25
@@ -143,5 +144,5 @@ def versioned(calibration: Calibration, at: float) -> Calibration:
     """A calibration under a version that is its date and its content, the same on every run."""
     day = datetime.fromtimestamp(at, UTC)
     body = msgspec.structs.replace(calibration, version="0", created_at=day)
-    digest = hashlib.sha256(msgspec.json.encode(body)).hexdigest()[:12]
+    digest = hashlib.sha256(encode(body)).hexdigest()[:12]
     return msgspec.structs.replace(body, version=f"{day:%Y-%m-%d}-{digest}")

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import msgspec
 from msgspec.structs import replace
 
 from pipeline.simulate import FleetSettings, simulate
+from schemas.codec import encode
 from schemas.fields import epoch, utc
 from schemas.key_record import KeyRecord
 from schemas.label import Label
@@ -98,6 +98,5 @@ def _moved(record: KeyRecord, shift: float) -> KeyRecord:
 
 def batches(events: list[UsageEvent], size: int) -> Iterator[list[tuple[str, bytes]]]:
     """Events as (key id, JSON), so many at a time."""
-    encode = msgspec.json.Encoder().encode
     for start in range(0, len(events), size):
         yield [(event.key_id, encode(event)) for event in events[start : start + size]]

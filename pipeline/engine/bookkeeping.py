@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.calibration import Calibration
+from schemas.codec import encode
 from schemas.fields import IDENTIFIER_LENGTH_MAX
 
 CALIBRATION_KEY: Final = "calibration".ljust(IDENTIFIER_LENGTH_MAX + 1)
@@ -56,7 +57,7 @@ class Bookkeeping:
         """The records that changed since this was last asked."""
         changed: list[tuple[str, bytes | None]] = []
         if self.calibration is not self._saved_calibration:
-            changed.append((CALIBRATION_KEY, msgspec.json.encode(self.calibration)))
+            changed.append((CALIBRATION_KEY, encode(self.calibration)))
         if self.position != self._saved_position:
             changed.append((POSITION_KEY, msgspec.json.encode(self.position)))
         self._mark()

@@ -8,7 +8,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 from msgspec.structs import replace
 
 from pipeline.message import Message
@@ -22,7 +21,7 @@ from pipeline.replay.order import (
     observation_time,
     statement_time,
 )
-from schemas.codec import Refused, decode_control
+from schemas.codec import Refused, decode_control, encode
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
@@ -118,7 +117,7 @@ def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
     if entry.status == "active" or entry.status_changed_at is None:
         return raw, None
     before = replace(entry, status="active", status_changed_at=None)
-    return msgspec.json.encode(before), epoch(entry.status_changed_at)
+    return encode(before), epoch(entry.status_changed_at)
 
 
 def _control(

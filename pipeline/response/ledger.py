@@ -8,6 +8,7 @@ from pipeline.pause import Pause
 from pipeline.registry import fleet_keys
 from pipeline.response.decide import DAY_SECONDS, Automatic, History
 from schemas.action import Action, ActionResult
+from schemas.codec import encode
 from schemas.verdict import Verdict
 
 _ACTION = "action/"
@@ -74,7 +75,7 @@ def remember_verdict(verdict: Verdict, journal: Journal) -> None:
         return
     known = verdict_on(verdict.incident_id, journal)
     if known is None or known.at <= verdict.at:  # type: ignore[operator]  # both are UTC datetimes after decoding
-        journal.put(_VERDICT + verdict.incident_id, msgspec.json.encode(verdict))
+        journal.put(_VERDICT + verdict.incident_id, encode(verdict))
 
 
 def verdict_on(incident_id: str, journal: Journal) -> Verdict | None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-import msgspec
 from aiokafka import TopicPartition
 from msgspec import Struct
 
+from pipeline.journal import body_of
 from pipeline.workers.state_log import CommitOffsets, Committed, StateLog
 from schemas.topics import Topic
 
@@ -36,7 +36,7 @@ class StateJournal:
     ) -> None:
         """Send a record in the open transaction."""
         self._published = True
-        await self._log.send(topic, _body(value), key=key, headers=headers)
+        await self._log.send(topic, body_of(value), key=key, headers=headers)
 
     def get(self, key: str) -> bytes | None:
         """What is remembered under a key."""
@@ -75,10 +75,6 @@ class StateJournal:
     async def close(self) -> None:
         """Drop what was not committed."""
         await self._log.close()
-
-
-def _body(value: Struct | bytes) -> bytes:
-    return value if isinstance(value, bytes) else msgspec.json.encode(value)
 
 
 class AckJournal:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -21,6 +20,7 @@ from pipeline.counts import Metrics
 from pipeline.message import Message
 from pipeline.packing import PACKED, pack
 from pipeline.workers.state_log import StateLog
+from schemas.codec import encode
 from schemas.dead_letter import DeadLetter
 from schemas.gateway_use import UseAnswer
 from schemas.incident import Incident
@@ -97,7 +97,6 @@ class Partition:
         self._folded = False
         self._gap_seconds = config.kafka.checkpoint_seconds
         self._checkpoint_at = 0.0
-        self._encode = msgspec.json.Encoder().encode
         self.lock = asyncio.Lock()
         self.asleep = False
         """In a rebalance, when nobody knows whose it will be: nothing is folded or written."""
@@ -115,14 +114,14 @@ class Partition:
         """Fold messages and send what came of them, to count from the next checkpoint on."""
         effects = self._fold.fold(*messages)
         for incident in effects.incidents:
-            await self._log.send(INCIDENTS, self._encode(incident), key=incident.key_id)
+            await self._log.send(INCIDENTS, encode(incident), key=incident.key_id)
             self._counts.add(metrics.INCIDENTS, incident.severity)
             self._hurry(INCIDENT_GAP_SECONDS)
         for letter in effects.dead_letters:
-            await self._log.send(DEAD_LETTERS, self._encode(letter))
+            await self._log.send(DEAD_LETTERS, encode(letter))
             self._counts.add(metrics.DEAD_LETTERS, letter.reason)
         for answer in effects.answers:
-            await self._log.send(GATEWAY_USE, self._encode(answer), key=answer.question_id)
+            await self._log.send(GATEWAY_USE, encode(answer), key=answer.question_id)
         if effects.moved:
             for place, lines in pack(effects.moved, self._partitions):
                 await self._log.send(USAGE_EVENTS, lines, partition=place, headers=MOVED)
@@ -144,7 +143,7 @@ class Partition:
             return
         started = time.perf_counter()
         changed = self._fold.checkpoint()
-        totals = ((window.key_id, self._encode(window)) for window in changed.windows)
+        totals = ((window.key_id, encode(window)) for window in changed.windows)
         await self._log.send_many(SPEND_WINDOWS, totals)
         await self._log.commit(changed.states, {self._place: self._next_offset})
         self._folded = False
