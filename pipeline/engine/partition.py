@@ -1,8 +1,10 @@
 """Folding a partition of the log: messages are sorted by key, and each key's events folded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from detectors.contract import Trigger
 from pipeline.accept import Batch, Control, Use, dead_letter, raw_lines
@@ -27,7 +29,7 @@ from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
 from schemas.provider_usage import JoinedUsage
 from schemas.spend_window import SpendWindow
-from schemas.topics import MOVED_HEADER
+from schemas.topics import DEAD_LETTERS, GATEWAY_USE, INCIDENTS, MOVED_HEADER, Topic
 from schemas.verdict import Verdict
 
 _OLD_SECONDS: Final = 14 * 86_400.0
@@ -46,6 +48,15 @@ class Effects:
     moved: list[tuple[str, bytes]] = field(default_factory=list)
     """(key_id, event) of events that belong to another partition."""
     answers: list[UseAnswer] = field(default_factory=list)
+
+    def records(self) -> Iterator[tuple[Topic, Struct, str | None]]:
+        """What others are to hear: topic, record and key of each. Moved events are none of it."""
+        for incident in self.incidents:
+            yield INCIDENTS, incident, incident.key_id
+        for letter in self.dead_letters:
+            yield DEAD_LETTERS, letter, None
+        for said in self.answers:
+            yield GATEWAY_USE, said, said.question_id
 
 
 @dataclass(slots=True)

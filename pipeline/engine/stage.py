@@ -4,15 +4,7 @@ from pipeline.engine.partition import PartitionFold
 from pipeline.engine.rules import Rules
 from pipeline.journal import Journal
 from pipeline.message import Message
-from schemas.topics import (
-    DEAD_LETTERS,
-    GATEWAY_USE,
-    INCIDENTS,
-    MOVED_HEADER,
-    SPEND_WINDOWS,
-    USAGE_EVENTS,
-    Topic,
-)
+from schemas.topics import MOVED_HEADER, SPEND_WINDOWS, USAGE_EVENTS, Topic
 
 
 class DetectStage:
@@ -29,19 +21,15 @@ class DetectStage:
         """Fold a message; what came of it and the states become durable together."""
         fold = self.fold = self.fold or self._restored(journal)
         effects = fold.fold(message)
-        for incident in effects.incidents:
-            await journal.publish(INCIDENTS, incident, key=incident.key_id)
-        for letter in effects.dead_letters:
-            await journal.publish(DEAD_LETTERS, letter)
-        for answer in effects.answers:
-            await journal.publish(GATEWAY_USE, answer, key=answer.question_id)
+        for topic, record, key in effects.records():
+            await journal.publish(topic, record, key=key)
         for key_id, event in effects.moved:
             await journal.publish(USAGE_EVENTS, event, key=key_id, headers={MOVED_HEADER: "1"})
         checkpoint = fold.checkpoint()
         for window in checkpoint.windows:
             await journal.publish(SPEND_WINDOWS, window, key=window.key_id)
-        for key, state in checkpoint.states:
-            journal.put(key, state)
+        for name, state in checkpoint.states:
+            journal.put(name, state)
 
     async def tick(self, now: float, journal: Journal) -> None:
         """Nothing waits here: a key's clock is its own."""

@@ -8,7 +8,7 @@ partition meanwhile, which takes over the transactional id.
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, Protocol
 
 from aiokafka import TopicPartition
@@ -17,22 +17,12 @@ from aiokafka.errors import KafkaError
 from pipeline import metrics
 from pipeline.config import Config
 from pipeline.counts import Metrics
+from pipeline.engine import Checkpoint, Effects
 from pipeline.message import Message
 from pipeline.packing import PACKED, pack
 from pipeline.workers.state_log import StateLog
 from schemas.codec import encode
-from schemas.dead_letter import DeadLetter
-from schemas.gateway_use import UseAnswer
-from schemas.incident import Incident
-from schemas.spend_window import SpendWindow
-from schemas.topics import (
-    DEAD_LETTERS,
-    GATEWAY_USE,
-    INCIDENTS,
-    MOVED_HEADER,
-    SPEND_WINDOWS,
-    USAGE_EVENTS,
-)
+from schemas.topics import MOVED_HEADER, SPEND_WINDOWS, USAGE_EVENTS
 
 MOVED_GAP_SECONDS: Final = 0.1
 """Checkpoints that moved events ask for are at least so far apart: nobody reads beyond an open
@@ -41,28 +31,6 @@ INCIDENT_GAP_SECONDS: Final = 1.0
 """The same for incidents. Who pages does not wait for the commit, since a revision that comes
 again is the same; more commits would only make a storm of incidents slower."""
 MOVED = {**PACKED, MOVED_HEADER: "1"}
-
-
-class Effects(Protocol):
-    """What folding messages led to."""
-
-    @property
-    def incidents(self) -> Sequence[Incident]: ...
-    @property
-    def dead_letters(self) -> Sequence[DeadLetter]: ...
-    @property
-    def moved(self) -> Sequence[tuple[str, bytes]]: ...
-    @property
-    def answers(self) -> Sequence[UseAnswer]: ...
-
-
-class Checkpoint(Protocol):
-    """What changed since the checkpoint before."""
-
-    @property
-    def states(self) -> Sequence[tuple[str, bytes | None]]: ...
-    @property
-    def windows(self) -> Sequence[SpendWindow]: ...
 
 
 class Fold(Protocol):
@@ -113,15 +81,13 @@ class Partition:
     async def fold(self, *messages: Message) -> Effects:
         """Fold messages and send what came of them, to count from the next checkpoint on."""
         effects = self._fold.fold(*messages)
+        for topic, record, key in effects.records():
+            await self._log.send(topic, encode(record), key=key)
         for incident in effects.incidents:
-            await self._log.send(INCIDENTS, encode(incident), key=incident.key_id)
             self._counts.add(metrics.INCIDENTS, incident.severity)
             self._hurry(INCIDENT_GAP_SECONDS)
         for letter in effects.dead_letters:
-            await self._log.send(DEAD_LETTERS, encode(letter))
             self._counts.add(metrics.DEAD_LETTERS, letter.reason)
-        for answer in effects.answers:
-            await self._log.send(GATEWAY_USE, encode(answer), key=answer.question_id)
         if effects.moved:
             for place, lines in pack(effects.moved, self._partitions):
                 await self._log.send(USAGE_EVENTS, lines, partition=place, headers=MOVED)

@@ -18,21 +18,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.config import Config, Detection, Kafka
 from pipeline.default_rules import default_rules
-from pipeline.engine import PartitionFold, Rules
+from pipeline.engine import Checkpoint, Effects, PartitionFold, Rules
 from pipeline.evaluate.tables import table
 from pipeline.garbage import collect_seldom
 from pipeline.message import Message
 from pipeline.workers.app import Worker
 from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.detect import DetectRole
-from pipeline.workers.partition import Checkpoint, Effects, Fold
+from pipeline.workers.partition import Fold
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
-from schemas.dead_letter import DeadLetter
-from schemas.gateway_use import UseAnswer
-from schemas.incident import Incident
 from schemas.partition import partition_of
-from schemas.spend_window import SpendWindow
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, USAGE_EVENTS
 from tests.benchmarks.compiled import compiled
 from tests.benchmarks.harness import Figures, Options, say
@@ -57,12 +53,6 @@ class _KeyId(msgspec.Struct):
 class _Nothing:
     """A fold that does nothing, to measure what is around it."""
 
-    incidents: tuple[Incident, ...] = ()
-    dead_letters: tuple[DeadLetter, ...] = ()
-    moved: tuple[tuple[str, bytes], ...] = ()
-    answers: tuple[UseAnswer, ...] = ()
-    states: tuple[tuple[str, bytes | None], ...] = ()
-    windows: tuple[SpendWindow, ...] = ()
     counts: Mapping[str, int] = MappingProxyType({})
     limits = counts
 
@@ -72,11 +62,11 @@ class _Nothing:
     def fold(self, *messages: Message) -> Effects:
         """No effects."""
         del messages
-        return self
+        return Effects()
 
     def checkpoint(self) -> Checkpoint:
         """No changes."""
-        return self
+        return Checkpoint()
 
 
 class _Meter:

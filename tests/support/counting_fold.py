@@ -1,14 +1,12 @@
 """A small fold: counts and sums per key, an incident at every tenth event of a key."""
 
-from dataclasses import dataclass, field
-
 import msgspec
 from msgspec import Struct
 
+from pipeline.engine import Checkpoint, Effects
 from pipeline.message import Message
 from schemas.dead_letter import DeadLetter
 from schemas.fields import NANOS, to_nanos
-from schemas.gateway_use import UseAnswer
 from schemas.incident import Incident
 from schemas.partition import partition_of
 from schemas.spend_window import SpendWindow
@@ -24,20 +22,6 @@ class State(Struct):
     events: int = 0
     nanos: int = 0
     seen: set[str] = set()
-
-
-@dataclass
-class CountedEffects:
-    incidents: list[Incident] = field(default_factory=list)
-    dead_letters: list[DeadLetter] = field(default_factory=list)
-    moved: list[tuple[str, bytes]] = field(default_factory=list)
-    answers: list[UseAnswer] = field(default_factory=list)
-
-
-@dataclass
-class CountedCheckpoint:
-    states: list[tuple[str, bytes | None]]
-    windows: list[SpendWindow]
 
 
 class _Event(Struct):
@@ -60,13 +44,13 @@ class CountingFold:
     def restore(self, key: str, value: bytes) -> None:
         self._states[key] = msgspec.msgpack.decode(value, type=State)
 
-    def fold(self, *messages: Message) -> CountedEffects:
-        effects = CountedEffects()
+    def fold(self, *messages: Message) -> Effects:
+        effects = Effects()
         for message in messages:
             self._fold(message, effects)
         return effects
 
-    def _fold(self, message: Message, effects: CountedEffects) -> None:
+    def _fold(self, message: Message, effects: Effects) -> None:
         for index, line in enumerate(message.value.split(b"\n")):
             try:
                 event = msgspec.json.decode(line, type=_Event)
@@ -82,14 +66,14 @@ class CountingFold:
         for key in self._changed:
             self._states[key].offset = max(message.offset, self._states[key].offset)
 
-    def checkpoint(self) -> CountedCheckpoint:
+    def checkpoint(self) -> Checkpoint:
         changed, self._changed = sorted(self._changed), set()
-        return CountedCheckpoint(
+        return Checkpoint(
             [(key, msgspec.msgpack.encode(self._states[key])) for key in changed],
             [_window(key, self._states[key]) for key in changed],
         )
 
-    def _take(self, event: _Event, message: Message, effects: CountedEffects) -> None:
+    def _take(self, event: _Event, message: Message, effects: Effects) -> None:
         state = self._states.setdefault(event.key_id, State())
         if message.offset <= state.offset or event.event_id in state.seen:
             return

@@ -9,11 +9,12 @@ from functools import partial
 
 from pipeline.config import Config, Detection, Kafka
 from pipeline.counts import Metrics
+from pipeline.engine import Effects
 from pipeline.message import Message
 from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.app import run_worker
 from pipeline.workers.detect import DetectRole
-from tests.support.counting_fold import CountedEffects, CountingFold
+from tests.support.counting_fold import CountingFold
 
 
 class SlowFold(CountingFold):
@@ -21,7 +22,7 @@ class SlowFold(CountingFold):
 
     seconds = 0.0
 
-    def fold(self, *messages: Message) -> CountedEffects:
+    def fold(self, *messages: Message) -> Effects:
         time.sleep(self.seconds * len(messages))
         return super().fold(*messages)
 
