@@ -11,7 +11,6 @@ from aiokafka import TopicPartition
 from pipeline.config import Config, Detection, Kafka
 from pipeline.packing import PACKED
 from pipeline.workers import detect
-from pipeline.workers.budget import DeadLetterBudgetExceededError
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.state_log import CommitOffsets, Offsets
 from schemas.partition import partition_of
@@ -77,11 +76,11 @@ class Stand:
         self.host = Host()
         self._offset = 0
 
-    async def handle(self, number: int, value: bytes | None = None) -> None:
-        """Hand over an event of a partition, or something else."""
+    async def handle(self, number: int) -> None:
+        """Hand over an event of a partition."""
         self._offset += 1
         event = b'{"event_id": "%d", "key_id": "%s"}' % (self._offset, KEYS[number].encode())
-        record: Any = Record(number, self._offset, event if value is None else value)
+        record: Any = Record(number, self._offset, event)
         await self.role.handle(TopicPartition(USAGE_EVENTS.name, number), [record])
 
     def log(self, number: int) -> HeldLog:
@@ -169,9 +168,18 @@ async def test_nothing_is_saved_after_a_checkpoint_that_failed(stand: Stand) -> 
     assert len(log.commits) == 1
 
 
-async def test_nothing_is_saved_after_a_fold_that_failed(stand: Stand) -> None:
-    with pytest.raises(DeadLetterBudgetExceededError):
-        await stand.handle(0, b"\n".join([b"no json"] * 1_000))
+async def test_nothing_is_saved_after_a_fold_that_failed(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*_: object) -> None:
+        raise RuntimeError("half folded")
+
+    assert stand.role._timer is not None
+    stand.role._timer.cancel()
+    await stand.handle(0)
+    monkeypatch.setattr(CountingFold, "fold", breaks)
+    with pytest.raises(RuntimeError, match="half folded"):
+        await stand.handle(0)
     log = stand.log(0)
     log.free.set()
     await stand.role.stop()
