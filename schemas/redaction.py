@@ -8,6 +8,9 @@ from typing import Final
 _TOKEN = rb"[A-Za-z0-9_\-]"
 _NEAR = _TOKEN + rb"{0,80}?"
 """How far a shape looks ahead. Without an end, a long text of near misses would take forever."""
+_SLASH = rb"(?:\\?/|%2[Ff])"
+_GAP = rb":?(?:\s|%20)++"
+_BEARER = rb"[A-Za-z0-9._\-+/=]"
 _ENDS_A_WORD = (
     rb"\\[bfnrt]",  # escapes of JSON, Python and URLs, which can end in a letter
     rb"\\x[0-9A-Fa-f]{2}",
@@ -29,12 +32,18 @@ _SHAPES = (
     + rb"|sk-or-v1-[0-9a-f]{32,}"
     rb"|AIza[A-Za-z0-9_\-]{16,}"  # Google
     rb"|(?:AKIA|ASIA)[A-Z0-9]{16,}"  # AWS
+    rb"|ABSK[A-Za-z0-9+/=]{32,}|bedrock-api-key-[A-Za-z0-9+/=]{16,}"  # AWS Bedrock
     rb"|gsk_[A-Za-z0-9]{16,}"  # Groq
     rb"|xai-[A-Za-z0-9]{16,}"  # xAI
     rb"|hf_[A-Za-z0-9]{16,}"  # Hugging Face
-    rb"|xox[abposr]-[A-Za-z0-9\-]{8,}"  # Slack
-    rb"|whsec_[A-Za-z0-9+/=]{16,}"  # Standard Webhooks
-    rb"|Bearer\s+[A-Za-z0-9._\-+/=]{8,}"
+    rb"|xox[abeposr]-[A-Za-z0-9\-]{8,}|xapp-[A-Za-z0-9\-]{8,}"  # Slack
+    # ... and the addresses of its webhooks, in which a slash may be escaped.
+    + rb"|hooks\.slack\.com%b(?:services|triggers|workflows)" % _SLASH
+    + rb"(?:%b|%b){16,}" % (_SLASH, _TOKEN)
+    + rb"|whsec_[A-Za-z0-9+/=]{16,}|whsk_[A-Za-z0-9+/=]{16,}"  # Standard Webhooks
+    + rb"|Bearer%b%b{8,}" % (_GAP, _BEARER)
+    # Within a sentence a bearer may be one of anything: only what has a digit is a token.
+    + rb"|bearer%b(?=%b{0,80}?[0-9])%b{8,}" % (_GAP, _BEARER, _BEARER)
 )
 _SECRET = re.compile(_SHAPES)
 _SECRET_TEXT = re.compile(_SHAPES.decode())
@@ -55,26 +64,33 @@ _HINTS: Final = {
     b"xai-": b"xa",
     b"hf_": b"hf",
     b"xox": b"xo",
-    b"whsec_": b"hs",
-    b"Bearer": b"Be",
+    b"xapp-": b"xa",
+    b"hooks.slack.com": b"k.",
+    b"whs": b"hs",
+    b"ABSK": b"SK",
+    b"bedrock-api-key-": b"k-",
+    b"earer": b"r :%\t\n\v\f\r",
 }
-"""The beginnings of the shapes, and two neighbours in each that ordinary events seldom have.
+"""The beginnings of the shapes, and two neighbours in each that ordinary events seldom have: a
+letter, and any of those that come behind it.
 
-No letter is the first of one pair and the second of another.
+None is the first of some and the second of others, or the second of two.
 """
-_FIRSTS: Final = sorted({first for first, _ in _HINTS.values()})
+_HINT: Final = re.compile(b"|".join(map(re.escape, _HINTS)))
+_FIRSTS: Final = sorted({first for first, *_ in _HINTS.values()})
 _STEP: Final = 32
 _OTHER: Final = 200
 _LONG: Final = 16_384
-"""Bytes from which one pass over all pairs is quicker than a search for each hint."""
+"""Bytes from which one pass over all neighbours is quicker than a search for the hints."""
 
 
 def _codes() -> bytes:
-    """For each byte a number: of a pair, the second letter's is the first one's and `_STEP`."""
+    """For each byte a number: of neighbours, the second one's is the first one's and `_STEP`."""
     codes = bytearray([_OTHER]) * 256
-    for first, second in _HINTS.values():
+    for first, *seconds in _HINTS.values():
         codes[first] = _FIRSTS.index(first)
-        codes[second] = codes[first] + _STEP
+        for second in seconds:
+            codes[second] = codes[first] + _STEP
     return bytes(codes)
 
 
@@ -84,7 +100,7 @@ _CODES: Final = _codes()
 def may_hold_secret(raw: bytes) -> bool:
     """Whether bytes hold the beginning of a known secret's shape: a cheap test before a scrub."""
     if len(raw) < _LONG:
-        return any(hint in raw for hint in _HINTS)
+        return _HINT.search(raw) is not None
     import numpy as np  # noqa: PLC0415 - `leakline --help` has no use for it
 
     codes = np.frombuffer(raw.translate(_CODES), dtype=np.uint8)
@@ -92,7 +108,7 @@ def may_hold_secret(raw: bytes) -> bool:
     if not met.any():
         return False
     firsts = {_FIRSTS[code] for code in set(codes[:-1][met].tolist())}
-    return any(pair[0] in firsts and hint in raw for hint, pair in _HINTS.items())
+    return any(near[0] in firsts and hint in raw for hint, near in _HINTS.items())
 
 
 def scrub(raw: bytes) -> bytes:

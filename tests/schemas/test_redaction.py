@@ -17,9 +17,20 @@ SECRETS = {
     "groq": "gsk_" + "a1" * 20,
     "xai": "xai-" + "b2" * 20,
     "hugging face": "hf_" + "c3" * 17,
+    "bedrock": "ABSK" + "QmVkcm9ja0FQSUtleS1hYmNkLWF0LTExMTExMTEx=",
+    "bedrock for a day": "bedrock-api-key-" + "YmVkcm9jay5hbWF6b25hd3MuY29t==",
     "slack": "xoxb-" + "123456789012-abcdefABCDEF",
+    "slack app": "xapp-1-A0123456789-1234567890123-" + "0a1b2c3d" * 8,
+    "slack refresh": "xoxe-1-" + "My0xLWFiY2RlZg",
+    "slack webhook": "hooks.slack.com/services/T01234567/B01234567/" + "aB3dE6gH9" * 2,
+    "slack webhook, escaped": "hooks.slack.com\\/services\\/T01234567\\/B01234567\\/aB3dE6gH9",
+    "slack webhook, encoded": "hooks.slack.com%2Fservices%2FT01234567%2FB01234567%2FaB3dE6gH9",
     "standard webhooks": "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "standard webhooks, signing": "whsk_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "bearer": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.abc",
+    "small bearer": "bearer eyJhbGciOiJIUzI1NiJ9.e30.abc",
+    "bearer in an address": "Bearer%20eyJhbGciOiJIUzI1NiJ9.e30.abc",
+    "bearer with a colon": "Bearer: eyJhbGciOiJIUzI1NiJ9.e30.abc",
 }
 NEAR_MISSES = [
     "task-1",
@@ -38,6 +49,10 @@ NEAR_MISSES = [
     "AIza",
     "a prompt about AKIA",
     "Bearer of news",
+    "bearer authentication is needed",
+    "see hooks.slack.com/services",
+    "bedrock-api-key-usage",
+    "ABSKIPPED",
 ]
 
 
