@@ -42,7 +42,11 @@ class Request:
 
 
 async def send(
-    request: Request, *, timeout_seconds: float, allowed: Sequence[Network] | None
+    request: Request,
+    *,
+    timeout_seconds: float,
+    allowed: Sequence[Network] | None,
+    answer_bytes_max: int = ANSWER_BYTES_MAX,
 ) -> Answer:
     """Send one request.
 
@@ -50,6 +54,7 @@ async def send(
         request: the request.
         timeout_seconds: for all of it.
         allowed: networks that are open besides public addresses; None: everything is.
+        answer_bytes_max: what is left of an answer's body that is longer.
 
     Raises:
         ForbiddenAddressError: the address is refused; nothing was sent.
@@ -57,7 +62,7 @@ async def send(
     """
     guard = None if allowed is None else GuardedSockets(allowed)
     try:
-        return await _exchange(request, timeout_seconds, guard)
+        return await _exchange(request, timeout_seconds, guard, answer_bytes_max)
     except TimeoutError:
         raise UnreachableError(f"no answer within {timeout_seconds:g} s") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -67,7 +72,7 @@ async def send(
 
 
 async def _exchange(
-    request: Request, timeout_seconds: float, guard: GuardedSockets | None
+    request: Request, timeout_seconds: float, guard: GuardedSockets | None, bytes_max: int
 ) -> Answer:
     connector = aiohttp.TCPConnector(use_dns_cache=False, socket_factory=guard)
     timeout = aiohttp.ClientTimeout(total=timeout_seconds)
@@ -81,18 +86,18 @@ async def _exchange(
             allow_redirects=False,
         ) as response,
     ):
-        body = await _read(response)
+        body = await _read(response, bytes_max)
         return Answer(response.status, body, retry_after(response.headers.get("Retry-After")))
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+async def _read(response: aiohttp.ClientResponse, bytes_max: int) -> bytes:
     """The beginning of an answer's body."""
-    body = b""
+    body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) >= ANSWER_BYTES_MAX:
+        if len(body) >= bytes_max:
             break
-    return body[:ANSWER_BYTES_MAX]
+    return bytes(body[:bytes_max])
 
 
 def retry_after(text: str | None) -> float | None:
