@@ -17,15 +17,11 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from pipeline.environment import DELIMITER, PREFIX, Environment, unknown_variables, with_secrets
 from pipeline.mistakes import mistakes
-from pipeline.values import Brokers, EmptyIsUnset, NetworkText, Seconds
+from pipeline.values import ApiKey, ApiUrl, Brokers, EmptyIsUnset, NetworkText, Seconds
 
 Network = IPv4Network | IPv6Network
 
@@ -62,8 +58,7 @@ class Kafka(Section, EmptyIsUnset):
     sasl_password: SecretStr | None = None
     """Better in the environment."""
     ssl_cafile: Path | None = None
-    """PEM file of the authority behind the broker's certificate; the usual authorities unless
-    set."""
+    """PEM file of the authority behind the broker's certificate, if it is none of the usual."""
     ssl_certfile: Path | None = None
     """PEM file of the client certificate, if the broker asks for one."""
     ssl_keyfile: Path | None = None
@@ -92,8 +87,7 @@ class Store(Section, EmptyIsUnset):
     secure: bool = False
     """Use TLS."""
     ssl_cafile: Path | None = None
-    """PEM file of the authority behind the server's certificate; the usual authorities unless
-    set."""
+    """PEM file of the authority behind the server's certificate, if it is none of the usual."""
     database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "leakline"
     """The database of the tables; `leakline init` creates it."""
     path: Path = Path("leakline-data")
@@ -208,6 +202,21 @@ class Response(Section, EmptyIsUnset):
         return with_secrets(tables, info.data.get("gateway_secrets", {}))
 
 
+class Poll(Section, EmptyIsUnset):
+    """Providers that are asked what they bill: those with an admin key."""
+
+    openai_admin_key: ApiKey | None = None
+    """An admin key of OpenAI that may read usage. Better in the environment."""
+    openai_url: ApiUrl = "https://api.openai.com/v1"
+    """Base address of OpenAI's API."""
+    anthropic_admin_key: ApiKey | None = None
+    """An Admin API key of Anthropic. Better in the environment."""
+    anthropic_url: ApiUrl = "https://api.anthropic.com"
+    """Base address of Anthropic's API."""
+    interval_seconds: Annotated[Seconds, Field(ge=60, le=3600)] = 600.0
+    """A provider is asked again so long after its last answer."""
+
+
 class Serve(Section, EmptyIsUnset):
     """The HTTP server: intake, Slack's clicks, the console."""
 
@@ -241,12 +250,13 @@ class Config(EmptyIsUnset, BaseSettings):
     detection: Detection = Detection()
     slack: Slack = Slack()
     response: Response = Response()
+    poll: Poll = Poll()
     serve: Serve = Serve()
     keys: Path | None = None
     """A key registry to load at start."""
     metrics_port: Annotated[int, Field(ge=1, le=65530)] | None = None
     """Workers show their metrics at `/metrics`: `detect` on this port, `sink`, `reconcile`,
-    `notify` and `enforce` on the next four. Off unless set."""
+    `notify`, `enforce` and `poll` on the next five. Off unless set."""
     metrics_host: str = "127.0.0.1"
     """The address for the workers' metrics; anyone who can reach it may read them."""
 

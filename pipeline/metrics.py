@@ -178,6 +178,40 @@ OUTCOMES: Final = Metric(
     starts=get_args(Outcome),
 )
 
+POLLED: Final = Metric(
+    "leakline_polled_records_total",
+    "counter",
+    "Records of bills that were handed on, by provider.",
+    "When it stands still while keys are in use, look at the failures.",
+    ("provider",),
+)
+POLL_FAILURES: Final = Metric(
+    "leakline_poll_failures_total",
+    "counter",
+    "Requests for usage reports that failed, by provider and reason: `key_refused` (401, 403),"
+    " `throttled` (429), `unavailable` (no answer, 5xx), `unreadable`.",
+    "`key_refused`: replace the admin key, or give it its rights. `throttled`: raise"
+    " `poll.interval_seconds`. `unreadable`: the log says what came instead of a report.",
+    ("provider", "reason"),
+)
+POLL_AGE: Final = Metric(
+    "leakline_poll_age_seconds",
+    "gauge",
+    "Seconds since everything that a provider reported was handed on, or since the worker began to"
+    " ask it.",
+    "Above an hour, bills are missing and stolen use is not seen: look at the failures. Of several"
+    " workers, the smallest counts.",
+    ("provider",),
+)
+POLL_LEFT_OUT: Final = Metric(
+    "leakline_poll_rows_left_out",
+    "gauge",
+    "Rows of the last whole report that were not handed on, by provider and reason: `no_key` (as of"
+    " the provider's console), `batch`, `malformed`.",
+    "`malformed`: the provider has changed its report.",
+    ("provider", "reason"),
+)
+
 SERVER_METRICS: Final = (
     INTAKE_EVENTS,
     INTAKE_REJECTED,
@@ -203,5 +237,9 @@ WORKER_METRICS: Final = (
     SLACK_MESSAGES,
     REQUESTED,
     OUTCOMES,
+    POLLED,
+    POLL_FAILURES,
+    POLL_AGE,
+    POLL_LEFT_OUT,
 )
 """Of the workers; each role moves its own."""

@@ -3,8 +3,16 @@
 import re
 from ipaddress import ip_network
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 PORT_MAX = 65_535
@@ -28,6 +36,28 @@ def _brokers(text: str) -> str:
 
 
 Brokers = Annotated[str, AfterValidator(_brokers)]
+
+
+def _api_url(text: str) -> str:
+    parts = urlsplit(text)
+    here = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    if parts.hostname is None or parts.scheme not in ({"https", "http"} if here else {"https"}):
+        raise ValueError("must begin with https://, since a key is sent there")
+    return text.rstrip("/")
+
+
+ApiUrl = Annotated[str, AfterValidator(_api_url)]
+
+
+def _header_text(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()
+    if not (text.isascii() and text.isprintable()):
+        raise ValueError("must be a key as the provider shows it, in one line")
+    return SecretStr(text)
+
+
+ApiKey = Annotated[SecretStr, AfterValidator(_header_text)]
+"""A secret that is sent in a header."""
 
 
 class EmptyIsUnset(BaseModel):

@@ -62,8 +62,8 @@ USAGE_EVENTS = Topic(
 PROVIDER_USAGE = Topic(
     "provider-usage",
     "What providers billed, by key, model and window.",
-    ("pollers",),
-    ("reconcile", "sink"),
+    ("poll", "pollers"),
+    ("reconcile", "sink", "poll"),
     ProviderUsage,
     "key_id",
 )
@@ -183,6 +183,15 @@ RECONCILE_STATE = Topic(
     None,
     compacted=True,
 )
+POLL_STATE = Topic(
+    "poll-state",
+    "The bills of the last two days as they were handed on.",
+    ("poll",),
+    ("poll",),
+    None,
+    None,
+    compacted=True,
+)
 
 TOPICS: Final = (
     USAGE_EVENTS,
@@ -200,4 +209,5 @@ TOPICS: Final = (
     NOTIFY_STATE,
     ENFORCE_STATE,
     RECONCILE_STATE,
+    POLL_STATE,
 )

@@ -195,3 +195,40 @@ def test_a_file_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "leakline.toml"
     file.write_bytes('[kafka]\ntopic_prefix = "é"\n'.encode("utf-8-sig"))
     assert Config.load(file).kafka.topic_prefix == "é"
+
+
+def test_a_providers_key_is_one_line_and_never_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAKLINE_POLL__OPENAI_ADMIN_KEY", " sk-admin-planted\n")
+    config = Config.load()
+    assert config.poll.openai_admin_key is not None
+    assert config.poll.openai_admin_key.get_secret_value() == "sk-admin-planted"
+    assert "planted" not in f"{config!r} {config}"
+    for wrong in ("sk-planted\nX-Header: 1", "sk-plantéd"):
+        monkeypatch.setenv("LEAKLINE_POLL__OPENAI_ADMIN_KEY", wrong)
+        assert mistakes() == [
+            "poll.openai_admin_key: must be a key as the provider shows it, in one line"
+        ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://api.openai.com/v1", "ftp://127.0.0.1", "api.openai.com", "https://", "https://["],
+)
+def test_a_providers_key_is_sent_over_tls(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("LEAKLINE_POLL__OPENAI_URL", url)
+    (line,) = mistakes()
+    assert line.startswith("poll.openai_url: ")
+
+
+@pytest.mark.parametrize("url", ["https://proxy.internal/openai/", "http://localhost:8080"])
+def test_a_providers_address_may_be_another(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("LEAKLINE_POLL__OPENAI_URL", url)
+    assert Config.load().poll.openai_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("seconds", ["0", "59", "3601", "often"])
+def test_providers_are_asked_neither_all_the_time_nor_seldom(
+    monkeypatch: pytest.MonkeyPatch, seconds: str
+) -> None:
+    monkeypatch.setenv("LEAKLINE_POLL__INTERVAL_SECONDS", seconds)
+    assert mistakes()[0].startswith("poll.interval_seconds: must be")

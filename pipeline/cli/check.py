@@ -1,6 +1,7 @@
 """`leakline check-config`: what is wrong, in one line each."""
 
 import asyncio
+import time
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,7 @@ import typer
 
 from pipeline.cli.options import ConfigFile, load_config, tell_exposed
 from pipeline.cli.problems import EXIT_FAILURE, UsageError
-from pipeline.roles import ROLES
+from pipeline.roles import ROLES, configured_roles
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def check_config(
     """
     settings = load_config(config)
     tell_exposed(settings)
-    problems = list(_files(settings))
+    problems = list(_files(settings, configured_roles(settings)))
     if not offline:
         problems += _connections(settings)
     for problem in dict.fromkeys(problems):
@@ -65,7 +66,7 @@ def refuse_unusable(config: "Config", roles: Collection[str]) -> None:
         raise UsageError("\n".join(fatal))
 
 
-def _files(config: "Config", roles: Collection[str] = ROLES) -> Iterator[str]:
+def _files(config: "Config", roles: Collection[str]) -> Iterator[str]:
     from pipeline.response.check import check_gateways
 
     for setting, (path, readers) in _named_files(config).items():
@@ -75,6 +76,8 @@ def _files(config: "Config", roles: Collection[str] = ROLES) -> Iterator[str]:
         yield from _registry(config)
     if not _RESPONDERS.isdisjoint(roles):
         yield from check_gateways(config)
+    if not set(roles) <= set(configured_roles(config)):
+        yield "poll: has nobody to ask: set poll.openai_admin_key or poll.anthropic_admin_key"
 
 
 def _named_files(config: "Config") -> dict[str, tuple["Path | None", frozenset[str]]]:
@@ -105,12 +108,13 @@ def _registry(config: "Config") -> Iterator[str]:
 def _connections(config: "Config") -> Iterator[str]:
     from pipeline.config import ConfigError
     from pipeline.notify.check import check_slack
+    from pipeline.poll.asking import check_providers
     from pipeline.store import check_store
-    from pipeline.workers.rights import EVERYBODY
+    from pipeline.workers.rights import SERVER
     from pipeline.workers.topics_admin import BrokerError, check_topics
 
     try:
-        for line in check_topics(config, EVERYBODY):
+        for line in check_topics(config, (*configured_roles(config), *SERVER)):
             typer.echo(f"warning: {line}", err=True)
     except (BrokerError, ConfigError) as error:
         yield str(error)
@@ -118,3 +122,4 @@ def _connections(config: "Config") -> Iterator[str]:
     if wrong:
         yield wrong
     yield from asyncio.run(check_slack(config))
+    yield from asyncio.run(check_providers(config.poll, time.time()))

@@ -8,7 +8,7 @@ from pydantic import BaseModel, SecretStr
 
 from pipeline.config import Config
 
-SECTIONS: Final = ("kafka", "store", "slack", "response", "serve")
+SECTIONS: Final = ("kafka", "store", "slack", "response", "poll", "serve")
 
 
 def write_config(config: Config, file: Path) -> Path:

@@ -25,7 +25,7 @@ from pipeline.demo.fleet import DemoFleet, batches, demo_fleet
 from pipeline.demo.run import HISTORY_BATCH, LIVE_BATCH, DemoError
 from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
-from pipeline.roles import ROLES
+from pipeline.roles import configured_roles
 from pipeline.store import Store
 from pipeline.workers.connection import group_name
 from pipeline.workers.local_kafka import LocalKafka, free_ports
@@ -191,7 +191,7 @@ async def _processes(console: Console, config: Config) -> AsyncIterator[str]:
         url = f"http://{config.serve.host}:{config.serve.port}"
         try:
             await _ready(url, started, log)
-            show.line(console, f"workers {', '.join(ROLES)}; server at {url}/")
+            show.line(console, f"workers {', '.join(configured_roles(config))}; server at {url}/")
             yield url
         finally:
             await asyncio.to_thread(_stop, started)

@@ -14,15 +14,16 @@ from pipeline.journal import Stage
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.role import Role
 from pipeline.workers.stages import StagePlan, StageRole
-from schemas.topics import ENFORCE_STATE, NOTIFY_STATE, RECONCILE_STATE
+from schemas.topics import ENFORCE_STATE, NOTIFY_STATE, POLL_STATE, RECONCILE_STATE
 
-StageName = Literal["sink", "notify", "enforce", "reconcile"]
+StageName = Literal["sink", "notify", "enforce", "reconcile", "poll"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
 _STATES = {
     "sink": None,
     "notify": NOTIFY_STATE,
     "enforce": ENFORCE_STATE,
     "reconcile": RECONCILE_STATE,
+    "poll": POLL_STATE,
 }
 
 
@@ -69,6 +70,10 @@ def _stage(name: StageName, config: Config, counts: Metrics) -> Stage:
         from pipeline.reconcile.stage import ReconcileStage
 
         return ReconcileStage.from_config(config, time.time)
+    if name == "poll":
+        from pipeline.poll.stage import PollStage
+
+        return PollStage.from_config(config, counts)
     from pipeline.response.enforce import EnforceStage
 
     return EnforceStage.from_config(config, time.time, counts)

@@ -13,7 +13,6 @@ from schemas.topics import TOPICS, Topic
 
 SERVER: Final = ("intake", "serve")
 """What `leakline serve` is called where topics are described."""
-EVERYBODY: Final = (*ROLES, *SERVER)
 
 
 def topics_of(roles: Collection[str]) -> list[Topic]:

@@ -1,4 +1,4 @@
-"""The roles that are stages: notify, enforce and reconcile, which remember, and sink, which stores.
+"""The roles that are stages: sink, which stores, and the others, which remember.
 
 A stage that remembers reads topics of one partition each. The range assignor gives them all to
 the same worker of the group; the others stand by. What the stage publishes and remembers becomes

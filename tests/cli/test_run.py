@@ -2,6 +2,7 @@
 
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from pipeline.cli.app import app
 from pipeline.cli.problems import run_guarded
 from pipeline.config import Config, Kafka
+from pipeline.roles import ROLES
 from tests.support.installation import Installation
 
 MISTAKES = """
@@ -66,6 +68,32 @@ def test_a_policy_that_cannot_be_read_is_said_and_leaves_it_to_people(
     policy, broker = capfd.readouterr().err.splitlines()
     assert "response.policy: /nowhere/policy.toml" in policy
     assert "kafka.brokers" in broker
+
+
+@pytest.mark.parametrize("words", [("--role", "poll"), ("--role", "detect,poll")])
+def test_who_is_to_ask_nobody_is_told_what_to_set(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    assert run('[kafka]\nbrokers = "127.0.0.1:1"\n', tmp_path, *words) == 2
+    said = capfd.readouterr().err
+    assert "poll: has nobody to ask: set poll.openai_admin_key or poll.anthropic_admin_key" in said
+
+
+@pytest.mark.parametrize("provider", [None, "openai", "anthropic"])
+def test_poll_is_run_when_there_is_somebody_to_ask(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, provider: str | None
+) -> None:
+    played: list[str] = []
+
+    def play(config: Config, roles: Sequence[str]) -> int:
+        del config
+        played.extend(roles)
+        return 0
+
+    monkeypatch.setattr("pipeline.workers.run_roles", play)
+    key = f'[poll]\n{provider}_admin_key = "sk-admin"\n' if provider else ""
+    assert run(key, tmp_path) == 0
+    assert played == [role for role in ROLES if role != "poll" or provider]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -7,6 +7,7 @@ ROLES = {"intake", "gateways", "serve", "pollers", "owners", "detect", "reconcil
     "notify",
     "enforce",
     "tools",
+    "poll",
 }
 
 
@@ -37,4 +38,5 @@ def test_what_needs_the_whole_view_has_one_partition() -> None:
 
 def test_states_are_compacted_and_logs_are_not() -> None:
     compacted = {topic.name for topic in TOPICS if topic.compacted}
-    assert compacted == {"keys", "detect-state", "notify-state", "enforce-state", "reconcile-state"}
+    states = {f"{role}-state" for role in ("detect", "notify", "enforce", "reconcile", "poll")}
+    assert compacted == {"keys"} | states

@@ -1,0 +1,1 @@
+"""What providers bill, asked of them hour by hour: the role `poll`."""
