@@ -20,11 +20,13 @@ A proxy with a database needs none of this: leakline blocks its keys over the ad
 """
 # ruff: noqa: INP001  # a file to copy, in no package
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import re
+import socket
 import stat
 import sys
 import tempfile
@@ -39,6 +41,9 @@ log = logging.getLogger("leakline")
 REMEMBERED_SECONDS = 600
 BODY_BYTES_MAX = 64 * 1024
 TIMEOUT_SECONDS = 10
+"""For all of a request to arrive."""
+CONNECTIONS_MAX = 64
+"""At once, each with a thread: beyond them the oldest makes room, as leakline's takes no time."""
 KEY_ID = re.compile(r"[0-9a-f]{64}")
 """The SHA-256 of a key, by which LiteLLM and leakline know it."""
 FILE_MODE = 0o644
@@ -137,12 +142,10 @@ class Receiver:
         if not isinstance(key_id, str):
             return 400, {"error": "key_id is no text"}
         with self._one:
-            return self._obey(
-                kind, key_id.removeprefix("sha256:"), headers.get("webhook-id", ""), now
-            )
+            return self._obey(kind, key_id.removeprefix("sha256:"), headers, now)
 
     def _obey(
-        self, kind: object, key_id: str, message_id: str, now: float
+        self, kind: object, key_id: str, headers: dict[str, str], now: float
     ) -> tuple[int, dict[str, Any]]:
         known = self._revoked.value()
         if known is None or self._revoked.damaged:  # a new file would let all earlier ones in
@@ -158,22 +161,61 @@ class Receiver:
         if kind not in ("key.revoke", "key.restore"):
             return 422, {"error": "only revoke, restore and status are understood"}
         self._seen = {name: at for name, at in self._seen.items() if at > now - REMEMBERED_SECONDS}
+        message_id, sent_at = headers["webhook-id"], int(float(headers["webhook-timestamp"]))
+        since = revoked.get(key_id)
+        since = since if isinstance(since, int) else 0
         if message_id not in self._seen:  # a repetition must not undo what came after it
             if kind == "key.revoke":
-                revoked.setdefault(key_id, int(now))
-            else:
+                revoked[key_id] = max(sent_at, since)
+            elif sent_at >= since:  # also after a restart, when nothing is remembered
                 revoked.pop(key_id, None)
             self._revoked.write(revoked)
             self._seen[message_id] = now
         return 200, {"active": key_id not in revoked}
 
 
-def serve(receiver: Receiver, host: str, port: int) -> ThreadingHTTPServer:
+class Server(ThreadingHTTPServer):
+    """A server of which nobody holds a thread for long: anybody can connect to it."""
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        """Listen."""
+        self._open: dict[socket.socket, float] = {}
+        """Connections, the oldest first, with when each has to end."""
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as there
+        """Hand a connection to a thread."""
+        if len(self._open) >= CONNECTIONS_MAX:
+            self._end(next(iter(self._open)))
+        self._open[request] = time.monotonic() + TIMEOUT_SECONDS
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """End what takes too long; called twice a second."""
+        now = time.monotonic()
+        for connection in [each for each, until in self._open.items() if until <= now]:
+            self._end(connection)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  # as there
+        """Forget a connection that is answered."""
+        self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Whoever is gone before the answer is no error of ours."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # a socket
+
+    def _end(self, connection: socket.socket) -> None:
+        self._open.pop(connection, None)
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def serve(receiver: Receiver, host: str, port: int) -> Server:
     """A server for the receiver; call `serve_forever` on it."""
 
     class Handler(BaseHTTPRequestHandler):
-        timeout = TIMEOUT_SECONDS
-
         def do_POST(self) -> None:
             """Answer one webhook."""
             length = self.headers.get("Content-Length", "")
@@ -194,7 +236,7 @@ def serve(receiver: Receiver, host: str, port: int) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(body)
 
-    return ThreadingHTTPServer((host, port), Handler)
+    return Server((host, port), Handler)
 
 
 REVOKED = JsonFile(Path(os.environ.get("LEAKLINE_REVOKED_FILE", "revoked.json")))

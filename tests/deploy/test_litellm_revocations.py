@@ -1,14 +1,17 @@
 import asyncio
+import contextlib
 import hashlib
 import http.client
 import importlib.util
 import json
 import os
+import socket
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -141,8 +144,20 @@ def answer(
     data: object = None,
     **headers: str,
 ) -> int:
+    return answer_after(0, receiver, kind, message_id, data, **headers)
+
+
+def answer_after(
+    seconds: int,
+    receiver: Any,  # noqa: ANN401 - as above
+    kind: str,
+    message_id: str,
+    data: object = None,
+    **headers: str,
+) -> int:
+    """The answer to a webhook that was sent so long ago."""
     body = json.dumps({"type": kind, "data": {"key_id": HASH} if data is None else data})
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) - timedelta(seconds=seconds)
     sent = {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(now.timestamp())),
@@ -221,10 +236,59 @@ def test_a_body_of_no_known_length_is_refused(url: str, length: str) -> None:
     connection.close()
 
 
+BEGUN = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+
+
+@pytest.mark.parametrize("begun", [BEGUN, b"POST / HTTP/1.1\r\nX: "])
+def test_who_sends_byte_by_byte_is_let_go(
+    module: ModuleType, url: str, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(module, "TIMEOUT_SECONDS", 0.2)
+    with connected(url) as connection:
+        connection.sendall(begun)
+        with contextlib.suppress(OSError):
+            for _ in range(400):
+                connection.sendall(b"x")
+                time.sleep(0.05)
+            pytest.fail("it still listens")
+
+
+def test_a_crowd_keeps_no_revocation_away(
+    module: ModuleType, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CONNECTIONS_MAX", 3)
+    crowd = [connected(url) for _ in range(20)]
+    for connection in crowd:
+        connection.sendall(BEGUN)
+    gateway = WebhookGateway(
+        Gateway(name="g", url=url, secret=SecretStr(SECRET), allowed_networks=["127.0.0.0/8"])
+    )
+    asyncio.run(gateway.act(action("revoke"), datetime.now(UTC).timestamp()))
+    assert not works(module)
+    assert threading.active_count() < 10
+    for connection in crowd:
+        connection.close()
+
+
+def connected(url: str) -> socket.socket:
+    host, _, port = url.removeprefix("http://").rstrip("/").partition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
 def test_a_repetition_does_not_undo_what_came_after(module: ModuleType) -> None:
     receiver = receiver_of(module)
     for kind, message_id in (("key.revoke", "1"), ("key.restore", "2"), ("key.revoke", "1")):
         assert answer(receiver, kind, message_id) == 200
+    assert works(module)
+
+
+def test_a_captured_restore_does_not_outlive_a_restart(module: ModuleType) -> None:
+    receiver = receiver_of(module)
+    for number, kind in enumerate(("key.revoke", "key.restore", "key.revoke")):
+        assert answer_after(30 - 10 * number, receiver, kind, str(number)) == 200
+    assert answer_after(20, receiver_of(module), "key.restore", "1") == 200
+    assert not works(module)
+    assert answer(receiver_of(module), "key.restore", "3") == 200
     assert works(module)
 
 
