@@ -7,9 +7,9 @@ Environment: LEAKLINE_URL (such as https://leakline.internal:8787) and LEAKLINE_
 
 Requests never wait for it: events go into a bounded queue, and a thread sends them in batches and
 tries again until leakline has them. Prompts, answers, headers and error texts are removed before
-an event enters the queue, and what is left is cut to what leakline keeps, since clients wrote some
-of it. When leakline is away for so long that the queue is full, events are dropped and counted in
-the log; so are those that it refuses.
+an event enters the queue, and what is left is cut to what leakline looks at, since clients wrote
+some of it. When leakline is away for so long that the queue is full, events are dropped and counted
+in the log; so are those that it refuses.
 """
 # ruff: noqa: INP001  # a file to copy, in no package
 
@@ -45,7 +45,9 @@ BATCHES_MAX = 1000
 """Finished ones that are remembered: they have been billed."""
 ANSWER_BYTES_MAX = 64 * 1024
 
-TEXT_LENGTH_MAX = 256
+ID_LENGTH_MAX = 256
+TEXT_LENGTH_MAX = 1024
+"""leakline keeps a quarter of it, and looks for secrets before it cuts."""
 TAGS_MAX = 32
 MESSAGE_LENGTH_MAX = 4096
 """Looked at of an error's text."""
@@ -96,7 +98,7 @@ def identifier(value: object) -> str | None:
     if not isinstance(value, str):
         return None
     text = _text(value)
-    return text if len(text) <= TEXT_LENGTH_MAX else hashlib.sha256(text.encode()).hexdigest()
+    return text if len(text) <= ID_LENGTH_MAX else hashlib.sha256(text.encode()).hexdigest()
 
 
 def tags(value: object) -> list[str]:

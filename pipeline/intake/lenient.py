@@ -11,12 +11,15 @@ import msgspec
 
 from schemas.codec import UNDECODABLE, why_undecodable
 from schemas.fields import IDENTIFIER_LENGTH_MAX, REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX
-from schemas.redaction import hashed_key_id, public_key_id
+from schemas.redaction import hashed_key_id, public_key_id, scrub_text
 
 TEXT_LENGTH_MAX: Final = 256
 """Characters kept of a text that somebody else chose …"""
 TEXTS_MAX: Final = 32
 """… and texts of a list."""
+_LOOKED_AT: Final = 16 * TEXT_LENGTH_MAX
+"""Characters of a text in which secrets are looked for before it is cut: of one that the cut goes
+through nobody could tell any more what is left of it."""
 
 _NOTHING: Final[Mapping[str, object]] = {}
 
@@ -62,13 +65,17 @@ def whole(*candidates: object) -> str | None:
 def text(*candidates: object) -> str | None:
     """As `whole`, cut to `TEXT_LENGTH_MAX`."""
     found = whole(*candidates)
-    return None if found is None else found[:TEXT_LENGTH_MAX]
+    if found is None or len(found) <= TEXT_LENGTH_MAX:
+        return found
+    return scrub_text(found[:_LOOKED_AT])[:TEXT_LENGTH_MAX]
 
 
 def right(*candidates: object) -> str | None:
     """As `text`, cut to its right end: of a forwarded list the left end is the client's word."""
     found = whole(*candidates)
-    return None if found is None else found[-TEXT_LENGTH_MAX:]
+    if found is None or len(found) <= TEXT_LENGTH_MAX:
+        return found
+    return scrub_text(found[-_LOOKED_AT:])[-TEXT_LENGTH_MAX:]
 
 
 def identifier(name: str) -> str:

@@ -14,6 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from pipeline.intake import litellm
+from schemas.redaction import MARK
 from tests.intake.test_litellm import IMAGE, PAYLOADS, event
 from tests.support.serving import MemoryLog, app_of, serving
 
@@ -248,6 +249,15 @@ async def test_a_batch_that_was_dropped_is_billed_at_the_next_look(module: Modul
     logger.take({"standard_logging_object": look})
     assert logger.dropped == 1
     assert litellm.convert(logger._queue.get_nowait()).cost_usd == 6.25
+
+
+@pytest.mark.parametrize("start", [200, 240, 255])
+def test_a_secret_where_leakline_cuts_is_still_seen(module: ModuleType, start: int) -> None:
+    there = "a" * (start - 1) + " sk-proj-" + "aB3_" * 12
+    sent = module.stripped(PAYLOADS["success"] | {"user_agent": there})
+    found = litellm.convert(json.dumps(sent).encode())
+    assert found.user_agent is not None
+    assert MARK.startswith(found.user_agent[start:]) or found.user_agent.endswith(MARK)
 
 
 def test_a_price_that_litellm_does_not_know_is_still_unknown(module: ModuleType) -> None:

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from pipeline.intake import litellm
 from pipeline.intake.batch import dead_letters, parse
+from pipeline.intake.lenient import TEXT_LENGTH_MAX
 from schemas.codec import Refused, encode
+from schemas.redaction import MARK
 from schemas.usage_event import UsageEvent
+from tests.schemas.test_redaction import SECRETS
 
 PAYLOADS: dict[str, dict[str, Any]] = {
     item["case"]: item["payload"]
@@ -386,3 +389,18 @@ def test_any_bytes_are_events_or_refused(body: bytes) -> None:
     batch = parse(body, litellm.convert)
     assert not batch.events
     dead_letters(batch, "litellm", litellm.FIELDS, 0.0)
+
+
+@pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS.keys())
+def test_no_cut_goes_through_a_secret(secret: str) -> None:
+    for start in range(TEXT_LENGTH_MAX - len(secret), TEXT_LENGTH_MAX):
+        near, far = "a" * (start - 1), "b" * 5_000
+        found = event(
+            user_agent=f"{near} {secret} {far}", requester_ip_address=f"{far} {secret} {near}"
+        )
+        assert found.user_agent is not None
+        assert found.client_ip is not None
+        assert len(found.user_agent) == len(found.client_ip) == TEXT_LENGTH_MAX
+        behind, before = found.user_agent[start:], found.client_ip[:-start]
+        assert behind.startswith(MARK) or MARK.startswith(behind)
+        assert before.endswith(MARK) or MARK.endswith(before)
