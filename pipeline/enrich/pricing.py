@@ -20,6 +20,7 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from pipeline.enrich.providers import ALIASES
 from schemas.fields import NANOS, epoch, utc
 from schemas.usage_event import UsageEvent
 
@@ -27,16 +28,6 @@ MODELS_MAX: Final = 4096
 """(provider, model) pairs remembered; beyond it everything is forgotten and learnt again."""
 NAME_LENGTH_MAX: Final = 256
 """Characters in a provider's or model's name; a longer one has no price."""
-
-_PROVIDERS: Final = {
-    "azure.ai.inference": "azure",
-    "azure.ai.openai": "azure",
-    "azure_ai": "azure",
-    "fireworks_ai": "fireworks",
-    "gcp.gen_ai": "google",
-    "x_ai": "x-ai",
-}
-"""Names that gateways and OpenTelemetry use and the catalogue does not know."""
 
 _SELF_HOSTED: Final = frozenset(
     {
@@ -190,12 +181,12 @@ def _candidates(provider: str | None, model: str) -> Iterator[tuple[str | None, 
     """(provider, model) pairs to try, the most exact first: `azure/gpt-4o` names its provider."""
     prefix, _, rest = model.partition("/")
     if provider:
-        known = _PROVIDERS.get(provider.lower(), provider)
+        known = ALIASES.get(provider.lower(), provider)
         yield known, model
         if rest:
             yield known, rest
     if rest:
-        yield _PROVIDERS.get(prefix.lower(), prefix), rest
+        yield ALIASES.get(prefix.lower(), prefix), rest
     yield None, model
     if rest:
         yield None, rest
