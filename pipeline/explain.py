@@ -105,20 +105,20 @@ def _about(batch: Batch, key_id: str, join: Join) -> Batch:
     batch.controls = [
         each
         for control in batch.controls
-        for each in _joined(control, join)
+        for each in _joined(control, join, batch.message.appended_at)
         if isinstance(each, Calibration) or each.key_id == key_id
     ]
     return batch
 
 
 def _joined(
-    control: Control, join: Join
+    control: Control, join: Join, at: float
 ) -> Iterable[Calibration | KeyRecord | Verdict | JoinedUsage]:
     """A bill comes with its key; one that several keys share is left out, as those keys are."""
     if isinstance(control, UseQuestion):
         return
     if isinstance(control, KeyRecord):
-        join.register(control)
+        join.register(control, at)
     if not isinstance(control, JoinedUsage):
         yield control
         return

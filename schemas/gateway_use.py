@@ -23,7 +23,9 @@ class GatewayUse(Struct, omit_defaults=True):
     complete: bool = True
     """Whether the records still reach back to the beginning of the window."""
     unpriced: int = 0
-    """Requests that no price is known for."""
+    """Requests that no price is known for …"""
+    unpriced_tokens: int = 0
+    """… and their tokens."""
 
     def add(self, other: "GatewayUse") -> None:
         """Add what other keys used."""
@@ -31,12 +33,13 @@ class GatewayUse(Struct, omit_defaults=True):
         self.tokens += other.tokens
         self.nanos += other.nanos
         self.unpriced += other.unpriced
+        self.unpriced_tokens += other.unpriced_tokens
         seen = [at for at in (self.first_seen, other.first_seen) if at]
         self.first_seen = min(seen, default=0.0)
         self.complete = self.complete and other.complete
 
 
-class UseQuestion(Struct, kw_only=True):
+class UseQuestion(Struct, omit_defaults=True, kw_only=True):
     """What did these keys, all of one partition, use in a window?"""
 
     question_id: str
@@ -45,6 +48,8 @@ class UseQuestion(Struct, kw_only=True):
     key_ids: list[Identifier]
     window_start: Time
     window_end: Time
+    provider: str | None = None
+    """Only what went through this one, where a key's gateway names it so."""
 
     def __post_init__(self) -> None:
         self.window_start = utc(self.window_start)

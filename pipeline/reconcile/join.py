@@ -3,6 +3,8 @@
 Exactly one gateway key: the bill is that key's. None: it is the provider's key's own. Several: it
 is the provider's key's own, too, and is compared with what all of them used together, which the
 detectors of their partitions are asked for first.
+
+A key that went to another provider's key still answers for the windows in which it was there.
 """
 
 from collections import defaultdict
@@ -24,6 +26,10 @@ ROUNDS_MAX: Final = 10_000
 """Windows of shared keys that wait for answers; beyond it the oldest is given up."""
 LINES_MAX: Final = 256
 """Bills of such a window; further ones are left out, as the engine has no room for more."""
+FORMER_SECONDS: Final = 50 * 3600.0
+"""For so long a key that left is remembered, as the engine's records do not reach further back."""
+_LEAVING_SECONDS: Final = 3600.0
+"""Gateways go on with the old provider's key for a moment after the registry has the new one."""
 
 
 class Round(Struct):
@@ -46,21 +52,36 @@ class Join:
         self._partitions = partitions
         self._provider_keys: dict[str, str] = {}
         self._owners: defaultdict[str, set[str]] = defaultdict(set)
+        self.former: dict[str, dict[str, float]] = {}
+        """By provider's key: the keys that left it, and when, in Unix seconds."""
         self.rounds: dict[str, Round] = {}
-        """By provider's key and window, oldest first."""
+        """By provider, its key and window, oldest first."""
 
-    def register(self, record: KeyRecord) -> None:
-        """Take in an entry of the registry; it replaces the key's earlier one."""
+    def register(self, record: KeyRecord, at: float = 0.0) -> list[str]:
+        """Take in an entry of the registry; it replaces the key's earlier one.
+
+        Args:
+            record: the entry.
+            at: when it was told, in Unix seconds.
+
+        Returns:
+            The provider's keys whose former keys changed.
+        """
         before = self._provider_keys.pop(record.key_id, None)
+        changed = []
         if before is not None:
             self._owners[before].discard(record.key_id)
+            if before != record.provider_key_id:
+                changed = [before, *self._forget(at - FORMER_SECONDS)]
+                self.former.setdefault(before, {})[record.key_id] = at
         if record.provider_key_id is not None:
             self._provider_keys[record.key_id] = record.provider_key_id
             self._owners[record.provider_key_id].add(record.key_id)
+        return changed
 
     def route(self, bills: Iterable[ProviderUsage]) -> Iterator[Routed]:
         """Bills with the key whose they are, and questions about those of shared keys."""
-        shared: dict[str, list[ProviderUsage]] = {}
+        shared: dict[str, tuple[set[str], list[ProviderUsage]]] = {}
         for bill in bills:
             owners = self._owners_of(bill)
             if owners is None:
@@ -70,9 +91,9 @@ class Join:
             elif not owners:
                 yield _joined(bill, bill.provider_key_id)
             else:
-                shared.setdefault(_window(bill), []).append(bill)
-        for window, together in shared.items():
-            yield from self._ask(window, together)
+                shared.setdefault(_window(bill), (owners, []))[1].append(bill)
+        for window, (owners, together) in shared.items():
+            yield from self._ask(window, owners, together)
 
     def take(self, answer: UseAnswer) -> list[JoinedUsage]:
         """The bills that an answer was the last to be waited for, ready to be judged."""
@@ -92,14 +113,34 @@ class Join:
         """None: the bill says itself whose it is."""
         if bill.key_id is not None or bill.provider_key_id is None:
             return None
-        return self._owners.get(bill.provider_key_id, set())
+        former = self.former.get(bill.provider_key_id, {})
+        start = epoch(bill.window_start)
+        left = {key_id for key_id, at in former.items() if start < at + _LEAVING_SECONDS}
+        return left | self._owners.get(bill.provider_key_id, set())
 
-    def _ask(self, window: str, bills: list[ProviderUsage]) -> Iterator[UseQuestion]:
+    def _forget(self, before: float) -> list[str]:
+        """Forget who left before a time; the provider's keys that they left."""
+        gone = []
+        for provider_key, former in list(self.former.items()):
+            kept = {key_id: at for key_id, at in former.items() if at >= before}
+            if len(kept) < len(former):
+                gone.append(provider_key)
+                self.former[provider_key] = kept
+            if not kept:
+                del self.former[provider_key]
+        return gone
+
+    def _ask(
+        self, window: str, owners: set[str], bills: list[ProviderUsage]
+    ) -> Iterator[UseQuestion]:
         """Begin a round; one that is open for the same window begins anew."""
         before = self.rounds.pop(window, None)
-        lines = {(each.provider, each.model): each for each in before.bills} if before else {}
-        lines |= {(each.provider, each.model): each for each in bills}
-        latest = max(epoch(each.observed_at) for each in bills)
+        lines: dict[tuple[str, str | None], ProviderUsage] = {}
+        for bill in [*(before.bills if before else ()), *bills]:
+            known = lines.get(line := (bill.provider, bill.model))
+            if known is None or epoch(known.observed_at) <= epoch(bill.observed_at):
+                lines[line] = bill
+        latest = max(epoch(each.observed_at) for each in lines.values())
         first = bills[0]
         questions = [
             UseQuestion(
@@ -108,8 +149,9 @@ class Join:
                 key_ids=key_ids,
                 window_start=first.window_start,
                 window_end=first.window_end,
+                provider=first.provider,
             )
-            for part, key_ids in enumerate(self._parts(self._owners[first.provider_key_id or ""]))
+            for part, key_ids in enumerate(self._parts(owners))
         ]
         self.rounds[window] = Round(
             questions[0].question_id,
@@ -147,10 +189,10 @@ def _joined(
 
 
 def window_of(question_id: str) -> str:
-    """The provider's key and window that a question is about: its place in `rounds`."""
+    """The provider, its key and the window that a question is about: its place in `rounds`."""
     return question_id.rpartition("/")[0]
 
 
 def _window(bill: ProviderUsage) -> str:
     start, end = epoch(bill.window_start), epoch(bill.window_end)
-    return f"{bill.provider_key_id}/{start:.3f}/{end:.3f}"
+    return f"{bill.provider}/{bill.provider_key_id}/{start:.3f}/{end:.3f}"

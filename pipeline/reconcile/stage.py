@@ -41,6 +41,7 @@ BILLS_MAX: Final = 20_000
 _KEY: Final = "key/"
 _BILL: Final = "bill/"
 _ROUND: Final = "round/"
+_FORMER: Final = "former/"
 
 
 class ReconcileStage:
@@ -109,6 +110,9 @@ class ReconcileStage:
             value = journal.get(name) or b""
             if name.startswith(_KEY):
                 self._join.register(decode_record(value, KeyRecord))
+            elif name.startswith(_FORMER):
+                former = msgspec.json.decode(value, type=dict[str, float])
+                self._join.former[name.removeprefix(_FORMER)] = former
             elif name.startswith(_BILL):
                 self._bills[name] = decode_record(value, ProviderUsage)
             else:
@@ -125,7 +129,10 @@ class ReconcileStage:
             return
         now = self._now()
         self._silence = Pause(now, now + SILENCE_SECONDS)
-        self._join.register(record)
+        for provider_key in self._join.register(record, message.appended_at):
+            former = self._join.former.get(provider_key)
+            name = _FORMER + provider_key
+            journal.put(name, None if former is None else msgspec.json.encode(former))
         journal.put(_KEY + record.key_id, raw)
         header = {RECORD_HEADER: "key", TOLD_HEADER: f"{message.appended_at:.0f}"}
         await journal.publish(USAGE_EVENTS, raw, key=record.key_id, headers=header)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterable
 
-from pipeline.accept import Batch, Control
+from pipeline.accept import Batch
 from pipeline.engine import Effects, PartitionFold
 from pipeline.message import Message
 from pipeline.reconcile.join import Join, Routed
@@ -23,7 +23,7 @@ class ReconcilingFold:
         effects = Effects()
         waiting: list[Batch] = []
         for batch in batches:
-            bills = self._hear(batch.controls)
+            bills = self._hear(batch)
             if not bills:
                 waiting.append(batch)
                 continue
@@ -32,12 +32,12 @@ class ReconcilingFold:
         self._fold_waiting(waiting, effects)
         return effects
 
-    def _hear(self, controls: Iterable[Control]) -> list[ProviderUsage]:
+    def _hear(self, batch: Batch) -> list[ProviderUsage]:
         """Register keys; the bills among control records."""
         bills: list[ProviderUsage] = []
-        for control in controls:
+        for control in batch.controls:
             if isinstance(control, KeyRecord):
-                self._join.register(control)
+                self._join.register(control, batch.message.appended_at)
             elif isinstance(control, ProviderUsage):
                 bills.append(control)
         return bills

@@ -5,12 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.reconcile.join import LINES_MAX, QUESTION_BYTES_MAX, ROUNDS_MAX, Join, Routed
+from pipeline.reconcile.join import (
+    FORMER_SECONDS,
+    LINES_MAX,
+    QUESTION_BYTES_MAX,
+    ROUNDS_MAX,
+    Join,
+    Routed,
+)
 from schemas.codec import CONTROL_BYTES_MAX, encode
 from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
+from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
-from schemas.provider_usage import JoinedUsage
+from schemas.provider_usage import JoinedUsage, ProviderUsage
 from tests.reconcile.bills import OBSERVED, PROVIDER_KEY, WINDOW, bill, entry
+from tests.support.events import HOUR
 
 PARTITIONS = 5
 
@@ -55,6 +64,67 @@ def test_a_key_that_moves_to_another_providers_key_leaves_the_first() -> None:
         "a",
         "b",
     ]
+
+
+def of_window(hours: float, **changes: object) -> ProviderUsage:
+    """A bill for an hour that begins so many hours after that of `WINDOW`."""
+    start, end = (each + hours * HOUR for each in WINDOW)
+    return bill(1.0, window_start=start, window_end=end, **changes)  # type: ignore[arg-type]
+
+
+def test_a_key_that_left_answers_for_the_windows_in_which_it_was_there() -> None:
+    """Rotated in the middle of an hour, and that hour and those before it are billed later."""
+    for entry_after in (entry("a", "provider-2"), KeyRecord(key_id="a")):
+        join = joined("a")
+        join.register(entry_after, WINDOW[0] + 0.5 * HOUR)
+        bills = [of_window(hours) for hours in (-1.0, 0.0, 2.0)]
+        assert whose(list(join.route(bills))) == ["a", "a", PROVIDER_KEY]
+
+
+def test_who_left_is_asked_beside_who_stayed_or_came() -> None:
+    join = joined("a", "b")
+    join.register(entry("b", "provider-2"), WINDOW[1])
+    join.register(entry("c"), WINDOW[1])
+    before, after = (questions(list(join.route([of_window(hours)]))) for hours in (0.0, 3.0))
+    assert sorted(key for each in before for key in each.key_ids) == ["a", "b", "c"]
+    assert sorted(key for each in after for key in each.key_ids) == ["a", "c"]
+
+
+def test_who_comes_back_is_there_once() -> None:
+    join = joined("a")
+    for provider_key in ("provider-2", PROVIDER_KEY):
+        join.register(entry("a", provider_key), WINDOW[1])
+    assert whose(list(join.route([of_window(0.0), of_window(9.0)]))) == ["a", "a"]
+
+
+def test_a_corrected_entry_leaves_nobody_behind_where_it_stays() -> None:
+    join = joined("a")
+    assert join.register(msgspec.structs.replace(entry("a"), alias="x"), WINDOW[1]) == []
+    assert not join.former
+
+
+def test_who_left_is_forgotten_in_time() -> None:
+    join = joined("a", "b")
+    assert join.register(entry("a", "provider-2"), WINDOW[1]) == [PROVIDER_KEY]
+    later = WINDOW[1] + FORMER_SECONDS + 1.0
+    changed = join.register(entry("a", "provider-3"), later)
+    assert sorted(changed) == [PROVIDER_KEY, "provider-2"]
+    assert join.former == {"provider-2": {"a": later}}
+
+
+def test_a_window_of_two_providers_is_asked_about_once_for_each() -> None:
+    join = joined("a", "b")
+    asked = questions(list(join.route([bill(1.0), bill(1.0, provider="anthropic")])))
+    assert {each.provider for each in asked} == {"openai", "anthropic"}
+    assert len(join.rounds) == 2
+
+
+def test_what_was_observed_earlier_takes_no_later_ones_place_in_a_round() -> None:
+    join = joined("a", "b")
+    list(join.route([bill(1.0)]))
+    asked = questions(list(join.route([bill(9.0, observed_at=OBSERVED - 60)])))
+    (ready,) = [line for each in asked for line in join.take(answered(each))]
+    assert ready.cost_usd == 1.0
 
 
 def test_nobody_but_detection_says_what_the_gateway_saw() -> None:

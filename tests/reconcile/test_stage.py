@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pipeline.config import Config, ConfigError
 from pipeline.engine.stage import DetectStage
 from pipeline.memory_bus import BusLog, MemoryBus
+from pipeline.message import Message
 from pipeline.reconcile import stage
 from pipeline.reconcile.stage import SILENCE_SECONDS, ReconcileStage
 from pipeline.replay.run import replay
@@ -26,7 +27,15 @@ from schemas.topics import (
     USAGE_EVENTS,
     Topic,
 )
-from tests.reconcile.bills import DOLLARS_AN_HOUR, OBSERVED, PROVIDER_KEY, bill, entry, traffic
+from tests.reconcile.bills import (
+    DOLLARS_AN_HOUR,
+    OBSERVED,
+    PROVIDER_KEY,
+    WINDOW,
+    bill,
+    entry,
+    traffic,
+)
 from tests.support.events import control, messages, rules
 
 GOLDEN = Path(__file__).parent.parent / "data" / "reconcile-state-v1.json"
@@ -61,6 +70,17 @@ def replayed(
     keys: list[KeyRecord], key_ids: list[str], bills: list[ProviderUsage]
 ) -> list[Incident]:
     """What a replay says."""
+    return said_of(
+        [
+            *(control("key", record) for record in keys),
+            *messages(traffic(*key_ids)),
+            *(control("provider-usage", each, at=OBSERVED) for each in bills),
+        ]
+    )
+
+
+def said_of(log: list[Message]) -> list[Incident]:
+    """What a replay of a log says."""
     found: list[Incident] = []
 
     class Output:
@@ -71,11 +91,6 @@ def replayed(
         def windows(self, rows: object) -> None:
             """Nothing."""
 
-    log = [
-        *(control("key", record) for record in keys),
-        *messages(traffic(*key_ids)),
-        *(control("provider-usage", each, at=OBSERVED) for each in bills),
-    ]
     replay(log, rules(), [Output()])
     return found
 
@@ -175,6 +190,41 @@ async def test_a_stage_that_died_goes_on_with_what_it_remembered() -> None:
     await bus.publish(GATEWAY_USE, answer)
     await bus.run_until_quiet()
     assert kinds(bus)[3:] == ["provider-usage"]
+
+
+async def test_who_left_a_providers_key_is_remembered_by_a_stage_that_died() -> None:
+    """Its key was rotated, as the page advises: what the old one is billed for was its own use."""
+    clock = Clock()
+    clock.now = WINDOW[0] + 1800.0
+    first, second = ReconcileStage(1, [], clock), ReconcileStage(1, [], clock)
+    bus = MemoryBus([first], clock)
+    for record in (entry("a"), entry("a", "provider-2")):
+        await bus.publish(KEYS, record, key="a")
+        await bus.run_until_quiet()
+    bus.restart(first, second)
+    await bus.publish(PROVIDER_USAGE, bill(6.0))
+    await bus.run_until_quiet()
+    clock.now += SILENCE_SECONDS
+    await bus.tick(clock.now)
+    routed = msgspec.json.decode(bus.topics[USAGE_EVENTS.name][-1].value, type=JoinedUsage)
+    assert routed.key_id == "a"
+
+
+def test_a_rotation_pages_nobody() -> None:
+    """Neither under the key nor under the provider's, in a replay of the log."""
+    rotated_at = WINDOW[0] + 1800.0
+    log = [
+        control("key", entry("a")),
+        *messages(traffic("a")),
+        control("key", entry("a", "provider-2"), at=rotated_at),
+        control("provider-usage", bill(DOLLARS_AN_HOUR / 2), at=OBSERVED),
+        control(
+            "provider-usage",
+            bill(DOLLARS_AN_HOUR / 2, provider_key_id="provider-2"),
+            at=OBSERVED,
+        ),
+    ]
+    assert not said_of(log)
 
 
 async def test_what_an_earlier_release_remembered_goes_on() -> None:
