@@ -1,21 +1,11 @@
 """The provider bills what the gateway never saw."""
 
-import math
-
-from detectors.baselines.billing import Gap
+from detectors.baselines.gaps import Gap, by_money, by_tokens, unseen_nanos
 from detectors.contract import Detector, Finding, KeyView, Trigger
-from detectors.words import dollars
+from detectors.words import dollars, span
 
-_TOLERANCE = 0.1
-"""Share of the bill that rounding and cut-off requests explain."""
-_PRICE_TOLERANCE = 0.5
-"""The same when the gateway saw every token: then prices differ, not use."""
-_NANOS_MIN = 200_000_000
-_TOKENLESS_NANOS_MIN = 2_000_000_000
-"""Dollars from which it counts then: searches, files and tries in a playground are billed without
-tokens."""
-_TOKENS_MIN = 50_000
 _FRESH_SECONDS = 7200.0
+"""For so long a bill speaks, once the key was told of it."""
 
 
 class OffGateway(Detector):
@@ -24,7 +14,10 @@ class OffGateway(Detector):
     name = "off_gateway"
     question = "Is the provider's key used beside the gateway?"
     catches = "A provider key that leaked itself: its thief never passes the gateway."
-    misses = "Cents a day, a dollar or two for no tokens, and what the provider has not billed yet."
+    misses = (
+        "Cents a day, a dollar or two for no tokens, what the provider has not billed yet, and, on "
+        "bills without tokens, what a discount hides."
+    )
     advice = "Rotate the provider's key: the gateway cannot block what does not pass it."
     triggers = Trigger.CONTROL
     causes = {"off_gateway": 1.0}
@@ -33,77 +26,57 @@ class OffGateway(Detector):
 
     def judge(self, key: KeyView) -> Finding | None:
         books = key.history.books
-        if books.gap is None or key.now - books.gap.observed > _FRESH_SECONDS:
+        gap = books.telling
+        if gap is None or books.gap is None or key.now - books.gap.observed > _FRESH_SECONDS:
             return None
-        gap = (
-            max(books.gap, books.sum or books.gap, key=_nats) if _goes_on(books.gap) else books.gap
-        )
-        score = _nats(gap)
-        if score < 0.5:
-            return None
+        money, past, whole = by_money(gap), unseen_nanos(gap), books.unseen_nanos
+        summary = _of_money(gap, past) if money else _of_tokens(gap, past)
+        if books.spell is not None and whole > past:
+            summary += f", {dollars(whole)} in the last {span(key.now - books.spell.since)}"
         return Finding(
-            score=score,
+            score=max(money, by_tokens(gap)),
             since=float(gap.start),
-            summary=_summary(gap),
+            summary=f"{summary}.",
             evidence={
-                "billed_tokens": gap.tokens + gap.gateway_tokens,
+                "billed_tokens": gap.billed_tokens,
                 "gateway_tokens": gap.gateway_tokens,
                 "unseen_tokens": gap.tokens,
                 "unseen_requests": gap.requests,
                 "windows": gap.windows,
             }
-            | (_money(gap) if gap.priced else {}),
+            | _money(gap, max(past, whole)),
         )
 
 
-def _goes_on(gap: Gap) -> bool:
-    """Whether the last bill adds to the sum: what is over has been told of."""
-    billed = gap.tokens + gap.gateway_tokens, gap.nanos + gap.gateway_nanos
-    return gap.tokens > _TOLERANCE * billed[0] or gap.nanos > _PRICE_TOLERANCE * billed[1]
-
-
-def _nats(gap: Gap) -> float:
-    by_tokens = _evidence(gap.tokens, gap.tokens + gap.gateway_tokens, _TOKENS_MIN, _TOLERANCE)
-    if not gap.priced:
-        return by_tokens
-    # Where the money agrees, the tokens that differ were cached, and cost next to nothing.
-    agrees = gap.nanos < _TOLERANCE * (gap.nanos + gap.gateway_nanos)
-    return max(_by_money(gap), 0.0 if agrees else by_tokens)
-
-
-def _by_money(gap: Gap) -> float:
-    billed_tokens = gap.tokens + gap.gateway_tokens
-    dearer = billed_tokens > 0 and gap.tokens < _TOLERANCE * billed_tokens
-    tolerance, least = (
-        (_PRICE_TOLERANCE, _TOKENLESS_NANOS_MIN) if dearer else (_TOLERANCE, _NANOS_MIN)
-    )
-    return _evidence(gap.nanos, gap.nanos + gap.gateway_nanos, least, tolerance)
-
-
-def _summary(gap: Gap) -> str:
-    unseen = max(0, gap.tokens)
-    window = "a window" if gap.windows == 1 else f"{gap.windows} windows"
-    if not gap.priced:
-        return (
-            f"The provider billed {gap.tokens + gap.gateway_tokens:,} tokens for {window} in which "
-            f"the gateway saw {gap.gateway_tokens:,}: {unseen:,} tokens went past it."
-        )
+def _of_money(gap: Gap, past: int) -> str:
+    saw = dollars(gap.gateway_nanos)
+    if gap.unpriced_nanos:
+        saw += " and requests of unknown price"
+    if gap.discount_nanos:
+        saw += f", usually billed {dollars(gap.discount_nanos)} less"
     return (
-        f"The provider billed {dollars(gap.nanos + gap.gateway_nanos)} for {window} in which the "
-        f"gateway saw {dollars(gap.gateway_nanos)}: {dollars(max(0, gap.nanos))} and {unseen:,} "
-        "tokens went past it."
+        f"The provider billed {dollars(gap.billed_nanos)} for {_windows(gap)} in which the gateway "
+        f"saw {saw}: {dollars(past)} and {max(0, gap.tokens):,} tokens went past it"
     )
 
 
-def _money(gap: Gap) -> dict[str, float]:
+def _of_tokens(gap: Gap, past: int) -> str:
+    worth = f" (about {dollars(past)})" if past else ""
+    return (
+        f"The provider billed {gap.billed_tokens:,} tokens for {_windows(gap)} in which the "
+        f"gateway saw {gap.gateway_tokens:,}: {gap.tokens:,} tokens{worth} went past it"
+    )
+
+
+def _windows(gap: Gap) -> str:
+    return "a window" if gap.windows == 1 else f"{gap.windows} windows"
+
+
+def _money(gap: Gap, past: int) -> dict[str, float]:
+    if not past:
+        return {}
     return {
-        "billed_usd": (gap.nanos + gap.gateway_nanos) / 1e9,
+        "billed_usd": gap.billed_nanos / 1e9,
         "gateway_usd": gap.gateway_nanos / 1e9,
-        "unseen_usd": gap.nanos / 1e9,
+        "unseen_usd": past / 1e9,
     }
-
-
-def _evidence(excess: int, billed: int, least: int, tolerance: float) -> float:
-    if excess < least or excess < tolerance * billed:
-        return 0.0
-    return 7.0 + math.log(excess / least)

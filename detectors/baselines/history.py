@@ -18,8 +18,11 @@ from detectors.baselines.newcomers import (
 )
 from detectors.baselines.shape import Shape
 from detectors.baselines.slices import REFUSED, Place, Slice
+from detectors.baselines.totals import Totals
 from detectors.baselines.unrest import Unrest
 from detectors.baselines.volume import Volume
+from detectors.baselines.zones import month_of
+from detectors.worth import guess
 from schemas.key_record import KeyRecord
 
 YOUNG_HOURS = 8.0
@@ -198,6 +201,15 @@ class History(Struct, array_like=True, gc=False):
             newcomer.unknown_releases += requests
         if what.named and not self.end_users.spread.n:
             newcomer.first_names += requests
+
+    def enter_month(self, hour: int, totals: Totals) -> None:
+        """Add what a closed hour used to its month; hours of past months are past."""
+        month = month_of(hour)
+        if month > self.month:
+            self.month, self.month_nanos, self.month_guessed = month, 0, 0
+        if month == self.month:
+            self.month_nanos += totals.nanos
+            self.month_guessed += guess(totals)
 
     def pause(self, seconds: float, now: float) -> None:
         """Note that the key was silent for so long until now."""

@@ -40,6 +40,17 @@ class Totals(Struct, array_like=True, gc=False):
             self.unpriced + other.unpriced,
         )
 
+    def less(self, part: "Totals") -> "Totals":
+        """The sums without those of a part."""
+        return Totals(
+            max(0, self.requests - part.requests),
+            max(0, self.errors - part.errors),
+            max(0, self.nanos - part.nanos),
+            max(0, self.input_tokens - part.input_tokens),
+            max(0, self.output_tokens - part.output_tokens),
+            max(0, self.unpriced - part.unpriced),
+        )
+
 
 def add_up(parts: Iterable[Totals]) -> Totals:
     """The sum of some sums: for several, in a third of the time that adding one by one takes."""

@@ -2,13 +2,10 @@
 
 from typing import Final
 
-from detectors.baselines.history import History
 from detectors.baselines.learning import learn
 from detectors.baselines.newcomers import forget
 from detectors.baselines.slices import slice_of
 from detectors.baselines.windows import MINUTES_KEPT, SLICES_MINUTES, HourWindow, Windows
-from detectors.baselines.zones import month_of
-from detectors.worth import guess
 from pipeline.engine.counting import SLICES_MAX
 from pipeline.engine.long_prompts import enter_hour
 from pipeline.engine.state import IDS_MINUTES, KeyState
@@ -158,9 +155,11 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
 
 
 def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None:
-    _enter_month(state.history, hour, window)
+    state.history.enter_month(hour, window)
     if state.history.books.bills or (state.record and state.record.provider_key_id):
         state.history.books.enter(hour, window)
+    else:
+        state.history.books.accounts.forget_hours(hour)
     if not window.clean:
         state.history.volume.pass_over(hour)
         return
@@ -168,16 +167,6 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
     seen = [(slice_of(token), kinds.place(token)) for token in tokens]
     learn(state.history, hour, state.record, seen, window)
     forget(state.history.newcomers, hour)
-
-
-def _enter_month(history: History, hour: int, window: HourWindow) -> None:
-    """Add a closed hour to the spend of its month; hours of past months are past."""
-    month = month_of(hour)
-    if month > history.month:
-        history.month, history.month_nanos, history.month_guessed = month, 0, 0
-    if month == history.month:
-        history.month_nanos += window.nanos
-        history.month_guessed += guess(window)
 
 
 def _set_usual(state: KeyState, hour: int) -> None:

@@ -7,8 +7,9 @@ looked at or five minutes end, so at points that the key's own events define.
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from detectors.baselines.accounts import is_use
 from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.shape import manner_of
 from detectors.baselines.sketch import SIZE
@@ -21,9 +22,6 @@ from pipeline.engine.long_prompts import note_long
 from pipeline.engine.state import KeyState, Pending, Tally
 from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.sources import Source
-
-if TYPE_CHECKING:
-    from schemas.spend_window import Granularity
 
 SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
@@ -61,7 +59,7 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
     ids, room = pending.ids, IDS_MAX - state.ids_known
     clock, requests, nanos, long_over = state.clock, state.requests, state.nanos, state.long_over
     gate_requests, gate_nanos = state.gate_requests, state.gate_nanos
-    fired, place = Trigger.NONE, first
+    fired, place, home = Trigger.NONE, first, state.history.books.accounts.home
     for use in islice(run, first, last):
         at, digest = use.at, use.digest
         if at >= ends or at < begins or at < clock - lateness_seconds:
@@ -78,6 +76,8 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
         if tally is None:
             tally, fired = _begin(state, pending, use)
         tally.add(use)
+        if use.kind.account != home:
+            home = _book(state, use)
         if use.user:
             users.add(use.user)
             if len(users) >= SIZE:
@@ -96,6 +96,30 @@ def count(  # noqa: C901, PLR0912 - this loop is what an ordinary event costs: c
             break
     state.clock, state.requests, state.nanos = clock, requests, nanos
     return place, fired
+
+
+def _book(state: KeyState, use: Use) -> str | None:
+    """Book what does not belong to the key's first account; which one that is."""
+    history, hour, totals = state.history, int(use.at) // 3600, totals_of(use)
+    accounts = history.books.accounts
+    if accounts.home is None and is_use(totals):
+        accounts.home = use.kind.account
+        # The hours before are those of a key that an earlier release has seen.
+        accounts.since = 0 if history.first_seen == use.at else hour + 1
+    accounts.book(use.kind.account, hour, hour // 24, totals)
+    return accounts.home
+
+
+def totals_of(use: Use) -> Totals:
+    """One request as totals."""
+    return Totals(
+        requests=1,
+        errors=1 if use.kind.failed else 0,
+        nanos=use.nanos,
+        input_tokens=use.input_tokens,
+        output_tokens=use.output_tokens,
+        unpriced=0 if use.kind.priced else 1,
+    )
 
 
 def _pending_of(state: KeyState, minute: int) -> Pending:
@@ -253,28 +277,3 @@ def _keep(
 
 def _overflow(windows: Windows) -> int:
     return windows.tokens.setdefault(OVERFLOW, len(windows.tokens))
-
-
-def count_late(state: KeyState, use: Use) -> None:
-    """Add an event behind the lateness to those of its windows that are still open."""
-    at = int(use.at)
-    totals = Totals(
-        requests=1,
-        errors=1 if use.kind.failed else 0,
-        nanos=use.nanos,
-        input_tokens=use.input_tokens,
-        output_tokens=use.output_tokens,
-        unpriced=0 if use.kind.priced else 1,
-    )
-    windows, touched = state.windows, state.touched
-    found: tuple[tuple[Granularity, int, Window | None], ...] = (
-        ("1m", at // 60, windows.minutes.get(at // 60)),
-        ("1h", at // 3600, windows.hours.get(at // 3600)),
-        ("1d", at // 86400, windows.days.get(at // 86400)),
-    )
-    for granularity, number, window in found:
-        if window is not None:
-            window.add(totals)
-            if use.kind.source is not None:
-                window.note_source(use.kind.source.digest)
-            touched.add((granularity, number))

@@ -14,14 +14,9 @@ from detectors.contract import Trigger
 from pipeline.accept import Use
 from pipeline.engine.ageing import age, closing, is_closing_time, is_rising, watch
 from pipeline.engine.bookkeeping import Bookkeeping
-from pipeline.engine.counting import (
-    count,
-    count_late,
-    flush,
-    open_gates,
-    raise_gates,
-)
+from pipeline.engine.counting import count, flush, open_gates, raise_gates
 from pipeline.engine.judging import look
+from pipeline.engine.lateness import count_late
 from pipeline.engine.limits import limits_met
 from pipeline.engine.rules import Rules
 from pipeline.engine.state import KeyState

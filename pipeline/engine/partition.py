@@ -262,9 +262,9 @@ class PartitionFold:
         self, state: KeyState, key_id: str, usage: JoinedUsage, effects: Effects
     ) -> None:
         flush(state, self._kinds)
-        if not settle(state, usage):
-            return
         now = max(state.clock, epoch(usage.observed_at))
+        if not settle(state, usage, now):
+            return
         revisions = look(state, key_id, Trigger.CONTROL, now, self._rules, self._books.calibration)
         effects.incidents.extend(revisions)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from detectors.baselines.billing import Billed
 from pipeline.engine.state import KeyState
+from pipeline.enrich.providers import provider_name
 from schemas.fields import epoch, to_nanos
 from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.provider_usage import JoinedUsage
@@ -12,27 +13,34 @@ from schemas.provider_usage import JoinedUsage
 def answer(question: UseQuestion, find: Callable[[str], KeyState | None]) -> UseAnswer:
     """What keys used, as far as the log has come; a key that is not known used nothing."""
     start, end = int(epoch(question.window_start)), int(epoch(question.window_end))
-    whole = GatewayUse()
+    provider, whole = provider_name(question.provider), GatewayUse()
     for key_id in question.key_ids:
         state = find(key_id)
         if state is not None:
-            whole.add(_use(state, start, end))
+            whole.add(_use(state, start, end, provider))
     return UseAnswer(question_id=question.question_id, part=question.part, use=whole)
 
 
-def settle(state: KeyState, usage: JoinedUsage) -> bool:
-    """Enter a bill into the books of a key; whether there is anything to be judged."""
+def settle(state: KeyState, usage: JoinedUsage, now: float) -> bool:
+    """Enter a bill into the books of a key; whether there is anything to be judged.
+
+    Args:
+        state: of the key; nothing is pending.
+        usage: the bill.
+        now: Unix seconds of the key's clock, or when the bill was observed, if that is later.
+    """
     start, end = int(epoch(usage.window_start)), int(epoch(usage.window_end))
-    books = state.history.books
-    bill = books.bill(start, end, *_line(usage))
-    use = usage.gateway or _use(state, start, end)
-    if use.first_seen > start or not use.complete:
-        return False  # nobody was looking at the time, or what was seen is forgotten
-    books.reconcile(bill, use, epoch(usage.observed_at))
+    books, provider = state.history.books, provider_name(usage.provider)
+    named = usage.gateway is not None or books.accounts.knows(provider)
+    bill = books.bill(provider if named else "", start, end, *_line(usage))
+    use = usage.gateway or _use(state, start, end, provider)
+    if bill is None or use.first_seen > start or not use.complete:
+        return False  # it is out of date, nobody was looking, or what was seen is forgotten
+    books.reconcile(bill, use, now)
     return True
 
 
-def _use(state: KeyState, start: int, end: int) -> GatewayUse:
+def _use(state: KeyState, start: int, end: int, provider: str) -> GatewayUse:
     fresh = [
         (minute, tally.totals())
         for minute, pending in state.pending.items()
@@ -40,7 +48,7 @@ def _use(state: KeyState, start: int, end: int) -> GatewayUse:
     ]
     hours = [*state.windows.hours.items(), *((minute // 60, each) for minute, each in fresh)]
     days = [*state.windows.days.items(), *((minute // 1440, each) for minute, each in fresh)]
-    return state.history.books.use(start, end, state.history.first_seen, hours, days)
+    return state.history.books.use(start, end, provider, state.history.first_seen, hours, days)
 
 
 def _line(usage: JoinedUsage) -> tuple[str, Billed]:
@@ -49,5 +57,7 @@ def _line(usage: JoinedUsage) -> tuple[str, Billed]:
         tokens=usage.input_tokens + usage.output_tokens,
         nanos=to_nanos(usage.cost_usd or 0.0),
         priced=usage.cost_usd is not None,
+        cached=usage.cached_input_tokens,
+        observed=epoch(usage.observed_at),
     )
     return f"{usage.provider}/{usage.model}"[:128], billed

@@ -3,7 +3,9 @@
 from sys import intern
 from typing import Final
 
+from detectors.baselines.accounts import account_of
 from detectors.baselines.slices import outcome_of, slice_from, slice_of
+from pipeline.enrich.providers import provider_name
 from pipeline.enrich.sources import FORWARDED_LENGTH_MAX, Locator, Source
 from schemas.usage_event import UsageEvent
 
@@ -23,6 +25,7 @@ _Seen = tuple[
     bool,
     bool,
     bool | None,
+    str | None,
 ]
 _REVOKED: Final = "revoked_key"
 """The `error_type` of a request that a gateway refused since its key is revoked."""
@@ -31,7 +34,7 @@ _REVOKED: Final = "revoked_key"
 class Kind:
     """What requests of a kind have in common."""
 
-    __slots__ = ("failed", "lost", "priced", "source", "streamed", "token")
+    __slots__ = ("account", "failed", "lost", "priced", "source", "streamed", "token")
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class Kind:
         lost: bool,
         priced: bool,
         streamed: bool | None = None,
+        provider: str = "",
     ) -> None:
         self.token = token
         """Names the slice (`detectors.baselines.slices`)."""
@@ -54,6 +58,8 @@ class Kind:
         """It is known what they cost."""
         self.streamed = streamed
         """Whether their answers come in pieces; None where the gateway does not say."""
+        self.account = account_of(provider, priced=priced)
+        """Where the books have them (`detectors.baselines.accounts`)."""
 
 
 class Kinds:
@@ -84,6 +90,7 @@ class Kinds:
             not event.end_user,
             nanos is not None,
             event.stream,
+            event.provider,
         )
         kind = self._kinds.get(seen)
         return self._learn(seen) if kind is None else kind
@@ -117,6 +124,7 @@ class Kinds:
             nameless,
             priced,
             streamed,
+            provider,
         ) = seen
         source = None if client_ip is None else self._locator.locate(client_ip)
         what = slice_from(
@@ -137,7 +145,8 @@ class Kinds:
             one(user_agent, user_agent),
             one(model, model),
             one(operation, operation),
-            *seen[4:],
+            *seen[4:-1],
+            one(provider, provider),
         )
         kind = self._kinds[seen] = Kind(
             intern(what.token),
@@ -146,6 +155,7 @@ class Kinds:
             lost=source is None and client_ip is not None,
             priced=priced,
             streamed=streamed,
+            provider=intern(provider_name(provider)),
         )
         return kind
 
@@ -158,7 +168,8 @@ def _cut(seen: _Seen) -> _Seen:
         _start(user_agent),
         _start(model),
         _start(operation),
-        *seen[4:],
+        *seen[4:-1],
+        _start(seen[-1]),
     )
 
 

@@ -22,22 +22,60 @@ FEW = burst(HOUR_BEFORE + 300, 5, cost_usd=0.01)
 SEEN_OF_FEW = sum((each.input_tokens or 0) + (each.output_tokens or 0) for each in FEW)
 
 
-def billed(usd: float | None, tokens: int, use: Sequence[UsageEvent] = BUSY) -> list[Message]:
-    bill = ProviderUsage(
-        provider="openai",
-        key_id=KEY,
-        window_start=HOUR_BEFORE,
-        window_end=HOUR_BEFORE + 3600,
-        input_tokens=tokens,
-        cost_usd=usd,
-        observed_at=workday(TODAY - 1, 18),
-    )
-    record = KeyRecord(key_id=KEY, provider="openai", provider_key_id="provider-1")
-    return [*honest(use, record=record), control("provider-usage", bill)]
+A_MODEL_WITHOUT_A_PRICE = burst(
+    HOUR_BEFORE + 310, 40, model="our-own", input_tokens=2_000, cost_usd=None
+)
+SEEN_OF_IT = sum(
+    (each.input_tokens or 0) + (each.output_tokens or 0) for each in A_MODEL_WITHOUT_A_PRICE
+)
+IMAGES = burst(
+    HOUR_BEFORE + 320,
+    5,
+    model="our-images",
+    operation="images",
+    input_tokens=0,
+    output_tokens=0,
+    cost_usd=None,
+)
+RECORD = KeyRecord(key_id=KEY, provider="openai", provider_key_id="provider-1")
 
 
-def by_the_hour(seen: int, *tokens: int) -> list[Message]:
-    """Bills of hours in each of which the gateway saw so many tokens, at a cent a thousand."""
+def billed(
+    usd: float | None, tokens: int, use: Sequence[UsageEvent] = BUSY, *, cached: int = 0
+) -> list[Message]:
+    return by_lines((usd, tokens), use=use, cached=cached)
+
+
+def by_lines(
+    *lines: tuple[float | None, int], use: Sequence[UsageEvent] = BUSY, cached: int = 0
+) -> list[Message]:
+    """A bill of an hour: the dollars and tokens of each of its lines."""
+    bills = [
+        ProviderUsage(
+            provider="openai",
+            key_id=KEY,
+            model=f"line-{number}",
+            window_start=HOUR_BEFORE,
+            window_end=HOUR_BEFORE + 3600,
+            input_tokens=tokens,
+            cached_input_tokens=cached,
+            cost_usd=usd,
+            observed_at=workday(TODAY - 1, 18),
+        )
+        for number, (usd, tokens) in enumerate(lines)
+    ]
+    return [*honest(use, record=RECORD), *(control("provider-usage", each) for each in bills)]
+
+
+def by_the_hour(seen: int, *tokens: int, price: float = 1.0, counted: bool = True) -> list[Message]:
+    """Bills of hours in each of which the gateway saw so many tokens, at a cent a thousand.
+
+    Args:
+        seen: by the gateway, each hour.
+        tokens: billed in each.
+        price: cents a thousand on the bill.
+        counted: whether the bill says how many they were.
+    """
     first, hours = workday(TODAY - 1, 2), range(len(tokens))
     use = [
         event(first + hour * HOUR + 60, input_tokens=seen, output_tokens=0, cost_usd=seen / 1e5)
@@ -50,14 +88,13 @@ def by_the_hour(seen: int, *tokens: int) -> list[Message]:
             key_id=KEY,
             window_start=first + hour * HOUR,
             window_end=first + (hour + 1) * HOUR,
-            input_tokens=tokens[hour],
-            cost_usd=tokens[hour] / 1e5,
+            input_tokens=tokens[hour] if counted else 0,
+            cost_usd=price * tokens[hour] / 1e5,
             observed_at=workday(TODAY - 1, 18),
         )
         for hour in hours
     ]
-    record = KeyRecord(key_id=KEY, provider="openai", provider_key_id="provider-1")
-    return [*honest(use, record=record), *(control("provider-usage", bill) for bill in bills)]
+    return [*honest(use, record=RECORD), *(control("provider-usage", bill) for bill in bills)]
 
 
 FIRES: dict[str, Example] = {
@@ -71,6 +108,29 @@ FIRES: dict[str, Example] = {
     "forty dollars past the gateway": lambda: billed(40.0, 9_000_000),
     "a bill without costs, for twice the tokens": lambda: billed(None, 2 * SEEN),
     "twice the tokens of a model without a price": lambda: billed(9.0, 2 * SEEN, UNPRICED),
+    "ten times the tokens, which credits paid": lambda: billed(0.0, 10 * SEEN),
+    "three times the tokens, below the list price": lambda: billed(0.5 * SEEN_USD, 3 * SEEN),
+    "twice the tokens at half the price": lambda: by_the_hour(
+        200_000, 200_000, 200_000, 400_000, price=0.5
+    ),
+    "a third more tokens at three quarters of the price": lambda: by_the_hour(
+        200_000, 200_000, 200_000, 267_000, price=0.75
+    ),
+    "more tokens than were cached, for the same money": lambda: billed(
+        SEEN_USD, round(1.5 * SEEN), cached=1_000
+    ),
+    "money on a line without tokens, beside tokens on one without money": lambda: by_lines(
+        (None, SEEN), (4.0 * SEEN_USD, 0)
+    ),
+    "a sixth more on bills without tokens": lambda: by_the_hour(
+        200_000, 200_000, 199_000, 240_000, counted=False
+    ),
+    "a hundred dollars, beside images without a price": lambda: billed(
+        SEEN_USD + 100.0, SEEN, [*BUSY, *IMAGES]
+    ),
+    "twice the tokens, some of which have no price": lambda: billed(
+        9.0, 2 * SEEN, [*BUSY, *A_MODEL_WITHOUT_A_PRICE]
+    ),
 }
 QUIET: dict[str, Example] = {
     "a dollar and a half for no tokens": lambda: billed(1.55, SEEN_OF_FEW, FEW),
@@ -87,6 +147,21 @@ QUIET: dict[str, Example] = {
     "a bill without costs, for the tokens that the gateway saw": lambda: billed(None, SEEN),
     "what a model without a price costs": lambda: billed(9.0, SEEN, UNPRICED),
     "nothing billed": lambda: billed(0.0, 0),
+    "half the price, for the tokens that the gateway saw": lambda: billed(0.5 * SEEN_USD, SEEN),
+    "credits, for the tokens that the gateway saw": lambda: billed(0.0, SEEN),
+    "a third more tokens, as many as the bill says were cached": lambda: billed(
+        1.02 * SEEN_USD, round(1.33 * SEEN), cached=round(0.4 * SEEN)
+    ),
+    "a long request on bills without tokens": lambda: by_the_hour(
+        200_000, 80_000, 320_000, counted=False
+    ),
+    "lines without money, for the tokens that the gateway saw": lambda: by_lines(
+        (None, SEEN - 10_000), (0.01, 10_000)
+    ),
+    "what a dear model without a price costs": lambda: billed(
+        SEEN_USD + 7.0, SEEN + SEEN_OF_IT, [*BUSY, *A_MODEL_WITHOUT_A_PRICE]
+    ),
+    "what images without a price cost": lambda: billed(SEEN_USD + 6.0, SEEN, [*BUSY, *IMAGES]),
     "no bill": honest,
 }
 
@@ -105,3 +180,12 @@ def test_it_fires(example: Example) -> None:
 @pytest.mark.parametrize("example", QUIET.values(), ids=QUIET)
 def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("off_gateway", example)
+
+
+def test_what_went_past_is_told_in_dollars_of_the_bill() -> None:
+    """At half the list price, two hundred thousand more tokens are a dollar and not nothing."""
+    (finding,) = findings(
+        "off_gateway", lambda: by_the_hour(200_000, 200_000, 200_000, 400_000, price=0.5)
+    )
+    assert finding.evidence["unseen_usd"] == pytest.approx(1.0)
+    assert "200,000 tokens (about $1.00) went past it." in finding.summary

@@ -123,7 +123,7 @@ def test_a_window_whose_end_is_corrected_takes_no_other_windows_place() -> None:
     ]
     state = run(renumbered([*messages(use(KEY, 12)), *log])).fold.state_of(KEY)
     assert state is not None
-    bills = state.history.books.bills
+    bills = {each.start: each for each in state.history.books.bills.values()}
     assert sorted(bills) == starts
     assert bills[int(starts[-1])].end == ends[-1]
 
