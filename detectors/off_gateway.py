@@ -73,10 +73,9 @@ def _windows(gap: Gap) -> str:
 
 
 def _money(gap: Gap, past: int) -> dict[str, float]:
-    if not past:
-        return {}
-    return {
-        "billed_usd": gap.billed_nanos / 1e9,
-        "gateway_usd": gap.gateway_nanos / 1e9,
-        "unseen_usd": past / 1e9,
+    told = {
+        "billed_usd": gap.billed_nanos,
+        "gateway_usd": gap.gateway_nanos,
+        "unseen_usd": past,
     }
+    return {name: nanos / 1e9 for name, nanos in told.items() if nanos}

@@ -128,8 +128,11 @@ def unseen_nanos(gap: Gap) -> int:
     beyond = gap.unexplained_nanos + gap.discount_nanos
     if beyond > 0 and (gap.known or gap.priced):
         return beyond
-    # The gateway's money says nothing: tokens cost what they do on average.
-    return gap.billed_nanos * max(0, gap.tokens) // max(1, gap.billed_tokens)
+    # Else its tokens cost what they do on average: on the bill, or at the gateway if that has none.
+    money, tokens = gap.billed_nanos, gap.billed_tokens
+    if money <= 0:
+        money, tokens = gap.gateway_nanos, gap.gateway_tokens
+    return money * max(0, gap.tokens) // max(1, tokens)
 
 
 def usual_rate(gap: Gap) -> float | None:

@@ -189,3 +189,9 @@ def test_what_went_past_is_told_in_dollars_of_the_bill() -> None:
     )
     assert finding.evidence["unseen_usd"] == pytest.approx(1.0)
     assert "200,000 tokens (about $1.00) went past it." in finding.summary
+
+
+def test_where_the_bill_has_no_money_the_gateways_prices_tell() -> None:
+    (finding,) = findings("off_gateway", lambda: billed(None, 2 * SEEN))
+    assert finding.evidence["unseen_usd"] == pytest.approx(SEEN_USD, rel=0.05)
+    assert "billed_usd" not in finding.evidence
