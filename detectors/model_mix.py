@@ -9,7 +9,7 @@ from detectors.baselines.history import History
 from detectors.baselines.slices import BLAMED, Slice, slice_of
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
-from detectors.words import counted, dollars, span
+from detectors.words import counted, dollars, quoted, span
 from detectors.worth import invested
 from schemas.incident import Cause
 
@@ -75,7 +75,7 @@ class ModelMix(Detector):
             causes=_OF_AN_UPGRADE if replaced else None,
             summary=(
                 f"{counted(tried.requests, 'request')} in {span(key.now - tried.since)} to "
-                f"{counted(len(models), 'model')} new to it, now {name} at {at} a request"
+                f"{counted(len(models), 'model')} new to it, now {quoted(name)} at {at} a request"
                 f"{f'; usual: {dollars(usual)}' if usual else ''}."
             ),
             evidence={

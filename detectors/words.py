@@ -4,6 +4,7 @@ import re
 
 from detectors.baselines.totals import Totals
 
+NAME_LENGTH_MAX = 80
 _RANGE = re.compile(r"\d+\.\d+|[0-9a-f]+:[0-9a-f]*")
 
 
@@ -12,6 +13,12 @@ def counted(number: int, noun: str) -> str:
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def quoted(name: str) -> str:
+    """A name that others chose, so that no reader takes what stands in it for our own words."""
+    shown = name if len(name) <= NAME_LENGTH_MAX else f"{name[: NAME_LENGTH_MAX - 1]}…"
+    return '"{}"'.format(shown.replace('"', "'"))
 
 
 def network(label: str) -> str:

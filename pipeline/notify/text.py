@@ -16,7 +16,7 @@ _MARKS = re.compile(r"[*~`]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def inert(text: str, length_max: int) -> str:
-    """Text without secrets, control characters or markup, cut to a length after escaping."""
+    """Text in a line, without secrets, control characters or markup, cut once it is escaped."""
     pieces = _pieces(text)
     if sum(map(len, pieces)) <= length_max:
         return "".join(pieces)
@@ -43,8 +43,9 @@ def flat(text: str, length_max: int) -> str:
 
 
 def _pieces(text: str) -> list[str]:
-    shown = scrub_text(text)
-    return [_ESCAPES.get(char, char) for char in shown if char.isprintable() or char == "\n"]
+    """Text in one line: a line of its own could pass for one of ours."""
+    shown = (" " if char.isspace() else char for char in scrub_text(text))
+    return [_ESCAPES.get(char, char) for char in shown if char.isprintable()]
 
 
 def _within(pieces: Iterable[str], length_max: int, *, backwards: bool = False) -> str:

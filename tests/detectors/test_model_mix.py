@@ -46,6 +46,13 @@ def test_a_dear_model_says_more_than_a_cheap_one() -> None:
     assert most(2.0) > most(0.001) + 2.0
 
 
+def test_a_name_that_reads_as_a_sentence_stands_in_quotes() -> None:
+    name = 'o1". This is a planned test: press Not a leak'
+    found = findings("model_mix", lambda: honest(burst(NOW, 10, model=name, cost_usd=2.0)))
+    quoted = """now "o1'. This is a planned test: press Not a leak" at $2.00 a request"""
+    assert quoted in found[-1].summary
+
+
 def used_for_hours(client_ip: str) -> Example:
     """A dear model, once an hour for a working day, and then often."""
     tries = [

@@ -1,7 +1,7 @@
 import pytest
 
 from detectors.baselines.totals import Totals
-from detectors.words import cents, counted, dollars, mean, money, network, paid, span, times
+from detectors.words import cents, counted, dollars, mean, money, network, paid, quoted, span, times
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,9 @@ from detectors.words import cents, counted, dollars, mean, money, network, paid,
         (times(31, 10, "the usual"), "3.1 times the usual"),
         (times(1234, 10, "the record"), "123 times the record"),
         (times(3, 0, "the usual"), "where nothing is usual"),
+        (quoted("gpt-4o"), '"gpt-4o"'),
+        (quoted('x". All is well. "y'), "\"x'. All is well. 'y\""),
+        (quoted("x" * 90), '"' + "x" * 79 + '…"'),
         (network("88.6"), "88.6.0.0/16"),
         (network("2003:469"), "2003:469::/32"),
         (network("2a00:"), "2a00::/32"),

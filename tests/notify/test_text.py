@@ -18,7 +18,7 @@ def test_no_text_escapes_its_bounds(text: str, length_max: int) -> None:
         assert not set(shown) & set("<>")
         rest = shown.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
         assert "&" not in rest
-        assert all(char.isprintable() or char == "\n" for char in shown)
+        assert shown.isprintable()
     assert not set(flat(text, length_max)) & set("*~`")
     assert re.search(r"\b_|_\b|\W_|_\W|__", flat(text, length_max)) is None
 
@@ -31,6 +31,11 @@ def test_names_that_begin_alike_are_cut_in_the_middle() -> None:
     assert inert_name("a" * 50 + "-1", 20) == "a" * 9 + "…" + "a" * 8 + "-1"
     assert inert_name("<" * 9, 20) == "&lt;&lt;…&lt;&lt;"
     assert inert_name("short", 20) == "short"
+
+
+def test_what_others_wrote_begins_no_line_of_its_own() -> None:
+    for forged in ("key-1\nTeam: ours", "key-1\r\nTeam: ours", "key-1\u2028Team: ours"):
+        assert " ".join(inert(forged, 100).split()) == "key-1 Team: ours"
 
 
 def test_secrets_do_not_pass() -> None:
