@@ -68,9 +68,6 @@ class Kafka(Section, EmptyIsUnset):
     At most 30: a transaction times out after a minute."""
     session_timeout_seconds: Seconds = 30.0
     """A worker that shows no sign of life for this long loses its partitions to another."""
-    transactions: bool = True
-    """Turn off only for brokers without transactions: then a worker that wakes after its
-    partitions moved is not fenced, and a request that is retried may be written twice."""
 
 
 class Store(Section, EmptyIsUnset):

@@ -240,7 +240,7 @@ class EnforceStage:
         await self._publish(entry, entry.result, journal)
 
     async def _publish(self, entry: Entry, result: ActionResult, journal: Journal) -> None:
-        """Tell the outcome: once; without transactions perhaps again after a crash, unchanged."""
+        """Tell the outcome, once; who reads what nobody committed may hear it again, unchanged."""
         await journal.publish(ACTION_RESULTS, result, key=result.action_id)
         self._counts.add(OUTCOMES, result.status)
         entry.published = True

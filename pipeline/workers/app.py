@@ -37,7 +37,7 @@ class Worker:
     def __init__(self, kafka: Kafka, role: Role) -> None:
         self._role = role
         self._app = new_app(kafka, role.name)
-        if kafka.transactions and role.name in READS_COMMITTED:
+        if role.name in READS_COMMITTED:
             self._app.isolation_level = "read_committed"
         self._app.fail = lambda error: self.fail(membership.explain(error, kafka, role.name))
         self._over = asyncio.Event()

@@ -162,7 +162,7 @@ def producer_settings(kafka: Kafka) -> dict[str, Any]:
     """The settings of every aiokafka producer: acknowledged by all replicas, in order, once."""
     return client_settings(kafka) | {
         "acks": "all",
-        "enable_idempotence": kafka.transactions,  # a broker has both or neither
+        "enable_idempotence": True,
         "max_batch_size": PRODUCER_BATCH_BYTES,
         "max_request_size": REQUEST_BYTES_MAX,
     }

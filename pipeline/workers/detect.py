@@ -63,7 +63,6 @@ class DetectRole:
         self._now = now
         self._budget = DeadLetterBudget(config.detection.dead_letter_share_max)
         self._partitions: dict[int, Partition] = {}
-        self._host: Host | None = None
         self._timer: asyncio.Task[None] | None = None
         self._saving: dict[Partition, asyncio.Task[None]] = {}
         """Checkpoints under way: the other partitions are folded meanwhile."""
@@ -72,7 +71,6 @@ class DetectRole:
 
     async def start(self, host: Host) -> None:
         """Begin to look for checkpoints that are due."""
-        self._host = host
         self._timer = asyncio.create_task(self._keep_checkpoints(host))
 
     async def assigned(self, partitions: set[TopicPartition]) -> None:
@@ -80,11 +78,8 @@ class DetectRole:
         await self._drop(self._partitions.keys() - {place.partition for place in partitions})
 
     async def revoked(self) -> None:
-        """Let every partition sleep; without transactions nothing would tell whose it was since."""
-        if self._config.kafka.transactions:
-            await asyncio.gather(*(each.sleep() for each in self._partitions.values()))
-        else:
-            await self._drop(set(self._partitions))
+        """Let every partition sleep: it may stay ours."""
+        await asyncio.gather(*(each.sleep() for each in self._partitions.values()))
 
     async def handle(self, place: TopicPartition, records: Records) -> None:
         """Fold records, unless the partition is lost on the way."""
@@ -145,11 +140,7 @@ class DetectRole:
         await self._drop(set(self._partitions))
 
     def _new(self, place: TopicPartition) -> Partition:
-        if self._host is None:
-            raise RuntimeError("the role was not started")
-        log = StateLog(
-            self._config.kafka, self.name, DETECT_STATE, place.partition, self._host.commit_offsets
-        )
+        log = StateLog(self._config.kafka, self.name, DETECT_STATE, place.partition)
         return Partition(self._config, self._make_fold(place.partition), log, place, self._counts)
 
     async def _keep_checkpoints(self, host: Host) -> None:

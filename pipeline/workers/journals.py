@@ -1,12 +1,12 @@
 """The journals of stages that run on Kafka: one remembers in a state topic, one only moves on."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiokafka import TopicPartition
 from msgspec import Struct
 
 from pipeline.journal import body_of
-from pipeline.workers.state_log import CommitOffsets, Committed, StateLog
+from pipeline.workers.state_log import Committed, Offsets, StateLog
 from schemas.topics import Topic
 
 
@@ -83,7 +83,7 @@ class AckJournal:
     dirty = False
     """Never: there is nothing but positions to commit."""
 
-    def __init__(self, commit_offsets: CommitOffsets) -> None:
+    def __init__(self, commit_offsets: Callable[[Offsets], Awaitable[None]]) -> None:
         self._commit_offsets = commit_offsets
         self._offsets: dict[TopicPartition, int] = {}
 

@@ -54,14 +54,11 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         store: has the events that the log no longer holds; they are folded here and now.
 
     Raises:
-        RebuildError: detect workers run, the log does not reach back and there is no store, or
-            there are no transactions.
+        RebuildError: detect workers run, or the log does not reach back and there is no store.
         StoreError: the store does not answer; run it again.
         BrokerError, KafkaError: the broker does not answer; run it again.
     """
     kafka = await answering(config.kafka)
-    if not kafka.transactions:
-        raise RebuildError("a rebuild needs a broker with transactions (kafka.transactions)")
     await _nobody_works(kafka)
     since = since // DAY_SECONDS * DAY_SECONDS
     # clocks of gateways may be ahead of the log's
@@ -73,7 +70,9 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
             " where a partition is empty by now)"
         )
     async with AsyncExitStack() as stack:
-        logs = [_log(kafka, number) for number in range(kafka.partitions)]
+        logs = [
+            StateLog(kafka, "detect", DETECT_STATE, number) for number in range(kafka.partitions)
+        ]
         states = []
         for log in logs:
             stack.push_async_callback(log.close)
@@ -99,14 +98,6 @@ async def _tell(log: StateLog, part: Folded) -> None:
     for incident in part.incidents:
         await log.send(INCIDENTS, encode(incident), key=incident.key_id)
     await log.send_many(SPEND_WINDOWS, ((each.key_id, encode(each)) for each in part.windows))
-
-
-def _log(kafka: Kafka, number: int) -> StateLog:
-    return StateLog(kafka, "detect", DETECT_STATE, number, _outside_transactions)
-
-
-async def _outside_transactions(_: object) -> None:
-    raise RebuildError("offsets are committed in transactions alone")
 
 
 async def _nobody_works(kafka: Kafka) -> None:

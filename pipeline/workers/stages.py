@@ -214,10 +214,9 @@ class StageRole:
     async def _begin(self) -> Tenure:
         if self._host is None:
             raise RuntimeError("the role was not started")
-        commit = self._host.commit_offsets
         if self._plan.state is None:
-            return Tenure(self._plan.make(), AckJournal(commit), self._counts)
-        log = StateLog(self._kafka, self.name, self._plan.state, 0, commit)
+            return Tenure(self._plan.make(), AckJournal(self._host.commit_offsets), self._counts)
+        log = StateLog(self._kafka, self.name, self._plan.state, 0)
         committed = await log.open(*(TopicPartition(name, 0) for name in self._by_name))
         return Tenure(self._plan.make(), StateJournal(log, committed), self._counts)
 

@@ -2,8 +2,7 @@
 
 The writer holds a transactional id of its own, so that opening it fences whoever wrote the
 partition before: a worker that lost the partition and does not know it yet can write nothing
-more. A commit is one transaction of effects, states and consumed offsets. With transactions
-switched off the order is the same (effects, then states, then offsets) and nothing is fenced.
+more. A commit is one transaction of effects, states and consumed offsets.
 
 Where a consumer begins to read is no proof of what was dealt with: it may have asked while the
 last transaction of the writer before was not settled yet. Once that one is fenced it is, so the
@@ -11,7 +10,7 @@ offsets of what is read are asked for again then.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -31,7 +30,6 @@ from schemas.topics import Topic
 
 Offsets = Mapping[TopicPartition, int]
 """By partition, at the broker's topic name: the next offset to read."""
-CommitOffsets = Callable[[Offsets], Awaitable[None]]
 TRANSACTION_SECONDS_MAX = 60
 """The broker ends what is open for longer; a transaction is as long as two checkpoints are apart,
 and whoever reads only what was committed waits so long for a writer that died."""
@@ -82,14 +80,11 @@ def _hear_out(writer: AIOKafkaProducer) -> None:
 class StateLog:
     """The one writer of a partition of a state topic."""
 
-    def __init__(
-        self, kafka: Kafka, role: str, topic: Topic, partition: int, commit_offsets: CommitOffsets
-    ) -> None:
+    def __init__(self, kafka: Kafka, role: str, topic: Topic, partition: int) -> None:
         self._kafka = kafka
         self._topic = topic
         self._partition = partition
         self._group = group_name(kafka, role)
-        self._commit_offsets = commit_offsets
         self._producer: AIOKafkaProducer | None = None
         self._pending: list[asyncio.Future[object]] = []
 
@@ -103,13 +98,13 @@ class StateLog:
             KafkaError: the broker does not answer.
         """
         kafka = await answering(self._kafka)
-        settings = producer_settings(kafka)
-        if kafka.transactions:
-            settings["transactional_id"] = f"{self._group}-{self._partition}"
-            settings["transaction_timeout_ms"] = 1_000 * TRANSACTION_SECONDS_MAX
-        self._producer = AIOKafkaProducer(**settings)
+        self._producer = AIOKafkaProducer(
+            **producer_settings(kafka),
+            transactional_id=f"{self._group}-{self._partition}",
+            transaction_timeout_ms=1_000 * TRANSACTION_SECONDS_MAX,
+        )
         await self._producer.start()
-        await self._begin()  # the id is taken here: from now on nobody else can write
+        await self._producer.begin_transaction()  # takes the id: nobody else can write now
         clients = client_settings(kafka)
         return Committed(await self._read(clients), await self._next_offsets(clients, reads))
 
@@ -162,18 +157,14 @@ class StateLog:
         Raises:
             KafkaError: they did not become durable; the process must end.
         """
-        if not self._kafka.transactions:
-            await self._settle()  # nothing else would keep states from being there before effects
         await self.send_many(self._topic, states)
         await self._settle()
-        if self._kafka.transactions:
-            with _lost_transaction():
-                if offsets:
-                    await self._writer().send_offsets_to_transaction(dict(offsets), self._group)
-                await self._writer().commit_transaction()
-                await self._begin()
-        elif offsets:
-            await self._commit_offsets(offsets)
+        writer = self._writer()
+        with _lost_transaction():
+            if offsets:
+                await writer.send_offsets_to_transaction(dict(offsets), self._group)
+            await writer.commit_transaction()
+            await writer.begin_transaction()
 
     async def close(self) -> None:
         """Give up what was not committed. Never raises: a fenced writer has nothing to give up."""
@@ -184,17 +175,12 @@ class StateLog:
         asyncio.gather(*pending, return_exceptions=True)  # their failures are of no interest now
         try:
             async with asyncio.timeout(ABORT_SECONDS_MAX):
-                if self._kafka.transactions:
-                    await writer.abort_transaction()
+                await writer.abort_transaction()
         except (KafkaError, TimeoutError, AssertionError):
             pass  # aiokafka asserts that a fenced producer does not abort
         finally:
             await writer.stop()
             _hear_out(writer)
-
-    async def _begin(self) -> None:
-        if self._kafka.transactions:
-            await self._writer().begin_transaction()
 
     async def _sent(self, future: asyncio.Future[object]) -> None:
         self._pending.append(future)

@@ -108,7 +108,6 @@ async def _detect(broker: Broker, events: list[Line], workers: int) -> tuple[_Ru
         topic_prefix=f"capacity-{secrets.token_hex(4)}.",
         partitions=PARTITIONS,
         checkpoint_seconds=CHECKPOINT_SECONDS,
-        transactions=broker.has_transactions,
     )
     await asyncio.to_thread(create_topics, Config(kafka=kafka))
     with ExitStack() as stack:

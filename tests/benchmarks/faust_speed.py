@@ -206,7 +206,6 @@ def _topics(broker: Broker) -> Kafka:
         brokers=broker.bootstrap,
         topic_prefix=f"bench-{uuid.uuid4().hex[:8]}.",
         partitions=4,
-        transactions=broker.has_transactions,
     )
     create_topics(Config(kafka=kafka))
     return kafka

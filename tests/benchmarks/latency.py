@@ -66,9 +66,7 @@ class _Sight:
 async def measure(options: Options) -> Figures:
     """Figures by their names in the contract, printed and returned."""
     with open_broker() as broker, tempfile.TemporaryDirectory() as folder:
-        kafka = Kafka(
-            brokers=broker.bootstrap, partitions=PARTITIONS, transactions=broker.has_transactions
-        )
+        kafka = Kafka(brokers=broker.bootstrap, partitions=PARTITIONS)
         async with stand_ins() as others:
             config = others.config(Path(folder), 0, kafka).model_copy(
                 update={"serve": Serve(port=0)}

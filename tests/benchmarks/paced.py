@@ -21,7 +21,7 @@ from pipeline.message import Message
 from pipeline.workers.connection import topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.role import to_message
-from pipeline.workers.state_log import Offsets, StateLog
+from pipeline.workers.state_log import StateLog
 from pipeline.workers.topics_admin import create_topics
 from schemas.codec import decode_event
 from schemas.fields import epoch
@@ -64,7 +64,6 @@ async def measure_paced(broker: Broker, options: Options) -> Paced:
         brokers=broker.bootstrap,
         topic_prefix=f"paced-{secrets.token_hex(4)}.",
         partitions=PARTITIONS,
-        transactions=broker.has_transactions,
     )
     await asyncio.to_thread(create_topics, Config(kafka=kafka))
     await _write_states(kafka, log.states)
@@ -114,16 +113,11 @@ async def _write_states(kafka: Kafka, states: Sequence[tuple[str, bytes]]) -> No
     for key_id, state in states:
         by_partition[partition_of(key_id, kafka.partitions)].append((key_id, state))
     for partition, held in by_partition.items():
-        log = StateLog(kafka, "detect", DETECT_STATE, partition, _nothing)
+        log = StateLog(kafka, "detect", DETECT_STATE, partition)
         await log.open()
         place = TopicPartition(topic_name(kafka, USAGE_EVENTS), partition)
         await log.commit(held, {place: 0})
         await log.close()
-
-
-async def _nothing(offsets: Offsets) -> None:
-    """Offsets without a transaction are of no interest here."""
-    del offsets
 
 
 async def _play(kafka: Kafka, rows: Sequence[bytes]) -> None:

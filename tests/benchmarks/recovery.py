@@ -13,7 +13,7 @@ from pipeline.config import Config, Kafka
 from pipeline.default_rules import default_rules
 from pipeline.engine import PartitionFold, Rules
 from pipeline.workers.connection import topic_name
-from pipeline.workers.state_log import Offsets, StateLog
+from pipeline.workers.state_log import StateLog
 from pipeline.workers.topics_admin import create_topics
 from schemas.topics import DETECT_STATE, USAGE_EVENTS
 from tests.benchmarks.harness import Figures, Options, quantile, say, timed
@@ -35,7 +35,6 @@ async def measure(options: Options) -> Figures:
             brokers=broker.bootstrap,
             topic_prefix=f"recovery-{secrets.token_hex(4)}.",
             partitions=1,
-            transactions=broker.has_transactions,
         )
         await asyncio.to_thread(create_topics, Config(kafka=kafka))
         keys = int(KEYS * options.scale)
@@ -73,7 +72,7 @@ def _copies(states: list[State], keys: int) -> Iterator[State]:
 
 
 async def _write(kafka: Kafka, states: list[State], keys: int) -> None:
-    log = StateLog(kafka, "detect", DETECT_STATE, 0, _nothing)
+    log = StateLog(kafka, "detect", DETECT_STATE, 0)
     await log.open()
     place = TopicPartition(topic_name(kafka, USAGE_EVENTS), 0)
     copies = _copies(states, keys)
@@ -83,14 +82,9 @@ async def _write(kafka: Kafka, states: list[State], keys: int) -> None:
     await log.close()
 
 
-async def _nothing(offsets: Offsets) -> None:
-    """Offsets without a transaction are of no interest here."""
-    del offsets
-
-
 async def _take_over(kafka: Kafka, fold: PartitionFold) -> int:
     """As the detect role does it; how many keys the fold knows."""
-    log = StateLog(kafka, "detect", DETECT_STATE, 0, _nothing)
+    log = StateLog(kafka, "detect", DETECT_STATE, 0)
     for key, raw in (await log.open()).states.items():
         fold.restore(key, raw)
     await log.close()

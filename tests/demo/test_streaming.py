@@ -17,7 +17,6 @@ from tests.support.kafka import Broker
 async def test_a_theft_on_the_stream_ends_in_one_page_and_one_dead_key(
     kafka: Broker, tmp_path: Path
 ) -> None:
-    kafka.require_transactions()
     output = io.StringIO()
     folder = tmp_path / "store"
     await run_streaming_demo(Console(file=output, width=100), folder, kafka.bootstrap)

@@ -53,7 +53,6 @@ from schemas.usage_event import UsageEvent
 from tests.support.azure_traffic import honest
 from tests.support.events import DAY, in_time, thief
 from tests.support.installation import ROOT, Installation, environment
-from tests.support.kafka import Broker
 from tests.support.kafka_log import read
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
@@ -154,9 +153,8 @@ async def test_faust_says_what_a_replay_says(
 
 
 async def test_kills_at_three_points_change_nothing(
-    kafka: Broker, replayed: Replayed, topics: Kafka, tmp_path: Path
+    replayed: Replayed, topics: Kafka, tmp_path: Path
 ) -> None:
-    kafka.require_transactions()
     first, *later = _parts(replayed.recording)
     await _publish(topics, first)
     config = Config.model_construct(kafka=topics)

@@ -106,7 +106,7 @@ def test_what_was_moved_before_the_rebuild_is_not_moved_again() -> None:
 
 @pytest.mark.parametrize("together", [1, 4])
 def test_a_key_that_is_ahead_of_its_partition_takes_nothing_twice(together: int) -> None:
-    """Without transactions a crash may leave states in the log, and not the position."""
+    """A partition whose own record was lost reads again what its keys have taken."""
     whole = run(LOG, partition())
     ahead = {key: raw for key, raw in stored(run(LOG[:2], partition())).items() if key == KEY}
     again = run(LOG, restored(ahead), together=together)

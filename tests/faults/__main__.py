@@ -91,7 +91,6 @@ async def _real(wanted: list[str] | None, figures: Figures) -> list[Outcome]:
     chosen = [fault for fault in FAULTS if wanted is None or fault.__name__ in wanted]
     with open_broker() as broker, tempfile.TemporaryDirectory(prefix="leakline-faults-") as folder:
         say(f"\nKafka: {broker.name}")
-        broker.require_transactions()
         async with real_stack(broker, Path(folder)) as stack:
             stack.traffic.flowing.set()
             outcomes = [await _disturbed(stack, fault) for fault in chosen]

@@ -54,7 +54,6 @@ async def _peak_mb(broker: Broker, events: int) -> int:
         topic_prefix=f"memory-{secrets.token_hex(4)}.",
         partitions=4,
         checkpoint_seconds=1.0,
-        transactions=broker.has_transactions,
     )
     await asyncio.to_thread(create_topics, Config(kafka=kafka))
     await _produce(kafka, events)

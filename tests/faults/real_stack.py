@@ -195,7 +195,6 @@ def _config(
             partitions=PARTITIONS,
             checkpoint_seconds=0.5,
             session_timeout_seconds=SESSION_SECONDS,
-            transactions=broker.has_transactions,
         ),
         store=StoreConfig(host="127.0.0.1", port=front.port, batch_seconds=0.2),
         slack=Slack(

@@ -32,7 +32,6 @@ def topics(kafka: Broker) -> KafkaConfig:
         partitions=4,
         checkpoint_seconds=0.3,
         session_timeout_seconds=2.0,
-        transactions=kafka.has_transactions,
     )
     create_topics(Config(kafka=config))
     return config

@@ -26,7 +26,6 @@ from schemas.codec import encode
 from schemas.topics import DEAD_LETTERS, INCIDENTS, SPEND_WINDOWS, TOPICS, USAGE_EVENTS
 from tests.store.records import packed, usage
 from tests.support.clickhouse_front import Front
-from tests.support.kafka import Broker
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 EVENTS_PER_REQUEST = 400
@@ -74,8 +73,7 @@ def worker(topics: Kafka) -> WorkerProcess:
 
 @pytest.mark.kafka
 @pytest.mark.timeout(180)
-async def test_the_engine_survives_kills_and_rebalances(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+async def test_the_engine_survives_kills_and_rebalances(topics: Kafka) -> None:
     events = fleet()
     third = len(events) // 3
     for topic, part in ((INCIDENTS, events[:third]), (SPEND_WINDOWS, events[third : 2 * third])):

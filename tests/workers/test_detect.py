@@ -27,7 +27,6 @@ from schemas.topics import (
 )
 from tests.support.counting_fold import CountingFold, State
 from tests.support.events import HOUR, event
-from tests.support.kafka import Broker
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -113,8 +112,7 @@ async def assert_exact(topics: Kafka) -> None:
     incidents, totals = await expected(topics)
     assert incidents, "a test without incidents shows nothing"
     assert _latest(await bodies(topics, SPEND_WINDOWS)) == totals
-    if topics.transactions:
-        assert _sorted(await bodies(topics, INCIDENTS, committed=True)) == incidents
+    assert _sorted(await bodies(topics, INCIDENTS, committed=True)) == incidents
     seen = {json.dumps(each, sort_keys=True): each for each in await bodies(topics, INCIDENTS)}
     assert _sorted(list(seen.values())) == incidents
 
@@ -221,9 +219,9 @@ async def test_rebalances_in_both_directions(topics: Kafka, feed: Feed) -> None:
             total += 10
             await settled(topics, total * len(KEYS), second)
             assert second.stop() == 0
-            if topics.transactions:  # who stays keeps the states of what does not move
-                assert restored(first) == 0
-                assert restored(second) >= len(KEYS)
+            # who stays keeps the states of what does not move
+            assert restored(first) == 0
+            assert restored(second) >= len(KEYS)
     await assert_exact(topics)
 
 
@@ -233,10 +231,7 @@ def restored(ended: WorkerProcess) -> float:
     return float(said.partition("\nleakline_restored_keys_total ")[2].split()[0])
 
 
-async def test_kills_at_three_points_change_nothing(
-    kafka: Broker, topics: Kafka, feed: Feed
-) -> None:
-    kafka.require_transactions()
+async def test_kills_at_three_points_change_nothing(topics: Kafka, feed: Feed) -> None:
 
     for topic in (INCIDENTS, SPEND_WINDOWS, DETECT_STATE):
         await feed.single(30)
@@ -255,8 +250,7 @@ async def test_kills_at_three_points_change_nothing(
     await assert_exact(topics)
 
 
-async def test_a_zombie_sets_nothing_back(kafka: Broker, topics: Kafka, feed: Feed) -> None:
-    kafka.require_transactions()
+async def test_a_zombie_sets_nothing_back(topics: Kafka, feed: Feed) -> None:
     slow = topics.model_copy(update={"checkpoint_seconds": 4.0})
     with worker(slow) as zombie:
         await feed.packed(10)

@@ -30,7 +30,7 @@ class KeptLog(SilentLog):
     """Keeps the states of the last commit."""
 
     def __init__(self, states: Iterable[tuple[str, bytes]] = ()) -> None:
-        super().__init__(Config().kafka, "detect", DETECT_STATE, 0, _commit_nothing)
+        super().__init__(Config().kafka, "detect", DETECT_STATE, 0)
         self._states = dict(states)
 
     async def open(self, *reads: TopicPartition) -> Committed:

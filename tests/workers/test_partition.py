@@ -19,7 +19,6 @@ from pipeline.workers.state_log import Offsets, StateLog
 from schemas.partition import partition_of
 from schemas.topics import DETECT_STATE, USAGE_EVENTS
 from tests.support.counting_fold import CountingFold, State
-from tests.support.kafka import Broker
 from tests.support.kafka_log import read
 
 pytestmark = pytest.mark.kafka
@@ -52,7 +51,7 @@ class Host:
         return int(float(self.counts.render().decode().partition(line)[2].split()[0]))
 
     async def commit_offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Without transactions offsets are committed here."""
+        """Never called: there are transactions."""
 
     def fail(self, error: BaseException) -> None:
         raise error
@@ -79,8 +78,7 @@ async def events_in_state(kafka: Kafka) -> int:
     return msgspec.msgpack.decode(latest, type=State).events
 
 
-async def test_what_stays_keeps_its_states(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+async def test_what_stays_keeps_its_states(topics: Kafka) -> None:
     records = await log_of(topics, 9)
     one, _ = await hosts(topics)
     await one.handle(records[:5])  # nothing is committed: the whole log comes again
@@ -91,8 +89,7 @@ async def test_what_stays_keeps_its_states(kafka: Broker, topics: Kafka) -> None
     assert await events_in_state(topics) == 9
 
 
-async def test_what_another_had_meanwhile_is_opened_anew(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+async def test_what_another_had_meanwhile_is_opened_anew(topics: Kafka) -> None:
     records = await log_of(topics, 9)
     one, other = await hosts(topics)
     await one.handle(records[:5])
@@ -106,8 +103,7 @@ async def test_what_another_had_meanwhile_is_opened_anew(kafka: Broker, topics: 
     assert await events_in_state(topics) == 9
 
 
-async def test_what_another_only_opened_is_opened_anew(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+async def test_what_another_only_opened_is_opened_anew(topics: Kafka) -> None:
     records = await log_of(topics, 9)
     one, other = await hosts(topics)
     await one.handle(records[:5])
@@ -122,8 +118,7 @@ async def test_what_another_only_opened_is_opened_anew(kafka: Broker, topics: Ka
     await other.role.stop()
 
 
-async def test_what_sleeps_writes_nothing(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+async def test_what_sleeps_writes_nothing(topics: Kafka) -> None:
     records = await log_of(topics, 3)
     one, _ = await hosts(topics)
     await one.handle(records)
@@ -133,9 +128,8 @@ async def test_what_sleeps_writes_nothing(kafka: Broker, topics: Kafka) -> None:
 
 
 async def test_who_is_put_to_sleep_while_waking_sleeps_on(
-    kafka: Broker, topics: Kafka, monkeypatch: pytest.MonkeyPatch
+    topics: Kafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kafka.require_transactions()
     records = await log_of(topics, 9)
     one, _ = await hosts(topics)
     await one.handle(records[:5])
@@ -161,8 +155,7 @@ async def test_who_is_put_to_sleep_while_waking_sleeps_on(
     assert await events_in_state(topics) == 5  # the rest was not ours to fold any more
 
 
-async def test_what_went_away_is_let_go(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+async def test_what_went_away_is_let_go(topics: Kafka) -> None:
     records = await log_of(topics, 3)
     one, other = await hosts(topics)
     await one.handle(records)
@@ -171,15 +164,3 @@ async def test_what_went_away_is_let_go(kafka: Broker, topics: Kafka) -> None:
     await other.role.stop()
     await one.role.stop()
     assert await events_in_state(topics) == 3
-
-
-async def test_without_a_fence_everything_is_opened_anew(topics: Kafka) -> None:
-    records = await log_of(topics, 9)
-    one, _ = await hosts(topics.model_copy(update={"transactions": False}))
-    await one.handle(records[:5])
-    await one.role._checkpoint(one.role._partitions[one.place.partition])
-    await one.rebalanced()
-    await one.handle(records)
-    await one.role.stop()
-    assert one.restored == 1
-    assert await events_in_state(topics) == 9

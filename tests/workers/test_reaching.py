@@ -41,7 +41,7 @@ async def test_clients_do_not_wait_for_the_silent(topics: Kafka) -> None:
         kafka = among(silent, topics)
         async with EventLog(kafka) as log:
             await log.send(CLICKS, "inc-1", b"a click")
-        state = StateLog(kafka, "notify", NOTIFY_STATE, 0, commit)
+        state = StateLog(kafka, "notify", NOTIFY_STATE, 0)
         assert (await state.open(place)).states == {}
         await state.close()
     assert len(await read(topics, CLICKS)) == 1

@@ -21,7 +21,6 @@ from schemas.codec import encode
 from schemas.key_record import KeyRecord
 from schemas.topics import INCIDENTS, RECORD_HEADER, SPEND_WINDOWS, USAGE_EVENTS
 from tests.support.events import burst, rules
-from tests.support.kafka import Broker
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
@@ -70,27 +69,25 @@ def unversioned(rows: dict[tuple[str, str, str], dict[str, Any]]) -> dict[Any, A
     return {place: row | {"version": 0} for place, row in rows.items()}
 
 
-async def test_a_rebuild_counts_anew_and_says_nothing_new(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
-    exact = topics.model_copy(update={"transactions": True})
-    at = await send(exact, 8)
-    with worker(exact) as first:
-        await settled(exact, 8, 0, first)
+async def test_a_rebuild_counts_anew_and_says_nothing_new(topics: Kafka) -> None:
+    at = await send(topics, 8)
+    with worker(topics) as first:
+        await settled(topics, 8, 0, first)
         with pytest.raises(RebuildError, match="1 detect workers run"):
-            await rebuild(Config(kafka=exact), at)
+            await rebuild(Config(kafka=topics), at)
         assert first.stop() == 0
-    before, incidents = await totals(exact), await bodies(exact, INCIDENTS, committed=True)
+    before, incidents = await totals(topics), await bodies(topics, INCIDENTS, committed=True)
     assert incidents
-    rebuilt = await rebuild(Config(kafka=exact), at)
+    rebuilt = await rebuild(Config(kafka=topics), at)
     assert (rebuilt.epoch, rebuilt.since % 86_400) == (1, 0)
     assert rebuilt.keys >= len(KEYS)
-    with worker(exact) as second:
-        await settled(exact, 8, 1, second)
+    with worker(topics) as second:
+        await settled(topics, 8, 1, second)
         assert second.stop() == 0
-    after = await totals(exact)
+    after = await totals(topics)
     assert unversioned(after) == unversioned(before)
     assert {row["version"] - before[place]["version"] for place, row in after.items()} == {EPOCH}
-    again = await bodies(exact, INCIDENTS, committed=True)
+    again = await bodies(topics, INCIDENTS, committed=True)
     assert again == incidents * 2, "the same revisions once more, and no others"
 
 
@@ -102,56 +99,44 @@ async def test_a_rebuild_does_not_guess_whether_anybody_works(
 
     monkeypatch.setattr(KafkaAdminClient, "describe_groups", is_loading)
     with pytest.raises(BrokerError, match="CoordinatorLoadInProgress"):
-        await rebuild(Config(kafka=topics.model_copy(update={"transactions": True})), time.time())
+        await rebuild(Config(kafka=topics), time.time())
 
 
-async def test_a_rebuild_needs_transactions(topics: Kafka) -> None:
-    without = topics.model_copy(update={"transactions": False})
-    with pytest.raises(RebuildError, match="transactions"):
-        await rebuild(Config(kafka=without), time.time())
-
-
-async def test_what_the_log_has_deleted_comes_from_the_store(
-    kafka: Broker, topics: Kafka, store: Store
-) -> None:
-    exact, at = await sent_and_deleted(kafka, topics, store)
-    await send(exact, 6)
-    await into_store(exact, store)  # what the log still has must not be folded from both
-    with worker(exact) as first:
-        await settled(exact, 6, 0, first)
+async def test_what_the_log_has_deleted_comes_from_the_store(topics: Kafka, store: Store) -> None:
+    at = await sent_and_deleted(topics, store)
+    await send(topics, 6)
+    await into_store(topics, store)  # what the log still has must not be folded from both
+    with worker(topics) as first:
+        await settled(topics, 6, 0, first)
         assert first.stop() == 0
     with pytest.raises(RebuildError, match="choose a later day, or --from-store"):
-        await rebuild(Config(kafka=exact), at)
-    rebuilt = await rebuild(Config(kafka=exact), at, store)
+        await rebuild(Config(kafka=topics), at)
+    rebuilt = await rebuild(Config(kafka=topics), at, store)
     assert rebuilt.events == 8 * len(KEYS)
-    with worker(exact) as second:
-        await settled(exact, 14, 1, second)
+    with worker(topics) as second:
+        await settled(topics, 14, 1, second)
         assert second.stop() == 0
-    spent = [row["spend_usd"] for place, row in (await totals(exact)).items() if place[1] == "1d"]
+    spent = [row["spend_usd"] for place, row in (await totals(topics)).items() if place[1] == "1d"]
     assert spent == [pytest.approx(14 * 0.002)] * len(KEYS)
-    said = await bodies(exact, INCIDENTS, committed=True)
+    said = await bodies(topics, INCIDENTS, committed=True)
     assert {each["key_id"] for each in said} == {KEYS[0]}, "the store has the events, not the key"
 
 
-async def test_what_the_log_has_deleted_to_its_end_is_missed(
-    kafka: Broker, topics: Kafka, store: Store
-) -> None:
+async def test_what_the_log_has_deleted_to_its_end_is_missed(topics: Kafka, store: Store) -> None:
     """An empty partition has no offset for any time, nor anything to show what it once held."""
-    exact, at = await sent_and_deleted(kafka, topics, store)
+    at = await sent_and_deleted(topics, store)
     with pytest.raises(RebuildError, match="--from-store"):
-        await rebuild(Config(kafka=exact), at)
-    rebuilt = await rebuild(Config(kafka=exact), at, store)
+        await rebuild(Config(kafka=topics), at)
+    rebuilt = await rebuild(Config(kafka=topics), at, store)
     assert (rebuilt.events, rebuilt.messages) == (8 * len(KEYS), 0)
 
 
-async def sent_and_deleted(kafka: Broker, topics: Kafka, store: Store) -> tuple[Kafka, float]:
-    """Eight events of each key that only the store has; where, and when the first happened."""
-    kafka.require_transactions()
-    exact = topics.model_copy(update={"transactions": True})
-    at = await send(exact, 8)
-    await into_store(exact, store)
-    await forget_log(exact)
-    return exact, at
+async def sent_and_deleted(topics: Kafka, store: Store) -> float:
+    """Eight events of each key that only the store has; when the first happened."""
+    at = await send(topics, 8)
+    await into_store(topics, store)
+    await forget_log(topics)
+    return at
 
 
 async def into_store(kafka: Kafka, store: Store) -> None:

@@ -28,7 +28,6 @@ from schemas.verdict import Verdict
 from tests.reconcile.bills import DOLLARS_AN_HOUR, PROVIDER_KEY, bill, entry, traffic
 from tests.support.events import event, rules
 from tests.support.installation import Installation
-from tests.support.kafka import Broker
 from tests.support.kafka_log import bodies, eventually, read
 
 pytestmark = pytest.mark.kafka
@@ -54,7 +53,7 @@ async def controls(kafka: Kafka, kind: str) -> list[tuple[int, dict[str, object]
 
 
 async def test_bills_of_shared_and_lone_keys_end_where_they_belong(
-    kafka: Broker, topics: Kafka, tmp_path: Path
+    topics: Kafka, tmp_path: Path
 ) -> None:
     """Two detect workers, two reconcile workers, one of which stands by; one of each is killed."""
     assert len({partition_of(each, topics.partitions) for each in SHARING}) > 1
@@ -101,15 +100,13 @@ async def test_bills_of_shared_and_lone_keys_end_where_they_belong(
     assert whose == {"honest": PROVIDER_KEY, "stolen": ALONE, "unknown": "provider-3"}
     for place, body in await controls(topics, "key"):
         assert place == partition_of(str(body["key_id"]), topics.partitions)
-    if kafka.has_transactions:
-        assert len(await controls(topics, "key")) == len(everybody)
+    assert len(await controls(topics, "key")) == len(everybody)
 
 
 async def test_a_registry_entry_its_change_and_a_verdict_reach_detection(
-    kafka: Broker, topics: Kafka, tmp_path: Path
+    topics: Kafka, tmp_path: Path
 ) -> None:
     """A key is revoked, used all the same, paged, and judged benign: detection hears each."""
-    del kafka
     config = Config.model_construct(kafka=topics)
     key_ids = SHARING
     assert len({partition_of(each, topics.partitions) for each in key_ids}) > 1

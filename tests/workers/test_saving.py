@@ -12,7 +12,7 @@ from pipeline.config import Config, Detection, Kafka
 from pipeline.packing import PACKED
 from pipeline.workers import detect
 from pipeline.workers.detect import DetectRole
-from pipeline.workers.state_log import CommitOffsets, Offsets
+from pipeline.workers.state_log import Offsets
 from schemas.partition import partition_of
 from schemas.topics import USAGE_EVENTS, Topic
 from tests.support.counting_fold import CountingFold
@@ -26,10 +26,8 @@ KEYS = {partition_of(key, PARTITIONS): key for key in ("key-1", "key-2", "key-3"
 class HeldLog(SilentLog):
     """A commit waits until it is let through."""
 
-    def __init__(
-        self, kafka: Kafka, role: str, topic: Topic, partition: int, commit: CommitOffsets
-    ) -> None:
-        super().__init__(kafka, role, topic, partition, commit)
+    def __init__(self, kafka: Kafka, role: str, topic: Topic, partition: int) -> None:
+        super().__init__(kafka, role, topic, partition)
         self.free = asyncio.Event()
         self.error: Exception | None = None
         self.commits: list[Offsets] = []

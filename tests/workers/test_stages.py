@@ -17,7 +17,6 @@ from pipeline.workers.stages import MissingTopicError, StagePlan, StageRole, Ten
 from pipeline.workers.state_log import Offsets
 from schemas.topics import ACTIONS, INCIDENTS, NOTIFY_STATE, Topic
 from tests.support.counting_stage import CRASHES, READS, CountingStage
-from tests.support.kafka import Broker
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
 
@@ -53,10 +52,7 @@ async def is_joined_by(topics: Kafka, count: int) -> bool:
 
 @pytest.mark.kafka
 @pytest.mark.timeout(120)
-async def test_crashes_between_commit_points_lose_and_double_nothing(
-    kafka: Broker, topics: Kafka
-) -> None:
-    kafka.require_transactions()
+async def test_crashes_between_commit_points_lose_and_double_nothing(topics: Kafka) -> None:
     for crash in CRASHES:
         await send(topics, 2)
         with worker(topics, crash) as victim:
@@ -123,9 +119,8 @@ class Host:
 
 
 @pytest.mark.kafka
-async def test_what_was_committed_is_not_handled_again(kafka: Broker, topics: Kafka) -> None:
+async def test_what_was_committed_is_not_handled_again(topics: Kafka) -> None:
     """Whatever a consumer reads again, of the same tenure or of one before."""
-    kafka.require_transactions()
     await send(topics, 3)
     records = await read(topics, INCIDENTS)
     place = TopicPartition(topics.topic_prefix + INCIDENTS.name, 0)

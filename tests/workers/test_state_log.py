@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
 
 import pytest
 from aiokafka import TopicPartition
@@ -13,7 +12,6 @@ from pipeline.config import Kafka
 from pipeline.workers.producing import EventLog
 from pipeline.workers.state_log import TRANSACTION_SECONDS_MAX, Offsets, StateLog
 from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
-from tests.support.kafka import Broker
 from tests.support.kafka_log import bodies, read
 
 pytestmark = pytest.mark.kafka
@@ -21,20 +19,15 @@ pytestmark = pytest.mark.kafka
 PLACE = 1
 
 
-async def no_commit(offsets: Offsets) -> None:
-    raise AssertionError(f"{offsets} belong into the transaction")
-
-
-def new_log(topics: Kafka, commit: Callable[[Offsets], Awaitable[None]] = no_commit) -> StateLog:
-    return StateLog(topics, "detect", DETECT_STATE, PLACE, commit)
+def new_log(topics: Kafka) -> StateLog:
+    return StateLog(topics, "detect", DETECT_STATE, PLACE)
 
 
 def offset(topics: Kafka, number: int) -> Offsets:
     return {TopicPartition(topics.topic_prefix + USAGE_EVENTS.name, PLACE): number}
 
 
-async def test_the_latest_committed_states_come_back(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+async def test_the_latest_committed_states_come_back(topics: Kafka) -> None:
     log = new_log(topics)
     assert (await log.open()).states == {}
     many = [(f"key-{number}", b"x" * 5000) for number in range(300)]  # more than one batch
@@ -57,9 +50,8 @@ async def send_on(log: StateLog) -> None:
 
 
 @pytest.mark.parametrize("heard", [False, True])
-async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka, *, heard: bool) -> None:
+async def test_a_writer_is_fenced_by_the_next(topics: Kafka, *, heard: bool) -> None:
     """Whether it learns that as it commits, or its producer heard it before."""
-    kafka.require_transactions()
     unheard: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(told))
     zombie = new_log(topics)
@@ -85,10 +77,7 @@ async def test_a_writer_is_fenced_by_the_next(kafka: Broker, topics: Kafka, *, h
     assert unheard == []
 
 
-async def test_who_opens_learns_where_the_writer_before_stopped(
-    kafka: Broker, topics: Kafka
-) -> None:
-    kafka.require_transactions()
+async def test_who_opens_learns_where_the_writer_before_stopped(topics: Kafka) -> None:
     name = topics.topic_prefix + USAGE_EVENTS.name
     async with EventLog(topics) as events:
         await events.send(USAGE_EVENTS, "key", b"{}")
@@ -107,25 +96,6 @@ async def test_who_opens_learns_where_the_writer_before_stopped(
     last = new_log(topics)
     assert (await last.open(place)).next_offsets == {place: 0}
     await last.close()
-
-
-async def test_without_transactions_offsets_come_last(topics: Kafka) -> None:
-    plain = topics.model_copy(update={"transactions": False})
-    order: list[object] = []
-
-    async def commit(offsets: Offsets) -> None:
-        order.append(await bodies(topics, INCIDENTS))
-        order.append(offsets)
-
-    log = new_log(plain, commit)
-    await log.open()
-    await log.send(INCIDENTS, b'{"number": 1}')
-    await log.commit([("key", b"1")], offset(topics, 7))
-    await log.close()
-    assert order == [[{"number": 1}], offset(topics, 7)]
-    again = new_log(plain)
-    assert (await again.open()).states == {"key": b"1"}
-    await again.close()
 
 
 async def test_a_closed_log_takes_nothing(topics: Kafka) -> None:

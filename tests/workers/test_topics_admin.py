@@ -52,7 +52,6 @@ def test_other_partitions_are_refused(topics: Kafka) -> None:
 
 @pytest.mark.kafka
 def test_settings_arrive(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()  # brokers without them keep no settings either
     admin = KafkaAdminClient(bootstrap_servers=kafka.bootstrap)
     names = [topics.topic_prefix + topic.name for topic in (USAGE_EVENTS, DETECT_STATE, INCIDENTS)]
     found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, n) for n in names])
@@ -88,9 +87,8 @@ def make(kafka: Kafka, topic: Topic, **configs: str) -> None:
     ],
 )
 def test_topics_that_lose_or_refuse_what_is_needed_are_refused(
-    kafka: Broker, topics: Kafka, topic: Topic, has: dict[str, str], said: str
+    topics: Kafka, topic: Topic, has: dict[str, str], said: str
 ) -> None:
-    kafka.require_transactions()
     config = with_kafka(topics, topic_prefix=topics.topic_prefix + "other.")
     make(config.kafka, topic, **has)
     with pytest.raises(BrokerError, match=re.escape(f"{topic.name} has {said}")):
@@ -98,8 +96,7 @@ def test_topics_that_lose_or_refuse_what_is_needed_are_refused(
 
 
 @pytest.mark.kafka
-def test_topics_that_keep_too_little_are_named(kafka: Broker, topics: Kafka) -> None:
-    kafka.require_transactions()
+def test_topics_that_keep_too_little_are_named(topics: Kafka) -> None:
     config = with_kafka(topics, topic_prefix=topics.topic_prefix + "other.")
     make(config.kafka, INCIDENTS, retention_ms="1000")
     make(config.kafka, ACTIONS, retention_ms="-1")
