@@ -10,9 +10,11 @@ from typing import Final
 from aiohttp import web
 
 from pipeline.config import Config
+from pipeline.counts import Metrics
 from pipeline.default_rules import default_rules
 from pipeline.engine.stage import DetectStage
 from pipeline.memory_bus import BusLog, MemoryBus
+from pipeline.metrics import WORKER_METRICS
 from pipeline.notify.stage import NotifyStage
 from pipeline.reconcile.stage import ReconcileStage
 from pipeline.response.enforce import EnforceStage
@@ -58,13 +60,13 @@ async def embedded(config: Config, now: Callable[[], float] = time.time) -> Asyn
         ConfigError: a part of the configuration cannot be used.
         OSError: the address is taken.
     """
-    rules = default_rules(config)
+    rules, counts = default_rules(config), Metrics(WORKER_METRICS)
     async with AsyncExitStack() as parts:
         store = parts.enter_context(Store.open(config.store))
         store.migrate()
-        sink = SinkStage(store, rules.acceptor, batch_rows_max=config.store.batch_rows_max)
-        notify = NotifyStage.from_config(config, now)
-        enforce = EnforceStage.from_config(config, now)
+        sink = SinkStage(store, rules.acceptor, counts, batch_rows_max=config.store.batch_rows_max)
+        notify = NotifyStage.from_config(config, now, counts)
+        enforce = EnforceStage.from_config(config, now, counts)
         reconcile = ReconcileStage.from_config(config, now)
         bus = MemoryBus((reconcile, DetectStage(rules), sink, notify, enforce), now)
         log = BusLog(bus)

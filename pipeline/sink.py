@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pipeline import metrics
 from pipeline.accept import dead_letter
-from pipeline.counts import Metrics
-from pipeline.metrics import WORKER_METRICS
 from pipeline.pause import backoff
 from pipeline.store.errors import StoreUnavailable
 from pipeline.store.rows import (
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from msgspec import Struct
 
     from pipeline.accept import Acceptor
+    from pipeline.counts import Metrics
     from pipeline.journal import Journal
     from pipeline.message import Message
     from pipeline.store import LaterStore, Store
@@ -83,11 +82,11 @@ class SinkStage:
         self,
         store: Store | LaterStore,
         acceptor: Acceptor,
+        counts: Metrics,
         *,
         batch_rows_max: int = 50_000,
         batch_seconds: float = 1.0,
         patience_seconds: float = math.inf,
-        counts: Metrics | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -96,10 +95,10 @@ class SinkStage:
         Args:
             store: where the rows go; migrated.
             acceptor: decodes usage events.
+            counts: the workers' metrics.
             batch_rows_max: rows in one insert, and in the buffers before `handle` writes them.
             batch_seconds: rows wait no longer than this.
             patience_seconds: how long an unavailable store is tried again before `flush` raises.
-            counts: the workers' metrics.
             now: seconds of a clock that never goes back, or rows would wait for it.
             sleep: waits that many seconds.
         """
@@ -108,7 +107,7 @@ class SinkStage:
         self._batch_rows_max = batch_rows_max
         self._batch_seconds = batch_seconds
         self._patience_seconds = patience_seconds
-        self._counts = counts or Metrics(WORKER_METRICS)
+        self._counts = counts
         self._now = now
         self._sleep = sleep
         self._usage = _Buffer(USAGE_EVENTS)

@@ -56,7 +56,8 @@ def acceptor() -> Acceptor:
 @pytest.fixture
 def make(acceptor: Acceptor, waits: Waits) -> Callable[..., SinkStage]:
     def make(store: Any, **more: Any) -> SinkStage:  # noqa: ANN401 - the options of a sink
-        return SinkStage(store, acceptor, now=waits.now, sleep=waits.sleep, **more)
+        counts = more.pop("counts", None) or Metrics(WORKER_METRICS)
+        return SinkStage(store, acceptor, counts, now=waits.now, sleep=waits.sleep, **more)
 
     return make
 

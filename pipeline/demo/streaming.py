@@ -27,7 +27,7 @@ from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.demo.stand_ins import ENGINEER, StandIns, stand_ins
 from pipeline.roles import configured_roles
 from pipeline.store import Store
-from pipeline.workers.connection import group_name
+from pipeline.workers.connection import client_settings, group_name, topic_name
 from pipeline.workers.local_kafka import LocalKafka, free_ports
 from pipeline.workers.producing import EventLog
 from pipeline.workers.topics_admin import create_topics
@@ -135,11 +135,10 @@ async def _revoke(
 async def _stored(kafka: Kafka) -> None:
     """Wait until the sink has what came of it, since its workers stop next."""
     parts = [
-        TopicPartition(kafka.topic_prefix + topic.name, 0)
-        for topic in (ACTIONS, ACTION_RESULTS, VERDICTS)
+        TopicPartition(topic_name(kafka, topic), 0) for topic in (ACTIONS, ACTION_RESULTS, VERDICTS)
     ]
     reader = AIOKafkaConsumer(
-        bootstrap_servers=kafka.brokers,
+        **client_settings(kafka),
         group_id=group_name(kafka, "sink"),
         enable_auto_commit=False,
     )

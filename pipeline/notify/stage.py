@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.counts import Metrics
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.metrics import REQUESTED, WORKER_METRICS
+from pipeline.metrics import REQUESTED
 from pipeline.notify import page as pages
 from pipeline.notify.authority import Authority
 from pipeline.notify.clicks import Click, judge_click, read_click
@@ -69,23 +69,21 @@ class NotifyStage:
         messenger: Messenger | None,
         rulebook: Rulebook,
         now: Callable[[], float],
-        counts: Metrics | None = None,
+        counts: Metrics,
     ) -> None:
         self._slack = config.slack
         self._rules = rulebook
         self._authority = Authority(config, rulebook)
         self._now = now
-        self._counts = counts or Metrics(WORKER_METRICS)
-        self._courier = Courier(messenger, config.slack, now, self._counts)
+        self._counts = counts
+        self._courier = Courier(messenger, config.slack, now, counts)
         self._gathering = Gathering(config.slack)
         self._dirty: set[str] | None = None
         self._snoozes = Snoozes()
         self._swept_at = 0.0
 
     @classmethod
-    def from_config(
-        cls, config: Config, now: Callable[[], float], counts: Metrics | None = None
-    ) -> Self:
+    def from_config(cls, config: Config, now: Callable[[], float], counts: Metrics) -> Self:
         """The stage as configured; without a token, the fallback webhook alone is used."""
         token = config.slack.token
         messenger = None if token is None else SlackMessenger(web_client(config.slack))

@@ -12,7 +12,7 @@ from pipeline.config import Config
 from pipeline.counts import Metrics
 from pipeline.journal import Journal
 from pipeline.message import Message
-from pipeline.metrics import OUTCOMES, WORKER_METRICS
+from pipeline.metrics import OUTCOMES
 from pipeline.pause import Pause, backoff
 from pipeline.records import read_record
 from pipeline.registry import key_record, remember_key
@@ -49,23 +49,21 @@ class EnforceStage:
         gateways: Mapping[str, Adapter],
         policy: Policy | None,
         now: Callable[[], float],
+        counts: Metrics,
         default_gateway: str | None = None,
-        counts: Metrics | None = None,
     ) -> None:
         self._gateways = gateways
         self._policy = policy
         self._now = now
         self._default_gateway = default_gateway
-        self._counts = counts or Metrics(WORKER_METRICS)
+        self._counts = counts
         self._open: set[str] | None = None
         self._pauses: dict[str, Pause] = {}
         """By gateway."""
         self._swept_at = 0.0
 
     @classmethod
-    def from_config(
-        cls, config: Config, now: Callable[[], float], counts: Metrics | None = None
-    ) -> Self:
+    def from_config(cls, config: Config, now: Callable[[], float], counts: Metrics) -> Self:
         """The stage as configured; with a policy that cannot be read, machines do nothing.
 
         Raises:
@@ -75,8 +73,8 @@ class EnforceStage:
             adapters(config.response.gateways),
             Rulebook.read(config.response.policy).policy,
             now,
-            config.response.default_gateway,
             counts,
+            config.response.default_gateway,
         )
 
     async def handle(self, message: Message, journal: Journal) -> None:

@@ -44,7 +44,7 @@ def build_role(name: str, config: Config, counts: Metrics) -> Role:
         return _detect(config, counts)
     for stage in STAGES:
         if name == stage:
-            return StageRole(config.kafka, plan_stage(stage, config, counts), counts=counts)
+            return StageRole(config.kafka, plan_stage(stage, config, counts), counts)
     raise ValueError(f"no role is called {name!r}")
 
 
@@ -85,9 +85,7 @@ def _detect(config: Config, counts: Metrics) -> Role:
 
     rules = default_rules(config)
     partitions = config.kafka.partitions
-    return DetectRole(
-        config, lambda partition: PartitionFold(rules, partition, partitions), counts=counts
-    )
+    return DetectRole(config, lambda partition: PartitionFold(rules, partition, partitions), counts)
 
 
 def _sink(config: Config, counts: Metrics) -> StagePlan:
@@ -105,9 +103,9 @@ def _sink(config: Config, counts: Metrics) -> StagePlan:
         return SinkStage(
             later,
             acceptor,
+            counts,
             batch_rows_max=store.batch_rows_max,
             batch_seconds=store.batch_seconds,
-            counts=counts,
         )
 
     return StagePlan("sink", SinkStage.reads, None, make)

@@ -19,7 +19,6 @@ from aiokafka import TopicPartition
 from pipeline.config import Config
 from pipeline.counts import Metrics
 from pipeline.message import Message
-from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.budget import DeadLetterBudget, DeadLetterBudgetExceededError
 from pipeline.workers.partition import MOVED_GAP_SECONDS, Fold, Partition
 from pipeline.workers.role import (
@@ -54,10 +53,10 @@ class DetectRole:
         self,
         config: Config,
         make_fold: MakeFold,
+        counts: Metrics,
         now: Clock = time.monotonic,
-        counts: Metrics | None = None,
     ) -> None:
-        self._counts = counts or Metrics(WORKER_METRICS)
+        self._counts = counts
         self._config = config
         self._make_fold = make_fold
         self._now = now

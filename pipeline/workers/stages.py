@@ -18,7 +18,6 @@ from aiokafka import TopicPartition
 from pipeline.config import Kafka
 from pipeline.counts import Metrics
 from pipeline.journal import Stage
-from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.connection import topic_name
 from pipeline.workers.journals import AckJournal, StateJournal
 from pipeline.workers.role import Clock, Host, Records, count_records, show_age, to_message
@@ -65,10 +64,8 @@ class Tenure:
     Each has a stage of its own: what an earlier one had in memory is out of date.
     """
 
-    def __init__(
-        self, stage: Stage, journal: StateJournal | AckJournal, counts: Metrics | None = None
-    ) -> None:
-        self._counts = counts or Metrics(WORKER_METRICS)
+    def __init__(self, stage: Stage, journal: StateJournal | AckJournal, counts: Metrics) -> None:
+        self._counts = counts
         self._stage = stage
         self._journal = journal
         self._lock = asyncio.Lock()
@@ -150,10 +147,10 @@ class StageRole:
         self,
         kafka: Kafka,
         plan: StagePlan,
+        counts: Metrics,
         now: Clock = time.time,
-        counts: Metrics | None = None,
     ) -> None:
-        self._counts = counts or Metrics(WORKER_METRICS)
+        self._counts = counts
         self.name = plan.name
         self.topics = plan.topics
         self._kafka = kafka

@@ -22,9 +22,11 @@ import msgspec
 
 from pipeline.config import Config, Kafka
 from pipeline.config import Store as StoreConfig
+from pipeline.counts import Metrics
 from pipeline.default_rules import default_rules
 from pipeline.evaluate.tables import table
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS
 from pipeline.sink import SinkStage
 from pipeline.store import Store
 from pipeline.workers.producing import EventLog
@@ -159,7 +161,7 @@ async def _sink(messages: Sequence[Message], name: str) -> tuple[float, int]:
         Store.open(StoreConfig(path=Path(folder) / "store")) as store,
     ):
         store.migrate()
-        stage = SinkStage(store, acceptor)
+        stage = SinkStage(store, acceptor, Metrics(WORKER_METRICS))
         with timed() as watch:
             for message in messages:
                 await stage.handle(message, NO_JOURNAL)

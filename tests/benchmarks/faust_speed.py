@@ -17,11 +17,13 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.config import Config, Detection, Kafka
+from pipeline.counts import Metrics
 from pipeline.default_rules import default_rules
 from pipeline.engine import Checkpoint, Effects, PartitionFold, Rules
 from pipeline.evaluate.tables import table
 from pipeline.garbage import collect_seldom
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.app import Worker
 from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.detect import DetectRole
@@ -281,7 +283,9 @@ async def _detect(kafka: Kafka, events: int, make: Callable[[int], Fold]) -> flo
     """The detect role in a group of its own, from the first message to the last checkpoint."""
     meter = _Meter(events)
     config = Config(kafka=kafka, detection=Detection(dead_letter_share_max=1.0))
-    role = DetectRole(config, lambda partition: meter.around(make(partition)))
+    role = DetectRole(
+        config, lambda partition: meter.around(make(partition)), Metrics(WORKER_METRICS)
+    )
     role.name = f"detect-{uuid.uuid4().hex[:8]}"
     worker = Worker(kafka, role)
     running = asyncio.create_task(worker.run())

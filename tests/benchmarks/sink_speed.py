@@ -16,9 +16,11 @@ from clickhouse_connect.driver.insert import InsertContext
 from pipeline.accept import Acceptor, Use
 from pipeline.config import Config
 from pipeline.config import Store as StoreConfig
+from pipeline.counts import Metrics
 from pipeline.default_rules import default_rules
 from pipeline.garbage import collect_seldom
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS
 from pipeline.sink import SinkStage
 from pipeline.store import Store
 from pipeline.store.rows import USAGE_EVENTS
@@ -73,7 +75,7 @@ def _rates(
 
 def _staged(store: Store, messages: Sequence[Message], acceptor: Acceptor) -> None:
     """From the messages to durable rows, as the role does it."""
-    stage = SinkStage(store, acceptor, batch_rows_max=BATCH_ROWS)
+    stage = SinkStage(store, acceptor, Metrics(WORKER_METRICS), batch_rows_max=BATCH_ROWS)
 
     async def work() -> None:
         for message in messages:

@@ -13,11 +13,13 @@ import msgspec
 from pydantic import SecretStr
 
 from pipeline.config import Config, Gateway, Kafka, Response, Slack
+from pipeline.counts import Metrics
 from pipeline.demo.slack_interactions import Place as Pressed
 from pipeline.demo.slack_interactions import Press, block_actions
 from pipeline.engine import PartitionFold
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.rebuilding import fresh_states
+from pipeline.metrics import WORKER_METRICS
 from pipeline.notify import storm
 from pipeline.notify.signature import interaction
 from pipeline.notify.stage import NotifyStage
@@ -161,6 +163,7 @@ class World(Misfortune):
         self.policy = POLICY if self._random.random() < 0.6 else None
         self.clicks = self._random.random() < 0.5
         self._config = _config()
+        self._counts = Metrics(WORKER_METRICS)
         self.groups = self._groups()
 
     def now(self) -> float:
@@ -362,15 +365,15 @@ class World(Misfortune):
     # The roles
 
     def _groups(self) -> list[Group]:
-        config, kafka = self._config, self._config.kafka
+        config, kafka, counts = self._config, self._config.kafka, self._counts
         makes: tuple[Callable[[], Role], ...] = (
             lambda: DetectRole(
-                config, lambda place: PartitionFold(rules(), place, PARTITIONS), self.now
+                config, lambda place: PartitionFold(rules(), place, PARTITIONS), counts, self.now
             ),
-            lambda: StageRole(kafka, self._plan("sink"), self.now),
-            lambda: StageRole(kafka, self._plan("notify"), self.now),
-            lambda: StageRole(kafka, self._plan("enforce"), self.now),
-            lambda: StageRole(kafka, self._plan("reconcile"), self.now),
+            lambda: StageRole(kafka, self._plan("sink"), counts, self.now),
+            lambda: StageRole(kafka, self._plan("notify"), counts, self.now),
+            lambda: StageRole(kafka, self._plan("enforce"), counts, self.now),
+            lambda: StageRole(kafka, self._plan("reconcile"), counts, self.now),
         )
         return [Group.of(self.broker, kafka, make, self) for make in makes]
 
@@ -388,6 +391,7 @@ class World(Misfortune):
         return SinkStage(
             self.store,  # type: ignore[arg-type]  # as much of a store as the sink uses
             rules().acceptor,
+            self._counts,
             batch_rows_max=batch,
             now=self._right_time,
             sleep=self._sleep,
@@ -397,13 +401,13 @@ class World(Misfortune):
         self.clock += seconds
 
     def _notify(self) -> NotifyStage:
-        return NotifyStage(self._config, self.slack, Rulebook(self.policy), self.now)
+        return NotifyStage(self._config, self.slack, Rulebook(self.policy), self.now, self._counts)
 
     def _reconcile(self) -> ReconcileStage:
         return ReconcileStage(PARTITIONS, [], self.now)
 
     def _enforce(self) -> EnforceStage:
-        return EnforceStage({"edge": self.gateway}, self.policy, self.now, "edge")
+        return EnforceStage({"edge": self.gateway}, self.policy, self.now, self._counts, "edge")
 
 
 @contextmanager

@@ -172,7 +172,7 @@ async def test_without_a_probe_it_is_done_and_not_verified() -> None:
         edge = loop.config.response.gateways[0].model_copy(update={"probe_url": None})
         response = loop.config.response.model_copy(update={"gateways": [edge]})
         config = loop.config.model_copy(update={"response": response})
-        stage = EnforceStage.from_config(config, loop.clock)
+        stage = EnforceStage.from_config(config, loop.clock, loop.counts)
         loop.bus = MemoryBus([stage], loop.clock)
         await ask(loop)
         assert [each.status for each in loop.results] == ["done"]

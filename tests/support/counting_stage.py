@@ -10,8 +10,10 @@ import sys
 import msgspec
 
 from pipeline.config import Kafka
+from pipeline.counts import Metrics
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.app import run_worker
 from pipeline.workers.stages import StagePlan, StageRole
 from schemas.topics import ACTIONS, CLICKS, INCIDENTS, NOTIFY_STATE, VERDICTS, Topic
@@ -56,7 +58,7 @@ def main(stage: type[CountingStage] = CountingStage) -> None:
     """Run until a signal, or the crash."""
     kafka = Kafka.model_validate_json(sys.argv[1])
     plan = StagePlan("notify", READS, NOTIFY_STATE, lambda: stage(sys.argv[2]))
-    run_worker(kafka, StageRole(kafka, plan))
+    run_worker(kafka, StageRole(kafka, plan, Metrics(WORKER_METRICS)))
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def main() -> None:
     SlowFold.seconds = float(sys.argv[3])
     counts = Metrics(WORKER_METRICS)
     make = partial(SlowFold, partitions=kafka.partitions)
-    run_worker(kafka, DetectRole(config, make, counts=counts))
+    run_worker(kafka, DetectRole(config, make, counts))
     sys.stderr.write(counts.render().decode())
 
 

@@ -129,8 +129,8 @@ class OnCall:
             adapters(self.config.response.gateways),
             self.policy,
             self.clock,
-            self.config.response.default_gateway,
             self.counts,
+            self.config.response.default_gateway,
         )
 
     def restart(self) -> None:

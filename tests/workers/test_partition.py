@@ -33,7 +33,7 @@ class Host:
         self.counts = Metrics(WORKER_METRICS)
         make = partial(CountingFold, partitions=kafka.partitions)
         patient = kafka.model_copy(update={"checkpoint_seconds": 300.0})
-        self.role = DetectRole(Config(kafka=patient), make, counts=self.counts)
+        self.role = DetectRole(Config(kafka=patient), make, self.counts)
         name = kafka.topic_prefix + USAGE_EVENTS.name
         self.place = TopicPartition(name, partition_of(KEY, kafka.partitions))
 

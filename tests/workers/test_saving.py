@@ -9,6 +9,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from pipeline.config import Config, Detection, Kafka
+from pipeline.counts import Metrics
+from pipeline.metrics import WORKER_METRICS
 from pipeline.packing import PACKED
 from pipeline.workers import detect
 from pipeline.workers.detect import DetectRole
@@ -70,7 +72,9 @@ class Stand:
     def __init__(self) -> None:
         kafka = Kafka(partitions=PARTITIONS, checkpoint_seconds=0.01)
         config = Config(kafka=kafka, detection=Detection(dead_letter_share_max=0.5))
-        self.role = DetectRole(config, partial(CountingFold, partitions=PARTITIONS))
+        self.role = DetectRole(
+            config, partial(CountingFold, partitions=PARTITIONS), Metrics(WORKER_METRICS)
+        )
         self.host = Host()
         self._offset = 0
 

@@ -8,8 +8,10 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from pipeline.config import Kafka
+from pipeline.counts import Metrics
 from pipeline.journal import Journal
 from pipeline.message import Message
+from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.connection import client_settings, group_name
 from pipeline.workers.journals import AckJournal
 from pipeline.workers.producing import EventLog
@@ -124,7 +126,9 @@ async def test_what_was_committed_is_not_handled_again(topics: Kafka) -> None:
     await send(topics, 3)
     records = await read(topics, INCIDENTS)
     place = TopicPartition(topics.topic_prefix + INCIDENTS.name, 0)
-    role = StageRole(topics, StagePlan("notify", READS, NOTIFY_STATE, CountingStage))
+    role = StageRole(
+        topics, StagePlan("notify", READS, NOTIFY_STATE, CountingStage), Metrics(WORKER_METRICS)
+    )
     await role.start(Host())
     await role.handle(place, records[:1])
     await role.handle(place, records[:2])
@@ -137,7 +141,7 @@ async def test_what_was_committed_is_not_handled_again(topics: Kafka) -> None:
 
 async def test_a_stage_that_remembers_needs_all_its_topics() -> None:
     plan = StagePlan("notify", READS, NOTIFY_STATE, CountingStage)
-    role = StageRole(Kafka(), plan)
+    role = StageRole(Kafka(), plan, Metrics(WORKER_METRICS))
     with pytest.raises(MissingTopicError, match="verdicts"):
         await role.assigned({TopicPartition("incidents", 0), TopicPartition("slack-clicks", 0)})
     await role.assigned(set())  # standing by is no mistake
@@ -194,7 +198,7 @@ def tenure(committed: list[int]) -> Tenure:
     async def commit(offsets: Offsets) -> None:
         committed.append(offsets[PLACE])
 
-    return Tenure(Buffer(), AckJournal(commit))
+    return Tenure(Buffer(), AckJournal(commit), Metrics(WORKER_METRICS))
 
 
 async def hand(tenure: Tenure, *offsets: int) -> None:
