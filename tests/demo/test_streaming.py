@@ -13,7 +13,6 @@ from tests.support.kafka import Broker
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 async def test_a_theft_on_the_stream_ends_in_one_page_and_one_dead_key(
     kafka: Broker, tmp_path: Path
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.compiled import build, command, why_not
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module", autouse=True)

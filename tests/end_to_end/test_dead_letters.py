@@ -15,7 +15,7 @@ from schemas.topics import MOVED_HEADER, USAGE_EVENTS
 from tests.support.events import KEY, event
 from tests.support.installation import Installation, clickhouse
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 
 async def send(kafka: Kafka, value: bytes, partition: int, *, moved: bool = False) -> None:

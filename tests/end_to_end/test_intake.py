@@ -18,7 +18,7 @@ from tests.support.dumps import dump_store, dump_topics, found_in
 from tests.support.installation import ROOT, Installation, clickhouse
 from tests.support.kafka_log import bodies, read
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 TOKEN = "planted-intake-token"
 PROMPT = "planted prompt: the recipe is a secret"

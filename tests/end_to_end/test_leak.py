@@ -22,7 +22,6 @@ TABLES = ("usage_events", "actions", "action_results", "verdicts", "dead_letters
 
 
 @pytest.mark.kafka
-@pytest.mark.slow
 async def test_a_leak_ends_in_one_page_one_click_one_webhook_and_one_outcome(
     topics: Kafka, tmp_path: Path
 ) -> None:

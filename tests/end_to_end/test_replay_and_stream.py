@@ -55,7 +55,7 @@ from tests.support.events import DAY, in_time, thief
 from tests.support.installation import ROOT, Installation, environment
 from tests.support.kafka_log import read
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = pytest.mark.kafka
 
 FLEET = FleetSettings(keys=24, days=6, attack_rate=0.6, change_rate=0.5, volume=0.06, disorder=0.02)
 WINDOWS = "SELECT * FROM v_spend_windows"

@@ -42,7 +42,6 @@ def clients(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("source", ["azure", "servegen"])
 def test_a_store_says_what_the_file_says(source: str, clients: Path, tmp_path: Path) -> None:
     events = azures() if source == "azure" else servegen.fleet(clients, theft_share=1.0)[0]
