@@ -14,26 +14,27 @@ from pipeline.message import Message
 from pipeline.packing import PACKED, pack
 from schemas.topics import TOPICS, USAGE_EVENTS, Topic
 
-Fault = Callable[[str], None]
-"""Called with `publish`, `commit` (before it) and `committed` (after it); raises to crash there."""
+
+class _Record(Struct):
+    topic: Topic
+    value: Struct | bytes
+    key: str | None
+    headers: Mapping[str, str] | None
 
 
-def _no_fault(point: str) -> None:
-    del point
+Append = Callable[[_Record], None]
 
 
 class MemoryJournal:
-    """A stage's durable state, and what it has written since the last commit."""
+    """A stage's durable state, and what it has written and read since the last commit."""
 
-    def __init__(
-        self, append: Callable[["_Record"], None], fault: Fault, *, transactions: bool
-    ) -> None:
+    def __init__(self, append: Append) -> None:
         self._append = append
-        self._fault = fault
-        self._transactions = transactions
         self._durable: dict[str, bytes] = {}
         self._changes: dict[str, bytes | None] = {}
         self._outbox: list[_Record] = []
+        self._positions: dict[str, int] = {}
+        self._handled: dict[str, int] = {}
 
     async def publish(
         self,
@@ -43,13 +44,8 @@ class MemoryJournal:
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a record at the next commit, or at once without transactions."""
-        self._fault("publish")
-        record = _Record(topic, value, key, headers)
-        if self._transactions:
-            self._outbox.append(record)
-        else:
-            self._append(record)
+        """Send a record at the next commit."""
+        self._outbox.append(_Record(topic, value, key, headers))
 
     def get(self, key: str) -> bytes | None:
         """What is remembered under a key, uncommitted changes included."""
@@ -65,16 +61,19 @@ class MemoryJournal:
         new = [k for k, v in self._changes.items() if v is not None and k not in self._durable]
         return [key for key in self._durable if key not in gone] + new
 
+    def position(self, topic: str) -> int:
+        """The offset of the next message to read."""
+        return self._positions.get(topic, 0)
+
+    def handled(self, topic: str, offset: int) -> None:
+        """Let the next commit carry the position after a message."""
+        self._handled[topic] = offset + 1
+
     async def commit(self) -> None:
         """Make everything since the last commit durable at once."""
-        self._fault("commit")
-        self.settle()
-        self._fault("committed")
-
-    def settle(self) -> None:
-        """What a commit does, without the points at which it may crash."""
         for record in self._outbox:
             self._append(record)
+        self._positions |= self._handled
         for key, value in self._changes.items():
             if value is None:
                 self._durable.pop(key, None)
@@ -86,22 +85,7 @@ class MemoryJournal:
         """Lose what was not committed."""
         self._outbox.clear()
         self._changes.clear()
-
-
-class _Record(Struct):
-    topic: Topic
-    value: Struct | bytes
-    key: str | None
-    headers: Mapping[str, str] | None
-
-
-class _Seat:
-    """A stage, how far it has read, and what it remembers."""
-
-    def __init__(self, stage: Stage, journal: MemoryJournal) -> None:
-        self.stage = stage
-        self.journal = journal
-        self.positions = dict.fromkeys((topic.name for topic in stage.reads), 0)
+        self._handled.clear()
 
 
 class MemoryBus:
@@ -110,28 +94,19 @@ class MemoryBus:
     Args:
         stages: each is given every message of the topics that it reads, in order.
         now: Unix seconds, stamped on messages.
-        fault: where a simulation crashes.
-        transactions: off, what is published can be read although its stage crashed before the
-            commit, as on a broker that has none.
+        journal: makes the journal of a stage.
     """
 
     def __init__(
         self,
         stages: Sequence[Stage],
         now: Callable[[], float],
-        fault: Fault = _no_fault,
-        *,
-        transactions: bool = True,
+        journal: Callable[[Append], MemoryJournal] = MemoryJournal,
     ) -> None:
-        self.transactions = transactions
         self._now = now
-        self._fault = fault
         self._turn = asyncio.Lock()
         self.topics: dict[str, list[Message]] = {topic.name: [] for topic in TOPICS}
-        self._seats = [
-            _Seat(stage, MemoryJournal(self._append, fault, transactions=transactions))
-            for stage in stages
-        ]
+        self._journals = {stage: journal(self._append) for stage in stages}
 
     async def publish(
         self,
@@ -147,29 +122,23 @@ class MemoryBus:
         """Deliver messages, what they lead to included, until every stage has read all.
 
         Raises:
-            Exception: a stage could not go on; `restart` it, and its message comes again.
+            Exception: a stage could not go on.
         """
         async with self._turn:
-            while any([await self._deliver(seat) for seat in self._seats]):
+            while any([await self._deliver(*each) for each in self._journals.items()]):
                 pass
 
     async def tick(self, now: float) -> None:
         """Give every stage its tick, then deliver what came of it."""
         async with self._turn:
-            for seat in self._seats:
-                await seat.stage.tick(now, seat.journal)
-                await seat.journal.commit()
+            for stage, journal in self._journals.items():
+                await stage.tick(now, journal)
+                await journal.commit()
         await self.run_until_quiet()
-
-    def restart(self, old: Stage, new: Stage) -> None:
-        """Put a new stage in the place of one that died: what it had not committed is lost."""
-        seat = next(seat for seat in self._seats if seat.stage is old)
-        seat.stage = new
-        seat.journal.drop()
 
     def journal(self, stage: Stage) -> Journal:
         """What a stage remembers."""
-        return next(seat.journal for seat in self._seats if seat.stage is stage)
+        return self._journals[stage]
 
     def _append(self, record: _Record) -> None:
         log = self.topics[record.topic.name]
@@ -185,17 +154,16 @@ class MemoryBus:
             )
         )
 
-    async def _deliver(self, seat: _Seat) -> bool:
+    async def _deliver(self, stage: Stage, journal: MemoryJournal) -> bool:
         """Hand a stage its next message of each topic; whether there was any."""
         busy = False
-        for topic, position in seat.positions.items():
-            if position < len(self.topics[topic]):
+        for topic in stage.reads:
+            log, position = self.topics[topic.name], journal.position(topic.name)
+            if position < len(log):
                 busy = True
-                await seat.stage.handle(self.topics[topic][position], seat.journal)
-                self._fault("commit")
-                seat.positions[topic] = position + 1
-                seat.journal.settle()
-                self._fault("committed")
+                await stage.handle(log[position], journal)
+                journal.handled(topic.name, position)
+                await journal.commit()
         return busy
 
 

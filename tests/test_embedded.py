@@ -8,8 +8,9 @@ from pipeline.config import Config, Serve, Store
 from pipeline.default_rules import default_rules
 from pipeline.embedded import embedded
 from pipeline.engine.stage import DetectStage
-from pipeline.memory_bus import BusLog, MemoryBus
+from pipeline.memory_bus import BusLog
 from schemas.topics import DEAD_LETTERS, MESSAGE_BYTES_MAX, SPEND_WINDOWS, USAGE_EVENTS
+from tests.support.crashing_bus import CrashingBus
 
 START = 1_767_225_600.0
 
@@ -27,7 +28,7 @@ def _event(number: int) -> tuple[str, bytes]:
 async def test_a_stage_that_died_goes_on_where_it_was() -> None:
     config = Config()
     first, second = (DetectStage(default_rules(config)) for _ in range(2))
-    bus = MemoryBus([first], lambda: START + 1000)
+    bus = CrashingBus([first], lambda: START + 1000)
     log = BusLog(bus)
     await log.send_packed([_event(number) for number in range(6)])
     await bus.run_until_quiet()
@@ -40,7 +41,7 @@ async def test_a_stage_that_died_goes_on_where_it_was() -> None:
 
 
 async def test_a_bad_event_is_a_dead_letter_and_the_rest_goes_on() -> None:
-    bus = MemoryBus([DetectStage(default_rules(Config()))], lambda: START + 1000)
+    bus = CrashingBus([DetectStage(default_rules(Config()))], lambda: START + 1000)
     await BusLog(bus).send_packed([_event(1), ("k", b"garbage"), _event(2)])
     await bus.run_until_quiet()
     (letter,) = (json.loads(message.value) for message in bus.topics[DEAD_LETTERS.name])
@@ -49,7 +50,7 @@ async def test_a_bad_event_is_a_dead_letter_and_the_rest_goes_on() -> None:
 
 
 async def test_packed_messages_are_never_too_large() -> None:
-    bus = MemoryBus([], lambda: START)
+    bus = CrashingBus([], lambda: START)
     await BusLog(bus).send_packed([("k", b"x" * 500_000)] * 5)
     sizes = [len(message.value) for message in bus.topics[USAGE_EVENTS.name]]
     assert sizes == [500_000] * 5

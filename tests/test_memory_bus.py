@@ -3,9 +3,9 @@
 import pytest
 
 from pipeline.journal import Journal, Stage
-from pipeline.memory_bus import MemoryBus
 from pipeline.message import Message
 from schemas.topics import ACTIONS, INCIDENTS, Topic
+from tests.support.crashing_bus import CrashingBus
 
 
 class CrashError(Exception):
@@ -47,8 +47,8 @@ class Faults:
             raise CrashError(point)
 
 
-def bus(stage: Stage, *crash_at: int, transactions: bool = True) -> MemoryBus:
-    return MemoryBus([stage], lambda: 1.5, Faults(*crash_at), transactions=transactions)
+def bus(stage: Stage, *crash_at: int, uncommitted: bool = False) -> CrashingBus:
+    return CrashingBus([stage], lambda: 1.5, Faults(*crash_at), uncommitted=uncommitted)
 
 
 async def test_messages_come_in_order_with_offsets_keys_and_headers() -> None:
@@ -103,9 +103,9 @@ async def test_after_the_last_commit_the_message_does_not_come_again() -> None:
     assert again.seen == []
 
 
-async def test_without_transactions_what_was_published_stays() -> None:
+async def test_who_reads_what_was_not_committed_may_read_it_twice() -> None:
     stage = Counter()
-    log = bus(stage, 2, transactions=False)
+    log = bus(stage, 2, uncommitted=True)
     await log.publish(INCIDENTS, b"a")
     with pytest.raises(CrashError):
         await log.run_until_quiet()

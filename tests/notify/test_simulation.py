@@ -93,8 +93,8 @@ def misbehave(loop: OnCall, storm: Storm) -> None:
 async def one_run(seed: int) -> None:
     storm = Storm(seed)
     policy = storm.random.choice(POLICIES)
-    transactions = storm.random.random() < 0.5
-    async with on_call(policy, storm, transactions=transactions) as loop:
+    uncommitted = storm.random.random() >= 0.5
+    async with on_call(policy, storm, uncommitted=uncommitted) as loop:
         loop.slack.retry_after_seconds = 5
         misbehave(loop, storm)
         for revision in (1, 2, 3):
@@ -115,7 +115,7 @@ def check(loop: OnCall, policy: Policy | None, button: str) -> None:
     assert "Spent so far: $400.00" in shown(loop)
     asked = {each.action_id for each in loop.published(ACTIONS, Action)}
     raw = [message.value for message in loop.bus.topics[ACTION_RESULTS.name]]
-    finished = raw if loop.bus.transactions else list(set(raw))
+    finished = list(set(raw)) if loop.bus.uncommitted else raw
     assert len(finished) == len(asked), "one result for each action"
     assert {each.action_id for each in loop.results} == asked
     assert set(loop.gateway.effective.values()) <= {1}, "nothing acted twice"
@@ -141,7 +141,7 @@ async def one_failure(seed: int) -> None:
     """A ticket becomes a page in its own channel, and the policy's revocation fails."""
     storm = Storm(seed)
     async with on_call(
-        UNLESS_HELD, storm, transactions=storm.random.random() < 0.5, ticket_channel=CHANNEL
+        UNLESS_HELD, storm, uncommitted=storm.random.random() >= 0.5, ticket_channel=CHANNEL
     ) as loop:
         loop.slack.retry_after_seconds = 5
         misbehave(loop, storm)
@@ -172,7 +172,7 @@ async def test_every_seed_of_a_failed_revocation_ends_with_one_alarm(first: int)
 async def one_storm(seed: int) -> None:
     """Many keys show the same, some get worse or end, while the stage dies again and again."""
     storm = Storm(seed)
-    async with on_call(None, storm, transactions=storm.random.random() < 0.5) as loop:
+    async with on_call(None, storm, uncommitted=storm.random.random() >= 0.5) as loop:
         misbehave(loop, storm)
         revisions = dict.fromkeys(range(12), 0)
         for number in [storm.random.randrange(12) for _ in range(30)]:

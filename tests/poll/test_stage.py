@@ -11,7 +11,7 @@ from pipeline.config import Config, Poll
 from pipeline.counts import Metrics
 from pipeline.engine.stage import DetectStage
 from pipeline.journal import Stage
-from pipeline.memory_bus import BusLog, MemoryBus
+from pipeline.memory_bus import BusLog
 from pipeline.metrics import WORKER_METRICS
 from pipeline.poll import asking
 from pipeline.poll.report import HOUR, HOURS
@@ -23,6 +23,7 @@ from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
 from schemas.topics import INCIDENTS, KEYS, PROVIDER_USAGE
+from tests.support.crashing_bus import CrashingBus
 from tests.support.events import START, event, rules
 from tests.support.usage_reports import ADMIN_KEY, Used, reporting
 
@@ -54,7 +55,7 @@ class World:
         self.stage = self.made()
         self.crash_at: str | None = None
         stages = [self.stage, *(make(self.clock) for make in others)]
-        self.bus = MemoryBus(stages, self.clock, self.fault)
+        self.bus = CrashingBus(stages, self.clock, self.fault)
 
     def fault(self, point: str) -> None:
         """Crash once where a test wants it, as soon as there is something to lose."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config, ConfigError
 from pipeline.engine.stage import DetectStage
-from pipeline.memory_bus import BusLog, MemoryBus
+from pipeline.memory_bus import BusLog
 from pipeline.message import Message
 from pipeline.reconcile import stage
 from pipeline.reconcile.stage import SILENCE_SECONDS, ReconcileStage
@@ -36,6 +36,7 @@ from tests.reconcile.bills import (
     entry,
     traffic,
 )
+from tests.support.crashing_bus import CrashingBus
 from tests.support.events import control, messages, rules
 
 GOLDEN = Path(__file__).parent.parent / "data" / "reconcile-state-v1.json"
@@ -53,7 +54,7 @@ async def streamed(
 ) -> list[Incident]:
     """What the stages say when the records come through their topics."""
     clock = Clock()
-    bus = MemoryBus([ReconcileStage(1, [], clock), DetectStage(rules())], clock)
+    bus = CrashingBus([ReconcileStage(1, [], clock), DetectStage(rules())], clock)
     for record in keys:
         await bus.publish(KEYS, record, key=record.key_id)
     await bus.run_until_quiet()
@@ -125,7 +126,7 @@ async def test_a_bill_is_compared_with_all_keys_behind_it(
 
 async def test_a_registry_entry_and_its_change_reach_the_log_once_each() -> None:
     clock = Clock()
-    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    bus = CrashingBus([ReconcileStage(1, [], clock)], clock)
     record = entry("a")
     for each in (record, record, msgspec.structs.replace(record, status="revoked"), record):
         await bus.publish(KEYS, each, key="a")
@@ -142,7 +143,7 @@ async def test_a_registry_entry_and_its_change_reach_the_log_once_each() -> None
 async def test_bills_wait_until_the_registry_is_silent() -> None:
     """A bill that overtakes the second of two owners would look stolen."""
     clock = Clock()
-    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    bus = CrashingBus([ReconcileStage(1, [], clock)], clock)
     await bus.publish(PROVIDER_USAGE, bill(6.0))
     await bus.publish(KEYS, entry("a"), key="a")
     await bus.run_until_quiet()
@@ -157,13 +158,13 @@ async def test_bills_wait_until_the_registry_is_silent() -> None:
     assert kinds(bus)[2:] == ["gateway-use"]
 
 
-def kinds(bus: MemoryBus, topic: Topic = USAGE_EVENTS) -> list[str]:
+def kinds(bus: CrashingBus, topic: Topic = USAGE_EVENTS) -> list[str]:
     return [each.record for each in bus.topics[topic.name]]
 
 
 async def test_a_clock_that_goes_back_holds_no_bill_up() -> None:
     clock = Clock()
-    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    bus = CrashingBus([ReconcileStage(1, [], clock)], clock)
     await bus.publish(KEYS, entry("a"), key="a")
     await bus.publish(PROVIDER_USAGE, bill(6.0))
     await bus.run_until_quiet()
@@ -175,7 +176,7 @@ async def test_a_clock_that_goes_back_holds_no_bill_up() -> None:
 async def test_a_stage_that_died_goes_on_with_what_it_remembered() -> None:
     clock = Clock()
     first, second, third = (ReconcileStage(1, [], clock) for _ in range(3))
-    bus = MemoryBus([first], clock)
+    bus = CrashingBus([first], clock)
     for each in ("a", "b"):
         await bus.publish(KEYS, entry(each), key=each)
     await bus.publish(PROVIDER_USAGE, bill(6.0))
@@ -197,7 +198,7 @@ async def test_who_left_a_providers_key_is_remembered_by_a_stage_that_died() -> 
     clock = Clock()
     clock.now = WINDOW[0] + 1800.0
     first, second = ReconcileStage(1, [], clock), ReconcileStage(1, [], clock)
-    bus = MemoryBus([first], clock)
+    bus = CrashingBus([first], clock)
     for record in (entry("a"), entry("a", "provider-2")):
         await bus.publish(KEYS, record, key="a")
         await bus.run_until_quiet()
@@ -232,7 +233,7 @@ async def test_what_an_earlier_release_remembered_goes_on() -> None:
     stored = msgspec.json.decode(GOLDEN.read_bytes(), type=dict[str, msgspec.Raw])
     (window,) = (name.removeprefix("round/") for name in stored if name.startswith("round/"))
     clock = Clock()
-    bus = MemoryBus([here := ReconcileStage(1, [], clock)], clock)
+    bus = CrashingBus([here := ReconcileStage(1, [], clock)], clock)
     for name, value in stored.items():
         bus.journal(here).put(name, bytes(value))
     use = GatewayUse(1, 10, 1_000_000_000, 1_789_999_999.0)
@@ -251,7 +252,7 @@ async def test_what_an_earlier_release_remembered_goes_on() -> None:
 
 async def test_what_cannot_be_read_is_left_to_the_sink() -> None:
     clock = Clock()
-    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    bus = CrashingBus([ReconcileStage(1, [], clock)], clock)
     for topic in (KEYS, PROVIDER_USAGE, GATEWAY_USE):
         await bus.publish(topic, b"{")
     await bus.run_until_quiet()
@@ -261,7 +262,7 @@ async def test_what_cannot_be_read_is_left_to_the_sink() -> None:
 async def test_bills_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stage, "BILLS_MAX", 3)
     clock = Clock()
-    bus = MemoryBus([ReconcileStage(1, [], clock)], clock)
+    bus = CrashingBus([ReconcileStage(1, [], clock)], clock)
     for number in range(4):
         await bus.publish(PROVIDER_USAGE, bill(1.0, f"m{number}"))
     await bus.run_until_quiet()
@@ -274,7 +275,7 @@ async def test_the_configured_registry_is_published_where_it_differs(tmp_path: P
     path.write_bytes(encode(entry("a")) + b"\n" + encode(entry("b")) + b"\n")
     config = Config.model_construct(keys=path)
     stages = [ReconcileStage.from_config(config, clock)]
-    bus = MemoryBus(stages, clock)
+    bus = CrashingBus(stages, clock)
     await bus.publish(KEYS, entry("a"), key="a")
     await bus.run_until_quiet()
     await bus.tick(clock.now)

@@ -7,12 +7,12 @@ import pytest
 from pipeline.demo.block_kit import texts
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_gateway import Fault as GatewayFault
-from pipeline.memory_bus import MemoryBus
 from pipeline.response.enforce import EnforceStage
 from pipeline.response.policy import Brakes, Policy, Rule
 from schemas.action import Action
 from schemas.redaction import public_key_id
 from schemas.topics import ACTIONS, VERDICTS
+from tests.support.crashing_bus import CrashingBus
 from tests.support.oncall import ADMIN_KEY, OnCall, on_call
 from tests.support.samples import KEY_ID, WEBHOOK_SECRET, action, verdict
 
@@ -173,7 +173,7 @@ async def test_without_a_probe_it_is_done_and_not_verified() -> None:
         response = loop.config.response.model_copy(update={"gateways": [edge]})
         config = loop.config.model_copy(update={"response": response})
         stage = EnforceStage.from_config(config, loop.clock, loop.counts)
-        loop.bus = MemoryBus([stage], loop.clock)
+        loop.bus = CrashingBus([stage], loop.clock)
         await ask(loop)
         assert [each.status for each in loop.results] == ["done"]
 

@@ -1,7 +1,7 @@
 """A whole on-call loop for tests: fake Slack, fake gateway, both stages on an in-process log."""
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,7 +15,6 @@ from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_slack import FakeSlack
 from pipeline.demo.slack_conversations import SlackMessage
 from pipeline.journal import Journal
-from pipeline.memory_bus import MemoryBus
 from pipeline.metrics import WORKER_METRICS
 from pipeline.notify.signature import interaction_from_request
 from pipeline.notify.slack import SlackMessenger
@@ -28,6 +27,7 @@ from schemas.action import ActionResult
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.topics import ACTION_RESULTS, CLICKS, INCIDENTS, KEYS, Topic
+from tests.support.crashing_bus import CrashingBus, Fault, never
 from tests.support.samples import WEBHOOK_SECRET, incident, key_record
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -53,10 +53,6 @@ class Clock:
         return self.at
 
 
-def _never(point: str) -> None:
-    del point
-
-
 @dataclass
 class OnCall:
     """The loop, and what a test does to it."""
@@ -68,7 +64,7 @@ class OnCall:
     policy: Policy | None
     notify: NotifyStage
     enforce: EnforceStage
-    bus: MemoryBus
+    bus: CrashingBus
     counts: Metrics
 
     @property
@@ -178,9 +174,9 @@ def config_for(slack: FakeSlack, gateway: FakeGateway, **slack_changes: object) 
 @asynccontextmanager
 async def on_call(
     policy: Policy | None = None,
-    fault: Callable[[str], None] = _never,
+    fault: Fault = never,
     *,
-    transactions: bool = True,
+    uncommitted: bool = False,
     **slack_changes: object,
 ) -> AsyncIterator[OnCall]:
     """A running loop."""
@@ -195,7 +191,7 @@ async def on_call(
     loop.policy = policy
     loop.counts = Metrics(WORKER_METRICS)
     loop.notify, loop.enforce = loop.make_notify(), loop.make_enforce()
-    loop.bus = MemoryBus([loop.notify, loop.enforce], clock, fault, transactions=transactions)
+    loop.bus = CrashingBus([loop.notify, loop.enforce], clock, fault, uncommitted=uncommitted)
     try:
         yield loop
     finally:
