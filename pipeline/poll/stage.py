@@ -105,9 +105,8 @@ class PollStage:
         self._counts = counts
 
     @classmethod
-    def from_config(cls, config: Config, counts: Metrics | None = None) -> "PollStage":
+    def from_config(cls, config: Config, counts: Metrics) -> "PollStage":
         """The stage as configured."""
-        counts = counts or Metrics(metrics.WORKER_METRICS)
         interval = config.poll.interval_seconds
         return cls([Poller(asker, interval, counts) for asker in askers(config.poll)], counts)
 
