@@ -10,6 +10,7 @@ _TUNNELS: tuple[tuple[Network, str], ...] = (
     (ip_network("64:ff9b::/96"), "NAT64"),
     (ip_network("64:ff9b:1::/48"), "NAT64"),
     (ip_network("2002::/16"), "6to4"),
+    (ip_network("192.88.99.0/24"), "6to4 relay"),
     (ip_network("2001::/32"), "Teredo"),
     (ip_network("::/96"), "IPv4-compatible"),
 )
