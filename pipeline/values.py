@@ -27,6 +27,8 @@ NetworkText = Annotated[str, AfterValidator(_network)]
 
 
 def _brokers(text: str) -> str:
+    if "@" in text:  # not quoted: a password may stand before it
+        raise ValueError("must be host:port without a user, which sasl_username is for")
     for broker in text.split(","):
         host, _, port = broker.strip().rpartition(":")
         is_port = port.isascii() and port.isdigit() and 0 < int(port) <= PORT_MAX

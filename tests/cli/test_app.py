@@ -156,6 +156,18 @@ def test_brokers_that_are_no_list_of_addresses(
     assert leakline("check-config", "--offline", "--config", config).code == 0
 
 
+@pytest.mark.parametrize("broker", ["user:hunter22@kafka-1:9092", "user:hunter22@kafka-1"])
+def test_a_password_among_the_brokers_is_not_shown(
+    leakline: Leakline, tmp_path: Path, broker: str
+) -> None:
+    config = tmp_path / "leakline.toml"
+    config.write_text(f'[kafka]\nbrokers = "{broker}"\n')
+    outcome = leakline("check-config", "--offline", "--config", config)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "kafka.brokers: must be host:port without a user" in outcome.err
+    assert "hunter22" not in outcome.err + outcome.out
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
