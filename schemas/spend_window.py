@@ -11,6 +11,11 @@ SECONDS: dict[Granularity, int] = {"1m": 60, "1h": 3600, "1d": 86400}
 """Length of a window in seconds."""
 
 
+def windows_of(minute: int) -> tuple[tuple[Granularity, int], ...]:
+    """The windows that a minute is in, the narrowest first, each by its number since 1970."""
+    return ("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)
+
+
 class SpendWindow(Struct, kw_only=True):
     """An absolute total: of two rows for the same window, the higher version is right."""
 

@@ -8,6 +8,7 @@ from msgspec import Struct, field
 from detectors.baselines.shape import Shape
 from detectors.baselines.sketch import distinct
 from detectors.baselines.totals import Totals, Window, add_up
+from schemas.spend_window import Granularity
 
 SLICES_MINUTES: Final = 16
 """Minutes, the current one included, of which the slices stay in the state."""
@@ -91,6 +92,14 @@ class Windows(Struct, array_like=True, gc=False):
     than the key's record."""
     closed: tuple[int, ...] = (0, 0)
     """The last hour that closed, its spend in nano-dollars, and that of the hours before it."""
+
+    def of(self, granularity: Granularity, number: int) -> Window | None:
+        """The window of a granularity that has this number, if it is open."""
+        if granularity == "1m":
+            return self.minutes.get(number)
+        if granularity == "1h":
+            return self.hours.get(number)
+        return self.days.get(number)
 
     def named(self, numbers: Iterable[int]) -> list[str]:
         """The slices that have these numbers."""

@@ -22,6 +22,7 @@ from pipeline.engine.long_prompts import note_long
 from pipeline.engine.state import KeyState, Pending, Tally
 from pipeline.enrich.kinds import Kinds
 from pipeline.enrich.sources import Source
+from schemas.spend_window import windows_of
 
 SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
@@ -213,7 +214,7 @@ def flush(state: KeyState, kinds: Kinds) -> None:
         if state.incident is not None:
             state.incident.spend_nanos += fresh.nanos
             state.incident.unpriced += fresh.unpriced
-        touched.update((("1m", minute), ("1h", minute // 60), ("1d", minute // 1440)))
+        touched.update(windows_of(minute))
     state.pending.clear()
     state.current = None
 

@@ -1,14 +1,9 @@
 """Events behind their key's clock: their windows may be open, or have left something behind."""
 
-from typing import TYPE_CHECKING
-
 from pipeline.accept import Use
 from pipeline.engine.counting import totals_of
 from pipeline.engine.state import KeyState
-
-if TYPE_CHECKING:
-    from detectors.baselines.totals import Window
-    from schemas.spend_window import Granularity
+from schemas.spend_window import windows_of
 
 
 def count_late(state: KeyState, use: Use) -> None:
@@ -18,12 +13,8 @@ def count_late(state: KeyState, use: Use) -> None:
     """
     at, totals = int(use.at), totals_of(use)
     hour, day, windows = at // 3600, at // 86400, state.windows
-    found: tuple[tuple[Granularity, int, Window | None], ...] = (
-        ("1m", at // 60, windows.minutes.get(at // 60)),
-        ("1h", hour, windows.hours.get(hour)),
-        ("1d", day, windows.days.get(day)),
-    )
-    for granularity, number, window in found:
+    for granularity, number in windows_of(at // 60):
+        window = windows.of(granularity, number)
         if window is not None:
             window.add(totals)
             if use.kind.source is not None:

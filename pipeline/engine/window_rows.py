@@ -10,7 +10,7 @@ from detectors.baselines.totals import Window
 from pipeline.engine.bookkeeping import Rebuild
 from pipeline.engine.state import KeyState, Touched
 from schemas.fields import to_dollars, utc
-from schemas.spend_window import SECONDS, Granularity, SpendWindow
+from schemas.spend_window import SECONDS, Granularity, SpendWindow, windows_of
 
 _EPOCH_SHIFT: Final = 40
 _Places = Callable[[str], Place | None]
@@ -26,7 +26,7 @@ def rows(
         start = number * SECONDS[granularity]
         if start < rebuild.since:
             continue  # what came before it would be missing from the total
-        total = _whole(_window(state, granularity, number), pending.get((granularity, number)))
+        total = _whole(state.windows.of(granularity, number), pending.get((granularity, number)))
         if total is not None:
             yield _row(key_id, granularity, start, total, epoch)
 
@@ -54,14 +54,6 @@ def _time(start: int) -> datetime:
     return utc(start)
 
 
-def _window(state: KeyState, granularity: Granularity, number: int) -> Window | None:
-    if granularity == "1m":
-        return state.windows.minutes.get(number)
-    if granularity == "1h":
-        return state.windows.hours.get(number)
-    return state.windows.days.get(number)
-
-
 def _whole(window: Window | None, pending: Window | None) -> Window | None:
     if window is None or pending is None:
         return window or pending
@@ -78,12 +70,7 @@ def _pending_windows(state: KeyState, place_of: _Places) -> dict[tuple[Granulari
     for minute, pending in state.pending.items():
         fresh = pending.totals()
         places = [place_of(token) for token in pending.slices]
-        numbers: tuple[tuple[Granularity, int], ...] = (
-            ("1m", minute),
-            ("1h", minute // 60),
-            ("1d", minute // 1440),
-        )
-        for number in numbers:
+        for number in windows_of(minute):
             window = found.setdefault(number, Window())
             window.add(fresh)
             for place in places:
