@@ -152,14 +152,11 @@ class PartitionFold:
     # Which events are folded
 
     def _is_next(self, batch: Batch) -> bool:
-        if self._partitions is None:
+        if self._partitions is None or self._books.pass_on(batch.message):
             return True
-        if batch.message.offset <= self._books.position:
-            if batch.uses:
-                self.counts["already_folded"] += len(batch.uses)
-            return False
-        self._books.position = batch.message.offset
-        return True
+        if batch.uses:
+            self.counts["already_folded"] += len(batch.uses)
+        return False
 
     def _sort(self, batch: Batch, runs: Runs, effects: Effects) -> None:
         """Put events to the others of their keys."""
@@ -227,7 +224,7 @@ class PartitionFold:
                 effects.dead_letters.append(dead_letter(message, index, raw, _MISPLACED))
                 continue
             self.counts["moved"] += 1
-            if message.offset > self._books.rebuild.moved_until:
+            if not self._books.rebuild.was_moved(message):
                 effects.moved.append((key_id, raw))
 
     # Control records
@@ -250,8 +247,7 @@ class PartitionFold:
             state.position = message.offset
         self._note_change(state, key_id)
         if isinstance(control, KeyRecord):
-            _register(state, control)
-            _lay_by(state, control, message.told_at)
+            register(state, control, message.told_at)
         elif isinstance(control, Verdict):
             flush(state, self._kinds)
             effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
@@ -269,14 +265,14 @@ class PartitionFold:
         effects.incidents.extend(revisions)
 
 
-def _register(state: KeyState, record: KeyRecord) -> None:
+def register(state: KeyState, record: KeyRecord, told_at: int) -> None:
+    """Let a key be what the registry told of it, in Unix seconds.
+
+    An old key that nobody has used by then is noted: its first use may be a thief's.
+    """
     volume = state.history.volume
     volume.move(volume.zone(state.record), volume.zone(record), int(state.clock // 3600))
     state.record = record
-
-
-def _lay_by(state: KeyState, record: KeyRecord, told_at: int) -> None:
-    """Note since when a key is known, if it was old by then: its first use may be a thief's."""
     if state.clock or state.laid_by or record.created_at is None:
         return
     if told_at - epoch(record.created_at) >= _OLD_SECONDS:

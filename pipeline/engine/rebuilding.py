@@ -6,8 +6,13 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline.engine.bookkeeping import OWN_KEYS, POSITION_KEY, REBUILD_KEY, Rebuild
+from pipeline.engine.partition import register
 from pipeline.engine.state import KeyState, decode_state, encode_state
 from pipeline.engine.stored import UnknownStateError
+from schemas.key_record import KeyRecord
+
+Told = tuple[KeyRecord, int]
+"""A registry entry, and when the registry told of it (Unix seconds)."""
 
 
 def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:
@@ -17,25 +22,43 @@ def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:
 
 
 def fresh_states(
-    states: Mapping[str, bytes], rebuild: Rebuild, start: int
+    states: Mapping[str, bytes], rebuild: Rebuild, start: int, told: Iterable[Told] = ()
 ) -> list[tuple[str, bytes | None]]:
     """What replaces the states of a partition.
 
-    A key keeps its registry entry, which may be older than the log reaches back; all else of it is
-    forgotten. The calibration stays.
+    A key keeps its registry entry, which may be older than the log reaches back; where it has none
+    that can be read, it gets the registry's. All else is forgotten. The calibration stays.
 
     Args:
         states: as stored.
-        rebuild: the new epoch, and from when on totals are counted.
+        rebuild: the new epoch, from when on totals are counted, and by when the log had taken
+            what lies before the start.
         start: the offset of the first message to be folded.
+        told: entries of the registry for keys of the partition.
     """
-    fresh = [(key, _kept(raw)) for key, raw in states.items() if key not in OWN_KEYS]
-    moved_until = msgspec.json.decode(states.get(POSITION_KEY, b"-1"), type=int)
+    fresh = {key: _kept(raw) for key, raw in states.items() if key not in OWN_KEYS}
+    for record, told_at in told:
+        if fresh.get(record.key_id) is None:
+            state = KeyState()
+            register(state, record, told_at)
+            fresh[record.key_id] = encode_state(state)
+    fresh[REBUILD_KEY] = msgspec.json.encode(_moved(states, rebuild))
+    fresh[POSITION_KEY] = msgspec.json.encode(start - 1)
+    return list(fresh.items())
+
+
+def _moved(states: Mapping[str, bytes], rebuild: Rebuild) -> Rebuild:
+    """The rebuild with what was moved before it: all that was folded, then or earlier."""
+    position = msgspec.json.decode(states.get(POSITION_KEY, b"-1"), type=int)
     before = msgspec.json.decode(states.get(REBUILD_KEY, b"{}"), type=Rebuild)
-    begun = replace(rebuild, moved_until=max(moved_until, before.moved_until))
-    fresh.append((REBUILD_KEY, msgspec.json.encode(begun)))
-    fresh.append((POSITION_KEY, msgspec.json.encode(start - 1)))
-    return fresh
+    moved = ((position, before.read_at), (before.moved_until, before.moved_at))
+    times = [at for until, at in moved if until >= 0]
+    known = [at for at in times if at is not None]
+    return replace(
+        rebuild,
+        moved_until=max(until for until, _ in moved),
+        moved_at=max(known) if known and len(known) == len(times) else None,
+    )
 
 
 def _kept(raw: bytes) -> bytes | None:

@@ -12,7 +12,8 @@ from pipeline.engine.state import KeyState, Touched
 from schemas.fields import to_dollars, utc
 from schemas.spend_window import SECONDS, Granularity, SpendWindow, windows_of
 
-_EPOCH_SHIFT: Final = 40
+EPOCH_SHIFT: Final = 40
+"""The bits of a version below those of its epoch."""
 _Places = Callable[[str], Place | None]
 
 
@@ -21,7 +22,7 @@ def rows(
 ) -> Iterator[SpendWindow]:
     """A row for each window that was touched or has something pending."""
     pending = _pending_windows(state, place_of)
-    epoch = rebuild.epoch << _EPOCH_SHIFT
+    epoch = rebuild.epoch << EPOCH_SHIFT
     for granularity, number in sorted(touched | pending.keys()):
         start = number * SECONDS[granularity]
         if start < rebuild.since:

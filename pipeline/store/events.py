@@ -1,17 +1,19 @@
 """Usage events out of the store again, in the order in which the log had them."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from pipeline.store.client import Store
-from pipeline.store.rows import offset_of
+from pipeline.store.rows import micros, offset_of
 from schemas.usage_event import UsageEvent
 
 PAGE_ROWS: Final = 20_000
 """Held at once, where the order of what is asked for allows it."""
 _NAMES: Final = tuple(field.name for field in msgspec.structs.fields(UsageEvent))
+_EARLIEST: Final = -(1 << 63)
 FIELDS: Final = ", ".join(_NAMES)
 """The columns that `event_of` takes, in their order."""
 _KEYS: Final = """
@@ -20,22 +22,32 @@ WHERE occurred_at >= fromUnixTimestamp64Micro({since:Int64})
 GROUP BY key_id ORDER BY key_id
 """
 _PAGE: Final = f"""
-SELECT {FIELDS}, precedence FROM usage_events FINAL
+SELECT {FIELDS}, appended_at, precedence FROM usage_events FINAL
 WHERE occurred_at >= fromUnixTimestamp64Micro({{since:Int64}})
   AND key_id BETWEEN {{first:String}} AND {{last:String}}
-  AND (key_id > {{first:String}} OR precedence < {{precedence:UInt64}}
-       OR (precedence = {{precedence:UInt64}} AND event_id > {{event_id:String}}))
-ORDER BY key_id, precedence DESC, event_id
+  AND (key_id > {{first:String}}
+       OR (toUnixTimestamp64Micro(appended_at), -toInt64(precedence), event_id)
+          > ({{at:Int64}}, {{place:Int64}}, {{event_id:String}}))
+ORDER BY key_id, appended_at, precedence DESC, event_id
 LIMIT {{most:UInt32}}
 SETTINGS do_not_merge_across_partitions_select_final = 1
 """  # noqa: S608 - the names are ours
 
 
-def stored_events(store: Store, since: float) -> Iterator[tuple[int, UsageEvent]]:
-    """(offset, event) of every event from a time (Unix seconds) on.
+class StoredEvent(NamedTuple):
+    """An event, and where it stood in the log that it came from."""
+
+    event: UsageEvent
+    offset: int
+    appended_at: float
+    """Unix seconds. Offsets begin again with a log that was made anew; its time goes on."""
+
+
+def stored_events(store: Store, since: float) -> Iterator[StoredEvent]:
+    """Every event from a time (Unix seconds) on.
 
     They come key by key, since the table is sorted by key: each page reads no more than its own
-    part. A key's are in the log's order.
+    part. A key's are in the order in which the logs had them, an earlier log's first.
 
     Raises:
         StoreError: the store does not answer.
@@ -45,16 +57,23 @@ def stored_events(store: Store, since: float) -> Iterator[tuple[int, UsageEvent]
         yield from _of_keys(store, asked | {"first": first, "last": last})
 
 
-def _of_keys(store: Store, asked: dict[str, Any]) -> Iterator[tuple[int, UsageEvent]]:
-    after: dict[str, Any] = {"precedence": (1 << 64) - 1, "event_id": ""}
+def _of_keys(store: Store, asked: dict[str, Any]) -> Iterator[StoredEvent]:
+    after: dict[str, Any] = {"at": _EARLIEST, "place": _EARLIEST, "event_id": ""}
     while True:
         rows = store.query(_PAGE, asked | after).rows
         for row in rows:
-            yield offset_of(row[-1]), event_of(row)
+            yield StoredEvent(event_of(row), offset_of(row[-1]), _time(row).timestamp())
         if len(rows) < asked["most"]:
             return
-        end = dict(zip((*_NAMES, "precedence"), rows[-1], strict=True))
-        after = {"first": end["key_id"]} | {n: end[n] for n in ("precedence", "event_id")}
+        end = dict(zip(_NAMES, rows[-1], strict=False))
+        place = {"at": micros(_time(rows[-1])), "place": -rows[-1][-1]}
+        after = place | {"first": end["key_id"], "event_id": end["event_id"]}
+
+
+def _time(row: tuple[Any, ...]) -> datetime:
+    """When the log took what a row of a page holds."""
+    at: datetime = row[-2]
+    return at
 
 
 def spans(counts: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, Any]]:

@@ -62,6 +62,11 @@ def _event_micros(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
     return whole.astype(np.int64) * 1_000_000 + parts.astype(np.int64)
 
 
+def _micros(seconds: Sequence[float]) -> list[int]:
+    micros: list[int] = np.rint(np.array(seconds) * 1e6).astype(np.int64).tolist()
+    return micros
+
+
 def precedence(offset: int, index: int) -> int:
     """Of duplicates, that with the highest is kept: the earliest in the log."""
     return _TOP - (offset << _PLACES_BITS) - index
@@ -110,6 +115,7 @@ def _usage(uses: Sequence[Use]) -> Columns:
         [e.tags or () for e in events],
         [use.kind.priced for use in uses],
         [precedence(*use.place) for use in uses],
+        _micros([use.message.appended_at for use in uses]),
         *_sources([use.kind.source for use in uses]),
     ]
 
@@ -150,6 +156,7 @@ USAGE_EVENTS: Final[Table[Use]] = Table(
         "tags",
         "priced",
         "precedence",
+        "appended_at",
         "client_ip",
         "asn",
         "country",

@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pipeline.engine import PartitionFold, Rules
 from pipeline.engine.bookkeeping import OWN_KEYS
+from pipeline.engine.window_rows import EPOCH_SHIFT
 from pipeline.message import Message
 from pipeline.store import Store
 from pipeline.store.events import stored_events
@@ -19,6 +21,14 @@ from schemas.topics import USAGE_EVENTS
 CHECKPOINT_EVENTS = 5_000
 
 
+class Start(NamedTuple):
+    """Where in a partition the log is folded from on."""
+
+    offset: int
+    at: float
+    """Unix seconds; the log took what lies before it earlier than this."""
+
+
 @dataclass(slots=True)
 class Folded:
     """What came of the events of a partition's keys."""
@@ -29,12 +39,22 @@ class Folded:
     events: int = 0
 
 
+def stored_epoch(store: Store) -> int:
+    """The highest rebuild epoch of the totals in a store; 0 when it has none.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    ((version,),) = store.query("SELECT max(version) FROM spend_windows").rows
+    return int(version) >> EPOCH_SHIFT
+
+
 def fold_stored(
     store: Store,
     rules: Rules,
     fresh: Sequence[Mapping[str, bytes | None]],
     since: float,
-    starts: Sequence[int],
+    starts: Sequence[Start],
 ) -> list[Folded]:
     """Fold what the store has from a time on and the log does not, by partition.
 
@@ -43,7 +63,7 @@ def fold_stored(
         rules: how they are judged.
         fresh: the states of each partition to begin with.
         since: Unix seconds.
-        starts: the offset of each partition from which on the log is folded afterwards.
+        starts: of each partition, from where on the log is folded afterwards.
     """
     fold = PartitionFold(rules, partitions=None)
     for states in fresh:
@@ -65,10 +85,11 @@ def fold_stored(
     return [found[number] for number in range(count)]
 
 
-def _messages(store: Store, since: float, starts: Sequence[int]) -> Iterator[Message]:
-    for offset, event in stored_events(store, since):
+def _messages(store: Store, since: float, starts: Sequence[Start]) -> Iterator[Message]:
+    for event, offset, appended_at in stored_events(store, since):
         place = partition_of(event.key_id, len(starts))
-        if offset < starts[place]:
+        # what an earlier log had may have any offset
+        if offset < starts[place].offset or appended_at < starts[place].at:
             at = epoch(event.occurred_at)
             yield Message(USAGE_EVENTS.name, place, offset, encode(event), at)
 

@@ -5,23 +5,32 @@ states that are fresh and totals whose versions are above the earlier ones.
 """
 
 import asyncio
-from contextlib import AsyncExitStack
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from msgspec.structs import replace
 
 from pipeline.config import Config, Kafka
 from pipeline.default_rules import default_rules
 from pipeline.engine.bookkeeping import Rebuild
-from pipeline.engine.rebuilding import fresh_states, latest_epoch
+from pipeline.engine.rebuilding import Told, fresh_states, latest_epoch
 from pipeline.store import Store
 from pipeline.workers.connection import answering, client_settings, topic_name
-from pipeline.workers.from_store import Folded, fold_stored
+from pipeline.workers.from_store import Folded, Start, fold_stored, stored_epoch
+from pipeline.workers.role import to_message
 from pipeline.workers.state_log import StateLog
 from pipeline.workers.topics_admin import members_of
-from schemas.codec import encode
-from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
+from pipeline.workers.whole_partition import read_whole
+from schemas.codec import Refused, decode_control, encode
+from schemas.key_record import KeyRecord
+from schemas.partition import partition_of
+from schemas.redaction import public_key_id
+from schemas.topics import DETECT_STATE, INCIDENTS, KEYS, SPEND_WINDOWS, USAGE_EVENTS
 
 DAY_SECONDS: Final = 86_400
 
@@ -54,7 +63,8 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         store: has the events that the log no longer holds; they are folded here and now.
 
     Raises:
-        RebuildError: detect workers run, or the log does not reach back and there is no store.
+        RebuildError: detect workers run, or the log does not reach back or the states are lost and
+            there is no store.
         StoreError: the store does not answer; run it again.
         BrokerError, KafkaError: the broker does not answer; run it again.
     """
@@ -77,21 +87,65 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         for log in logs:
             stack.push_async_callback(log.close)
             states.append((await log.open()).states)
-        rebuilt = Rebuild(latest_epoch(states) + 1, since)
-        fresh = [
-            dict(fresh_states(old, rebuilt, starts[place]))
-            for place, old in zip(starts, states, strict=True)
-        ]
+        epoch = _next_epoch(states, store)
+        fresh = await _fresh(kafka, Rebuild(epoch, since), states, starts.values())
         folded = [Folded() for _ in logs]
         if store is not None:
             rules = default_rules(config)
             folded = fold_stored(store, rules, fresh, since, list(starts.values()))
         for place, log, begun, part in zip(starts, logs, fresh, folded, strict=True):
             await _tell(log, part)
-            await log.commit((begun | part.states).items(), {place: starts[place]})
-    messages = sum(ends.values()) - sum(starts.values())
+            await log.commit((begun | part.states).items(), {place: starts[place].offset})
+    messages = sum(ends.values()) - sum(start.offset for start in starts.values())
     events = sum(part.events for part in folded)
-    return Rebuilt(rebuilt.epoch, since, sum(map(len, states)), messages, events)
+    return Rebuilt(epoch, since, sum(map(len, states)), messages, events)
+
+
+def _next_epoch(states: Sequence[Mapping[str, bytes]], store: Store | None) -> int:
+    """One above all before it, also those that only the totals in the store tell of."""
+    if store is None and not any(states):
+        raise RebuildError(
+            "detect-state has nothing in it, and without it only the store tells which totals are"
+            " the latest: --from-store"
+        )
+    return max(latest_epoch(states), 0 if store is None else stored_epoch(store)) + 1
+
+
+async def _fresh(
+    kafka: Kafka,
+    rebuild: Rebuild,
+    states: Iterable[Mapping[str, bytes]],
+    starts: Iterable[Start],
+) -> list[dict[str, bytes | None]]:
+    """What replaces the states of each partition, with what the registry has told so far."""
+    told = await _told(kafka)
+    return [
+        dict(fresh_states(old, _begun(rebuild, start), start.offset, told[number]))
+        for number, (old, start) in enumerate(zip(states, starts, strict=True))
+    ]
+
+
+def _begun(rebuild: Rebuild, start: Start) -> Rebuild:
+    """The rebuild of a partition: what lies before its start is of an earlier millisecond."""
+    return replace(rebuild, read_at=start.at - 0.001)
+
+
+async def _told(kafka: Kafka) -> defaultdict[int, list[Told]]:
+    """The entries of the topic `keys`, by the partition of their keys."""
+    latest: dict[str, Told] = {}
+    place = TopicPartition(topic_name(kafka, KEYS), 0)
+    async for records in read_whole(client_settings(kafka), place):
+        for message in (to_message(KEYS.name, record) for record in records):
+            if not message.value:  # taken out
+                latest.pop(public_key_id((message.key or b"").decode(errors="replace")), None)
+                continue
+            with suppress(Refused):  # a dead letter since it came
+                record = decode_control(message.value, KeyRecord)
+                latest[record.key_id] = record, round(message.appended_at)
+    told: defaultdict[int, list[Told]] = defaultdict(list)
+    for key_id, entry in latest.items():
+        told[partition_of(key_id, kafka.partitions)].append(entry)
+    return told
 
 
 async def _tell(log: StateLog, part: Folded) -> None:
@@ -109,7 +163,7 @@ async def _nobody_works(kafka: Kafka) -> None:
 
 async def _offsets(
     kafka: Kafka, at: float
-) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int], list[int]]:
+) -> tuple[dict[TopicPartition, Start], dict[TopicPartition, int], list[int]]:
     """Where to begin in each partition, where it ends, and those that do not reach back."""
     name = topic_name(kafka, USAGE_EVENTS)
     places = [TopicPartition(name, number) for number in range(kafka.partitions)]
@@ -117,7 +171,12 @@ async def _offsets(
         firsts = await consumer.beginning_offsets(places)
         ends = await consumer.end_offsets(places)
         found = await consumer.offsets_for_times(dict.fromkeys(places, round(at * 1000)))
-    starts = {p: ends[p] if found[p] is None else found[p].offset for p in places}
+    starts = {
+        place: Start(ends[place], time.time())
+        if (first := found[place]) is None
+        else Start(first.offset, first.timestamp / 1000.0)
+        for place in places
+    }
     # also where nothing is left: what was deleted may be of that time
-    gone = [place.partition for place in places if 0 < firsts[place] >= starts[place]]
+    gone = [place.partition for place in places if 0 < firsts[place] >= starts[place].offset]
     return starts, ends, gone

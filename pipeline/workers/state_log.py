@@ -26,6 +26,7 @@ from pipeline.workers.connection import (
     topic_name,
 )
 from pipeline.workers.producing import Headers, encode_headers
+from pipeline.workers.whole_partition import read_whole
 from schemas.topics import Topic
 
 Offsets = Mapping[TopicPartition, int]
@@ -35,9 +36,6 @@ TRANSACTION_SECONDS_MAX = 60
 and whoever reads only what was committed waits so long for a writer that died."""
 PENDING_SENDS_MAX = 20_000
 """Records on their way before a sender has to wait."""
-RESTORE_FETCH_BYTES = 8 * 1024 * 1024
-RESTORE_WAIT_MS = 20
-"""A fetch at the very end waits for records that will not come, only to pass a commit marker."""
 ABORT_SECONDS_MAX = 3.0
 
 
@@ -200,22 +198,9 @@ class StateLog:
         """The latest value of every key of the partition."""
         place = TopicPartition(topic_name(self._kafka, self._topic), self._partition)
         states: dict[str, bytes | None] = {}
-        async with AIOKafkaConsumer(
-            **clients,
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-            max_partition_fetch_bytes=RESTORE_FETCH_BYTES,
-            fetch_max_wait_ms=RESTORE_WAIT_MS,
-        ) as consumer:
-            consumer.assign([place])
-            start = (await consumer.beginning_offsets([place]))[place]
-            end = (await consumer.end_offsets([place]))[place]
-            consumer.seek(place, start)
-            while await consumer.position(place) < end:
-                for record in (await consumer.getmany(place, timeout_ms=RESTORE_WAIT_MS)).get(
-                    place, ()
-                ):
-                    states[record.key.decode()] = record.value
+        async for records in read_whole(clients, place):
+            for record in records:
+                states[record.key.decode()] = record.value
         return {key: value for key, value in states.items() if value is not None}
 
     async def _next_offsets(

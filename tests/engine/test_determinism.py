@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.engine import PartitionFold
-from pipeline.engine.bookkeeping import POSITION_KEY
+from pipeline.engine.bookkeeping import OWN_KEYS
 from pipeline.engine.stored import read
 from pipeline.message import Message
 from schemas.codec import encode
@@ -98,7 +98,7 @@ def canonical(value: object) -> object:
 def results(outcome: Outcome) -> tuple[list[bytes], list[bytes], dict[str, object]]:
     """Incidents, the highest rows and the states, as compared between runs."""
     rows = [msgspec.json.encode(outcome.rows[place]) for place in sorted(outcome.rows)]
-    stored = {key_id: raw for key_id, raw in outcome.states.items() if key_id != POSITION_KEY}
+    stored = {key_id: raw for key_id, raw in outcome.states.items() if key_id not in OWN_KEYS}
     states = {key_id: canonical(read(raw)) for key_id, raw in stored.items() if raw}
     return incident_lines(outcome.incidents), rows, states
 

@@ -1,7 +1,7 @@
 """Events in a partition that is not their key's are published once more, and once only."""
 
 from pipeline.engine import PartitionFold
-from pipeline.engine.bookkeeping import POSITION_KEY
+from pipeline.engine.bookkeeping import POSITION_KEY, REBUILD_KEY
 from pipeline.message import Message
 from schemas.codec import decode_event
 from schemas.key_record import KeyRecord
@@ -39,7 +39,7 @@ def test_a_misplaced_event_is_moved_whole_and_its_neighbours_are_folded() -> Non
     assert [key_id for key_id, _ in outcome.moved] == [ELSEWHERE]
     assert decode_event(outcome.moved[0][1]) == stray
     assert outcome.fold.counts == {"folded": 2, "moved": 1}
-    assert set(outcome.states) == {HERE, POSITION_KEY}
+    assert set(outcome.states) == {HERE, POSITION_KEY, REBUILD_KEY}
     assert not outcome.dead_letters
 
 

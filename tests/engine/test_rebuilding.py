@@ -3,7 +3,13 @@
 import pytest
 
 from pipeline.engine import PartitionFold
-from pipeline.engine.bookkeeping import CALIBRATION_KEY, POSITION_KEY, REBUILD_KEY, Rebuild
+from pipeline.engine.bookkeeping import (
+    CALIBRATION_KEY,
+    POSITION_KEY,
+    REBUILD_KEY,
+    OtherLogError,
+    Rebuild,
+)
 from pipeline.engine.rebuilding import fresh_states, latest_epoch
 from pipeline.engine.state import decode_state
 from schemas.fields import epoch
@@ -61,6 +67,18 @@ def test_registry_entries_stay_and_all_else_goes() -> None:
     assert (kept.clock, kept.windows.days) == (0.0, {})
 
 
+def test_who_lost_an_entry_gets_what_the_registry_told() -> None:
+    entry = KeyRecord(key_id="lost", canary=True, created_at=START - 100 * DAY)
+    states = stored(run(LOG, partition())) | {"later": b"\x91\x63"}
+    told = [(entry, int(START)), (KeyRecord(key_id="later", team="a"), 0)]
+    told.append((KeyRecord(key_id=KEY, team="renamed"), 0))
+    fresh = dict(fresh_states(states, Rebuild(1, START), 0, told))
+    kept = {key: decode_state(fresh[key] or b"") for key in ("lost", "later", KEY)}
+    teams = {key: state.record.team for key, state in kept.items() if state.record is not None}
+    assert teams == {"lost": None, "later": "a", KEY: "search"}
+    assert (kept["lost"].record, kept["lost"].laid_by) == (entry, START)
+
+
 def test_totals_of_a_rebuild_win_and_those_before_it_stay() -> None:
     first = run(LOG, partition())
     fresh = fresh_states(stored(first), Rebuild(1, START + DAY), start=1)
@@ -102,6 +120,31 @@ def test_what_was_moved_before_the_rebuild_is_not_moved_again() -> None:
     for key, raw in states.items():
         fold.restore(key, raw)
     assert len(run(log, fold).moved) == 1
+
+
+def test_a_log_that_was_made_anew_is_not_taken_for_read() -> None:
+    states = stored(run(LOG, partition()))
+    anew = packed(burst(START + 5 * DAY, 3), 0)
+    with pytest.raises(OtherLogError, match=r"offset 0 is younger than 3, .* `leakline rebuild"):
+        run([anew], restored(states))
+    fresh = {key: raw for key, raw in fresh_states(states, Rebuild(1), start=0) if raw}
+    assert run([anew], restored(fresh)).fold.counts == {"folded": 3}
+    earlier = states | {REBUILD_KEY: b'{"epoch":1,"since":0.0}'}  # it noted no time
+    assert run([anew], restored(earlier)).fold.counts == {"already_folded": 3}
+
+
+def test_what_an_earlier_log_had_moved_is_none_of_the_new_one() -> None:
+    stray = next(key for key in map("key-{}".format, range(99)) if partition_of(key, 2) == 1)
+    log = [packed([event(START + n, key_id=stray)], n) for n in range(3)]
+    states = stored(run(log, PartitionFold(rules(), 0, 2)))
+    for number in (1, 2):  # the first failed halfway
+        begun = Rebuild(number, read_at=START + DAY - 1.0)
+        states = {key: raw for key, raw in fresh_states(states, begun, start=1) if raw}
+    fold = PartitionFold(rules(), 0, 2)
+    for key, raw in states.items():
+        fold.restore(key, raw)
+    anew = [packed([event(START + DAY + n, key_id=stray)], n + 1) for n in range(3)]
+    assert len(run(anew, fold).moved) == 3
 
 
 @pytest.mark.parametrize("together", [1, 4])

@@ -27,7 +27,7 @@ from pipeline.reconcile.stage import ReconcileStage
 from pipeline.response.enforce import EnforceStage
 from pipeline.response.policy import Brakes, Policy, Rule, Rulebook
 from pipeline.sink import SinkStage
-from pipeline.workers import state_log
+from pipeline.workers import state_log, whole_partition
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.stages import StagePlan, StageRole
 from schemas.topics import (
@@ -418,6 +418,7 @@ def patched(scenario: Scenario) -> Iterator[None]:
         patch.multiple(storm, **(easily if scenario.storm else {"ALIKE_MIN": storm.ALIKE_MIN})),
         patch.object(state_log, "AIOKafkaProducer", SimProducer),
         patch.object(state_log, "AIOKafkaConsumer", SimConsumer),
+        patch.object(whole_partition, "AIOKafkaConsumer", SimConsumer),
     ):
         yield
 

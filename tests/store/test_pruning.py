@@ -104,7 +104,7 @@ def test_a_history_reads_each_month_by_itself(three_months: Store, asked: Asked)
 
 
 def test_a_rebuild_reads_each_key_once(three_months: Store, asked: Asked) -> None:
-    found = [event for _, event in stored_events(three_months, 0.0)]
+    found = [event for event, *_ in stored_events(three_months, 0.0)]
     assert len({event.event_id for event in found}) == len(found) == EVENTS
     assert max(shares(three_months, asked)[1:]) < 0.5
     assert [event.key_id for event in found] == sorted(event.key_id for event in found)
@@ -120,7 +120,7 @@ def test_a_rebuild_is_given_the_order_of_the_log(
     found = list(stored_events(store, AT_SECONDS - 30))
     expected = [(n, e.event_id) for n, e in enumerate(sent) if n <= 30]
     expected.sort(key=lambda each: (sent[each[0]].key_id, each[0]))
-    assert [(offset, event.event_id) for offset, event in found] == expected
+    assert [(offset, event.event_id) for event, offset, _ in found] == expected
 
 
 @pytest.mark.parametrize("since", ["2026-03-01", "2026-03-29T01:30:01Z"])

@@ -1,9 +1,11 @@
 """Folding the log again on a real broker: the same totals and incidents, under a new epoch."""
 
+import asyncio
 import time
 from collections import Counter
 from typing import Any
 
+import msgspec
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
@@ -11,15 +13,18 @@ from kafka.admin import KafkaAdminClient
 
 from pipeline.config import Config, Kafka
 from pipeline.store import Store
+from pipeline.store.rows import SPEND_WINDOWS as WINDOWS
 from pipeline.store.rows import USAGE_EVENTS as TABLE
 from pipeline.workers.connection import client_settings, topic_name
 from pipeline.workers.producing import EventLog
 from pipeline.workers.rebuild import RebuildError, rebuild
 from pipeline.workers.role import to_message
-from pipeline.workers.topics_admin import BrokerError
+from pipeline.workers.topics_admin import BrokerError, create_topics
 from schemas.codec import encode
 from schemas.key_record import KeyRecord
+from schemas.spend_window import SpendWindow
 from schemas.topics import INCIDENTS, RECORD_HEADER, SPEND_WINDOWS, USAGE_EVENTS
+from schemas.topics import KEYS as TOPIC_OF_KEYS
 from tests.support.events import burst, rules
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
@@ -27,6 +32,19 @@ pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
 KEYS = [f"key-{number}" for number in range(5)]
 EPOCH = 1 << 40
+TOTAL = SpendWindow(
+    key_id=KEYS[0],
+    granularity="1d",
+    window_start=0.0,
+    spend_usd=0.0,
+    requests=1,
+    errors=0,
+    input_tokens=0,
+    output_tokens=0,
+    distinct_sources=1,
+    unpriced_requests=0,
+    version=1,
+)
 
 
 def worker(kafka: Kafka) -> WorkerProcess:
@@ -129,6 +147,29 @@ async def test_what_the_log_has_deleted_to_its_end_is_missed(topics: Kafka, stor
         await rebuild(Config(kafka=topics), at)
     rebuilt = await rebuild(Config(kafka=topics), at, store)
     assert (rebuilt.events, rebuilt.messages) == (8 * len(KEYS), 0)
+
+
+async def test_a_kafka_that_is_gone_leaves_the_store_the_registry_and_the_epoch(
+    topics: Kafka, store: Store
+) -> None:
+    """All topics are new, and only the store has what the old ones had."""
+    new = topics.model_copy(update={"topic_prefix": topics.topic_prefix + "new."})
+    await asyncio.to_thread(create_topics, Config(kafka=new))
+    at = await send(topics, 8)
+    await into_store(topics, store)
+    store.insert(WINDOWS, [msgspec.structs.replace(TOTAL, version=5 * EPOCH)])
+    async with EventLog(new) as log:  # as owners send it again
+        await log.send(TOPIC_OF_KEYS, KEYS[0], encode(KeyRecord(key_id=KEYS[0], canary=True)))
+        await log.send(TOPIC_OF_KEYS, KEYS[1], encode(KeyRecord(key_id=KEYS[1], canary=True)))
+        await log.send(TOPIC_OF_KEYS, KEYS[1], b"")  # taken out
+    with pytest.raises(RebuildError, match=r"detect-state .* --from-store"):
+        await rebuild(Config(kafka=new), at)
+    rebuilt = await rebuild(Config(kafka=new), at, store)
+    assert (rebuilt.epoch, rebuilt.events, rebuilt.messages) == (6, 8 * len(KEYS), 0)
+    said = await bodies(new, INCIDENTS, committed=True)
+    assert {each["key_id"] for each in said} == {KEYS[0]}, "the planted key is known by the topic"
+    again = await rebuild(Config(kafka=new), at, store)
+    assert (again.epoch, again.events) == (7, 8 * len(KEYS))
 
 
 async def sent_and_deleted(topics: Kafka, store: Store) -> float:
