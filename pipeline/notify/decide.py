@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pipeline.config import Slack
 from pipeline.notify.page import Page
-from schemas.incident import Incident
+from schemas.incident import SEVERITIES, Incident
 
 
 class Reason(StrEnum):
@@ -30,8 +30,14 @@ class Reason(StrEnum):
 
 
 def is_known(page: Page | None, incident: Incident) -> bool:
-    """Whether a revision is a repetition, or older than what is known."""
-    return page is not None and incident.revision <= page.incident.revision
+    """Whether a revision is a repetition, or older than what is known.
+
+    One that is more severe than all that is known is neither: the log was folded again, by other
+    rules, and an incident that is urgent by now may have fewer revisions than before.
+    """
+    if page is None or incident.revision > page.incident.revision:
+        return False
+    return SEVERITIES.index(incident.severity) <= SEVERITIES.index(page.incident.severity)
 
 
 def decide_revision(page: Page | None, incident: Incident, slack: Slack) -> Reason:

@@ -47,6 +47,8 @@ def acted_on() -> Page:
         (posted("CP"), {"revision": 2, "status": "resolved"}, Reason.UPDATE),
         (posted("CP"), {"revision": 1}, Reason.KNOWN),
         (posted("CP", revision=5), {"revision": 4}, Reason.KNOWN),
+        (posted("CT", severity="ticket", revision=5), {"revision": 2}, Reason.POST_RAISED),
+        (posted("CP", revision=5), {"revision": 2, "severity": "ticket"}, Reason.KNOWN),
         (posted("CT", severity="ticket"), {"revision": 2}, Reason.POST_RAISED),
         (told_as("ticket"), {"revision": 2}, Reason.POST_RAISED),
         (told_as("page"), {"revision": 2}, Reason.UPDATE),
