@@ -19,7 +19,6 @@ from pipeline.intake.lenient import (
     whole,
 )
 from schemas.codec import Refused, redacted
-from schemas.fields import IDENTIFIER_LENGTH_MAX
 from schemas.usage_event import UsageEvent
 
 FIELDS: Final = frozenset({"schemaType", "schemaVersion", "timestamp", "requestId", "operation"})
@@ -71,7 +70,7 @@ def convert(raw: bytes) -> UsageEvent:
         Refused: it is none, or has no request id, time or identity.
     """
     record = decoded(raw, _RECORD)
-    request_id, arn = text(record.request_id), whole(table(record.identity).get("arn"))
+    request_id, arn = whole(record.request_id), whole(table(record.identity).get("arn"))
     if request_id is None or arn is None:
         raise Refused("missing_field", "requestId or identity.arn is missing")
     time = seconds(record.timestamp)
@@ -82,7 +81,7 @@ def convert(raw: bytes) -> UsageEvent:
     operation = text(record.operation)
     model = (text(record.model_id) or "").rpartition("/")[2] or None
     event = UsageEvent(
-        event_id=request_id[:IDENTIFIER_LENGTH_MAX],
+        event_id=identifier(request_id),
         occurred_at=time,
         key_id=identifier(_caller(arn)),
         source="bedrock",

@@ -57,14 +57,14 @@ def convert(raw: bytes, arrived: float) -> UsageEvent:
         Refused: it is none, or has no id or subject.
     """
     event = decoded(raw, _EVENT)
-    own, subject = text(event.id), whole(event.subject)
+    own, subject = whole(event.id), whole(event.subject)
     if own is None or subject is None:
         raise Refused("missing_field", "id or subject is missing")
     time = arrived if event.time is None else seconds(event.time)
     if time is None:
         raise Refused("bad_time", "time is neither RFC 3339 nor a number")
     key_id = identifier(subject)
-    identity = msgspec.json.encode((text(event.source), own, key_id))
+    identity = msgspec.json.encode((whole(event.source), own, key_id))
     found = UsageEvent(
         event_id=hashlib.sha256(identity).hexdigest(),
         occurred_at=time,

@@ -189,7 +189,7 @@ def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
 
 
 def _event_id(span: Mapping[str, object], key_id: str) -> str:
-    trace, own = text(span.get("traceId")), text(span.get("spanId"))
+    trace, own = whole(span.get("traceId")), whole(span.get("spanId"))
     if trace is None or own is None:
         raise Refused("missing_field", "traceId or spanId is missing")
     return hashlib.sha256(msgspec.json.encode((trace, own, key_id))).hexdigest()

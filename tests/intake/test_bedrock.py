@@ -56,6 +56,10 @@ def test_a_record() -> None:
     assert Pricer().price(found) == 12 * 250 + 34 * 1250
 
 
+def test_long_request_ids_stay_apart() -> None:
+    assert len({record(requestId="x" * 200 + end).event_id for end in "ab"}) == 2
+
+
 def test_cached_tokens_are_counted_in() -> None:
     counts = {"inputTokenCount": 12, "cacheReadInputTokenCount": 5, "cacheWriteInputTokenCount": 3}
     found = record(input=counts)

@@ -73,6 +73,13 @@ def test_ids_count_within_their_source_and_subject() -> None:
     assert len({event.event_id for event in openmeter.parse(body, AT).events}) == 4
 
 
+def test_ids_and_sources_that_differ_in_their_ends_alone_stay_apart() -> None:
+    long = "projects/acme/" + "x" * 300
+    changes = [{name: long + end} for name in ("id", "source") for end in "ab"]
+    body = json.dumps([EVENT | change for change in changes]).encode()
+    assert len({event.event_id for event in openmeter.parse(body, AT).events}) == 4
+
+
 def test_long_subjects_stay_apart() -> None:
     subjects = ["projects/acme/" + "x" * length + end for length in (120, 300) for end in "ab"]
     body = json.dumps([EVENT | {"subject": subject} for subject in subjects]).encode()
