@@ -29,9 +29,8 @@ def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> O
     opened_at, nanos = spent_since(view, _first_of(evidence, view))
     opened_at = max(opened_at, state.history.first_seen)
     minutes = view.minute - int(opened_at // 60) + 1
-    identity = f"{view.key_id}\n{state.incidents}\n{view.now!r}"
     return OpenIncident(
-        incident_id=f"inc-{xxh3_64_hexdigest(identity.encode())}",
+        incident_id=_id(state, view),
         revision=0,
         severity="info",
         cause="leaked",
@@ -44,6 +43,21 @@ def open_incident(state: KeyState, view: KeyView, evidence: list[Evidence]) -> O
         baseline_at=opened_at,
         unpriced=view.windows.recent(view.minute, minutes).unpriced,  # of the minutes still known
     )
+
+
+def _id(state: KeyState, view: KeyView) -> str:
+    """An id by key and moment alone, so that a fold that begins later gives the same.
+
+    It counts on where an incident that was opened at the same moment has ended by now.
+    """
+    ended = state.ended.incident_id if state.ended is not None else ""
+    ids = [_numbered(view, number) for number in range(1, state.incidents + 1)]
+    return _numbered(view, ids.index(ended) + 2) if ended in ids else ids[0]
+
+
+def _numbered(view: KeyView, number: int) -> str:
+    identity = f"{view.key_id}\n{number}\n{view.now!r}"
+    return f"inc-{xxh3_64_hexdigest(identity.encode())}"
 
 
 def _first_of(evidence: list[Evidence], view: KeyView) -> float:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from detectors.contract import KeyView
 from pipeline.engine import PartitionFold
 from pipeline.engine.bookkeeping import (
     CALIBRATION_KEY,
@@ -10,13 +11,16 @@ from pipeline.engine.bookkeeping import (
     OtherLogError,
     Rebuild,
 )
+from pipeline.engine.judging import end
 from pipeline.engine.rebuilding import fresh_states, latest_epoch
+from pipeline.engine.revisions import open_incident
 from pipeline.engine.state import decode_state
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
 from tests.support.events import (
     DAY,
+    HOUR,
     KEY,
     START,
     Outcome,
@@ -27,6 +31,7 @@ from tests.support.events import (
     rules,
     run,
 )
+from tests.support.samples import verdict
 
 EPOCH = 1 << 40
 
@@ -90,6 +95,35 @@ def test_totals_of_a_rebuild_win_and_those_before_it_stay() -> None:
         assert row.requests == first.rows[place].requests
         assert row.version == EPOCH + first.rows[place].version
     assert any(epoch(row.window_start) < START + DAY for row in first.rows.values())
+
+
+def test_an_incident_has_the_same_id_wherever_the_fold_began() -> None:
+    """By its id people's word about it is found, and notify knows what it has told."""
+    planted = control("key", KeyRecord(key_id=KEY, canary=True), 0)
+    log = [planted, packed(burst(START, 4, seconds=40.0), 1)]
+    (one,) = {each.incident_id for each in run(log, partition()).incidents}
+    seen = verdict(verdict="acknowledge", incident_id=one, key_id=KEY, at=START + HOUR)
+    log.append(control("verdict", seen, 2, at=START + HOUR))
+    log.append(packed(burst(START + 20 * DAY, 4, seconds=40.0), 3))
+    whole = run(log, partition())
+    *_, two = [each.incident_id for each in whole.incidents]
+    assert one != two
+    fresh = fresh_states(stored(whole), Rebuild(1, START + 20 * DAY), start=3)
+    again = run(log[3:], restored({key: raw for key, raw in fresh if raw is not None}))
+    assert {each.incident_id for each in again.incidents} == {two}
+
+
+def test_incidents_of_one_moment_have_ids_of_their_own() -> None:
+    """Clocks of gateways may tell whole seconds, and people end an incident within one."""
+    state = run(LOG, partition()).fold.state_of(KEY)
+    assert state is not None
+    view = KeyView(KEY, START + 2 * DAY, state.history, state.windows, state.record)
+    ids = []
+    for _ in range(4):
+        incident = state.incident = open_incident(state, view, [])
+        ids.append(incident.incident_id)
+        end(state, incident)
+    assert len(set(ids)) == 4
 
 
 def test_the_epoch_lasts_and_grows() -> None:
