@@ -7,13 +7,14 @@ wait until the registry has been silent for a moment.
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
+from xxhash import xxh3_64_digest
 
 from pipeline.config import Config, ConfigError
-from pipeline.journal import Journal
+from pipeline.journal import Journal, remembered
 from pipeline.message import Message
 from pipeline.pause import Pause
 from pipeline.reconcile.join import Join, Round, Routed, window_of
@@ -39,6 +40,8 @@ SILENCE_SECONDS: Final = 2.0
 BILLS_MAX: Final = 20_000
 """Bills that wait; beyond it they are routed without waiting."""
 _KEY: Final = "key/"
+_FILE: Final = "file/"
+"""Under it a hash of what the registry's file said last of a key."""
 _BILL: Final = "bill/"
 _ROUND: Final = "round/"
 _FORMER: Final = "former/"
@@ -56,11 +59,13 @@ class ReconcileStage:
 
         Args:
             partitions: how many `usage-events` has.
-            registry: entries to be put into the topic `keys`, where they differ.
+            registry: entries of the file, to be put into the topic `keys` where the file says
+                something new: who wrote to the topic after it had the last word.
             now: Unix seconds.
         """
         self._join = Join(partitions)
-        self._registry = list(registry)
+        self._registry: Mapping[str, KeyRecord] | None = {each.key_id: each for each in registry}
+        """Until it is loaded."""
         self._now = now
         self._bills: dict[str, ProviderUsage] = {}
         """By name in the journal, in order."""
@@ -94,13 +99,26 @@ class ReconcileStage:
     async def tick(self, now: float, journal: Journal) -> None:
         """Load the registry once, and route bills when it is silent."""
         self._remember(journal)
-        registry, self._registry = self._registry, []
-        for record in registry:
-            if journal.get(_KEY + record.key_id) != encode(record):
-                self._silence = Pause(now, now + SILENCE_SECONDS)
-                await journal.publish(KEYS, record, key=record.key_id)
+        registry, self._registry = self._registry, None
+        if registry is not None:
+            await self._load(registry, journal)
         if self._bills and self._silence.over(now):
             await self._route(journal)
+
+    async def _load(self, registry: Mapping[str, KeyRecord], journal: Journal) -> None:
+        for key_id in remembered(_FILE, journal):
+            if key_id not in registry:
+                journal.put(_FILE + key_id, None)
+        for key_id, record in registry.items():
+            raw, name = encode(record), _FILE + key_id
+            digest = xxh3_64_digest(raw)
+            if journal.get(name) == digest:
+                continue
+            journal.put(name, digest)
+            if journal.get(_KEY + key_id) != raw:
+                now = self._now()
+                self._silence = Pause(now, now + SILENCE_SECONDS)
+                await journal.publish(KEYS, record, key=key_id)
 
     def _remember(self, journal: Journal) -> None:
         if self._remembers:
@@ -115,7 +133,7 @@ class ReconcileStage:
                 self._join.former[name.removeprefix(_FORMER)] = former
             elif name.startswith(_BILL):
                 self._bills[name] = decode_record(value, ProviderUsage)
-            else:
+            elif name.startswith(_ROUND):
                 window = name.removeprefix(_ROUND)
                 self._join.rounds[window] = msgspec.json.decode(value, type=Round)
 

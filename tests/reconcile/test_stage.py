@@ -294,3 +294,29 @@ def test_a_registry_that_cannot_be_read_is_said_by_its_setting(
         path.write_text(text)
     with pytest.raises(ConfigError, match=f"^keys: .*{said}"):
         ReconcileStage.from_config(Config.model_construct(keys=path))
+
+
+async def test_a_file_that_says_nothing_new_takes_back_nothing_of_the_topic() -> None:
+    """Each tenure reads the file again, and an owner has protected his key over the topic."""
+    clock = Clock()
+    stages = [ReconcileStage(1, [], clock)]
+    bus = CrashingBus(stages, clock)
+
+    async def said(*registry: KeyRecord) -> list[bytes]:
+        """What a new tenure with such a file puts into the topic."""
+        before = len(bus.topics[KEYS.name])
+        stages.append(ReconcileStage(1, registry, clock))
+        bus.restart(stages[-2], stages[-1])
+        await bus.tick(clock.now)
+        await bus.run_until_quiet()
+        return [message.key or b"" for message in bus.topics[KEYS.name][before:]]
+
+    one, two = entry("a"), entry("b")
+    assert await said(one, two) == [b"a", b"b"]
+    protected = msgspec.structs.replace(one, protected=True)
+    await bus.publish(KEYS, protected, key="a")
+    await bus.run_until_quiet()
+    assert await said(one, two) == []
+    assert await said(msgspec.structs.replace(one, team="other"), two) == [b"a"]
+    assert await said(one) == [b"a"]
+    assert await said(one, two) == []
