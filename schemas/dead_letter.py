@@ -39,7 +39,7 @@ class DeadLetter(Struct, kw_only=True):
     """The topic, or the file of a replay."""
     partition: int = 0
     offset: int
-    """Offset in the partition, line in the file (from 1), or the intake's microseconds."""
+    """Offset in the partition, line in the file (from 1), or the intake's hash of the item."""
     index: int = 0
     """Place within a packed message."""
     reason: Reason

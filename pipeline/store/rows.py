@@ -168,8 +168,11 @@ USAGE_EVENTS: Final[Table[Use]] = Table(
 
 
 def _table(name: str, record: type[S], **special: Callable[[S], Any]) -> Table[S]:
-    """A table whose columns are the fields of a struct, by the rule of their name and value."""
-    fields = tuple(field.name for field in msgspec.structs.fields(record))
+    """A table whose columns are the fields of a struct, by the rule of their name and value.
+
+    Rules of other names make columns of their own.
+    """
+    fields = tuple(dict.fromkeys([f.name for f in msgspec.structs.fields(record)] + [*special]))
 
     def encode(records: Sequence[S]) -> Columns:
         return [
@@ -238,6 +241,7 @@ ACTIONS: Final = _table(
     Action,
     requested_at=_time("requested_at"),
     not_before=_time("not_before"),
+    version=_time("requested_at"),  # a later request replaces the one before it
 )
 ACTION_RESULTS: Final = _table(
     "action_results",

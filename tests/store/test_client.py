@@ -2,6 +2,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,6 +22,7 @@ from pipeline.message import Message
 from pipeline.store import Store, StoreRefused, StoreUnavailable, check_store
 from pipeline.store.rows import (
     ACTION_RESULTS,
+    ACTIONS,
     DEAD_LETTERS,
     INCIDENTS,
     SPEND_WINDOWS,
@@ -30,6 +32,7 @@ from pipeline.store.rows import (
 )
 from schemas.usage_event import UsageEvent
 from tests.store.records import (
+    ACTION,
     AT,
     AT_SECONDS,
     DEAD,
@@ -258,6 +261,33 @@ def test_the_latest_revision_of_an_incident_and_its_signals_are_shown(any_store:
     assert msgspec.json.decode(signal[0]["evidence"])["usual"] == ["DE", "FR"]
 
 
+def test_what_was_told_last_of_an_incident_is_shown(store: Store) -> None:
+    """Folded again by other rules, it may have fewer revisions than before."""
+    for severity, revisions in (("ticket", (1, 2, 3, 4)), ("page", (1, 2))):
+        store.insert(
+            INCIDENTS,
+            [msgspec.structs.replace(INCIDENT, revision=n, severity=severity) for n in revisions],
+        )
+        time.sleep(0.002)
+    assert only(store, "SELECT revision, severity FROM v_incidents") == (2, "page")
+
+
+def test_a_late_insert_takes_no_action_back(store: Store) -> None:
+    planned = msgspec.structs.replace(ACTION, requested_by="policy:soon", requested_at=AT)
+    person = msgspec.structs.replace(ACTION, requested_at=AT + timedelta(seconds=30))
+    store.insert(ACTIONS, [planned, person])
+    store.insert(ACTIONS, [planned])  # its insert had timed out, and ends now
+    store._client.command("OPTIMIZE TABLE actions FINAL")
+    assert only(store, "SELECT requested_by FROM v_actions") == person.requested_by
+
+
+def test_an_item_that_the_intake_refused_twice_is_one_dead_letter(store: Store) -> None:
+    first = msgspec.structs.replace(DEAD, topic="intake:events")
+    later = msgspec.structs.replace(first, received_at=AT + timedelta(seconds=2))
+    store.insert(DEAD_LETTERS, [first, later])
+    assert only(store, "SELECT count() FROM v_dead_letters") == 1
+
+
 def test_an_offset_that_starts_again_is_another_dead_letter(store: Store) -> None:
     later = msgspec.structs.replace(DEAD, received_at=AT + timedelta(days=1))
     store.insert(DEAD_LETTERS, [DEAD, DEAD, later])
@@ -336,6 +366,7 @@ def test_a_second_path_in_one_process_is_refused(store: Store, tmp_path: Path) -
 
 _OPEN = """
 import sys
+import time
 from pathlib import Path
 from pipeline.config import Store as StoreConfig
 from pipeline.store import Store, StoreUnavailable
