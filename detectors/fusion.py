@@ -10,16 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detectors.contract import Detector, Finding, KeyView
+from detectors.worth import cost
 from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
 
 STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
 """Others have the key, however quiet it is."""
+OWN: frozenset[Cause] = frozenset({"growth", "runaway"})
 STAKES_FREE_USD = 8.0
 """Dollars an hour beyond the dearest hour so far that can wait for better evidence."""
 STAKES_NATS = 0.7
 STAKES_MAX = 2.0
 """Each factor e of them counts so much, up to a limit: a launch can be dear, too."""
+CENTS_USD = 0.5
+"""No loop or growth of the owner's own pages before the key's UTC day has cost so much."""
 DISCOUNT = 0.85
 """Factor on each further signal for the same cause, from the strongest down."""
 WHATEVER_THE_CAUSE = 0.5
@@ -111,27 +115,34 @@ def _is_why(
     return any(cause in STRANGERS and totals[cause] >= calibration.ticket_nats for cause in second)
 
 
-def severity_of(
-    nats: float, calibration: Calibration, excess_usd_per_hour: float = 0.0
-) -> Severity:
-    """How urgent so much evidence is, with so much money at stake.
-
-    Dollars are no evidence, but waiting for more has its price: a page takes the less of it the
-    faster money goes.
-    """
-    if nats >= page_takes(calibration, excess_usd_per_hour):
+def severity_of(nats: float, calibration: Calibration, eased: float = 0.0) -> Severity:
+    """How urgent so much evidence is, where a page takes so many nats less."""
+    if nats >= page_takes(calibration, eased):
         return "page"
     return "ticket" if nats >= calibration.ticket_nats else "info"
 
 
-def page_takes(calibration: Calibration, excess_usd_per_hour: float) -> float:
-    """Nats of evidence that a page takes, with so much money at stake."""
-    return max(calibration.ticket_nats, calibration.page_nats - stakes(excess_usd_per_hour))
+def page_takes(calibration: Calibration, eased: float) -> float:
+    """Nats of evidence that a page takes, where it takes so many less than usual."""
+    return max(calibration.ticket_nats, calibration.page_nats - eased)
 
 
-def at_stake(conclusion: Conclusion, key: KeyView) -> float:
-    """Dollars an hour that make a page easier; a budget has weighed them already."""
-    return 0.0 if conclusion.cause == "budget" else key.excess_usd_per_hour
+def eased_by_money(conclusion: Conclusion, evidence: Sequence[Evidence], key: KeyView) -> float:
+    """Nats of evidence that a page takes less, with so much money at stake; below 0: more.
+
+    Dollars are no evidence, but waiting for more has its price, and so has waking people for cents.
+    """
+    if conclusion.cause == "budget":  # a budget has weighed them already
+        return 0.0
+    usd = cost(key.today) / 1e9
+    if usd < CENTS_USD and conclusion.cause in OWN and _is_of_habits(evidence):
+        return -math.inf
+    return stakes(key.excess_usd_per_hour)
+
+
+def _is_of_habits(evidence: Sequence[Evidence]) -> bool:
+    """Whether it is about how much and when, and about nobody who is not the owner."""
+    return all(each.detector.about in ("habits", "machines") for each in evidence)
 
 
 def stakes(excess_usd_per_hour: float) -> float:

@@ -1,5 +1,6 @@
 """`leakline explain`: why a key paged, or why it did not."""
 
+import math
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -133,9 +134,12 @@ def _shortfall(found: "Explanation") -> str:
     look = found.closest
     if look is None:
         return "It did not page: no detector ever found anything."
+    takes = f"a page takes {look.page_takes:.2f}"
+    if math.isinf(look.page_takes):
+        takes = "use of the owner's own that costs cents does not page"
     return (
         f"It did not page: the most evidence at one time was {look.conclusion.nats:.2f} nats for "
-        f"{look.conclusion.cause} at {_at(look.at)}; a page takes {look.page_takes:.2f}."
+        f"{look.conclusion.cause} at {_at(look.at)}; {takes}."
     )
 
 

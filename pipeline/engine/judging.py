@@ -12,8 +12,8 @@ from detectors.contract import KeyView
 from detectors.fusion import (
     Conclusion,
     Evidence,
-    at_stake,
     conclude,
+    eased_by_money,
     nats_of,
     page_takes,
     severity_of,
@@ -73,12 +73,12 @@ def _weigh(
     conclusion = conclude(whole, calibration)
     _note_unrest(state.history, view.hour, whole, calibration)
     lively = liveliness(state.calm, conclusion, view.now)
-    stake = at_stake(conclusion, view)
-    severity = severity_of(conclusion.nats - lively, calibration, stake)
+    eased = eased_by_money(conclusion, whole, view)
+    severity = severity_of(conclusion.nats - lively, calibration, eased)
     strangers = strangers_of(view)
     forgiven = is_forgiven(state.calm, conclusion, whole, strangers, view.now, calibration)
     if rules.witness is not None:
-        takes = page_takes(calibration, stake)
+        takes = page_takes(calibration, eased)
         calm = state.calm if forgiven else None
         paged = incident is not None and incident.severity == "page"
         usually = calibration.page_nats

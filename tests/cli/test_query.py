@@ -9,7 +9,10 @@ from pipeline.config import Store as StoreConfig
 from pipeline.store import Store
 from pipeline.store.questions import find_question
 from pipeline.store.rows import INCIDENTS
+from schemas.codec import encode
 from tests.cli.conftest import Leakline
+from tests.engine.test_owners import NOW, looped, service
+from tests.support.events import HOUR, KEY, START, in_time
 from tests.support.samples import AT, KEY_ID, incident
 
 LINES = [
@@ -138,6 +141,20 @@ def test_a_key_is_explained_from_the_store(leakline: Leakline, folder: Path) -> 
     assert outcome.code == 0
     assert outcome.out.startswith("k0: 3 events, $3.00, 2026-01-01 00:00:00Z")
     assert leakline("explain", "k9", "--store", folder).code == 1
+
+
+def test_a_loop_that_costs_cents_is_said_not_to_page_for_that(
+    leakline: Leakline, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.jsonl"
+    loop = in_time(service(START, NOW + HOUR), looped(8e-8))
+    events.write_bytes(b"\n".join(encode(each) for each in loop))
+    (reason,) = [
+        line
+        for line in leakline("explain", KEY, "--events", events).out.splitlines()
+        if line.startswith("It did not page")
+    ]
+    assert reason.endswith("; use of the owner's own that costs cents does not page.")
 
 
 def test_a_page_that_is_over_by_now_is_explained_from_the_store(

@@ -17,6 +17,7 @@ from detectors.fusion import (
     conclude,
     risk_of,
     severity_of,
+    stakes,
 )
 
 DETECTORS = {each.name: each for each in all_detectors()}
@@ -105,7 +106,7 @@ def test_severities_begin_at_their_thresholds(nats: float) -> None:
 def test_a_page_takes_less_evidence_the_faster_money_goes(
     nats: float, excess_usd_per_hour: float, severity: str
 ) -> None:
-    assert severity_of(nats, SHIPPED, excess_usd_per_hour) == severity
+    assert severity_of(nats, SHIPPED, stakes(excess_usd_per_hour)) == severity
 
 
 def test_risk_is_a_half_at_the_threshold_of_a_page_and_stays_below_one() -> None:

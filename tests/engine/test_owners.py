@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from schemas.fields import epoch
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
     CLOUD,
@@ -82,3 +83,26 @@ def test_many_long_or_dear_requests_of_the_owners_still_wake_somebody() -> None:
     assert after(long).pages()
     assert after(dear).pages()
     assert {each.key_id for each in after(dear).pages()} == {KEY}
+
+
+def looped(price: float, **changes: object) -> list[UsageEvent]:
+    """Forty minutes of one short prompt, once a second."""
+    return [asked(NOW + n, 500, CHEAP, price, **changes) for n in range(2_400)]
+
+
+def test_nobody_is_woken_for_cents_of_the_owners_own_loop() -> None:
+    cheap, dear = after(looped(8e-8)), after(looped(8e-6))
+    assert not cheap.pages()
+    assert [(each.severity, each.cause) for each in cheap.incidents[-1:]] == [("ticket", "runaway")]
+    assert {each.cause for each in dear.pages()} == {"runaway"}
+
+
+def test_a_cheap_loop_wakes_somebody_once_it_has_cost_half_a_dollar() -> None:
+    slow, first = after(looped(8e-7)), after(looped(8e-6))
+    assert epoch(slow.pages()[0].detected_at) > epoch(first.pages()[0].detected_at)
+    assert slow.pages()[0].spend_usd > 0.25  # and what the day had cost before
+
+
+def test_somebody_is_woken_for_cents_of_a_strangers_loop() -> None:
+    away: dict[str, object] = {"client_ip": "95.216.3.4", "user_agent": "python-requests/2.32"}
+    assert after(looped(8e-8, **away)).pages()

@@ -187,6 +187,7 @@ class Wavering(Detector):
     """Sure of a page, and of one cause in even hours and another in odd ones."""
 
     name = question = catches = misses = advice = "wavering"
+    about = "facts"
 
     def __init__(self, causes: tuple[Cause, ...]) -> None:
         self.by_hour = causes
