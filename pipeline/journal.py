@@ -6,7 +6,7 @@ commit, after the stage has returned. A stage that acts on the outside world com
 first, acts, and then records the outcome.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -14,6 +14,9 @@ from msgspec import Struct
 from pipeline.message import Message
 from schemas.codec import encode
 from schemas.topics import Topic
+
+Hand = Callable[[Message], Awaitable[None]]
+"""Takes a message."""
 
 
 class Journal(Protocol):
@@ -37,6 +40,20 @@ class Journal(Protocol):
 
     def keys(self) -> list[str]:
         """Every key under which the stage remembers something."""
+
+    async def catch_up(self, topics: Sequence[Topic], hand: Hand) -> bool:
+        """Hand over what was written to topics by now, and would come later by itself.
+
+        Args:
+            topics: others than that of the message in hand.
+            hand: takes each message.
+
+        Returns:
+            Whether that is everything: not while a transaction on one of them is open.
+
+        Raises:
+            Exception: it cannot be read; the process must end.
+        """
 
     async def commit(self) -> None:
         """Make everything published and remembered so far durable.
@@ -62,6 +79,9 @@ class Stage(Protocol):
 
     reads: tuple[Topic, ...]
     """The topics whose messages it handles."""
+    first: tuple[Topic, ...]
+    """Those that it must have heard before it deals with anything else; once more from their
+    beginning when it remembers nothing. They only add to what it remembers, or passes on."""
 
     async def handle(self, message: Message, journal: Journal) -> None:
         """Deal with one message.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from pipeline.journal import Journal, Stage, body_of
+from pipeline.journal import Hand, Journal, Stage, body_of
 from pipeline.message import Message
 from pipeline.packing import PACKED, pack
 from schemas.topics import TOPICS, USAGE_EVENTS, Topic
@@ -23,13 +23,16 @@ class _Record(Struct):
 
 
 Append = Callable[[_Record], None]
+Logs = Mapping[str, Sequence[Message]]
+"""What each topic holds."""
 
 
 class MemoryJournal:
     """A stage's durable state, and what it has written and read since the last commit."""
 
-    def __init__(self, append: Append) -> None:
+    def __init__(self, append: Append, logs: Logs) -> None:
         self._append = append
+        self._logs = logs
         self._durable: dict[str, bytes] = {}
         self._changes: dict[str, bytes | None] = {}
         self._outbox: list[_Record] = []
@@ -61,9 +64,18 @@ class MemoryJournal:
         new = [k for k, v in self._changes.items() if v is not None and k not in self._durable]
         return [key for key in self._durable if key not in gone] + new
 
-    def position(self, topic: str) -> int:
-        """The offset of the next message to read."""
-        return self._positions.get(topic, 0)
+    async def catch_up(self, topics: Sequence[Topic], hand: Hand) -> bool:
+        """Hand over what the topics hold."""
+        for topic in topics:
+            while (message := self.unread(topic.name)) is not None:
+                await hand(message)
+                self.handled(topic.name, message.offset)
+        return True
+
+    def unread(self, topic: str) -> Message | None:
+        """The next message to read."""
+        log, position = self._logs[topic], self._handled.get(topic, self._positions.get(topic, 0))
+        return log[position] if position < len(log) else None
 
     def handled(self, topic: str, offset: int) -> None:
         """Let the next commit carry the position after a message."""
@@ -101,12 +113,12 @@ class MemoryBus:
         self,
         stages: Sequence[Stage],
         now: Callable[[], float],
-        journal: Callable[[Append], MemoryJournal] = MemoryJournal,
+        journal: Callable[[Append, Logs], MemoryJournal] = MemoryJournal,
     ) -> None:
         self._now = now
         self._turn = asyncio.Lock()
         self.topics: dict[str, list[Message]] = {topic.name: [] for topic in TOPICS}
-        self._journals = {stage: journal(self._append) for stage in stages}
+        self._journals = {stage: journal(self._append, self.topics) for stage in stages}
 
     async def publish(
         self,
@@ -158,11 +170,11 @@ class MemoryBus:
         """Hand a stage its next message of each topic; whether there was any."""
         busy = False
         for topic in stage.reads:
-            log, position = self.topics[topic.name], journal.position(topic.name)
-            if position < len(log):
+            message = journal.unread(topic.name)
+            if message is not None:
                 busy = True
-                await stage.handle(log[position], journal)
-                journal.handled(topic.name, position)
+                await stage.handle(message, journal)
+                journal.handled(topic.name, message.offset)
                 await journal.commit()
         return busy
 

@@ -77,6 +77,7 @@ class SinkStage:
     """
 
     reads = (topics.USAGE_EVENTS, *(topic for topic, _ in _TABLES))
+    first: tuple[topics.Topic, ...] = ()
 
     def __init__(  # noqa: PLR0913 # what a sink can do without has a default
         self,

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.journal import Journal, Stage
 from pipeline.message import Message
-from schemas.topics import ACTIONS, INCIDENTS, Topic
+from schemas.topics import ACTIONS, INCIDENTS, VERDICTS, Topic
 from tests.support.crashing_bus import CrashingBus
 
 
@@ -16,6 +16,7 @@ class Counter:
     """Remembers how many messages it saw, and passes each on."""
 
     reads: tuple[Topic, ...] = (INCIDENTS,)
+    first: tuple[Topic, ...] = ()
 
     def __init__(self, *, commits: bool = False) -> None:
         self.commits = commits
@@ -126,3 +127,34 @@ async def test_a_tick_is_durable_and_forgetting_works() -> None:
     assert journal.keys() == ["new"]
     await journal.commit()
     assert journal.get("ticked") is None
+
+
+class Asking(Counter):
+    """Asks for every verdict before it deals with an incident."""
+
+    reads: tuple[Topic, ...] = (INCIDENTS, VERDICTS)
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        async def hand(other: Message) -> None:
+            await Counter.handle(self, other, journal)
+
+        if message.topic == INCIDENTS.name:
+            assert await journal.catch_up((VERDICTS,), hand)
+        await hand(message)
+
+
+@pytest.mark.parametrize("point", [0, 1, 3, 4, 5])
+async def test_what_was_asked_for_does_not_come_again_unless_it_was_lost(point: int) -> None:
+    """Crashes never, at the first publish, at the last, before the commit, or after it."""
+    stage = Asking()
+    log = bus(stage, point)
+    for topic, value in ((VERDICTS, b"a"), (INCIDENTS, b"c"), (VERDICTS, b"b")):
+        await log.publish(topic, value)
+    if point:
+        with pytest.raises(CrashError):
+            await log.run_until_quiet()
+    again = Asking()
+    log.restart(stage, again)
+    await log.run_until_quiet()
+    assert [each.value for each in log.topics[ACTIONS.name]] == [b"a", b"b", b"c"]
+    assert log.journal(again).get("count") == b"3"

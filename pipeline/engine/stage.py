@@ -11,6 +11,7 @@ class DetectStage:
     """Folds messages one by one, with a checkpoint after each; workers have `DetectRole`."""
 
     reads: tuple[Topic, ...] = (USAGE_EVENTS,)
+    first: tuple[Topic, ...] = ()
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules

@@ -62,6 +62,7 @@ class NotifyStage:
     """Tells people, hears them, and asks for what they or the policy want."""
 
     reads: tuple[Topic, ...] = (INCIDENTS, ACTION_RESULTS, CLICKS, VERDICTS, KEYS)
+    first: tuple[Topic, ...] = (KEYS,)
 
     def __init__(
         self,

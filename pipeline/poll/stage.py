@@ -99,6 +99,7 @@ class PollStage:
     """Hands on what providers report, and again what they correct."""
 
     reads: tuple[Topic, ...] = (PROVIDER_USAGE,)
+    first: tuple[Topic, ...] = ()
 
     def __init__(self, pollers: Sequence[Poller], counts: Metrics) -> None:
         self._pollers = pollers

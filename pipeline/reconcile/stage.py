@@ -51,6 +51,7 @@ class ReconcileStage:
     """Hands registry entries and bills on to the partitions that they concern."""
 
     reads: tuple[Topic, ...] = (KEYS, PROVIDER_USAGE, GATEWAY_USE)
+    first: tuple[Topic, ...] = (KEYS,)
 
     def __init__(
         self, partitions: int, registry: Iterable[KeyRecord], now: Callable[[], float]

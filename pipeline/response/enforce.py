@@ -6,6 +6,7 @@ does not act twice. Nothing here waits: what has to wait is left to `tick`.
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Self
 
 from pipeline.config import Config
@@ -43,6 +44,7 @@ class EnforceStage:
     """Carries out actions, each once."""
 
     reads: tuple[Topic, ...] = (ACTIONS, KEYS, VERDICTS)
+    first: tuple[Topic, ...] = (KEYS, VERDICTS)
 
     def __init__(
         self,
@@ -133,6 +135,9 @@ class EnforceStage:
             await self._publish(entry, entry.result, journal)
             return
         action = entry.action
+        unasked = not (action.by_person or entry.attempts)
+        if unasked and entry.due(now) and not await self._hears_all(journal):
+            return
         record = key_record(action.key_id, journal)
         name = action.gateway or (record.gateway if record else None) or self._default_gateway
         adapter = self._gateways.get(name or "")
@@ -152,6 +157,10 @@ class EnforceStage:
             await self._finish(entry, stop, journal)
         elif adapter is not None and entry.due(now):
             await self._try(entry, adapter, journal, now)
+
+    async def _hears_all(self, journal: Journal) -> bool:
+        """Hear all that was said, and what the registry says, before a machine has its way."""
+        return await journal.catch_up(self.first, partial(self.handle, journal=journal))
 
     async def _try(self, entry: Entry, adapter: Adapter, journal: Journal, now: float) -> None:
         if not entry.delivered:

@@ -1,11 +1,12 @@
 """The journals of stages that run on Kafka: one remembers in a state topic, one only moves on."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from aiokafka import TopicPartition
 from msgspec import Struct
 
-from pipeline.journal import body_of
+from pipeline.journal import Hand, body_of
+from pipeline.workers.role import Record, to_message
 from pipeline.workers.state_log import Committed, Offsets, StateLog
 from schemas.topics import Topic
 
@@ -53,6 +54,18 @@ class StateJournal:
     def keys(self) -> list[str]:
         """Every key under which something is remembered."""
         return list(self._states)
+
+    async def catch_up(self, topics: Sequence[Topic], hand: Hand) -> bool:
+        """Hand over what is new on topics; whether that is everything. It does not come again."""
+        places = {self._log.place(topic): topic.name for topic in topics}
+
+        async def take(place: TopicPartition, record: Record) -> None:
+            if not self.is_handled(place, record.offset):
+                await hand(to_message(places[place], record))
+                self.handled(place, record.offset)
+
+        starts = {place: self._next_offsets.get(place, 0) for place in places}
+        return await self._log.read_on(starts, take)
 
     def is_handled(self, place: TopicPartition, offset: int) -> bool:
         """Whether a message that comes was dealt with before, here or by an earlier worker."""
@@ -110,6 +123,11 @@ class AckJournal:
     def keys(self) -> list[str]:
         """Nothing."""
         return []
+
+    async def catch_up(self, topics: Sequence[Topic], hand: Hand) -> bool:
+        """Nothing: it would come again."""
+        del topics, hand
+        return False
 
     def is_handled(self, place: TopicPartition, offset: int) -> bool:
         """Never known: what comes again is handled again, and the stage recognises it."""

@@ -18,10 +18,11 @@ from aiokafka import TopicPartition
 from pipeline.config import Kafka
 from pipeline.counts import Metrics
 from pipeline.journal import Stage
+from pipeline.message import Message
 from pipeline.workers.connection import topic_name
 from pipeline.workers.journals import AckJournal, StateJournal
 from pipeline.workers.role import Clock, Host, Records, count_records, show_age, to_message
-from pipeline.workers.state_log import StateLog
+from pipeline.workers.state_log import Committed, StateLog
 from schemas.topics import Topic
 
 TICK_SECONDS = 1.0
@@ -69,6 +70,7 @@ class Tenure:
         self._stage = stage
         self._journal = journal
         self._lock = asyncio.Lock()
+        self._first = tuple(stage.first)
         self._calls: set[asyncio.Task[None]] = set()
         self._over = False
 
@@ -112,6 +114,7 @@ class Tenure:
             async with self._lock:
                 if self._over:
                     return
+                await self._hear_first()
                 if self._journal.is_handled(place, record.offset):
                     continue
                 await self._stage.handle(to_message(topic, record), self._journal)
@@ -126,8 +129,18 @@ class Tenure:
     async def _tick(self, now: float) -> None:
         async with self._lock:
             if not self._over:
+                await self._hear_first()
                 await self._stage.tick(now, self._journal)
                 await self._commit()
+
+    async def _hear_first(self) -> None:
+        """Let the stage hear what it must know, however far behind its consumer is."""
+        first, self._first = self._first, ()
+        if first:
+            await self._journal.catch_up(first, self._hand)
+
+    async def _hand(self, message: Message) -> None:
+        await self._stage.handle(message, self._journal)
 
     async def _flush(self) -> None:
         async with self._lock:
@@ -211,11 +224,15 @@ class StageRole:
     async def _begin(self) -> Tenure:
         if self._host is None:
             raise RuntimeError("the role was not started")
+        stage = self._plan.make()
         if self._plan.state is None:
-            return Tenure(self._plan.make(), AckJournal(self._host.commit_offsets), self._counts)
+            return Tenure(stage, AckJournal(self._host.commit_offsets), self._counts)
         log = StateLog(self._kafka, self.name, self._plan.state, 0)
         committed = await log.open(*(TopicPartition(name, 0) for name in self._by_name))
-        return Tenure(self._plan.make(), StateJournal(log, committed), self._counts)
+        if not committed.states:  # or the group would never read again what was lost with them
+            anew = {log.place(topic): 0 for topic in stage.first}
+            committed = Committed({}, {**committed.next_offsets, **anew})
+        return Tenure(stage, StateJournal(log, committed), self._counts)
 
     async def _keep_ticking(self, host: Host) -> None:
         try:

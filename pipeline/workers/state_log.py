@@ -26,6 +26,7 @@ from pipeline.workers.connection import (
     topic_name,
 )
 from pipeline.workers.producing import Headers, encode_headers
+from pipeline.workers.unread import Hand, read_on
 from pipeline.workers.whole_partition import read_whole
 from schemas.topics import Topic
 
@@ -163,6 +164,18 @@ class StateLog:
                 await writer.send_offsets_to_transaction(dict(offsets), self._group)
             await writer.commit_transaction()
             await writer.begin_transaction()
+
+    def place(self, topic: Topic) -> TopicPartition:
+        """The partition of a topic that belongs to this one."""
+        return TopicPartition(topic_name(self._kafka, topic), self._partition)
+
+    async def read_on(self, starts: Offsets, hand: Hand) -> bool:
+        """Hand over what partitions hold from these offsets on; whether that is everything.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        return await read_on(self._kafka, starts, hand)
 
     async def close(self) -> None:
         """Give up what was not committed. Never raises: a fenced writer has nothing to give up."""

@@ -164,6 +164,9 @@ class SimConsumer:
     async def committed(self, place: TopicPartition) -> int | None:
         return self._broker.offsets.get((self._group, (place.topic, place.partition)))
 
+    def highwater(self, place: TopicPartition) -> int:
+        return self._broker.end((place.topic, place.partition), committed=False)
+
     def seek(self, place: TopicPartition, offset: int) -> None:
         self._positions[place] = offset
 
@@ -171,14 +174,19 @@ class SimConsumer:
         return self._positions[place]
 
     async def getmany(
-        self, place: TopicPartition, *, timeout_ms: int
+        self, *places: TopicPartition, timeout_ms: int
     ) -> dict[TopicPartition, list[SimRecord]]:
         del timeout_ms
+        return {
+            place: found for place in places or self._positions if (found := self._fetch(place))
+        }
+
+    def _fetch(self, place: TopicPartition) -> list[SimRecord]:
         where, start = (place.topic, place.partition), self._positions[place]
         found, self._positions[place] = self._broker.read(
             where, start, 50, committed=self._committed
         )
-        return {place: found} if found else {}
+        return found
 
     def _end(self, place: TopicPartition) -> int:
         return self._broker.end((place.topic, place.partition), committed=self._committed)

@@ -26,6 +26,7 @@ class CountingStage:
     """Numbers the messages: an intent under the number, committed, then the number published."""
 
     reads = READS
+    first: tuple[Topic, ...] = ()
 
     def __init__(self, crash: str = "") -> None:
         self._crash = crash

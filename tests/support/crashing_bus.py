@@ -6,7 +6,7 @@ from functools import partial
 from msgspec import Struct
 
 from pipeline.journal import Stage
-from pipeline.memory_bus import Append, MemoryBus, MemoryJournal
+from pipeline.memory_bus import Append, Logs, MemoryBus, MemoryJournal
 from schemas.topics import Topic
 
 Fault = Callable[[str], None]
@@ -21,8 +21,8 @@ def never(point: str) -> None:
 class CrashingJournal(MemoryJournal):
     """A journal that may crash at each of its steps."""
 
-    def __init__(self, append: Append, *, fault: Fault, uncommitted: bool) -> None:
-        super().__init__(append)
+    def __init__(self, append: Append, logs: Logs, *, fault: Fault, uncommitted: bool) -> None:
+        super().__init__(append, logs)
         self._fault = fault
         self._uncommitted = uncommitted
 

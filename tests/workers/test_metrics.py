@@ -109,6 +109,7 @@ class Stuck:
     """A stage that deals with a message when it may go on."""
 
     reads: tuple[Topic, ...] = (INCIDENTS,)
+    first: tuple[Topic, ...] = ()
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()

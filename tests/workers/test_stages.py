@@ -151,6 +151,7 @@ class Buffer:
     """A stage whose messages are safe after a flush."""
 
     reads: tuple[Topic, ...] = (INCIDENTS,)
+    first: tuple[Topic, ...] = ()
 
     def __init__(self) -> None:
         self.pending = 0
