@@ -11,11 +11,20 @@ from typing import Any, cast, get_args
 import msgspec
 
 from pipeline.config import Slack
-from pipeline.notify.offers import ButtonAction, declined
+from pipeline.notify.offers import SNOOZE_SECONDS, ButtonAction, declined
 from pipeline.notify.page import Page
 from pipeline.notify.signature import interaction
+from schemas.verdict import Judgement, Verdict
 
 BUTTONS: tuple[ButtonAction, ...] = get_args(ButtonAction)
+INSTANT_SECONDS = 0.001
+"""What makes a time later than another in every record that holds it."""
+_JUDGEMENTS: dict[ButtonAction, Judgement] = {
+    "revoke": "leak",
+    "acknowledge": "acknowledge",
+    "snooze": "snooze",
+    "not_a_leak": "benign",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,22 @@ def judge_click(click: Click, page: Page | None, powers: Powers) -> Refusal | No
     reason = _authority(click, powers) if click.button == "revoke" else None
     reason = reason or declined(click.button, page)
     return None if reason is None else Refusal(reason)
+
+
+def said_by(click: Click, page: Page, now: float) -> Verdict:
+    """What a click says of an incident.
+
+    It is the last word, however far the clock was ahead when something was said or planned before.
+    """
+    now = max([now, *(taken.requested_at for taken in page.actions)])
+    return Verdict(
+        incident_id=click.incident_id,
+        key_id=page.incident.key_id,
+        verdict=_JUDGEMENTS[click.button],
+        until=now + SNOOZE_SECONDS if click.button == "snooze" else None,
+        by=f"slack:{click.user}",
+        at=max(now, page.heard_at + INSTANT_SECONDS),
+    )
 
 
 def _person(click: Click, slack: Slack) -> str | None:

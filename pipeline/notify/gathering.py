@@ -102,9 +102,11 @@ class Gathering:
         return storms
 
 
-def about_each(verdict: Verdict, notice: Page) -> list[Verdict]:
-    """What a person said of a notice, about each incident in it that is not over."""
-    members = notice.fleet.members if notice.fleet is not None else {}
+def about_each(verdict: Verdict, page: Page) -> list[Verdict]:
+    """What a person said, about each incident: those of a notice that are not over, or the one."""
+    if page.fleet is None:
+        return [verdict]
+    members = page.fleet.members
     return [
         msgspec.structs.replace(verdict, incident_id=incident_id, key_id=member.key_id)
         for incident_id, member in members.items()

@@ -46,6 +46,7 @@ class Taken(Struct, omit_defaults=True, kw_only=True):
     action_id: str
     kind: Kind
     requested_by: str
+    requested_at: float = 0.0
     not_before: float | None = None
     dry_run: bool = False
     result: ActionResult | None = None
@@ -189,6 +190,7 @@ def requested(page: Page, action: Action) -> None:
             action_id=action.action_id,
             kind=action.kind,
             requested_by=action.requested_by,
+            requested_at=epoch(action.requested_at),
             not_before=None if action.not_before is None else epoch(action.not_before),
             dry_run=action.dry_run,
         )

@@ -1,7 +1,7 @@
 """From incidents to people and back: pages, clicks, and what the policy wants.
 
 What is to be said is remembered first; Slack is brought in line with it at once when it answers,
-and by `tick` when it does not. Actions never wait for Slack.
+and by `tick` when it does not. Actions never wait for Slack, and Slack shows what is durable.
 """
 
 import logging
@@ -13,13 +13,13 @@ from pipeline.counts import Metrics
 from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.metrics import REQUESTED
+from pipeline.notify import early
 from pipeline.notify import page as pages
 from pipeline.notify.authority import Authority
-from pipeline.notify.clicks import Click, judge_click, read_click
+from pipeline.notify.clicks import Click, judge_click, read_click, said_by
 from pipeline.notify.courier import Courier
 from pipeline.notify.decide import decide_revision
 from pipeline.notify.gathering import Gathering, about_each
-from pipeline.notify.offers import SNOOZE_SECONDS
 from pipeline.notify.page import Page
 from pipeline.notify.slack import Messenger, SlackMessenger
 from pipeline.notify.slack_client import web_client
@@ -32,6 +32,7 @@ from pipeline.response.policy import Rulebook
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
 from schemas.topics import (
+    ACTED_HEADER,
     ACTION_RESULTS,
     ACTIONS,
     CLICKS,
@@ -42,20 +43,12 @@ from schemas.topics import (
     VERDICTS,
     Topic,
 )
-from schemas.verdict import Judgement, Verdict
+from schemas.verdict import Verdict
 
 log = logging.getLogger(__name__)
 KEEP_SECONDS = 90 * 86_400.0
 """An incident is remembered so long after its last change."""
 SWEEP_SECONDS = 3600.0
-INSTANT_SECONDS = 0.001
-"""What makes a time later than another in every record that holds it."""
-_JUDGEMENTS: dict[str, Judgement] = {
-    "revoke": "leak",
-    "acknowledge": "acknowledge",
-    "snooze": "snooze",
-    "not_a_leak": "benign",
-}
 
 
 class NotifyStage:
@@ -125,6 +118,8 @@ class NotifyStage:
         if not reason.news:
             return
         page = pages.revised(page, incident)
+        for verdict in early.take(incident.incident_id, journal):
+            pages.judged(page, verdict)
         await self._apply_policy(page, journal)
         await self._say(page, journal)
 
@@ -138,16 +133,25 @@ class NotifyStage:
             await self._say(page, journal)
 
     async def _take_verdict(self, message: Message, journal: Journal) -> None:
-        """Pass on what was said elsewhere; what was said here comes back and changes nothing."""
-        verdict = read_record(message, Verdict)
-        if verdict is None:
-            return
-        page = pages.load(verdict.incident_id, journal)
-        if page is not None and not pages.judged(page, verdict):
-            return
-        await _tell_detection(verdict, journal)
+        """Pass on what was said elsewhere.
+
+        What was said here was dealt with when it was; if it was not committed to, it never was.
+        """
+        verdict = None if ACTED_HEADER in message.headers else read_record(message, Verdict)
+        page = None if verdict is None else await self._judge(verdict, journal)
         if page is not None:
             await self._say(page, journal)
+
+    async def _judge(self, verdict: Verdict, journal: Journal) -> Page | None:
+        """Apply what was said to its incident, and tell detection; the page, if it changed."""
+        page = pages.load(verdict.incident_id, journal)
+        if page is None:
+            early.keep(verdict, self._now(), journal)
+        elif not pages.judged(page, verdict):
+            return None
+        header = {RECORD_HEADER: "verdict"}
+        await journal.publish(USAGE_EVENTS, verdict, key=verdict.key_id, headers=header)
+        return page
 
     async def _take_click(self, message: Message, journal: Journal) -> None:
         click = read_click(message.value)
@@ -169,21 +173,17 @@ class NotifyStage:
         if click.name:
             page.names[click.user] = click.name
         now = self._now()
-        verdict = Verdict(
-            incident_id=click.incident_id,
-            key_id=page.incident.key_id,
-            verdict=_JUDGEMENTS[click.button],
-            until=now + SNOOZE_SECONDS if click.button == "snooze" else None,
-            by=f"slack:{click.user}",
-            # it is the last word, however far ahead the clock is of whom was heard before
-            at=max(now, page.heard_at + INSTANT_SECONDS),
-        )
-        pages.judged(page, verdict)
-        if page.fleet is None:
-            await journal.publish(VERDICTS, verdict, key=click.incident_id)
-            await _tell_detection(verdict, journal)
-        for said in about_each(verdict, page):  # detection is told when they come back
-            await journal.publish(VERDICTS, said, key=said.incident_id)
+        verdict = said_by(click, page, now)
+        if page.fleet is not None:
+            pages.judged(page, verdict)
+        self._keep(page, journal)
+        for said in about_each(verdict, page):
+            header = {ACTED_HEADER: "click"}
+            await journal.publish(VERDICTS, said, key=said.incident_id, headers=header)
+            judged = await self._judge(said, journal)
+            if judged is not None:
+                self._note(judged, journal)
+        page = pages.load(click.incident_id, journal) or page  # as it is by now
         if click.button == "revoke":
             await self._request(page, f"slack:{click.user}", now, journal)
         await self._say(page, journal)
@@ -234,13 +234,20 @@ class NotifyStage:
 
     async def _say(self, page: Page, journal: Journal) -> None:
         """Remember a page, and bring the message that tells of it in line with it."""
-        shown = self._gathering.sort(page, journal)
-        self._keep(page, journal)
-        for each in shown:  # all before any: a post commits
-            self._remember(each, journal)
+        shown = self._note(page, journal)
+        if shown:
+            await journal.commit()  # Slack may take long, and what was asked for does not wait
         for each in shown:
-            if each is page or not each.posted:  # what many keys did to a notice waits for `tick`
-                await self._show(each, journal)
+            await self._show(each, journal)
+
+    def _note(self, page: Page, journal: Journal) -> list[Page]:
+        """Remember a page, and the one whose message tells of it; those to be shown at once."""
+        told = self._gathering.sort(page, journal)
+        self._keep(page, journal)
+        for each in told:
+            self._remember(each, journal)
+        # what many keys did to a notice waits for `tick`
+        return [each for each in told if each is page or not each.posted]
 
     async def _show(self, page: Page, journal: Journal) -> None:
         self._remember(page, journal)
@@ -278,8 +285,4 @@ class NotifyStage:
         for page in pages.load_all(journal):
             if page.touched_at < now - KEEP_SECONDS:
                 journal.put(pages.PREFIX + page.incident.incident_id, None)
-
-
-async def _tell_detection(verdict: Verdict, journal: Journal) -> None:
-    header = {RECORD_HEADER: "verdict"}
-    await journal.publish(USAGE_EVENTS, verdict, key=verdict.key_id, headers=header)
+        early.forget(now - KEEP_SECONDS, journal)

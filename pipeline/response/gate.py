@@ -13,7 +13,6 @@ from schemas.verdict import Verdict
 
 AGE_SECONDS_MAX = 3600.0
 """An action that could not be sent within this time is no longer sent: a person decides anew."""
-_HOLDS = frozenset({"benign", "expected", "snooze"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ def gate(entry: Entry, known: Circumstances, now: float) -> Stop | None:
 def _machine(action: Action, known: Circumstances, now: float) -> Stop | None:
     """What stops an action that no person asked for."""
     verdict = known.verdict
-    if verdict is not None and verdict.verdict in _HOLDS and _later(verdict, action):
+    if verdict is not None and _holds(verdict, action):
         return Stop("cancelled", f"{verdict.by} said {verdict.verdict}")
     if known.key_record is not None and known.key_record.protected:
         return Stop("refused", "the key is protected: only a person may revoke it")
@@ -73,8 +72,14 @@ def _machine(action: Action, known: Circumstances, now: float) -> Stop | None:
     return None if reason is None else Stop("refused", reason)
 
 
-def _later(verdict: Verdict, action: Action) -> bool:
-    return epoch(verdict.at) >= epoch(action.requested_at)
+def _holds(verdict: Verdict, action: Action) -> bool:
+    """Whether a machine's action is against what a person said, before it was planned or after.
+
+    Who planned it may not have heard yet. Only of a snooze it matters when: it ends.
+    """
+    if verdict.verdict == "snooze":
+        return verdict.until is None or epoch(verdict.until) > epoch(action.requested_at)
+    return verdict.verdict in {"benign", "expected"}
 
 
 def _gateway(action: Action, known: Circumstances) -> Stop | None:
