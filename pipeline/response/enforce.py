@@ -36,7 +36,7 @@ GATEWAY_PAUSE_SECONDS = 5.0
 """After a failed attempt, nothing else is sent to that gateway for so long."""
 PROBES_MAX = 5
 KEEP_SECONDS = 30 * 86_400.0
-"""Outcomes are remembered so long, to recognise an action that comes again."""
+"""Outcomes are remembered so long; an action that comes again later is taken for one of those."""
 SWEEP_SECONDS = 3600.0
 
 
@@ -95,7 +95,7 @@ class EnforceStage:
             if entry is None:
                 self._unfinished(journal).discard(action_id)
             else:
-                await self._advance(entry, journal, now)
+                await self._advance(entry, journal, self._now())  # gateways take their time
         if now >= self._swept_at + SWEEP_SECONDS:
             self._swept_at = now
             _sweep(journal, now)
@@ -111,11 +111,17 @@ class EnforceStage:
             return
         entry = ledger.load(action.action_id, journal)
         if entry is None:
+            if message.appended_at < self._now() - KEEP_SECONDS:
+                log.info("%s is too old to be carried out", action.action_id)
+                return
             # due at once without a deadline, however wrong the clock of who asked is
             entry = Entry(action=action, next_at=epoch(action.not_before or 0.0))
         elif entry.result is None and not entry.action.by_person and action.by_person:
             # a person does not wait for the policy's delay
             entry.action, entry.next_at = action, min(entry.next_at, self._now())
+        elif entry.published and action != entry.action:
+            # asked anew by somebody who has not heard, or has forgotten, what came of it
+            entry.published = False
         ledger.save(entry, journal)
         if not entry.published:
             self._unfinished(journal).add(action.action_id)
