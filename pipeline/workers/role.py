@@ -12,10 +12,12 @@ from pipeline.counts import Metrics
 from pipeline.message import Message
 from schemas.topics import Topic
 
-READS_COMMITTED = frozenset({"detect", "enforce"})
+READS_COMMITTED = frozenset({"detect", "sink", "enforce"})
 """Roles that wait until what they read was committed. A moved event or a verdict of a transaction
 that was given up comes again, perhaps too late to be recognised; an action nobody committed to
-must not be carried out. The others need not wait: a revision that comes again is the same."""
+must not be carried out, nor be kept as if somebody had. A page must not wait for a checkpoint of
+detection, and need not: of what `notify` and `reconcile` read, everything that was given up comes
+again as it was. What a click led to does not; so notify reads no verdict of its own."""
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 Records = Sequence[Record]
