@@ -23,6 +23,8 @@ class Transaction:
 
     state: Literal["open", "committed", "aborted"] = "open"
     offsets: dict[tuple[str, Place], int] = field(default_factory=dict)
+    number: int = 0
+    """When it was committed, in the order of everything that was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,13 @@ class SimRecord:
     value: bytes | None
     headers: Headers
     transaction: Transaction | None
+    number: int
+    """When it was written, in the order of everything that was."""
+
+    @property
+    def counts_from(self) -> int:
+        """When it began to count."""
+        return self.number if self.transaction is None else self.transaction.number
 
 
 class SimBroker:
@@ -50,8 +59,11 @@ class SimBroker:
             (topic, number): [] for topic, count in partitions.items() for number in range(count)
         }
         self.offsets: dict[tuple[str, Place], int] = {}
+        self.history: list[SimRecord] = []
+        """Every record that was ever written, also those that are gone."""
         self._epochs: dict[str, int] = {}
         self._open: dict[str, Transaction] = {}
+        self._number = 0
 
     def append(
         self,
@@ -65,7 +77,10 @@ class SimBroker:
         """Write a record."""
         log = self.logs[place]
         at = round(self._now() * 1000)
-        log.append(SimRecord(*place, len(log), at, key, value, headers, transaction))
+        self._number += 1
+        record = SimRecord(*place, len(log), at, key, value, headers, transaction, self._number)
+        log.append(record)
+        self.history.append(record)
 
     def read(
         self, place: Place, offset: int, count: int, *, committed: bool
@@ -141,6 +156,11 @@ class SimBroker:
                 if record is not None and kept.get(record.key) != offset:
                     log[offset] = None
 
+    def ever_committed(self, topic: str) -> list[SimRecord]:
+        """Every record of a topic that counts or did, in the order in which they began to."""
+        found = [each for each in self.history if each.topic == topic and _is_committed(each)]
+        return sorted(found, key=lambda each: (each.counts_from, each.number))
+
     def committed(self, topic: str) -> list[SimRecord]:
         """Every record of a topic that counts, by partition and offset."""
         return [
@@ -155,6 +175,8 @@ class SimBroker:
         if transaction is None:
             return
         transaction.state = state
+        self._number += 1
+        transaction.number = self._number
         if state == "committed":
             self.offsets.update(transaction.offsets)
 

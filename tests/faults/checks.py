@@ -9,22 +9,29 @@ import msgspec
 from pipeline.engine import PartitionFold
 from pipeline.message import Message
 from pipeline.notify.page import PREFIX, Page
+from pipeline.response.gate import _holds
+from pipeline.response.ledger import Entry
 from pipeline.workers.role import to_message
 from schemas.action import Action, ActionResult
 from schemas.codec import encode
 from schemas.dead_letter import DeadLetter
 from schemas.fields import epoch, to_nanos
 from schemas.incident import Incident
+from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
 from schemas.topics import (
     ACTION_RESULTS,
     ACTIONS,
     DEAD_LETTERS,
+    ENFORCE_STATE,
     INCIDENTS,
+    KEYS,
     NOTIFY_STATE,
     RECORD_HEADER,
     USAGE_EVENTS,
+    VERDICTS,
 )
+from schemas.verdict import Verdict
 from tests.faults.world import PARTITIONS, World
 from tests.support.events import rules
 
@@ -44,6 +51,9 @@ def violations(world: World) -> list[str]:
         *_dead_letters(world),
         *_messages(world, wanted),
         *_revocations(world, wanted),
+        *_objections(world),
+        *_words(world),
+        *_audit(world),
     ]
 
 
@@ -139,6 +149,8 @@ def _broken(letter: DeadLetter) -> bool:
 
 def _messages(world: World, wanted: list[Incident]) -> Iterator[str]:
     """Each incident that a person is to see is in one message: its own, or one about many keys."""
+    if NOTIFY_STATE.name in world.lost:
+        return  # they are posted anew
     gathered = _gathered(world)
     told = Counter(
         incident_id
@@ -162,17 +174,18 @@ def _messages(world: World, wanted: list[Incident]) -> Iterator[str]:
 
 def _gathered(world: World) -> dict[str, list[str]]:
     """The incidents of each notice, as notify remembers them."""
-    states = {each.key: each.value for each in world.broker.committed(NOTIFY_STATE.name)}
-    pages = [
-        msgspec.json.decode(value, type=Page)
-        for key, value in states.items()
-        if value and key and key.startswith(PREFIX.encode())
-    ]
-    return {p.incident.incident_id: list(p.fleet.members) for p in pages if p.fleet is not None}
+    return {
+        page.incident.incident_id: list(page.fleet.members)
+        for page in _pages(world)
+        if page.fleet is not None
+    }
 
 
 def _revocations(world: World, wanted: list[Incident]) -> Iterator[str]:
+    if ENFORCE_STATE.name in world.lost:
+        return  # it does not know what it was about to do, nor what it did
     actions = {each.action_id: each for each in _committed(world, ACTIONS.name, Action)}
+    asked = Counter(each.action_id for each in _committed(world, ACTIONS.name, Action))
     results: defaultdict[str, set[bytes]] = defaultdict(set)
     for result in _committed(world, ACTION_RESULTS.name, ActionResult):
         results[result.action_id].add(encode(result))
@@ -181,15 +194,105 @@ def _revocations(world: World, wanted: list[Incident]) -> Iterator[str]:
     for action_id in world.gateway.effective.keys() - actions.keys():
         yield f"gateway: {action_id} took effect and nobody asked for it"
     for action_id in actions:
-        if copies[action_id] != 1:
+        if copies[action_id] > asked[action_id] or len(results[action_id]) != 1:
             yield f"action {action_id} has {copies[action_id]} results"
-    if world.policy is not None and not world.clicks:
+    if world.policy is not None and not world.clicks and not _objected(world):
         urgent = {e.key_id for e in wanted if e.severity == "page"}
         failed = {e.key_id for e in world.store.rows("action_results") if e.status == "failed"}
         if failed and "gateway answers 404" not in world.struck:
             yield f"gateway: actions on {failed} failed"
         if urgent - failed != world.gateway.revoked:
             yield f"gateway: revoked {world.gateway.revoked}, not {urgent}"
+
+
+def _objected(world: World) -> bool:
+    """Whether somebody held a machine back."""
+    return any("tool" in what or "owner" in what or "lost" in what for what in world.struck)
+
+
+def _objections(world: World) -> Iterator[str]:
+    """A machine acts on nothing that a person had held, or an owner protected, by then."""
+    if any(what.startswith("zombie") for what in world.struck):
+        return  # one that slept between hearing and acting has not heard what came meanwhile
+    protected = {
+        each.key: each.counts_from
+        for each in world.broker.ever_committed(KEYS.name)
+        if each.key and msgspec.json.decode(each.value or b"", type=KeyRecord).protected
+    }
+    for entry, number in _intents(world):
+        action = entry.action
+        if protected.get(action.key_id.encode(), number) < number:
+            yield f"{action.action_id}: its key was protected"
+        verdict = _verdict(world, action.incident_id, number)
+        if verdict is not None and _holds(verdict, action):
+            yield f"{action.action_id}: {verdict.by} had said {verdict.verdict}"
+
+
+def _intents(world: World) -> Iterator[tuple[Entry, int]]:
+    """What enforce was about to send for a machine, and when that began to count."""
+    sent: set[bytes] = set()
+    for record in world.broker.ever_committed(ENFORCE_STATE.name):
+        key = record.key or b""
+        if key.startswith(b"action/") and record.value and key not in sent:
+            entry = msgspec.json.decode(record.value, type=Entry)
+            if entry.attempts and not entry.action.by_person:
+                sent.add(key)
+                yield entry, record.counts_from
+
+
+def _verdict(world: World, incident_id: str, number: int) -> Verdict | None:
+    """The last word on an incident by then."""
+    latest: Verdict | None = None
+    for record in world.broker.ever_committed(VERDICTS.name):
+        said = msgspec.json.decode(record.value or b"", type=Verdict)
+        about = said.incident_id == incident_id and said.verdict != "acknowledge"
+        if about and record.counts_from < number:
+            latest = said if latest is None or epoch(said.at) >= epoch(latest.at) else latest
+    return latest
+
+
+def _words(world: World) -> Iterator[str]:
+    """What Slack shows that somebody said, everybody else can read; and it shows what was said."""
+    said = [msgspec.json.encode(each) for each in _committed(world, VERDICTS.name, Verdict)]
+    pages = {page.incident.incident_id: page for page in _pages(world)}
+    for page in pages.values():
+        word = page.verdict
+        if word is not None and page.fleet is None and msgspec.json.encode(word) not in said:
+            yield f"slack: {word.verdict} on {word.incident_id}, and nobody else can read it"
+    if NOTIFY_STATE.name in world.lost or "clock jumps" in world.struck:
+        return  # who forgot, or thinks that it was said before something else, shows the other
+    for verdict in _committed(world, VERDICTS.name, Verdict):
+        about = pages.get(verdict.incident_id)
+        if about is None or (about.heard_by or "").startswith("slack:"):
+            continue  # a click is of when it is read, and older words do not count then
+        word = about.verdict
+        unheard = word is None or epoch(word.at) < epoch(verdict.at)
+        if verdict.verdict in {"benign", "expected", "leak"} and unheard:
+            yield f"slack: {verdict.by} said {verdict.verdict} on {verdict.incident_id}, unheard"
+
+
+def _audit(world: World) -> Iterator[str]:
+    """The store holds what was committed to, and nothing else."""
+    wanted: dict[str, type[msgspec.Struct]] = {
+        VERDICTS.name: Verdict,
+        ACTIONS.name: Action,
+        ACTION_RESULTS.name: ActionResult,
+    }
+    for topic, kind in wanted.items():
+        table = topic.replace("-", "_")
+        stored = {encode(each) for each in world.store.rows(table)}
+        if stored != {encode(each) for each in _committed(world, topic, kind)}:
+            yield f"{table}: {len(stored)} rows, other than were committed to"
+
+
+def _pages(world: World) -> list[Page]:
+    """What notify remembers in the end."""
+    states = {each.key: each.value for each in world.broker.committed(NOTIFY_STATE.name)}
+    return [
+        msgspec.json.decode(value, type=Page)
+        for key, value in states.items()
+        if value and key and key.startswith(PREFIX.encode())
+    ]
 
 
 def _committed(world: World, topic: str, kind: type[T]) -> list[T]:

@@ -18,7 +18,7 @@ from tests.faults.world import SCENARIOS
 
 SEEDS = 96
 SEEDS_PER_TEST = 12
-SEEDS_TO_BITE = 90
+SEEDS_TO_BITE = 340
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, SEEDS_PER_TEST))
@@ -61,6 +61,10 @@ async def _renamed(self: SimGateway, action: Action, now: float) -> Sent:
     return await act(self, replace(action, action_id=f"{action.action_id}-{now}"), now)
 
 
+async def _hears_nothing(*_: object) -> bool:
+    return True
+
+
 def _forgets(*_: object, **__: object) -> None:
     return None
 
@@ -76,6 +80,10 @@ SABOTAGE: dict[str, tuple[str, Callable[[], object]]] = {
     "records that come again": (
         "reread",
         lambda: patch.object(StateJournal, "is_handled", lambda *_: False),
+    ),
+    "machines that do not listen": (
+        "objections",
+        lambda: patch.object(StateJournal, "catch_up", _hears_nothing),
     ),
     "no search in slack": ("slack", lambda: patch.object(SimSlack, "find", _finds_nothing)),
     "a notice that forgets its keys": ("storm", lambda: patch.object(Fleet, "take", _forgets)),

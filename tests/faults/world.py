@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import msgspec
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from pipeline.config import Config, Gateway, Kafka, Response, Slack
@@ -27,18 +28,24 @@ from pipeline.reconcile.stage import ReconcileStage
 from pipeline.response.enforce import EnforceStage
 from pipeline.response.policy import Brakes, Policy, Rule, Rulebook
 from pipeline.sink import SinkStage
-from pipeline.workers import state_log, whole_partition
+from pipeline.workers import state_log, unread, whole_partition
 from pipeline.workers.detect import DetectRole
 from pipeline.workers.stages import StagePlan, StageRole
+from schemas.codec import encode
+from schemas.incident import Incident
 from schemas.topics import (
     CLICKS,
     DETECT_STATE,
     ENFORCE_STATE,
+    INCIDENTS,
+    KEYS,
     NOTIFY_STATE,
     RECONCILE_STATE,
     TOPICS,
     USAGE_EVENTS,
+    VERDICTS,
 )
+from schemas.verdict import Judgement, Verdict
 from tests.faults.broker import SimBroker
 from tests.faults.clients import SimConsumer, SimProducer
 from tests.faults.outside import Mishaps, SimGateway, SimSlack, SimStore
@@ -59,12 +66,23 @@ ROUNDS_OF_MISHAPS = 6
 """Rounds of settling in which store, Slack and gateway still fail: most of their work is then."""
 STEPS_AFTER = 80
 """Steps in which faults go on after the last message."""
-POLICY = Policy(
-    rules=(Rule(name="at-once", severity=["page"], then="revoke"),),
-    brakes=Brakes(
-        revocations_per_hour_max=1000, fleet_share_per_day_max=1.0, incident_age_seconds_max=1e9
-    ),
-)
+DELAY_SECONDS = 60.0
+LATEST = 8
+"""Revisions that tools look at."""
+AWAY_SECONDS_MAX = 2 * DELAY_SECONDS
+
+
+def _policy(delay: float) -> Policy:
+    return Policy(
+        rules=(Rule(name="r", severity=["page"], then="revoke", delay_seconds=delay),),
+        brakes=Brakes(
+            revocations_per_hour_max=1000, fleet_share_per_day_max=1.0, incident_age_seconds_max=1e9
+        ),
+    )
+
+
+POLICIES = (None, None, _policy(0.0), _policy(DELAY_SECONDS), _policy(DELAY_SECONDS))
+"""Nobody, at once, or after a while in which people may object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +107,14 @@ class Scenario:
     """Share of the steps at which the clock of the workers jumps, either way."""
     time_out: float = 0.0
     """Share of the steps at which the broker gives up open transactions."""
+    tools: float = 0.0
+    """Share of the steps at which a tool says something about an incident."""
+    protect: float = 0.0
+    """Share of the steps at which an owner protects a key."""
+    away: float = 0.0
+    """Share of the steps at which notify or enforce is away for a while, perhaps for a deadline."""
+    lose: float = 0.0
+    """Share of the steps at which a topic of states is lost and made anew."""
     storm: bool = False
     """Two keys that are alike, at any time, make a storm: a world has few keys."""
     outside: dict[str, float] = field(default_factory=dict)
@@ -119,10 +145,12 @@ SCENARIOS = (
     Scenario("slack", outside=SLACK, kill=0.01),
     Scenario("gateway", outside=GATEWAY, kill=0.01),
     Scenario("gateway 404", outside={"gateway answers 404": 0.5}, kill=0.01),
-    Scenario("clock", jump=0.1, outside=SLACK | GATEWAY, kill=0.01),
+    Scenario("clock", jump=0.1, tools=0.05, outside=SLACK | GATEWAY, kill=0.01),
     Scenario("storm", kill=0.03, freeze=0.01, storm=True, outside=SLACK),
     Scenario("SIGTERM", stop=0.15, kill=0.005, freeze=0.005, outside=STORE | SLACK | GATEWAY),
     Scenario("rebuild", rebuild=0.02, kill=0.01),
+    Scenario("objections", tools=0.2, protect=0.03, away=0.05, kill=0.02),
+    Scenario("lost states", tools=0.1, protect=0.03, away=0.02, lose=0.02, kill=0.01),
     Scenario(
         "everything",
         kill=0.02,
@@ -160,11 +188,17 @@ class World(Misfortune):
         self.store = SimStore(self._mishaps)
         self.slack = SimSlack(self._mishaps, self._right_time)
         self.gateway = SimGateway(self._mishaps)
-        self.policy = POLICY if self._random.random() < 0.6 else None
+        self.policy = self._random.choice(POLICIES)
         self.clicks = self._random.random() < 0.5
-        self._config = _config()
+        self._config = sim_config()
         self._counts = Metrics(WORKER_METRICS)
         self.groups = self._groups()
+        self._away: dict[str, float] = {}
+        """By group: until when nobody starts it again."""
+        self._said: set[str] = set()
+        """Incidents that a tool has spoken of."""
+        self.lost: set[str] = set()
+        """Topics that were lost."""
 
     def now(self) -> float:
         """The workers' clock, in Unix seconds."""
@@ -265,6 +299,8 @@ class World(Misfortune):
     async def _restart(self, group: Group) -> None:
         """The group notices after a while who is gone; a frozen one comes back even later."""
         gone = [each for each in group.members if not each.awake]
+        if self.clock < self._away.get(group.name, 0.0):
+            return
         if gone and self._random.random() < 0.5:
             self.clock += 10.0
             await group.rebalance(1 + self._random.randrange(2))
@@ -292,6 +328,64 @@ class World(Misfortune):
             await self._rebuild()
         if self.clicks and self.slack.pages and self._random.random() < 0.05:
             self._click()
+        await self._people()
+        if self._random.random() < self._scenario.away:
+            self._leave(self._random.choice(self.groups[2:4]))
+        if self._random.random() < self._scenario.lose:
+            await self._lose(self._random.choice(self.groups[2:4]))
+
+    async def _people(self) -> None:
+        """What others than those who click say and do."""
+        if self._random.random() < self._scenario.tools:
+            self._say()
+        if self._random.random() < self._scenario.protect:
+            self._protect()
+
+    def _say(self) -> None:
+        known = self.broker.logs[INCIDENTS.name, 0][-LATEST:]  # perhaps before notify reads it
+        told = self._random.choice(known or [None])
+        if told is None:
+            return
+        incident = msgspec.json.decode(told.value or b"", type=Incident)
+        if incident.incident_id in self._said and self._random.random() < 0.8:
+            return  # mostly the first word is the last
+        self._said.add(incident.incident_id)
+        word: Judgement = self._random.choice(("benign", "expected", "snooze", "acknowledge"))
+        verdict = Verdict(
+            incident_id=incident.incident_id,
+            key_id=incident.key_id,
+            verdict=word,
+            until=self.clock + 3600.0 if word == "snooze" else None,
+            by="console:ana",
+            at=self.clock,
+        )
+        self._strike(f"a tool says {word}")
+        self.broker.append((VERDICTS.name, 0), encode(verdict))
+
+    def _protect(self) -> None:
+        record = self._random.choice(self.traffic.records)
+        latest = [each for each in self.traffic.records if each.key_id == record.key_id][-1]
+        if not latest.protected:
+            self._strike("an owner protects a key")
+            record = replace(latest, protected=True)
+            self.traffic.records.append(record)
+            self.broker.append((KEYS.name, 0), encode(record), key=record.key_id.encode())
+
+    def _leave(self, group: Group) -> None:
+        """Nobody of a group is there for a while."""
+        self._strike(f"away: {group.name}")
+        self._away[group.name] = self.clock + self._random.uniform(0.0, AWAY_SECONDS_MAX)
+        for member in group.members:
+            member.alive = False
+
+    async def _lose(self, group: Group) -> None:
+        """A topic of states is gone, and `leakline init` has made it anew."""
+        topic = NOTIFY_STATE.name if group is self.groups[2] else ENFORCE_STATE.name
+        self._strike(f"lost: {topic}")
+        self.lost.add(topic)
+        for member in group.members:
+            member.alive = False
+        self.broker.logs[topic, 0] = []
 
     async def _rebuild(self) -> None:
         """As `leakline rebuild` does it, once no detect worker runs."""
@@ -418,12 +512,14 @@ def patched(scenario: Scenario) -> Iterator[None]:
         patch.multiple(storm, **(easily if scenario.storm else {"ALIKE_MIN": storm.ALIKE_MIN})),
         patch.object(state_log, "AIOKafkaProducer", SimProducer),
         patch.object(state_log, "AIOKafkaConsumer", SimConsumer),
+        patch.object(unread, "AIOKafkaConsumer", SimConsumer),
+        patch.object(unread, "SETTLE_SECONDS_MAX", 0.0),
         patch.object(whole_partition, "AIOKafkaConsumer", SimConsumer),
     ):
         yield
 
 
-def _config() -> Config:
+def sim_config() -> Config:
     gateway = Gateway(name="edge", url="https://edge.test", secret=SecretStr(WEBHOOK_SECRET))
     return Config.model_construct(
         kafka=Kafka(partitions=PARTITIONS, checkpoint_seconds=1.0),
