@@ -10,7 +10,7 @@ from pipeline.notify.storm import Fleet
 from schemas.action import Action, ActionResult, Kind, is_person
 from schemas.fields import epoch
 from schemas.incident import Incident
-from schemas.verdict import Verdict
+from schemas.verdict import Judgement, Verdict
 
 PREFIX = "page/"
 SIGNALS_MAX = 10
@@ -92,6 +92,8 @@ class Page(Struct, omit_defaults=True, kw_only=True):
     heard_at: float = 0.0
     """When somebody last said something, and who."""
     heard_by: str | None = None
+    heard_as: Judgement | None = None
+    """What it was; an earlier release did not say."""
     names: dict[str, str] = {}
     """What Slack calls those who pressed a button, by their ids."""
     touched_at: float = 0.0
@@ -148,9 +150,11 @@ def revised(page: Page | None, incident: Incident) -> Page:
 def judged(page: Page, verdict: Verdict) -> bool:
     """Apply what a person said, and whether it is news. Nothing older than the last word is."""
     at = epoch(verdict.at)
-    if at < page.heard_at or (at == page.heard_at and verdict.by == page.heard_by):
+    again = (at, verdict.by) == (page.heard_at, page.heard_by)
+    if at < page.heard_at or (again and page.heard_as in {None, verdict.verdict}):
         return False
-    page.heard_at, page.heard_by, page.dirty = at, verdict.by, True
+    page.heard_at, page.heard_by, page.heard_as = at, verdict.by, verdict.verdict
+    page.dirty = True
     match verdict.verdict:
         case "acknowledge":
             page.acknowledged_by = verdict.by

@@ -602,6 +602,18 @@ async def test_a_verdict_from_elsewhere_reaches_detection_once() -> None:
         assert [each["incident_id"] for each in heard] == ["inc_1", "inc_untold"]
 
 
+async def test_two_words_of_one_person_in_the_same_second_are_heard_and_each_once() -> None:
+    async with on_call() as loop:
+        await loop.tell()
+        for word in ("acknowledge", "benign", "benign"):
+            said = verdict(verdict=word, by="console:ana", at=loop.clock())
+            await loop.bus.publish(VERDICTS, said, key=said.incident_id)
+        await loop.bus.run_until_quiet()
+        assert "Judged not a leak by ana. Acknowledged by ana." in shown(loop)
+        heard = [json.loads(each.value) for each in loop.bus.topics[USAGE_EVENTS.name]]
+        assert [each["verdict"] for each in heard] == ["acknowledge", "benign"]
+
+
 async def test_hostile_text_is_inert_in_an_answer_to_a_click() -> None:
     async with on_call() as loop:
         await loop.tell()
