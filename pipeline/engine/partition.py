@@ -247,7 +247,8 @@ class PartitionFold:
             state.position = message.offset
         self._note_change(state, key_id)
         if isinstance(control, KeyRecord):
-            register(state, control, message.told_at)
+            _register(state, control)
+            _lay_by(state, control, message.told_at)
         elif isinstance(control, Verdict):
             flush(state, self._kinds)
             effects.incidents.extend(hear(state, key_id, control, self._books.calibration))
@@ -265,14 +266,14 @@ class PartitionFold:
         effects.incidents.extend(revisions)
 
 
-def register(state: KeyState, record: KeyRecord, told_at: int) -> None:
-    """Let a key be what the registry told of it, in Unix seconds.
-
-    An old key that nobody has used by then is noted: its first use may be a thief's.
-    """
+def _register(state: KeyState, record: KeyRecord) -> None:
     volume = state.history.volume
     volume.move(volume.zone(state.record), volume.zone(record), int(state.clock // 3600))
     state.record = record
+
+
+def _lay_by(state: KeyState, record: KeyRecord, told_at: int) -> None:
+    """Note since when a key is known, if it was old by then: its first use may be a thief's."""
     if state.clock or state.laid_by or record.created_at is None:
         return
     if told_at - epoch(record.created_at) >= _OLD_SECONDS:

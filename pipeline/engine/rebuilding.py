@@ -6,13 +6,9 @@ import msgspec
 from msgspec.structs import replace
 
 from pipeline.engine.bookkeeping import OWN_KEYS, POSITION_KEY, REBUILD_KEY, Rebuild
-from pipeline.engine.partition import register
 from pipeline.engine.state import KeyState, decode_state, encode_state
 from pipeline.engine.stored import UnknownStateError
 from schemas.key_record import KeyRecord
-
-Told = tuple[KeyRecord, int]
-"""A registry entry, and when the registry told of it (Unix seconds)."""
 
 
 def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:
@@ -22,7 +18,7 @@ def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:
 
 
 def fresh_states(
-    states: Mapping[str, bytes], rebuild: Rebuild, start: int, told: Iterable[Told] = ()
+    states: Mapping[str, bytes], rebuild: Rebuild, start: int, told: Iterable[KeyRecord] = ()
 ) -> list[tuple[str, bytes | None]]:
     """What replaces the states of a partition.
 
@@ -37,11 +33,10 @@ def fresh_states(
         told: entries of the registry for keys of the partition.
     """
     fresh = {key: _kept(raw) for key, raw in states.items() if key not in OWN_KEYS}
-    for record, told_at in told:
+    for record in told:
+        # no word of when it was told: a key that was in use long before would pass for a new one
         if fresh.get(record.key_id) is None:
-            state = KeyState()
-            register(state, record, told_at)
-            fresh[record.key_id] = encode_state(state)
+            fresh[record.key_id] = encode_state(KeyState(record=record))
     fresh[REBUILD_KEY] = msgspec.json.encode(_moved(states, rebuild))
     fresh[POSITION_KEY] = msgspec.json.encode(start - 1)
     return list(fresh.items())

@@ -80,7 +80,7 @@ class ReconcileStage:
         Raises:
             ConfigError: the key registry cannot be read.
         """
-        return cls(config.kafka.partitions, _registry(config), now)
+        return cls(config.kafka.partitions, configured_registry(config), now)
 
     async def handle(self, message: Message, journal: Journal) -> None:
         """Take a message in; bills leave at a tick."""
@@ -186,7 +186,12 @@ class ReconcileStage:
             journal.put(_ROUND + window, None if found is None else msgspec.json.encode(found))
 
 
-def _registry(config: Config) -> list[KeyRecord]:
+def configured_registry(config: Config) -> list[KeyRecord]:
+    """The entries of the registry's file.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
     if config.keys is None:
         return []
     try:

@@ -6,9 +6,8 @@ states that are fresh and totals whose versions are above the earlier ones.
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,19 +17,16 @@ from msgspec.structs import replace
 from pipeline.config import Config, Kafka
 from pipeline.default_rules import default_rules
 from pipeline.engine.bookkeeping import Rebuild
-from pipeline.engine.rebuilding import Told, fresh_states, latest_epoch
+from pipeline.engine.rebuilding import fresh_states, latest_epoch
 from pipeline.store import Store
 from pipeline.workers.connection import answering, client_settings, topic_name
 from pipeline.workers.from_store import Folded, Start, fold_stored, stored_epoch
-from pipeline.workers.role import to_message
 from pipeline.workers.state_log import StateLog
+from pipeline.workers.told import told_so_far
 from pipeline.workers.topics_admin import members_of
-from pipeline.workers.whole_partition import read_whole
-from schemas.codec import Refused, decode_control, encode
+from schemas.codec import encode
 from schemas.key_record import KeyRecord
-from schemas.partition import partition_of
-from schemas.redaction import public_key_id
-from schemas.topics import DETECT_STATE, INCIDENTS, KEYS, SPEND_WINDOWS, USAGE_EVENTS
+from schemas.topics import DETECT_STATE, INCIDENTS, SPEND_WINDOWS, USAGE_EVENTS
 
 DAY_SECONDS: Final = 86_400
 
@@ -66,6 +62,7 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         RebuildError: detect workers run, or the log does not reach back or the states are lost and
             there is no store.
         StoreError: the store does not answer; run it again.
+        ConfigError: the key registry cannot be read.
         BrokerError, KafkaError: the broker does not answer; run it again.
     """
     kafka = await answering(config.kafka)
@@ -88,7 +85,8 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
             stack.push_async_callback(log.close)
             states.append((await log.open()).states)
         epoch = _next_epoch(states, store)
-        fresh = await _fresh(kafka, Rebuild(epoch, since), states, starts.values())
+        told = await told_so_far(config)
+        fresh = _fresh(Rebuild(epoch, since), states, starts.values(), told)
         folded = [Folded() for _ in logs]
         if store is not None:
             rules = default_rules(config)
@@ -111,14 +109,13 @@ def _next_epoch(states: Sequence[Mapping[str, bytes]], store: Store | None) -> i
     return max(latest_epoch(states), 0 if store is None else stored_epoch(store)) + 1
 
 
-async def _fresh(
-    kafka: Kafka,
+def _fresh(
     rebuild: Rebuild,
     states: Iterable[Mapping[str, bytes]],
     starts: Iterable[Start],
+    told: Mapping[int, list[KeyRecord]],
 ) -> list[dict[str, bytes | None]]:
-    """What replaces the states of each partition, with what the registry has told so far."""
-    told = await _told(kafka)
+    """What replaces the states of each partition."""
     return [
         dict(fresh_states(old, _begun(rebuild, start), start.offset, told[number]))
         for number, (old, start) in enumerate(zip(states, starts, strict=True))
@@ -128,24 +125,6 @@ async def _fresh(
 def _begun(rebuild: Rebuild, start: Start) -> Rebuild:
     """The rebuild of a partition: what lies before its start is of an earlier millisecond."""
     return replace(rebuild, read_at=start.at - 0.001)
-
-
-async def _told(kafka: Kafka) -> defaultdict[int, list[Told]]:
-    """The entries of the topic `keys`, by the partition of their keys."""
-    latest: dict[str, Told] = {}
-    place = TopicPartition(topic_name(kafka, KEYS), 0)
-    async for records in read_whole(client_settings(kafka), place):
-        for message in (to_message(KEYS.name, record) for record in records):
-            if not message.value:  # taken out
-                latest.pop(public_key_id((message.key or b"").decode(errors="replace")), None)
-                continue
-            with suppress(Refused):  # a dead letter since it came
-                record = decode_control(message.value, KeyRecord)
-                latest[record.key_id] = record, round(message.appended_at)
-    told: defaultdict[int, list[Told]] = defaultdict(list)
-    for key_id, entry in latest.items():
-        told[partition_of(key_id, kafka.partitions)].append(entry)
-    return told
 
 
 async def _tell(log: StateLog, part: Folded) -> None:

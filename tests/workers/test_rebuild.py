@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -150,7 +151,7 @@ async def test_what_the_log_has_deleted_to_its_end_is_missed(topics: Kafka, stor
 
 
 async def test_a_kafka_that_is_gone_leaves_the_store_the_registry_and_the_epoch(
-    topics: Kafka, store: Store
+    topics: Kafka, store: Store, tmp_path: Path
 ) -> None:
     """All topics are new, and only the store has what the old ones had."""
     new = topics.model_copy(update={"topic_prefix": topics.topic_prefix + "new."})
@@ -164,12 +165,53 @@ async def test_a_kafka_that_is_gone_leaves_the_store_the_registry_and_the_epoch(
         await log.send(TOPIC_OF_KEYS, KEYS[1], b"")  # taken out
     with pytest.raises(RebuildError, match=r"detect-state .* --from-store"):
         await rebuild(Config(kafka=new), at)
-    rebuilt = await rebuild(Config(kafka=new), at, store)
+    file = tmp_path / "keys.jsonl"
+    file.write_bytes(encode(KeyRecord(key_id=KEYS[2], canary=True)))
+    rebuilt = await rebuild(Config(kafka=new, keys=file), at, store)
     assert (rebuilt.epoch, rebuilt.events, rebuilt.messages) == (6, 8 * len(KEYS), 0)
     said = await bodies(new, INCIDENTS, committed=True)
-    assert {each["key_id"] for each in said} == {KEYS[0]}, "the planted key is known by the topic"
+    planted = {KEYS[0], KEYS[2]}
+    assert {each["key_id"] for each in said} == planted, "known by the topic, and by the file"
     again = await rebuild(Config(kafka=new), at, store)
     assert (again.epoch, again.events) == (7, 8 * len(KEYS))
+
+
+async def test_a_log_that_was_made_anew_is_refused_until_the_states_begin_with_it(
+    topics: Kafka, store: Store
+) -> None:
+    at = await send(topics, 8)
+    await into_store(topics, store)
+    with worker(topics) as first:
+        await settled(topics, 8, 0, first)
+        assert first.stop() == 0
+    await make_anew(topics)
+    await send(topics, 6)
+    with worker(topics) as second:
+        code, said = await asyncio.to_thread(second.wait)
+    assert code == 1
+    assert "OtherLogError" in said
+    rebuilt = await rebuild(Config(kafka=topics), at, store)
+    assert rebuilt.events == 8 * len(KEYS)
+    with worker(topics) as third:
+        await settled(topics, 14, 1, third)
+        assert third.stop() == 0
+
+
+async def make_anew(kafka: Kafka) -> None:
+    """What happens to the topic of events where its broker's disk is lost."""
+    name = topic_name(kafka, USAGE_EVENTS)
+    admin = AIOKafkaAdminClient(**client_settings(kafka))
+
+    async def gone() -> bool:
+        return name not in await admin.list_topics()
+
+    await admin.start()
+    try:
+        await admin.delete_topics([name])
+        await eventually(gone)
+    finally:
+        await admin.close()
+    await asyncio.to_thread(create_topics, Config(kafka=kafka))
 
 
 async def sent_and_deleted(topics: Kafka, store: Store) -> float:
