@@ -5,7 +5,7 @@ into integers, so that pricing an event is a look-up and a few multiplications, 
 on every machine. A price that changed is taken as of the time of the request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from math import inf
@@ -136,20 +136,23 @@ class Pricer:
     def _look_up(self, provider: str | None, model: str | None) -> _Rates | _Schedule | None:
         if not model or len(model) > NAME_LENGTH_MAX or len(provider or "") > NAME_LENGTH_MAX:
             return None
-        found = self._find(provider, model)
-        schedule = None if found is None else _compile(found)
-        if schedule is None and _OPENROUTER in _sellers(provider, model):
+        sellers = _sellers(provider, model)
+        if not _SELF_HOSTED.isdisjoint(sellers):
+            return None
+        candidates = list(_candidates(provider, model))
+        if _OPENROUTER in sellers:
             base, _, variant = model.rpartition(":")
             if variant.lower() == _FREE_VARIANT:
                 return _FREE
-            if variant.lower() in _ROUTED:
+            # Others' catalogues go by the beginning of a name, and would know it as any model.
+            own = [each for each in candidates if (each[0] or "").lower() == _OPENROUTER]
+            if variant.lower() in _ROUTED and self._find(own) is None:
                 return self._look_up(provider, base)
-        return schedule
+        found = self._find(candidates)
+        return None if found is None else _compile(found)
 
-    def _find(self, provider: str | None, model: str) -> ModelInfo | None:
-        if not _SELF_HOSTED.isdisjoint(_sellers(provider, model)):
-            return None
-        for provider_id, reference in _candidates(provider, model):
+    def _find(self, candidates: Iterable[tuple[str | None, str]]) -> ModelInfo | None:
+        for provider_id, reference in candidates:
             try:
                 return self._catalogue.find_provider_model(reference, None, provider_id, None)[1]
             except LookupError:

@@ -92,6 +92,8 @@ def test_what_runs_on_own_machines_has_the_price_of_nobody_else(
         ("openai/gpt-4o:extended", 6.0),  # the catalogue has it as a model of its own
         ("openai/gpt-4o:batch", 1.25),
         ("openai/gpt-4o:mystery", None),
+        ("anthropic/claude-opus-4.7-fast:nitro", 30.0),  # Anthropic's own opus-4-7 costs a sixth
+        ("anthropic/claude-3-opus:free", 0.0),
         ("deepseek/deepseek-r1:free", 0.0),
         ("nobody/knows:free", 0.0),
         ("nobody/knows:free:online", 0.0),
