@@ -7,6 +7,7 @@ partition meanwhile, which takes over the transactional id.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from typing import Final, Protocol
@@ -23,6 +24,8 @@ from pipeline.packing import PACKED, pack
 from pipeline.workers.state_log import StateLog
 from schemas.codec import encode
 from schemas.topics import MOVED_HEADER, SPEND_WINDOWS, USAGE_EVENTS
+
+log = logging.getLogger(__name__)
 
 MOVED_GAP_SECONDS: Final = 0.1
 """Checkpoints that moved events ask for are at least so far apart: nobody reads beyond an open
@@ -73,6 +76,14 @@ class Partition:
     async def open(self, now: float) -> None:
         """Become the only writer of the partition's state, and load it."""
         states = (await self._log.open()).states
+        if not states and (read := await self._log.next_offset(self._place)):
+            log.warning(
+                "%s/%d was read up to %d and there is no state of it: registry, verdicts and what"
+                " was learnt are gone; `leakline rebuild --from-store` brings back what it can",
+                self._place.topic,
+                self._place.partition,
+                read,
+            )
         for key, value in states.items():
             self._fold.restore(key, value)
         self._counts.add(metrics.RESTORED, by=len(states))

@@ -107,6 +107,14 @@ class StateLog:
         clients = client_settings(kafka)
         return Committed(await self._read(clients), await self._next_offsets(clients, reads))
 
+    async def next_offset(self, place: TopicPartition) -> int:
+        """Where the group goes on in a partition; 0 where it has not begun.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        return (await self._next_offsets(client_settings(self._kafka), [place]))[place]
+
     async def send(
         self,
         topic: Topic,

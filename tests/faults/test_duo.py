@@ -18,7 +18,7 @@ from schemas.topics import (
     Topic,
 )
 from tests.faults.duo import AT_ONCE, DELAYED, Duo
-from tests.faults.world import SCENARIOS, patched
+from tests.faults.world import CHANNEL, SCENARIOS, TICKETS, patched
 from tests.support.samples import KEY_ID, action, incident, key_record, verdict
 
 DAY = 86_400.0
@@ -343,3 +343,17 @@ async def test_a_click_on_a_notice_that_was_cut_short_is_said_of_each_key() -> N
         assert said == [b"inc_1", b"inc_2", b"inc_3"]
         assert told == [b"k1", b"k2", b"k3"], "detection hears of each once"
         assert "Judged not a leak by U1" in duo.shown
+
+
+async def test_what_a_rebuild_finds_urgent_is_paged_though_it_has_fewer_revisions() -> None:
+    duo = Duo(None)
+    await duo.start(duo.notify)
+    for revision in (1, 2, 3, 4):
+        duo.put(INCIDENTS, incident(revision=revision, severity="ticket", detected_at=duo.clock))
+    await duo.give(duo.notify, INCIDENTS)
+    (ticket,) = duo.slack.pages
+    for revision, severity in ((1, "ticket"), (2, "page")):  # by other rules, in the same log
+        duo.put(INCIDENTS, incident(revision=revision, severity=severity, detected_at=duo.clock))
+    await duo.give(duo.notify, INCIDENTS)
+    assert ticket.channel == TICKETS
+    assert [post.channel for post in duo.slack.pages] == [CHANNEL]

@@ -12,9 +12,11 @@ from typing import Any, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
-from pipeline.config import Kafka
+from pipeline.config import Config, Kafka
 from pipeline.workers.connection import client_settings, topic_name
+from pipeline.workers.topics_admin import create_topics
 from schemas.topics import Topic
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +76,23 @@ async def eventually(condition: Callable[[], Awaitable[bool]], *workers: "Worker
         for worker in workers:
             assert worker.exit_code is None, f"a worker ended with {worker.exit_code}"
         await asyncio.sleep(0.2)
+
+
+async def make_anew(kafka: Kafka, topic: Topic) -> None:
+    """What happens to a topic where its brokers' disks are lost."""
+    name = topic_name(kafka, topic)
+    admin = AIOKafkaAdminClient(**client_settings(kafka))
+
+    async def gone() -> bool:
+        return name not in await admin.list_topics()
+
+    await admin.start()
+    try:
+        await admin.delete_topics([name])
+        await eventually(gone)
+    finally:
+        await admin.close()
+    await asyncio.to_thread(create_topics, Config(kafka=kafka))
 
 
 class WorkerProcess:

@@ -1,6 +1,7 @@
 """A partition that stays with its worker through a rebalance, and one that does not."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from pipeline.workers.state_log import Offsets, StateLog
 from schemas.partition import partition_of
 from schemas.topics import DETECT_STATE, USAGE_EVENTS
 from tests.support.counting_fold import CountingFold, State
-from tests.support.kafka_log import read
+from tests.support.kafka_log import make_anew, read
 
 pytestmark = pytest.mark.kafka
 
@@ -87,6 +88,21 @@ async def test_what_stays_keeps_its_states(topics: Kafka) -> None:
     await one.role.stop()
     assert one.restored == 0
     assert await events_in_state(topics) == 9
+
+
+async def test_a_state_that_was_lost_is_said(
+    topics: Kafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    records = await log_of(topics, 3)
+    one, other = await hosts(topics)
+    await one.handle(records[:2])
+    await one.role.stop()
+    assert not caplog.messages, "nothing was there to be lost"
+    await make_anew(topics, DETECT_STATE)
+    await other.handle(records[2:])
+    await other.role.stop()
+    (said,) = caplog.messages
+    assert re.search(r"usage-events/\d was read up to 2 .* `leakline rebuild", said)
 
 
 async def test_what_another_had_meanwhile_is_opened_anew(topics: Kafka) -> None:

@@ -27,7 +27,7 @@ from schemas.spend_window import SpendWindow
 from schemas.topics import INCIDENTS, RECORD_HEADER, SPEND_WINDOWS, USAGE_EVENTS
 from schemas.topics import KEYS as TOPIC_OF_KEYS
 from tests.support.events import burst, rules
-from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
+from tests.support.kafka_log import WorkerProcess, bodies, eventually, make_anew, read
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(120)]
 
@@ -184,7 +184,7 @@ async def test_a_log_that_was_made_anew_is_refused_until_the_states_begin_with_i
     with worker(topics) as first:
         await settled(topics, 8, 0, first)
         assert first.stop() == 0
-    await make_anew(topics)
+    await make_anew(topics, USAGE_EVENTS)
     await send(topics, 6)
     with worker(topics) as second:
         code, said = await asyncio.to_thread(second.wait)
@@ -195,23 +195,6 @@ async def test_a_log_that_was_made_anew_is_refused_until_the_states_begin_with_i
     with worker(topics) as third:
         await settled(topics, 14, 1, third)
         assert third.stop() == 0
-
-
-async def make_anew(kafka: Kafka) -> None:
-    """What happens to the topic of events where its broker's disk is lost."""
-    name = topic_name(kafka, USAGE_EVENTS)
-    admin = AIOKafkaAdminClient(**client_settings(kafka))
-
-    async def gone() -> bool:
-        return name not in await admin.list_topics()
-
-    await admin.start()
-    try:
-        await admin.delete_topics([name])
-        await eventually(gone)
-    finally:
-        await admin.close()
-    await asyncio.to_thread(create_topics, Config(kafka=kafka))
 
 
 async def sent_and_deleted(topics: Kafka, store: Store) -> float:
