@@ -17,6 +17,14 @@ def latest_epoch(partitions: Iterable[Mapping[str, bytes]]) -> int:
     return max((msgspec.json.decode(raw, type=Rebuild).epoch for raw in stored), default=0)
 
 
+def with_position(states: dict[str, bytes], next_offset: int) -> dict[str, bytes]:
+    """The states of a partition; where they were lost, how far it was read at least.
+
+    What lies before that was moved, if it had to be: it must not be moved once more.
+    """
+    return {POSITION_KEY: msgspec.json.encode(next_offset - 1)} | states if next_offset else states
+
+
 def fresh_states(
     states: Mapping[str, bytes], rebuild: Rebuild, start: int, told: Iterable[KeyRecord] = ()
 ) -> list[tuple[str, bytes | None]]:

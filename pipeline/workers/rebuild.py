@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from pipeline.config import Config, Kafka
 from pipeline.default_rules import default_rules
 from pipeline.engine.bookkeeping import Rebuild
-from pipeline.engine.rebuilding import fresh_states, latest_epoch
+from pipeline.engine.rebuilding import fresh_states, latest_epoch, with_position
 from pipeline.store import Store
 from pipeline.workers.connection import answering, client_settings, topic_name
 from pipeline.workers.from_store import Folded, Start, fold_stored, stored_epoch
@@ -80,13 +80,17 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
         logs = [
             StateLog(kafka, "detect", DETECT_STATE, number) for number in range(kafka.partitions)
         ]
-        states = []
+        states: list[dict[str, bytes]] = []
+        read: list[int] = []
         for log in logs:
             stack.push_async_callback(log.close)
-            states.append((await log.open()).states)
+            committed = await log.open(log.place(USAGE_EVENTS))
+            states.append(committed.states)
+            read += committed.next_offsets.values()
         epoch = _next_epoch(states, store)
         told = await told_so_far(config)
-        fresh = _fresh(Rebuild(epoch, since), states, starts.values(), told)
+        before = map(with_position, states, read)
+        fresh = _fresh(Rebuild(epoch, since), before, starts.values(), told)
         folded = [Folded() for _ in logs]
         if store is not None:
             rules = default_rules(config)

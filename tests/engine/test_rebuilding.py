@@ -12,7 +12,7 @@ from pipeline.engine.bookkeeping import (
     Rebuild,
 )
 from pipeline.engine.judging import end
-from pipeline.engine.rebuilding import fresh_states, latest_epoch
+from pipeline.engine.rebuilding import fresh_states, latest_epoch, with_position
 from pipeline.engine.revisions import open_incident
 from pipeline.engine.state import decode_state
 from schemas.fields import epoch
@@ -179,6 +179,19 @@ def test_what_an_earlier_log_had_moved_is_none_of_the_new_one() -> None:
         fold.restore(key, raw)
     anew = [packed([event(START + DAY + n, key_id=stray)], n + 1) for n in range(3)]
     assert len(run(anew, fold).moved) == 3
+
+
+def test_what_was_moved_before_the_states_were_lost_is_not_moved_again() -> None:
+    """How far the log was read is known by the group, too."""
+    stray = next(key for key in map("key-{}".format, range(99)) if partition_of(key, 2) == 1)
+    assert with_position({}, 0) == {}
+    assert with_position({POSITION_KEY: b"7"}, 3) == {POSITION_KEY: b"7"}
+    states = with_position({}, 2)
+    fold = PartitionFold(rules(), 0, 2)
+    for key, raw in fresh_states(states, Rebuild(1), start=0):
+        fold.restore(key, raw or b"")
+    log = [packed([event(START + n, key_id=stray)], n) for n in range(3)]
+    assert len(run(log, fold).moved) == 1
 
 
 @pytest.mark.parametrize("together", [1, 4])

@@ -19,7 +19,7 @@ from pipeline.demo.slack_interactions import Place as Pressed
 from pipeline.demo.slack_interactions import Press, block_actions
 from pipeline.engine import PartitionFold
 from pipeline.engine.bookkeeping import Rebuild
-from pipeline.engine.rebuilding import fresh_states
+from pipeline.engine.rebuilding import fresh_states, with_position
 from pipeline.metrics import WORKER_METRICS
 from pipeline.notify import storm
 from pipeline.notify.signature import interaction
@@ -33,6 +33,8 @@ from pipeline.workers.detect import DetectRole
 from pipeline.workers.stages import StagePlan, StageRole
 from schemas.codec import encode
 from schemas.incident import Incident
+from schemas.key_record import KeyRecord
+from schemas.partition import partition_of
 from schemas.topics import (
     CLICKS,
     DETECT_STATE,
@@ -388,21 +390,38 @@ class World(Misfortune):
         self.broker.logs[topic, 0] = []
 
     async def _rebuild(self) -> None:
-        """As `leakline rebuild` does it, once no detect worker runs."""
-        self._strike("detection rebuilt from nothing")
+        """As `leakline rebuild` does it, once no detect worker runs; with the states or without."""
+        lost = not self.rebuilds and self._random.random() < 0.5  # how far it was once is lost, too
+        self._strike("detection's states lost" if lost else "detection rebuilt from nothing")
         self.rebuilds += 1
+        told = self._told() if lost else {}
         detect = self.groups[0]
         await detect.rebalance(0)
         for number in range(PARTITIONS):
             place = (DETECT_STATE.name, number)
             self.broker.take_id(f"{detect.name}-{number}")
+            if lost:
+                self.broker.logs[place] = []
             records, _ = self.broker.read(place, 0, 1_000_000, committed=True)
             states = {each.key.decode(): each.value for each in records if each.key}
             old = {key: value for key, value in states.items() if value is not None}
-            for key, value in fresh_states(old, Rebuild(self.rebuilds), 0):
+            read = self.broker.offsets.get((detect.name, (USAGE_EVENTS.name, number)), 0)
+            old = with_position(old, read)
+            mine = [each for each in told.values() if self._home(each.key_id) == number]
+            for key, value in fresh_states(old, Rebuild(self.rebuilds), 0, mine):
                 self.broker.append(place, value, key=key.encode())
             self.broker.offsets[detect.name, (USAGE_EVENTS.name, number)] = 0
         await detect.rebalance(1 + self._random.randrange(2))
+
+    def _told(self) -> dict[str, KeyRecord]:
+        """What the registry says by now."""
+        said = [each.value for each in self.broker.committed(KEYS.name) if each.value]
+        records = [msgspec.json.decode(value, type=KeyRecord) for value in said]
+        return {record.key_id: record for record in records}
+
+    @staticmethod
+    def _home(key_id: str) -> int:
+        return partition_of(key_id, PARTITIONS)
 
     async def _wake(self, zombie: Worker) -> None:
         await zombie.wake()
