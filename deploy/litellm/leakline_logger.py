@@ -25,7 +25,6 @@ import random
 import signal
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections import deque
 from datetime import datetime
@@ -220,12 +219,15 @@ class BytesQueue(queue.Queue[bytes]):
         return item
 
 
-class NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Makes a redirect an answer like others: the token is for leakline's address alone."""
+class EveryAnswer(urllib.request.HTTPErrorProcessor):
+    """Hands on errors and redirects as they came: the token is for leakline's address alone."""
 
-    def redirect_request(self, *request: object) -> None:
-        """Nowhere."""
+    def http_response(self, request: object, response: Any) -> Any:  # noqa: ANN401  # as there
+        """The answer itself."""
         del request
+        return response
+
+    https_response = http_response
 
 
 class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not installed here
@@ -238,7 +240,7 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             raise ValueError("LEAKLINE_URL and LEAKLINE_TOKEN are needed")
         self._url = url.rstrip("/") + "/v1/intake/litellm"
         self._token = token
-        self._opener = urllib.request.build_opener(NoRedirects)
+        self._opener = urllib.request.build_opener(EveryAnswer)
         self._queue = BytesQueue(queue_bytes_max)
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -329,14 +331,16 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
         """Send until it is taken; a batch that nobody can read, or take at once, goes in halves."""
         pause = 0.5
         while True:
-            status, rejected = self._post(batch)
-            if 200 <= status < 300 or rejected == len(batch):
+            status, said = self._post(batch)
+            rejected = said.get("rejected")
+            if isinstance(rejected, int) and (200 <= status < 300 or rejected == len(batch)):
                 self._note_refused(rejected, "it keeps them as dead letters")
                 return
-            if status in (400, 413):
+            if status == 413 or (status == 400 and said):
                 self._deliver_halves(batch, status)
                 return
-            self._say("leakline answered %s; %d events wait", status or "nothing", len(batch))
+            answered = status or "nothing"
+            self._say("leakline, or what is before it, answered %s; %d wait", answered, len(batch))
             if self._stopping.is_set():
                 return
             self._stopping.wait(pause * random.uniform(0.5, 1.5))  # noqa: S311  # jitter
@@ -356,10 +360,11 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             self.refused += count
             self._say("%d events were refused by leakline so far: %s", self.refused, why)
 
-    def _post(self, batch: list[bytes]) -> tuple[int, int]:
-        """The HTTP status, or 0 when no answer of leakline's came, and how many events it rejected.
+    def _post(self, batch: list[bytes]) -> tuple[int, dict[str, Any]]:
+        """The HTTP status, 0 without an answer, and what leakline says, nothing if it is not its.
 
-        A sign-in page in front of leakline says 200, too, and has taken nothing.
+        A sign-in page in front of leakline says 200, too, and has taken nothing; a server that
+        expects TLS says 400, and has looked at no event.
         """
         request = urllib.request.Request(  # noqa: S310  # the scheme was checked
             self._url,
@@ -372,13 +377,9 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
         )
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                rejected = _rejected(answer)
-                return (0, 0) if rejected is None else (int(answer.status), rejected)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, _rejected(error) or 0
+                return int(answer.status), _object_in(answer)
         except (OSError, ValueError, http.client.HTTPException):
-            return 0, 0
+            return 0, {}
 
     def _say(self, text: str, *values: object) -> None:
         """Log, at most once in 30 seconds."""
@@ -387,12 +388,13 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             log.warning(text, *values)
 
 
-def _rejected(answer: IO[bytes]) -> int | None:
-    """How many events leakline rejected, as its answer says; None when it is not leakline's."""
+def _object_in(answer: IO[bytes]) -> dict[str, Any]:
+    """An answer's JSON object; empty when it has none, as all that are not leakline's."""
     try:
-        return int(json.loads(answer.read(ANSWER_BYTES_MAX))["rejected"])
-    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
-        return None
+        value = json.loads(answer.read(ANSWER_BYTES_MAX))
+    except (OSError, ValueError, RecursionError, http.client.HTTPException):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def flush_before_the_end(logger: LeaklineLogger) -> None:
