@@ -180,21 +180,26 @@ class Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         """Listen."""
         self._open: dict[socket.socket, float] = {}
-        """Connections, the oldest first, with when each has to end."""
+        """Connections, the oldest first, with when each has to end.
+
+        Threads take theirs out whenever they end, so it is copied, at one go, to be looked through.
+        """
         super().__init__(address, handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401  # as there
         """Hand a connection to a thread."""
-        if len(self._open) >= CONNECTIONS_MAX:
-            self._end(next(iter(self._open)))
+        there = list(self._open)
+        if len(there) >= CONNECTIONS_MAX:
+            self._end(there[0])
         self._open[request] = time.monotonic() + TIMEOUT_SECONDS
         super().process_request(request, client_address)
 
     def service_actions(self) -> None:
         """End what takes too long; called twice a second."""
         now = time.monotonic()
-        for connection in [each for each, until in self._open.items() if until <= now]:
-            self._end(connection)
+        for connection, until in list(self._open.items()):
+            if until <= now:
+                self._end(connection)
 
     def shutdown_request(self, request: Any) -> None:  # noqa: ANN401  # as there
         """Forget a connection that is answered."""

@@ -270,6 +270,20 @@ def test_a_crowd_keeps_no_revocation_away(
         connection.close()
 
 
+def test_who_ends_while_the_late_are_looked_for_ends_nobody_else(module: ModuleType) -> None:
+    server = module.serve(receiver_of(module), "127.0.0.1", 0)
+
+    class Until(float):
+        def __le__(self, now: float) -> bool:
+            server._open.popitem()  # as a thread does, at any time
+            return False
+
+    server._open = {object(): Until() for _ in range(3)}
+    server.service_actions()
+    assert not server._open
+    server.server_close()
+
+
 def connected(url: str) -> socket.socket:
     host, _, port = url.removeprefix("http://").rstrip("/").partition(":")
     return socket.create_connection((host, int(port)), timeout=10)
