@@ -80,7 +80,21 @@ class Spell(Struct, array_like=True, gc=False):
     last: float
     """When it was last seen, in Unix seconds of the key's clock."""
     settled: int = 0
-    """Nano-dollars that went past in windows that are not remembered any more."""
+    """Nano-dollars that went past in windows that are not remembered any more …"""
+    reach: dict[str, int] = {}
+    """… and by provider when the latest of them began: what is corrected before is in there."""
+
+    def counts(self, bill: Bill) -> bool:
+        """Whether what went past in a window is part of it, and not in `settled`."""
+        return bill.start >= self.since and bill.start > self.reach.get(bill.provider, -1)
+
+    def settle(self, bill: Bill) -> None:
+        """Take in a window that is forgotten."""
+        if bill.gap is None or not self.counts(bill):
+            return
+        self.settled += unseen_nanos(bill.gap)
+        if bill.provider in self.reach or len(self.reach) < BILLS_MAX:
+            self.reach[bill.provider] = bill.start
 
 
 class Books(Struct, array_like=True, gc=False):
@@ -164,8 +178,8 @@ class Books(Struct, array_like=True, gc=False):
 
     def _forget(self, number: int) -> None:
         bill = self.bills.pop(number)
-        if self.spell is not None and bill.gap is not None and bill.start >= self.spell.since:
-            self.spell.settled += unseen_nanos(bill.gap)
+        if self.spell is not None:
+            self.spell.settle(bill)
 
     def use(
         self,
@@ -229,7 +243,7 @@ class Books(Struct, array_like=True, gc=False):
         spell = self.spell
         if spell is None:
             return 0
-        gaps = [each.gap for each in self.bills.values() if each.gap and each.start >= spell.since]
+        gaps = [each.gap for each in self.bills.values() if each.gap and spell.counts(each)]
         return spell.settled + sum(unseen_nanos(gap) for gap in gaps)
 
     def _note_rate(self, provider: str, gap: Gap) -> None:

@@ -123,13 +123,14 @@ def test_the_month_has_what_came_late() -> None:
     assert with_late - closed == 14_000_000_000
 
 
-def as_they_come(*bills: ProviderUsage) -> Outcome:
-    """What comes of bills each of which comes as its window ends."""
+def as_they_come(*bills: ProviderUsage, corrected: Sequence[ProviderUsage] = ()) -> Outcome:
+    """What comes of bills as their windows end, and of corrections as they are observed."""
     log: list[Message] = [control("key", entry(KEY))]
     for hour in range(HOURS):
         log += messages(use(KEY, HOURS)[6 * hour : 6 * hour + 6])
         ended = START + (hour + 1) * HOUR
         log += [control("provider-usage", e) for e in bills if epoch(e.window_end) == ended]
+        log += [control("provider-usage", e) for e in corrected if epoch(e.observed_at) == ended]
     return run(renumbered(log))
 
 
@@ -147,6 +148,17 @@ def test_a_corrected_window_is_added_up_once() -> None:
     again = [of_hour(hour, 53.0, observed_at=START + 58 * HOUR) for hour in (50, 51)]
     dearer = of_hour(52, 1003.0, observed_at=START + 59 * HOUR)
     assert told(*theft, *again, dearer)[-1] == pytest.approx(1100.0)
+
+
+def test_so_is_one_that_is_corrected_when_it_is_forgotten() -> None:
+    bills = [of_hour(hour, DOLLARS_AN_HOUR + 10.0) for hour in range(8, 56)]
+    again = [
+        of_hour(hour, DOLLARS_AN_HOUR + 11.0, observed_at=START + 52 * HOUR)
+        for hour in range(20, 40)
+    ]
+    state = as_they_come(*bills, corrected=again).fold.state_of(KEY)
+    assert state is not None
+    assert state.history.books.unseen_nanos == 480_000_000_000
 
 
 def test_another_theft_after_a_quiet_day_begins_anew() -> None:
