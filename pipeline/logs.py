@@ -1,6 +1,7 @@
 """Where the lines of workers and of the server go: to stderr, as all that is no answer."""
 
 import logging
+import os
 import sys
 import threading
 import time
@@ -12,6 +13,12 @@ from pipeline.printable import printable
 CLIENTS: Final = ("aiokafka", "faust", "kafka", "mode")
 """Libraries that repeat themselves, hundreds of times a second while a broker is away."""
 REPEAT_SECONDS: Final = 10.0
+DEBUG_VARIABLE: Final = "LEAKLINE_DEBUG"
+
+
+def shows_tracebacks() -> bool:
+    """Whether what ends a program is to be shown with where it happened."""
+    return os.environ.get(DEBUG_VARIABLE) == "1"
 
 
 def log_to_stderr(who: str, level: int = logging.INFO) -> None:

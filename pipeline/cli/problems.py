@@ -8,12 +8,12 @@ from typing import ClassVar
 import typer
 
 from detectors.words import counted
+from pipeline.logs import DEBUG_VARIABLE, shows_tracebacks
 from pipeline.printable import printable
 from schemas.redaction import scrub_text
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-DEBUG_VARIABLE = "LEAKLINE_DEBUG"
 
 
 class UsageError(Exception):
@@ -42,7 +42,7 @@ def run_guarded(command: Callable[[], object]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILURE
     except Exception as problem:
-        if os.environ.get(DEBUG_VARIABLE) == "1":
+        if shows_tracebacks():
             raise
         for line in _said(problem).splitlines() or [type(problem).__name__]:
             typer.echo(f"leakline: {printable(scrub_text(line))}", err=True)

@@ -15,7 +15,7 @@ from pipeline.counts import Metrics
 from pipeline.form import form
 from pipeline.garbage import collect_seldom
 from pipeline.huge_pages import use_huge_pages
-from pipeline.logs import log_to_stderr
+from pipeline.logs import log_to_stderr, shows_tracebacks
 from pipeline.metrics import WORKER_METRICS
 from pipeline.roles import ROLES
 from pipeline.stopping import ending_at_once, stop_signals
@@ -128,7 +128,9 @@ def _guarded(role: str, config: Config, start: Start) -> int:
     log_to_stderr(role)
     try:
         start(role, config)
-    except Exception as error:  # noqa: BLE001 - said, and the process ends
+    except Exception as error:
+        if shows_tracebacks():
+            raise
         text = scrub_text(f"{type(error).__name__}: {error}".partition("\n")[0])
         log.error("%s", text)  # noqa: TRY400 # one line
         return 1

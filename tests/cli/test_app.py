@@ -10,6 +10,7 @@ from typer.main import get_command
 from pipeline.cli import app as cli
 from pipeline.cli import problems
 from pipeline.config import Config, ConfigError
+from pipeline.logs import DEBUG_VARIABLE
 from pipeline.reconcile.stage import ReconcileStage
 from tests.cli.conftest import Leakline
 
@@ -198,7 +199,7 @@ def test_a_failure_shows_neither_traceback_nor_secret(
     def fail() -> None:
         raise RuntimeError("cannot use sk-proj-abcdefghijklmnop0123\nTraceback")
 
-    monkeypatch.delenv(problems.DEBUG_VARIABLE, raising=False)
+    monkeypatch.delenv(DEBUG_VARIABLE, raising=False)
     assert problems.run_guarded(fail) == 1
     said = capsys.readouterr().err
     assert said == (
@@ -210,7 +211,7 @@ def test_debugging_shows_the_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> None:
         raise RuntimeError("here")
 
-    monkeypatch.setenv(problems.DEBUG_VARIABLE, "1")
+    monkeypatch.setenv(DEBUG_VARIABLE, "1")
     with pytest.raises(RuntimeError, match="here"):
         problems.run_guarded(fail)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Config, Kafka
+from pipeline.logs import DEBUG_VARIABLE
 from pipeline.workers.run import WorkerFailedError, _supervise, run_roles
 from pipeline.workers.topics_admin import BrokerError
 
@@ -60,6 +61,16 @@ def test_a_role_that_breaks_stops_the_others(
     assert " ERROR breaks pipeline.workers.run: ValueError" in said
     assert "abcdefghijkl" not in said
     assert "Traceback" not in said
+
+
+def test_whoever_wants_to_know_is_shown_where_a_role_broke(
+    traces: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DEBUG_VARIABLE, "1")
+    with pytest.raises(WorkerFailedError, match="breaks"):
+        _supervise(Config(), ["breaks", "stays"], play)
+    assert (traces / "stays.ended").exists()
+    assert "in play\n" in capfd.readouterr().err
 
 
 def test_a_role_that_leaves_stops_the_others(traces: Path) -> None:
