@@ -54,6 +54,11 @@ class Line(Struct, array_like=True):
     output_tokens: int = 0
     requests: int | None = None
 
+    @property
+    def tokens(self) -> int:
+        """Read and written."""
+        return self.input_tokens + self.output_tokens
+
     def add(self, other: "Line") -> None:
         """Take in another row of the same."""
         self.input_tokens += other.input_tokens

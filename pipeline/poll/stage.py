@@ -141,15 +141,24 @@ class PollStage:
 
 
 def _whole(before: bytes | None, lines: dict[str, Line]) -> dict[str, Line]:
-    """All lines of a bill, since who reads it may have forgotten the hour; 0 where one is gone."""
-    gone = _LINES.decode(before) if before is not None else {}
-    return {model: Line() for model in gone} | lines
+    """All lines of a bill, since who reads it may have forgotten the hour; 0 where one is gone.
+
+    What became less comes first: a bill is judged line by line, and what moved from one to another
+    would be billed twice meanwhile.
+    """
+    known = _LINES.decode(before) if before is not None else {}
+
+    def growth(model: str) -> int:
+        return whole[model].tokens - known.get(model, Line()).tokens
+
+    whole = {model: Line() for model in known} | lines
+    return {model: whole[model] for model in sorted(whole, key=lambda each: (growth(each), each))}
 
 
 def _bills(
     provider: str, key: str, start: int, lines: dict[str, Line], observed_at: float
 ) -> Iterator[ProviderUsage]:
-    for model, line in sorted(lines.items()):
+    for model, line in lines.items():
         yield ProviderUsage(
             provider=provider,
             provider_key_id=key,

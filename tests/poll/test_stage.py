@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -125,7 +126,7 @@ async def test_a_bill_is_sent_once_and_again_when_it_is_corrected() -> None:
         assert await world.round() == []
         it.used[0] = Used(OVER, uncached=3001)
         again = await world.round()
-    assert said(again) == [("key_abc", "gpt-4o-mini-2024-07-18", 5001), ("key_abc", "o3", 5000)]
+    assert said(again) == [("key_abc", "o3", 5000), ("key_abc", "gpt-4o-mini-2024-07-18", 5001)]
     assert all(epoch(each.observed_at) == world.clock() for each in again), "later than the first"
 
 
@@ -241,7 +242,31 @@ async def test_what_is_counted(caplog: pytest.LogCaptureFixture) -> None:
 
 async def test_a_key_that_is_used_past_the_gateway_pages() -> None:
     """Provider, poll, reconcile, detect: what is stolen is found, and honest use is not."""
-    key_ids = ("honest", "stolen")
+    async with reporting() as it:
+        world = await in_use(it.poll("openai"), "honest", "stolen")
+        it.used = [honest(start, f"for-{k}") for start in IN_USE for k in ("honest", "stolen")]
+        assert await caught(world) == []
+        it.used.append(Used(OVER, "for-stolen", "o3", uncached=900_000, cached=0, output=90_000))
+        assert await caught(world) == ["stolen"]
+        assert await caught(world) == ["stolen"], "a round without news tells nothing"
+
+
+@pytest.mark.parametrize("model", ["gpt-4", "gpt-9"])
+async def test_use_that_moves_to_another_model_is_not_billed_twice_meanwhile(model: str) -> None:
+    """Wherever that stands among the models of its window: each line is judged as it comes."""
+    async with reporting() as it:
+        world = await in_use(it.poll("openai"), "honest")
+        it.used = [honest(start, "for-honest") for start in IN_USE]
+        assert await caught(world) == []
+        it.used = [replace(each, model=model) for each in it.used]
+        assert await caught(world) == []
+
+
+IN_USE = range(int(START), OVER + 2 * HOUR, HOUR)
+
+
+async def in_use(poll: Poll, *key_ids: str) -> World:
+    """Keys that are used through a gateway, and all stages from the provider to detection."""
 
     def reconcile(clock: Clock) -> Stage:
         return ReconcileStage(1, [], clock)
@@ -250,26 +275,19 @@ async def test_a_key_that_is_used_past_the_gateway_pages() -> None:
         del clock
         return DetectStage(rules())
 
-    async with reporting() as it:
-        world = World(it.poll("openai"), reconcile, detect)
-        bus = world.bus
-        for key_id in key_ids:
-            entry = KeyRecord(key_id=key_id, provider="openai", provider_key_id=f"for-{key_id}")
-            await bus.publish(KEYS, entry, key=key_id)
-        await bus.run_until_quiet()
-        hours = range(int(START), OVER + 2 * HOUR, HOUR)
-        events = [
-            event(start + n * 60.0, key_id=key_id, input_tokens=9_000, output_tokens=1_000)
-            for start in hours
-            for n in range(60)
-            for key_id in key_ids
-        ]
-        await BusLog(bus).send_packed([(each.key_id, encode(each)) for each in events])
-        it.used = [honest(start, f"for-{k}") for start in hours for k in key_ids]
-        assert await caught(world) == []
-        it.used.append(Used(OVER, "for-stolen", "o3", uncached=900_000, cached=0, output=90_000))
-        assert await caught(world) == ["stolen"]
-        assert await caught(world) == ["stolen"], "a round without news tells nothing"
+    world = World(poll, reconcile, detect)
+    for key_id in key_ids:
+        entry = KeyRecord(key_id=key_id, provider="openai", provider_key_id=f"for-{key_id}")
+        await world.bus.publish(KEYS, entry, key=key_id)
+    await world.bus.run_until_quiet()
+    events = [
+        event(start + n * 60.0, key_id=key_id, input_tokens=9_000, output_tokens=1_000)
+        for start in IN_USE
+        for n in range(60)
+        for key_id in key_ids
+    ]
+    await BusLog(world.bus).send_packed([(each.key_id, encode(each)) for each in events])
+    return world
 
 
 def honest(start: int, key: str) -> Used:
