@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
 import threading
 from collections.abc import Mapping
 from multiprocessing import parent_process
@@ -21,6 +20,8 @@ from pipeline.workers import faust_app, membership
 from pipeline.workers.connection import answering, topic_name
 from pipeline.workers.faust_app import CommittingConsumer, Raw, new_app
 from pipeline.workers.role import READS_COMMITTED, Role
+
+log = logging.getLogger(__name__)
 
 STOP_SECONDS_MAX = 4.0
 """For the role to make durable what it holds, and again for Faust to end."""
@@ -143,7 +144,7 @@ async def _run(kafka: Kafka, role: Role) -> None:
         if parent is not None:
             loop.remove_reader(parent.sentinel)  # once readable it stays so
         worker.stop()
-        _end_at_the_latest(role.name)
+        _end_at_the_latest()
 
     for number in stop_signals():
         loop.add_signal_handler(number, stop)
@@ -152,15 +153,14 @@ async def _run(kafka: Kafka, role: Role) -> None:
     await worker.run()
 
 
-def _end_at_the_latest(role: str) -> None:
+def _end_at_the_latest() -> None:
     """Let the process end even when a call to a broker or a store never returns.
 
     What was not committed by then comes again, as after any crash.
     """
 
     def end() -> None:
-        sys.stderr.write(f"leakline: {role}: did not end in {END_SECONDS_MAX:.0f} s, gave up\n")
-        sys.stderr.flush()
+        log.error("did not end in %.0f s, gave up", END_SECONDS_MAX)
         os._exit(1)
 
     timer = threading.Timer(END_SECONDS_MAX, end)

@@ -1,5 +1,7 @@
 import asyncio
+import os
 import socket
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -34,6 +36,18 @@ async def test_a_worker_that_cannot_stop_in_order_ends_all_the_same(
         assert "did not end" in worker.wait()[1]
 
 
+def test_who_gives_up_says_so_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(os, "_exit", lambda _: over.set())
+    monkeypatch.setattr(app, "END_SECONDS_MAX", 0.0)
+    app._end_at_the_latest()
+    assert over.wait(10)
+    assert "ERROR" in caplog.text
+    assert "did not end" in caplog.text
+
+
 async def test_a_worker_whose_parent_is_gone_is_told_to_stop_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -58,10 +72,10 @@ async def test_a_worker_whose_parent_is_gone_is_told_to_stop_once(
 
     monkeypatch.setattr(app, "Worker", Working)
     monkeypatch.setattr(app, "parent_process", lambda: SimpleNamespace(sentinel=ours.fileno()))
-    monkeypatch.setattr(app, "_end_at_the_latest", told.append)
+    monkeypatch.setattr(app, "_end_at_the_latest", lambda: told.append("deadline"))
     with ours:
         await app._run(Kafka(), cast("Role", SimpleNamespace(name="idle")))
-    assert told == ["stop", "idle"]
+    assert told == ["stop", "deadline"]
 
 
 async def test_who_seeks_goes_back_to_the_beginning_where_nothing_was_committed() -> None:
