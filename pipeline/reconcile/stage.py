@@ -165,7 +165,11 @@ class ReconcileStage:
         bills, self._bills = self._bills, {}
         for name in bills:
             journal.put(name, None)
+        before = list(self._join.rounds)
         await self._send(self._join.route(bills.values()), journal)
+        for window in before:
+            if window not in self._join.rounds:  # given up
+                journal.put(_ROUND + window, None)
 
     async def _answer(self, answer: UseAnswer, journal: Journal) -> None:
         await self._send(self._join.take(answer), journal, answer)

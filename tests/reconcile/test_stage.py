@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from pipeline.config import Config, ConfigError
 from pipeline.engine.stage import DetectStage
+from pipeline.journal import remembered
 from pipeline.memory_bus import BusLog
 from pipeline.message import Message
-from pipeline.reconcile import stage
+from pipeline.reconcile import join, stage
 from pipeline.reconcile.stage import SILENCE_SECONDS, ReconcileStage
 from pipeline.replay.run import replay
 from schemas.codec import encode
@@ -37,7 +38,7 @@ from tests.reconcile.bills import (
     traffic,
 )
 from tests.support.crashing_bus import CrashingBus
-from tests.support.events import control, messages, rules
+from tests.support.events import HOUR, control, messages, rules
 
 GOLDEN = Path(__file__).parent.parent / "data" / "reconcile-state-v1.json"
 
@@ -267,6 +268,21 @@ async def test_bills_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
         await bus.publish(PROVIDER_USAGE, bill(1.0, f"m{number}"))
     await bus.run_until_quiet()
     assert kinds(bus) == ["provider-usage"] * 4
+
+
+async def test_nor_do_questions_that_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(join, "ROUNDS_MAX", 2)
+    clock = Clock()
+    bus = CrashingBus([here := ReconcileStage(1, [], clock)], clock)
+    for key_id in ("a", "b"):
+        await bus.publish(KEYS, entry(key_id), key=key_id)
+    for hour in range(4):
+        start, end = (at + hour * HOUR for at in WINDOW)
+        await bus.publish(PROVIDER_USAGE, bill(1.0, window_start=start, window_end=end))
+        await bus.run_until_quiet()
+        clock.now += SILENCE_SECONDS
+        await bus.tick(clock.now)
+    assert len(remembered("round/", bus.journal(here))) == 2
 
 
 async def test_the_configured_registry_is_published_where_it_differs(tmp_path: Path) -> None:
