@@ -40,11 +40,10 @@ class OffGateway(Detector):
             evidence={
                 "billed_tokens": gap.billed_tokens,
                 "gateway_tokens": gap.gateway_tokens,
-                "unseen_tokens": gap.tokens,
-                "unseen_requests": gap.requests,
+                "unseen_tokens": max(0, gap.tokens),
                 "windows": gap.windows,
             }
-            | _money(gap, max(past, whole)),
+            | _as_far_as_told(gap, max(past, whole)),
         )
 
 
@@ -72,10 +71,12 @@ def _windows(gap: Gap) -> str:
     return "a window" if gap.windows == 1 else f"{gap.windows} windows"
 
 
-def _money(gap: Gap, past: int) -> dict[str, float]:
+def _as_far_as_told(gap: Gap, past: int) -> dict[str, float]:
+    """What not every bill and gateway tells."""
     told = {
-        "billed_usd": gap.billed_nanos,
-        "gateway_usd": gap.gateway_nanos,
-        "unseen_usd": past,
+        "unseen_requests": max(0, gap.requests),
+        "billed_usd": gap.billed_nanos / 1e9,
+        "gateway_usd": gap.gateway_nanos / 1e9,
+        "unseen_usd": past / 1e9,
     }
-    return {name: nanos / 1e9 for name, nanos in told.items() if nanos}
+    return {name: number for name, number in told.items() if number}

@@ -195,3 +195,10 @@ def test_where_the_bill_has_no_money_the_gateways_prices_tell() -> None:
     (finding,) = findings("off_gateway", lambda: billed(None, 2 * SEEN))
     assert finding.evidence["unseen_usd"] == pytest.approx(SEEN_USD, rel=0.05)
     assert "billed_usd" not in finding.evidence
+
+
+def test_nothing_less_than_nothing_went_past() -> None:
+    """On a bill that counts no requests, and a little fewer tokens than the gateway."""
+    (finding,) = findings("off_gateway", lambda: billed(2.5 * SEEN_USD, SEEN - 5))
+    assert finding.evidence["unseen_tokens"] == 0
+    assert "unseen_requests" not in finding.evidence
