@@ -6,7 +6,7 @@ states that are fresh and totals whose versions are above the earlier ones.
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -87,7 +87,12 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
             committed = await log.open(log.place(USAGE_EVENTS))
             states.append(committed.states)
             read += committed.next_offsets.values()
-        epoch = _next_epoch(states, store)
+        if any(read) and not any(states) and store is None:
+            raise RebuildError(
+                "detect-state was lost, and without it only the store tells which totals are the"
+                " latest: --from-store"
+            )
+        epoch = 1 + max(latest_epoch(states), 0 if store is None else stored_epoch(store))
         told = await told_so_far(config)
         before = map(with_position, states, read)
         fresh = _fresh(Rebuild(epoch, since), before, starts.values(), told)
@@ -101,16 +106,6 @@ async def rebuild(config: Config, since: float, store: Store | None = None) -> R
     messages = sum(ends.values()) - sum(start.offset for start in starts.values())
     events = sum(part.events for part in folded)
     return Rebuilt(epoch, since, sum(map(len, states)), messages, events)
-
-
-def _next_epoch(states: Sequence[Mapping[str, bytes]], store: Store | None) -> int:
-    """One above all before it, also those that only the totals in the store tell of."""
-    if store is None and not any(states):
-        raise RebuildError(
-            "detect-state has nothing in it, and without it only the store tells which totals are"
-            " the latest: --from-store"
-        )
-    return max(latest_epoch(states), 0 if store is None else stored_epoch(store)) + 1
 
 
 def _fresh(
