@@ -16,6 +16,9 @@ from schemas.topics import Topic
 
 PRODUCER_BATCH_BYTES = 512 * 1024
 """What a producer collects into one request to a partition."""
+READER_FETCH_BYTES = 8 * 1024 * 1024
+READER_WAIT_MS = 20
+"""A fetch at the very end waits for records that will not come, as to pass a commit marker."""
 REACH_SECONDS_MAX = 5.0
 UNREACHED = (KafkaError, OSError, TimeoutError, ValueError)
 """What a client raises that is not let in, by how far it came."""
@@ -165,4 +168,15 @@ def producer_settings(kafka: Kafka) -> dict[str, Any]:
         "enable_idempotence": True,
         "max_batch_size": PRODUCER_BATCH_BYTES,
         "max_request_size": REQUEST_BYTES_MAX,
+    }
+
+
+def reader_settings(kafka: Kafka) -> dict[str, Any]:
+    """The settings of every consumer that reads, past any group, what was committed by now."""
+    return client_settings(kafka) | {
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "max_partition_fetch_bytes": READER_FETCH_BYTES,
+        "fetch_max_wait_ms": READER_WAIT_MS,
     }

@@ -12,7 +12,7 @@ offsets of what is read are asked for again then.
 import asyncio
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import IllegalOperation, KafkaError
@@ -104,8 +104,7 @@ class StateLog:
         )
         await self._producer.start()
         await self._producer.begin_transaction()  # takes the id: nobody else can write now
-        clients = client_settings(kafka)
-        return Committed(await self._read(clients), await self._next_offsets(clients, reads))
+        return Committed(await self._read(kafka), await self._next_offsets(kafka, reads))
 
     async def next_offset(self, place: TopicPartition) -> int:
         """Where the group goes on in a partition; 0 where it has not begun.
@@ -113,7 +112,7 @@ class StateLog:
         Raises:
             KafkaError: the broker does not answer.
         """
-        return (await self._next_offsets(client_settings(self._kafka), [place]))[place]
+        return (await self._next_offsets(self._kafka, [place]))[place]
 
     async def send(
         self,
@@ -215,23 +214,21 @@ class StateLog:
             raise RuntimeError("the state log is closed")
         return self._producer
 
-    async def _read(self, clients: dict[str, Any]) -> dict[str, bytes]:
+    async def _read(self, kafka: Kafka) -> dict[str, bytes]:
         """The latest value of every key of the partition."""
         place = TopicPartition(topic_name(self._kafka, self._topic), self._partition)
         states: dict[str, bytes | None] = {}
-        async for records in read_whole(clients, place):
+        async for records in read_whole(kafka, place):
             for record in records:
                 states[record.key.decode()] = record.value
         return {key: value for key, value in states.items() if value is not None}
 
-    async def _next_offsets(
-        self, clients: dict[str, Any], reads: Collection[TopicPartition]
-    ) -> Offsets:
+    async def _next_offsets(self, kafka: Kafka, reads: Collection[TopicPartition]) -> Offsets:
         """Where the group goes on; from 0 if the log ends before that, since it was begun anew."""
         if not reads:
             return {}
         async with AIOKafkaConsumer(
-            **clients, group_id=self._group, enable_auto_commit=False
+            **client_settings(kafka), group_id=self._group, enable_auto_commit=False
         ) as consumer:
             ends = await consumer.end_offsets(list(reads))
             offsets = {place: await consumer.committed(place) or 0 for place in reads}

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 
 from pipeline.config import Config
 from pipeline.reconcile.stage import configured_registry
-from pipeline.workers.connection import client_settings, topic_name
+from pipeline.workers.connection import topic_name
 from pipeline.workers.whole_partition import read_whole
 from schemas.codec import Refused, decode_control
 from schemas.key_record import KeyRecord
@@ -27,7 +27,7 @@ async def told_so_far(config: Config) -> Mapping[int, list[KeyRecord]]:
     kafka = config.kafka
     latest = {record.key_id: record for record in configured_registry(config)}
     place = TopicPartition(topic_name(kafka, KEYS), 0)
-    async for messages in read_whole(client_settings(kafka), place):
+    async for messages in read_whole(kafka, place):
         for message in messages:
             if not message.value:  # taken out
                 latest.pop(public_key_id((message.key or b"").decode(errors="replace")), None)

@@ -10,12 +10,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.config import Kafka
-from pipeline.workers.connection import answering, client_settings
+from pipeline.workers.connection import READER_WAIT_MS, answering, reader_settings
 from pipeline.workers.role import Record
 
-FETCH_BYTES = 8 * 1024 * 1024
-FETCH_WAIT_MS = 20
-"""A fetch at the very end waits for records that will not come."""
 SETTLE_SECONDS_MAX = 1.0
 """How long to wait for an open transaction; most are over at once, that of a dead writer is not."""
 
@@ -31,20 +28,13 @@ async def read_on(kafka: Kafka, starts: Mapping[TopicPartition, int], hand: Hand
     Raises:
         KafkaError: the broker does not answer.
     """
-    async with AIOKafkaConsumer(
-        **client_settings(await answering(kafka)),
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        max_partition_fetch_bytes=FETCH_BYTES,
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-    ) as consumer:
+    async with AIOKafkaConsumer(**reader_settings(await answering(kafka))) as consumer:
         consumer.assign(list(starts))
         for place, offset in starts.items():
             consumer.seek(place, offset)
         moved_at, before = time.monotonic(), await _positions(consumer, starts)
         while not _at_the_end(consumer, before):
-            found = await consumer.getmany(timeout_ms=FETCH_WAIT_MS)
+            found = await consumer.getmany(timeout_ms=READER_WAIT_MS)
             for place, records in found.items():
                 for record in records:
                     await hand(place, record)
