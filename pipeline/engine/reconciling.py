@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from xxhash import xxh3_64_hexdigest
+
 from detectors.baselines.billing import Billed
 from pipeline.engine.state import KeyState
 from pipeline.enrich.providers import provider_name
@@ -60,4 +62,6 @@ def _line(usage: JoinedUsage) -> tuple[str, Billed]:
         cached=usage.cached_input_tokens,
         observed=epoch(usage.observed_at),
     )
-    return f"{usage.provider}/{usage.model}"[:128], billed
+    # With the provider's key: in the hour in which it is rotated, a key is billed for both.
+    whose = f"{usage.provider_key_id}\n{usage.provider}\n{usage.model}"
+    return xxh3_64_hexdigest(whose.encode()), billed

@@ -84,6 +84,18 @@ def test_what_an_earlier_observation_says_is_out_of_date() -> None:
     assert told(of_hour(55), of_hour(55, THEFT_DOLLARS, model="another", observed_at=START))
 
 
+def test_bills_of_two_keys_of_the_provider_are_added_up() -> None:
+    """In the hour in which one is rotated: each alone is explained by what the gateway saw."""
+    old, new = (of_hour(55, provider_key_id=each) for each in ("provider-1", "provider-2"))
+    assert told(old, new)
+    halves = [
+        of_hour(55, DOLLARS_AN_HOUR / 2, provider_key_id=each)
+        for each in ("provider-1", "provider-2")
+    ]
+    assert not told(*halves)
+    assert told(*halves, of_hour(56, 1.5 * DOLLARS_AN_HOUR)), "nothing was billed too little before"
+
+
 def test_events_that_came_late_but_before_the_bill_were_seen() -> None:
     """Half an hour's requests are handed over when their hour, or their day, has closed."""
     events = use(KEY, HOURS, per_hour=12)
