@@ -71,9 +71,9 @@ def _windows(gap: Gap) -> str:
     return "a window" if gap.windows == 1 else f"{gap.windows} windows"
 
 
-def _as_far_as_told(gap: Gap, past: int) -> dict[str, float]:
+def _as_far_as_told(gap: Gap, past: int) -> dict[str, object]:
     """What not every bill and gateway tells."""
-    told = {
+    told: dict[str, object] = {
         "unseen_requests": max(0, gap.requests),
         "billed_usd": gap.billed_nanos / 1e9,
         "gateway_usd": gap.gateway_nanos / 1e9,
