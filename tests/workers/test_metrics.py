@@ -74,7 +74,7 @@ async def test_detect_counts_events_by_what_became_of_them() -> None:
     assert found['leakline_events_total{outcome="duplicate"}'] == 1
     assert found['leakline_dead_letters_total{reason="not_json"}'] == 1
     assert found["leakline_checkpoint_seconds_count"] == 2
-    assert found["leakline_restored_keys_total"] == 3  # the key, the position, and what log it is of
+    assert found["leakline_restored_keys_total"] == 3  # the key, the position, its log
 
 
 async def test_detect_counts_the_limits_that_keys_stand_at() -> None:
