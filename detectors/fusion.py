@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from detectors.contract import Detector, Finding, KeyView
+from detectors.contract import Detector, Finding, KeyView, Subject
 from detectors.worth import cost
 from schemas.calibration import Calibration
 from schemas.incident import Cause, Severity
@@ -17,6 +17,8 @@ from schemas.incident import Cause, Severity
 STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
 """Others have the key, however quiet it is."""
 OWN: frozenset[Cause] = frozenset({"growth", "runaway"})
+BULK: frozenset[Subject] = frozenset({"habits", "machines"})
+"""What is about how much and when, and about nobody who is not the owner."""
 STAKES_FREE_USD = 8.0
 """Dollars an hour beyond the dearest hour so far that can wait for better evidence."""
 STAKES_NATS = 0.7
@@ -134,15 +136,10 @@ def eased_by_money(conclusion: Conclusion, evidence: Sequence[Evidence], key: Ke
     """
     if conclusion.cause == "budget":  # a budget has weighed them already
         return 0.0
-    usd = cost(key.today) / 1e9
-    if usd < CENTS_USD and conclusion.cause in OWN and _is_of_habits(evidence):
+    is_own = conclusion.cause in OWN and all(each.detector.about in BULK for each in evidence)
+    if is_own and cost(key.today) < CENTS_USD * 1e9:
         return -math.inf
     return stakes(key.excess_usd_per_hour)
-
-
-def _is_of_habits(evidence: Sequence[Evidence]) -> bool:
-    """Whether it is about how much and when, and about nobody who is not the owner."""
-    return all(each.detector.about in ("habits", "machines") for each in evidence)
 
 
 def stakes(excess_usd_per_hour: float) -> float:
