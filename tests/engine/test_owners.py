@@ -106,3 +106,9 @@ def test_a_cheap_loop_wakes_somebody_once_it_has_cost_half_a_dollar() -> None:
 def test_somebody_is_woken_for_cents_of_a_strangers_loop() -> None:
     away: dict[str, object] = {"client_ip": "95.216.3.4", "user_agent": "python-requests/2.32"}
     assert after(looped(8e-8, **away)).pages()
+
+
+def test_a_loop_of_a_client_that_is_not_the_owners_wakes_somebody_for_cents() -> None:
+    """At the owner's address, so that it is taken for the owner's, but who knows."""
+    pages = after(looped(8e-8, user_agent="curl/8.5.0")).pages()
+    assert {each.cause for each in pages} == {"runaway"}
