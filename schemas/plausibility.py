@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from schemas.calibration import Calibration
+from schemas.countries import code_meant, is_country
 from schemas.dead_letter import Reason
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
@@ -35,8 +36,8 @@ def mistake_in(record: Struct) -> tuple[Reason, str] | None:
         return _in_calibration(record)
     if isinstance(record, Label) and epoch(record.ended_at) < epoch(record.started_at):
         return "bad_time", "ended_at is before started_at"
-    if isinstance(record, KeyRecord) and record.timezone and zone_named(record.timezone) is None:
-        return "wrong_type", "timezone is neither an IANA name nor hours east of UTC, as in UTC+9"
+    if isinstance(record, KeyRecord):
+        return _in_entry(record)
     return None
 
 
@@ -49,6 +50,17 @@ def mistake_in_time(at: float, newest: float) -> tuple[Reason, str] | None:
     if at > _NO_SECONDS:
         return "time_in_future", "occurred_at is in milliseconds or smaller; seconds are taken"
     return "time_in_future", "occurred_at is ahead of the time at which the log took it"
+
+
+def _in_entry(entry: KeyRecord) -> tuple[Reason, str] | None:
+    if entry.timezone and zone_named(entry.timezone) is None:
+        return "wrong_type", "timezone is neither an IANA name nor hours east of UTC, as in UTC+9"
+    for place, code in enumerate(entry.allowed_countries or ()):
+        if not is_country(code):  # not quoted: it may be anything
+            meant = code_meant(code)
+            hint = f"; {meant} is meant, it seems" if meant else ", as DE or GB"
+            return "wrong_type", f"allowed_countries[{place}] is no ISO 3166-1 alpha-2 code{hint}"
+    return None
 
 
 def _in_bill(bill: ProviderUsage) -> tuple[Reason, str] | None:

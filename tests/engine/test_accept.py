@@ -394,6 +394,31 @@ def test_a_time_zone_is_refused_where_its_hours_would_be_those_of_utc(zone: str 
     assert said == ([named] if unknown else [])
 
 
+@pytest.mark.parametrize(
+    ("countries", "said"),
+    [
+        (["DE", "gb", "XK"], None),
+        ([], None),
+        (["UK"], "allowed_countries[0] is no ISO 3166-1 alpha-2 code; GB is meant, it seems"),
+        (
+            ["AT", "Germany"],
+            "allowed_countries[1] is no ISO 3166-1 alpha-2 code; DE is meant, it seems",
+        ),
+        ([" fr"], "allowed_countries[0] is no ISO 3166-1 alpha-2 code; FR is meant, it seems"),
+        (["EU"], "allowed_countries[0] is no ISO 3166-1 alpha-2 code, as DE or GB"),
+        ([""], "allowed_countries[0] is no ISO 3166-1 alpha-2 code, as DE or GB"),
+        ([SECRET], "allowed_countries[0] is no ISO 3166-1 alpha-2 code, as DE or GB"),
+    ],
+)
+def test_a_country_is_refused_where_all_others_would_be_forbidden(
+    countries: list[str], said: str | None
+) -> None:
+    raw = json.dumps({"key_id": KEY, "canary": True, "allowed_countries": countries}).encode()
+    batch = ACCEPT(single(raw, 0, {RECORD_HEADER: "key"}))
+    assert len(batch.controls) == (1 if said is None else 0)
+    assert [each.detail for each in batch.dead_letters] == ([] if said is None else [said])
+
+
 def test_a_registry_entry_that_an_earlier_release_took_in_goes_on() -> None:
     entry = KeyRecord(key_id=KEY, timezone="Mars/Base")
     assert decode_record(encode(entry), KeyRecord) == entry
