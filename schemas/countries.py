@@ -6,7 +6,13 @@ from typing import Final
 
 _ALSO: Final = {"XK": "Kosovo"}
 """Not assigned by ISO, but files of geography have it."""
-_CALLED: Final = {"EL": "GR", "GREAT BRITAIN": "GB", "UK": "GB", "UNITED KINGDOM": "GB", "USA": "US"}
+_CALLED: Final = {
+    "EL": "GR",
+    "GREAT BRITAIN": "GB",
+    "UK": "GB",
+    "UNITED KINGDOM": "GB",
+    "USA": "US",
+}
 """What is written for a code, and is none."""
 
 
@@ -15,7 +21,7 @@ def _names() -> dict[str, str]:
     # The list of ISO 3166-1 that comes with the time zones.
     table = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text(encoding="utf-8")
     lines = (line.split("\t") for line in table.splitlines() if not line.startswith("#"))
-    return _ALSO | {code: name for code, name in lines}
+    return _ALSO | dict(lines)
 
 
 def is_country(code: str) -> bool:

@@ -49,6 +49,9 @@ _SECRET = re.compile(_SHAPES)
 _SECRET_TEXT = re.compile(_SHAPES.decode())
 _KEY_PREFIXES = ("sk-", "AIza", "AKIA", "Bearer ")
 MARK = "<secret>"
+HASHED = "sha256:"
+"""Before the hash that stands for an id."""
+_HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
 
 _ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00([2-7][0-9A-Fa-f])")
@@ -149,4 +152,11 @@ def public_key_id(key_id: str) -> str:
 
 def hashed_key_id(key_id: str) -> str:
     """What stands for a key id that cannot be used as it is."""
-    return "sha256:" + hashlib.sha256(key_id.encode()).hexdigest()
+    return HASHED + hashlib.sha256(key_id.encode()).hexdigest()
+
+
+def other_form(key_id: str) -> str | None:
+    """The id that a hashed key has elsewhere: LiteLLM's payloads have the hash alone."""
+    if not (match := _HASH.fullmatch(key_id)):
+        return None
+    return match[1] if key_id.startswith(HASHED) else HASHED + key_id

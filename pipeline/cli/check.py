@@ -30,7 +30,8 @@ def check_config(
 ) -> None:
     """Check the configuration, the files that it names and everything that it connects to.
 
-    One line for each thing that is wrong; exit code 0 when nothing is.
+    One line for each thing that is wrong; exit code 0 when nothing is. What is taken and hardly
+    meant is a warning on stderr.
 
     Examples:
 
@@ -40,6 +41,8 @@ def check_config(
     settings = load_config(config)
     tell_exposed(settings)
     problems = list(_files(settings, configured_roles(settings)))
+    for doubt in _doubts(settings):
+        typer.echo(f"warning: {doubt}", err=True)
     if not offline:
         problems += _connections(settings)
     for problem in dict.fromkeys(problems):
@@ -95,14 +98,16 @@ def _named_files(config: "Config") -> dict[str, tuple["Path | None", frozenset[s
 
 
 def _registry(config: "Config") -> Iterator[str]:
-    from pipeline.replay.lines import ReplayError, read_registry
+    from pipeline.reconcile.check import check_registry
 
-    if config.keys is None or not config.keys.is_file():
-        return
-    try:
-        read_registry(config.keys)
-    except ReplayError as error:
-        yield f"keys: {error}"
+    yield from (f"keys: {mistake}" for mistake in check_registry(config).mistakes)
+
+
+def _doubts(config: "Config") -> Iterator[str]:
+    """What can be used, and is hardly meant."""
+    from pipeline.reconcile.check import check_registry
+
+    yield from (f"keys: {doubt}" for doubt in check_registry(config).doubts)
 
 
 def _connections(config: "Config") -> Iterator[str]:

@@ -19,6 +19,7 @@ from pipeline.counts import Metric
 from pipeline.roles import ROLES
 from pipeline.workers.connection import group_name
 from pipeline.workers.rights import SERVER
+from schemas.key_record import KeyRecord
 from schemas.topics import TOPICS
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +44,14 @@ def settings() -> Iterator[tuple[str, str, str, str]]:
             yield from _fields(node)
 
 
-_SECTIONS = {"Gateway": "response.gateways[].", "Config": "", "Section": ""}
+def registry() -> Iterator[tuple[str, str, str, str]]:
+    """Every field of a registry entry: name, type, default, meaning."""
+    for node in ast.parse(inspect.getsource(KeyRecord)).body:
+        if isinstance(node, ast.ClassDef):
+            yield from _fields(node)
+
+
+_SECTIONS = {"Gateway": "response.gateways[].", "Config": "", "Section": "", "KeyRecord": ""}
 
 
 def _fields(node: ast.ClassDef) -> Iterator[tuple[str, str, str, str]]:
@@ -70,6 +78,9 @@ def _string(node: ast.stmt | None) -> str:
 def _plain_type(kind: str) -> str:
     names = {
         "Seconds": "seconds",
+        "Identifier": "text",
+        "Dollars": "US dollars",
+        "Time": "time",
         "SecretStr": "secret",
         "Path": "path",
         "str": "text",
@@ -150,8 +161,16 @@ def _rights() -> str:
 
 
 def _settings() -> str:
-    rows = ((f"`{n}`", kind, f"`{default}`", text) for n, kind, default, text in settings())
-    return _table(("key", "type", "default", "meaning"), rows)
+    return _described("key", settings())
+
+
+def _registry() -> str:
+    return _described("field", registry())
+
+
+def _described(what: str, fields: Iterator[tuple[str, str, str, str]]) -> str:
+    rows = ((f"`{n}`", kind, f"`{default}`", text) for n, kind, default, text in fields)
+    return _table((what, "type", "default", "meaning"), rows)
 
 
 def _commands() -> str:
@@ -162,6 +181,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "commands": _commands,
     "detectors": _detectors,
     "metrics": _metrics,
+    "registry": _registry,
     "rights": _rights,
     "settings": _settings,
     "topics": _topics,

@@ -39,7 +39,8 @@ def test_every_command_is_documented(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "meaning"), [(name, meaning) for name, _, _, meaning in reference.settings()]
+    ("key", "meaning"),
+    [(n, meaning) for n, _, _, meaning in (*reference.settings(), *reference.registry())],
 )
 def test_every_setting_is_documented(key: str, meaning: str) -> None:
     assert f"`{key}`" in ALL_TEXT
