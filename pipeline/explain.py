@@ -1,7 +1,7 @@
 """Why a key paged, or why it did not: a replay of its events with every detector overheard."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from detectors.baselines.totals import Totals
@@ -82,32 +82,58 @@ def explain(messages: Iterable[Message], rules: Rules, key_id: str) -> Explanati
 
     What other keys did changes nothing about this one, so their events are left out.
     """
-    found = Explanation(key_id, rules.calibration)
-    fold = PartitionFold(replace(rules, witness=found.hear), partitions=None)
-    join = Join(partitions=1)
-    for message in messages:
-        batch = _about(rules.acceptor.accept(message), key_id, join)
-        _count(found, batch)
-        found.said += [each for each in batch.controls if isinstance(each, Verdict)]
-        found.revisions.extend(fold.fold_accepted([batch]).incidents)
-        found.refused.update((each.topic, each.reason) for each in batch.dead_letters)
-    state = fold.state_of(key_id)
-    found.calibration = rules.calibration.of(state.record if state else None)
-    found.silent = tuple(d.name for d in rules.detectors if d.name not in found.heard)
+    (found,) = explain_each(messages, rules, (key_id,))
     return found
 
 
-def _about(batch: Batch, key_id: str, join: Join) -> Batch:
+def explain_each(
+    messages: Iterable[Message], rules: Rules, key_ids: Sequence[str]
+) -> list[Explanation]:
+    """The same for several keys of one log, each by itself."""
+    listeners = [_Listener(rules, key_id) for key_id in key_ids]
+    for message in messages:
+        batch = rules.acceptor.accept(message)
+        for each in listeners:
+            each.take(batch)
+    return [each.explained() for each in listeners]
+
+
+class _Listener:
+    """Folds what is about one key."""
+
+    def __init__(self, rules: Rules, key_id: str) -> None:
+        self._rules, self._key_id = rules, key_id
+        self._found = Explanation(key_id, rules.calibration)
+        self._fold = PartitionFold(replace(rules, witness=self._found.hear), partitions=None)
+        self._join = Join(partitions=1)
+
+    def take(self, whole: Batch) -> None:
+        found, batch = self._found, _about(whole, self._key_id, self._join)
+        _count(found, batch)
+        found.said += [each for each in batch.controls if isinstance(each, Verdict)]
+        found.revisions.extend(self._fold.fold_accepted([batch]).incidents)
+        found.refused.update((each.topic, each.reason) for each in batch.dead_letters)
+
+    def explained(self) -> Explanation:
+        found, state = self._found, self._fold.state_of(self._key_id)
+        found.calibration = self._rules.calibration.of(state.record if state else None)
+        found.silent = tuple(d.name for d in self._rules.detectors if d.name not in found.heard)
+        return found
+
+
+def _about(whole: Batch, key_id: str, join: Join) -> Batch:
+    batch = Batch(whole.message)
     batch.uses = [
-        use for each, use in zip(batch.key_ids, batch.uses, strict=True) if each == key_id
+        use for each, use in zip(whole.key_ids, whole.uses, strict=True) if each == key_id
     ]
     batch.key_ids = [key_id] * len(batch.uses)
     batch.controls = [
         each
-        for control in batch.controls
-        for each in _joined(control, join, batch.message.appended_at)
+        for control in whole.controls
+        for each in _joined(control, join, whole.message.appended_at)
         if isinstance(each, Calibration) or each.key_id == key_id
     ]
+    batch.dead_letters = whole.dead_letters
     return batch
 
 

@@ -3,11 +3,11 @@
 import math
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -29,7 +29,7 @@ from pipeline.cli.problems import FailureError, UsageError, tell_left_out
 from pipeline.cli.progress import reading
 from pipeline.printable import printable
 from schemas.fields import epoch, to_nanos
-from schemas.redaction import public_key_id, scrub_text
+from schemas.redaction import other_form, public_key_id, scrub_text
 
 if TYPE_CHECKING:
     from pipeline.engine import Rules
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from schemas.incident import Incident
     from schemas.verdict import Verdict
 
+T = TypeVar("T")
 _EVENTS_MAX = 200_000
 """Of a key in the store: half a minute's work."""
 
@@ -77,21 +78,30 @@ def explain(
     if not key_id.strip():
         raise UsageError("KEY_ID: name the key that is to be explained; this is an empty text")
     keep_apart((events, provider_usage, keys, verdicts, calibration))
-    settings, key_id = load_config(config, store), public_key_id(key_id)
+    settings, key_ids = load_config(config, store), _ids_of(key_id)
     rules = rules_for(settings, calibration)
     if events is not None:
         from pipeline.replay.merge import Recording
 
-        _print(
-            _from_replay(
-                _replayed(Recording(events, provider_usage, keys, verdicts), rules, key_id)
-            )
-        )
+        found = _replayed(Recording(events, provider_usage, keys, verdicts), rules, key_ids)
+        _print(_from_replay(_first(found, lambda each: each.first_at, lambda each: each.heard)))
         return
     from pipeline.store import Store
 
     with Store.open_existing(settings.store) as opened:
-        _print(_from_store(opened, rules, key_id, (provider_usage, keys, verdicts)))
+        _print(_from_store(opened, rules, key_ids, (provider_usage, keys, verdicts)))
+
+
+def _ids_of(key_id: str) -> list[str]:
+    """Under which ids events of a key may come, by what somebody calls it."""
+    public = public_key_id(key_id)
+    return [each for each in (public, other_form(public)) if each is not None]
+
+
+def _first(found: Sequence[T], *wanted: Callable[[T], object]) -> T:
+    """The first that is as wanted, by the first wish that any fulfils; else the first."""
+    fulfilling = (each for wish in wanted for each in found if wish(each))
+    return next(fulfilling, found[0])
 
 
 def _print(lines: Iterator[str]) -> None:
@@ -99,13 +109,15 @@ def _print(lines: Iterator[str]) -> None:
         typer.echo(printable(line))
 
 
-def _replayed(recording: "Recording", rules: "Rules", key_id: str) -> "Explanation":
-    from pipeline.explain import explain as from_messages
+def _replayed(
+    recording: "Recording", rules: "Rules", key_ids: Sequence[str]
+) -> "list[Explanation]":
+    from pipeline.explain import explain_each
     from pipeline.replay.merge import merge
 
     with reading(recording.events, "replaying") as (read, _):
-        found = from_messages(merge(recording, time.time(), progress=read), rules, key_id)
-    tell_left_out(found.refused)
+        found = explain_each(merge(recording, time.time(), progress=read), rules, key_ids)
+    tell_left_out(found[0].refused)
     return found
 
 
@@ -198,18 +210,16 @@ def _words(said: "Iterable[Verdict]") -> Iterator[str]:
 
 
 def _from_store(
-    store: "Store", rules: "Rules", key_id: str, files: tuple[Path | None, Path | None, Path | None]
+    store: "Store",
+    rules: "Rules",
+    key_ids: Sequence[str],
+    files: tuple[Path | None, Path | None, Path | None],
 ) -> Iterator[str]:
     from pipeline.serve.reading import StoreReader
 
-    seen = store.query(
-        "SELECT count(), toFloat64(sum(cost_usd)), countIf(NOT priced), min(occurred_at),"
-        " max(occurred_at)"
-        " FROM v_usage_events WHERE key_id = {key_id:String}",
-        {"key_id": key_id},
-    ).rows[0]
     reader = StoreReader(store)
-    revisions = reader.revisions(key_id)
+    looked = [(each, _used(store, each), reader.revisions(each)) for each in key_ids]
+    key_id, seen, revisions = _first(looked, lambda each: each[1][0], lambda each: each[2])
     if not seen[0] and not revisions:
         raise FailureError(f"{key_id}: the store holds nothing of this key")
     span = [at.timestamp() for at in seen[3:]] if seen[0] else [None, None]
@@ -219,9 +229,18 @@ def _from_store(
     if not seen[0]:
         return
     with _recorded(store, reader, key_id, files) as recording:
-        found = _replayed(recording, rules, key_id)
+        (found,) = _replayed(recording, rules, [key_id])
     paged = any(each.severity == "page" for each in revisions)
     yield from _judged_again(found, seen[0], paged=paged, registry=files[1] is not None)
+
+
+def _used(store: "Store", key_id: str) -> tuple[Any, ...]:
+    return store.query(
+        "SELECT count(), toFloat64(sum(cost_usd)), countIf(NOT priced), min(occurred_at),"
+        " max(occurred_at)"
+        " FROM v_usage_events WHERE key_id = {key_id:String}",
+        {"key_id": key_id},
+    ).rows[0]
 
 
 def _judged_again(

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,8 @@ from pipeline.cli.progress import reading
 
 if TYPE_CHECKING:
     from pipeline.config import Config
+    from pipeline.engine import Rules
+    from pipeline.replay.merge import Recording
     from pipeline.replay.outputs import StoreRows
     from pipeline.replay.run import Output, Summary
 
@@ -66,35 +68,49 @@ def replay(
     - `zcat events.jsonl.gz | leakline replay --events - --incidents -`
     - `leakline replay --events events.jsonl --keys keys.jsonl --store ./leakline-data`
     """
-    from pipeline.replay.merge import Recording, merge
+    from pipeline.replay.merge import Recording
+
+    written = (incidents, dead_letters, notices)
+    keep_apart((events, provider_usage, keys, verdicts, calibration), written)
+    settings = load_config(config, store)
+    recording = Recording(events, provider_usage, keys, verdicts)
+    rules = rules_for(settings, calibration)
+    for line in _run(recording, rules, written, settings if store is not None else None):
+        typer.echo(line, err=True)
+
+
+def _run(
+    recording: "Recording",
+    rules: "Rules",
+    files: Sequence[Path | None],
+    into: "Config | None",
+) -> list[str]:
+    """Replay into files and the store of a configuration, if one is named; what is to be told."""
+    from pipeline.replay.merge import merge
     from pipeline.replay.notices import Notices
     from pipeline.replay.outputs import JsonLines
     from pipeline.replay.run import replay as run
+    from pipeline.replay.unmatched import Unmatched
     from pipeline.replay.writing import open_writing
 
-    keep_apart(
-        (events, provider_usage, keys, verdicts, calibration), (incidents, dead_letters, notices)
-    )
-    settings = load_config(config, store)
-    recording = Recording(events, provider_usage, keys, verdicts)
     started = time.perf_counter()
     with ExitStack() as stack:
-        written = [
-            stack.enter_context(open_writing(path)) if path else None
-            for path in (incidents, dead_letters, notices)
+        written = [stack.enter_context(open_writing(path)) if path else None for path in files]
+        told, unmatched = Notices(written[2]), Unmatched()
+        kept = stack.enter_context(_stored(into)) if into else None
+        outputs: list[Output] = [
+            JsonLines(*written[:2]),
+            told,
+            unmatched,
+            *([kept] if kept else []),
         ]
-        told = Notices(written[2])
-        kept = stack.enter_context(_stored(settings)) if store is not None else None
-        outputs: list[Output] = [JsonLines(*written[:2]), told, *([kept] if kept else [])]
-        read, note = stack.enter_context(reading(events, "replaying"))
+        read, note = stack.enter_context(reading(recording.events, "replaying"))
         messages = merge(recording, time.time(), progress=read)
-        rules = rules_for(settings, calibration)
         summary = run(messages, rules, outputs, lambda now: note(_note(now)))
         told.write()
         mixed = _mixed(kept, summary) if kept else ()
-        lines = [*describe(summary, time.perf_counter() - started), told.summary(), *mixed]
-    for line in lines:
-        typer.echo(line, err=True)
+        seconds = time.perf_counter() - started
+        return [*describe(summary, seconds), told.summary(), *unmatched.lines(), *mixed]
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 import os
@@ -178,3 +179,66 @@ def test_outputs_are_compressed_as_their_names_say(
     assert path.read_bytes()[:1] in {b"\x1f", b"\x28"}
     reasons = [json.loads(line)["reason"] for line in read_lines(path)]
     assert set(reasons) == {reason for reason, _ in BAD_LINES}
+
+
+RAW = "sk-proj-0123456789abcdefghij"
+HASH = hashlib.sha256(RAW.encode()).hexdigest()
+"""By which LiteLLM's payloads name the key; other events have `sha256:` before it."""
+
+
+@pytest.mark.parametrize(
+    ("named", "used", "write"),
+    [
+        (RAW, HASH, HASH),
+        (f"sha256:{HASH}", HASH, HASH),
+        (HASH, RAW, f"sha256:{HASH}"),
+        (HASH, HASH, None),
+        (RAW, RAW, None),
+        (RAW, "team-a", None),
+    ],
+)
+def test_an_entry_whose_id_the_events_write_otherwise_is_told(
+    leakline: Leakline, tmp_path: Path, named: str, used: str, write: str | None
+) -> None:
+    events, keys = tmp_path / "events.jsonl", tmp_path / "keys.jsonl"
+    events.write_bytes(_event(1, key_id=used))
+    keys.write_text(json.dumps({"key_id": named, "canary": True}))
+    outcome = leakline("replay", "--events", events, "--keys", keys)
+    warned = [line for line in outcome.err.splitlines() if line.startswith("warning")]
+    assert [line.endswith(f" name this key {write}; write that") for line in warned] == (
+        [] if write is None else [True]
+    )
+    assert RAW not in outcome.err
+
+
+def test_many_such_entries_are_counted(leakline: Leakline, tmp_path: Path) -> None:
+    events, keys = tmp_path / "events.jsonl", tmp_path / "keys.jsonl"
+    hashes = [f"{number:064x}" for number in range(5)]
+    events.write_bytes(b"\n".join(_event(n, key_id=each) for n, each in enumerate(hashes)))
+    keys.write_text("\n".join(json.dumps({"key_id": f"sha256:{each}"}) for each in hashes))
+    warned = leakline("replay", "--events", events, "--keys", keys).err.splitlines()[-4:]
+    assert warned[-1] == "warning: the same holds for 2 more of its entries"
+    assert all(each in line for each, line in zip(hashes[:3], warned[:3], strict=True))
+
+
+@pytest.mark.parametrize("asked", [RAW, f"sha256:{HASH}", HASH])
+@pytest.mark.parametrize("used", [RAW, HASH])
+def test_a_key_is_found_by_itself_and_by_either_form_of_its_hash(
+    leakline: Leakline, tmp_path: Path, asked: str, used: str
+) -> None:
+    events, store = tmp_path / "events.jsonl", tmp_path / "store"
+    events.write_bytes(b"\n".join((_event(1, key_id=used), _event(2, key_id="team-b"))))
+    leakline("replay", "--events", events, "--store", store)
+    for words in (("--events", events), ("--store", store)):
+        outcome = leakline("explain", asked, *words)
+        stored = HASH if used == HASH else f"sha256:{HASH}"
+        assert (outcome.code, outcome.out.startswith(f"{stored}: 1 events, $0.25")) == (0, True)
+
+
+def test_of_both_forms_the_one_that_was_asked_for_is_explained(
+    leakline: Leakline, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.jsonl"
+    events.write_bytes(b"\n".join((_event(1, key_id=RAW), _event(2, key_id=HASH))))
+    for asked in (HASH, f"sha256:{HASH}"):
+        assert leakline("explain", asked, "--events", events).out.startswith(f"{asked}: 1 ")
