@@ -137,7 +137,7 @@ class Slack(Section, EmptyIsUnset):
     """Where pages go. Without a token there is no Slack."""
 
     token: SecretStr | None = None
-    """Bot token with chat:write and channels:history."""
+    """Bot token with chat:write, and channels:history (of a private channel, groups:history)."""
     app_token: SecretStr | None = None
     """For Socket Mode; clicks arrive over HTTP unless set."""
     signing_secret: SecretStr | None = None
