@@ -3,7 +3,8 @@
     litellm_settings:
       callbacks: ["leakline_logger.leakline"]
 
-Environment: LEAKLINE_URL (such as https://leakline.internal:8787) and LEAKLINE_TOKEN.
+Environment: LEAKLINE_TOKEN, and LEAKLINE_URL: the proxy that ends TLS in front of `leakline serve`,
+which speaks plain HTTP itself (https://leakline.example.com; http://127.0.0.1:8787 beside it).
 
 Requests never wait for it: events go into a bounded queue, and a thread sends them in batches and
 tries again until leakline has them. Prompts, answers, headers and error texts are removed before

@@ -8,9 +8,12 @@ import pytest
 from detectors.discovery import all_detectors
 from pipeline import metrics
 from pipeline.cli.serve import serve
+from pipeline.config import Config, Serve
 from pipeline.counts import Metric
+from pipeline.serve.app import build_app
 from pipeline.serve.intake import FORMATS
 from tests.architecture import readme, reference
+from tests.support.serving import MemoryLog
 
 PAGES = sorted([*reference.DOCS.glob("*.md"), *reference.ROOT.glob("*.md")])
 ALL_TEXT = "\n".join(page.read_text() for page in PAGES)
@@ -52,6 +55,20 @@ def test_every_endpoint_of_the_intake_is_documented(path: str) -> None:
     assert f"`{path}`" in ALL_TEXT
 
 
+def test_it_is_said_of_every_path_whether_a_proxy_passes_it_on() -> None:
+    section = _section("TLS in front of `leakline serve`")
+    routes = build_app(Config(), MemoryLog()).router.resources()
+    for path in {re.sub(r"{\w+}", "…", each.canonical) for each in routes}:
+        assert f"`{re.sub('/intake/.*', '/intake/…', path)}`" in section
+
+
+def test_no_address_has_tls_where_there_is_none() -> None:
+    texts = {".py", ".toml", ".yaml"}
+    examples = [each for each in (reference.ROOT / "deploy").rglob("*") if each.suffix in texts]
+    found = re.compile(rf"https://[\w.-]+:{Serve().port}")
+    assert [page.name for page in [*PAGES, *examples] if found.search(page.read_text())] == []
+
+
 def test_the_example_of_sending_events_says_what_it_sends() -> None:
     for text in (ALL_TEXT, serve.__doc__ or ""):
         said = re.findall(r'-H "Content-Type: ([^"]+)"\s+--data-binary @events', text)
@@ -88,6 +105,12 @@ def test_the_readmes_sessions_print_what_it_says(tmp_path: Path) -> None:
             if command != "make demo":
                 printed = readme.run(command, tmp_path)
                 assert _shape(printed) == _shape(said), command
+
+
+def _section(title: str) -> str:
+    """A section of the page of operations."""
+    page = (reference.DOCS / "operations.md").read_text()
+    return page.split(f"## {title}\n")[1].split("\n## ")[0]
 
 
 def _shape(output: str) -> list[str]:
