@@ -4,7 +4,12 @@ Two parts share a file of revoked keys:
 
 1. A receiver of leakline's signed webhooks, in a process of its own:
        LEAKLINE_WEBHOOK_SECRET=whsec_… python leakline_revocations.py 127.0.0.1:8790
-   In leakline: `[[response.gateways]]` with kind `webhook`, this address as `url` and `probe_url`.
+   In leakline, with the secret in LEAKLINE_RESPONSE__GATEWAY_SECRETS__PROXY:
+       [[response.gateways]]
+       name = "proxy"
+       url = "http://127.0.0.1:8790"
+       probe_url = "http://127.0.0.1:8790"
+       allowed_networks = ["127.0.0.0/8"]
 2. The proxy's authentication, which refuses revoked keys:
        general_settings:
          custom_auth: leakline_revocations.custom_auth

@@ -1,6 +1,8 @@
 """The docs tell the truth: what is made from the source is up to date, and nothing is missing."""
 
+import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -8,11 +10,18 @@ import pytest
 from detectors.discovery import all_detectors
 from pipeline import metrics
 from pipeline.cli.serve import serve
-from pipeline.config import Config, Serve
+from pipeline.config import Config, Gateway, Serve
 from pipeline.counts import Metric
+from pipeline.demo.fake_gateway import FakeGateway
+from pipeline.outgoing.http import RETRY_AFTER_SECONDS_MAX
+from pipeline.outgoing.http_outcomes import RETRIED
+from pipeline.pause import backoff
+from pipeline.response.enforce import BACKOFF_SECONDS, BACKOFF_SECONDS_MAX, GATEWAY_PAUSE_SECONDS
+from pipeline.response.webhook import WebhookGateway
 from pipeline.serve.app import build_app
 from pipeline.serve.intake import FORMATS
 from tests.architecture import readme, reference
+from tests.support.samples import WEBHOOK_SECRET, action
 from tests.support.serving import MemoryLog
 
 PAGES = sorted([*reference.DOCS.glob("*.md"), *reference.ROOT.glob("*.md")])
@@ -60,6 +69,34 @@ def test_it_is_said_of_every_path_whether_a_proxy_passes_it_on() -> None:
     routes = build_app(Config(), MemoryLog()).router.resources()
     for path in {re.sub(r"{\w+}", "…", each.canonical) for each in routes}:
         assert f"`{re.sub('/intake/.*', '/intake/…', path)}`" in section
+
+
+async def test_a_webhook_is_shown_as_it_is_sent() -> None:
+    (shown,) = re.findall(r"```json\n(.*?)```", _section("A gateway that obeys"), re.DOTALL)
+    example = json.loads(shown)
+    data = {each: example["data"][each] for each in ("action_id", "key_id", "kind", "incident_id")}
+    gateway = FakeGateway(WEBHOOK_SECRET)
+    await gateway.start()
+    settings = {"name": "g", "url": f"{gateway.url}/webhook", "secret": WEBHOOK_SECRET}
+    networks = ["127.0.0.0/8"]
+    sender = WebhookGateway(Gateway.model_validate(settings | {"allowed_networks": networks}))
+    await sender.act(action(requested_by="slack:U0123456789", **data), float(int(time.time())))
+    await gateway.stop()
+    ((message_id, sent),) = gateway.received
+    assert message_id == data["action_id"]
+    assert sent | {"timestamp": example["timestamp"]} == example
+    assert len(sent["timestamp"]) == len(example["timestamp"])
+
+
+def test_it_is_said_what_each_status_of_a_gateway_means() -> None:
+    early = ", ".join(str(each) for each in sorted(RETRIED) if each < 500)
+    never = " and ".join(str(each) for each in range(500, 600) if each not in RETRIED)
+    section = _section("A gateway that obeys")
+    assert f"| {early}, 5xx but {never}, or nothing" in section
+    assert f"up to {RETRY_AFTER_SECONDS_MAX:.0f})" in section
+    pauses = [backoff(n, BACKOFF_SECONDS, 3.0, BACKOFF_SECONDS_MAX) for n in (1, 2, 3)]
+    first, second, third = (f"{max(each, GATEWAY_PAUSE_SECONDS):.0f}" for each in pauses)
+    assert f"{first} seconds apart at first, then {second}, {third}, …" in section
 
 
 def test_no_address_has_tls_where_there_is_none() -> None:

@@ -5,9 +5,11 @@ import http.client
 import importlib.util
 import json
 import os
+import re
 import socket
 import stat
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +24,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from pipeline.config import Gateway
+from pipeline.config import Config, Gateway
+from pipeline.response.check import check_gateways
 from pipeline.response.webhook import WebhookGateway
 from schemas.action import Action
 
@@ -107,6 +110,15 @@ def test_a_damaged_file_is_not_written_over(module: ModuleType, url: str, conten
     assert asyncio.run(gateway.act(action("revoke"), now)).outcome == "delivered"
     assert json.loads(file.read_text()).keys() == {"another", HASH}
     assert not works(module)
+
+
+def test_leakline_takes_the_settings_that_it_names(
+    module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lines,) = re.findall(r"( {7}\[\[response.*?)2\. ", module.__doc__ or "", re.DOTALL)
+    (tmp_path / "leakline.toml").write_text(textwrap.dedent(lines))
+    monkeypatch.setenv("LEAKLINE_RESPONSE__GATEWAY_SECRETS__PROXY", SECRET)
+    assert check_gateways(Config.load(tmp_path / "leakline.toml")) == []
 
 
 def test_a_revoked_key_is_refused_until_it_is_restored(module: ModuleType, url: str) -> None:
