@@ -14,11 +14,12 @@ from pipeline.counts import Metrics
 from pipeline.default_rules import default_rules
 from pipeline.engine.stage import DetectStage
 from pipeline.memory_bus import BusLog, MemoryBus
-from pipeline.metrics import WORKER_METRICS
+from pipeline.metrics import SERVER_METRICS, WORKER_METRICS
 from pipeline.notify.stage import NotifyStage
 from pipeline.reconcile.stage import ReconcileStage
 from pipeline.response.enforce import EnforceStage
 from pipeline.serve.app import build_app
+from pipeline.serve.connections import listen
 from pipeline.serve.reading import StoreReader
 from pipeline.sink import SinkStage
 from pipeline.store import Store
@@ -58,7 +59,7 @@ async def embedded(config: Config, now: Callable[[], float] = time.time) -> Asyn
     Raises:
         StoreError: the store cannot be opened.
         ConfigError: a part of the configuration cannot be used.
-        OSError: the address is taken.
+        ListenError: the address is taken.
     """
     rules, counts = default_rules(config), Metrics(WORKER_METRICS)
     async with AsyncExitStack() as parts:
@@ -70,10 +71,13 @@ async def embedded(config: Config, now: Callable[[], float] = time.time) -> Asyn
         reconcile = ReconcileStage.from_config(config, now)
         bus = MemoryBus((reconcile, DetectStage(rules), sink, notify, enforce), now)
         log = BusLog(bus)
-        runner = web.AppRunner(build_app(config, log, StoreReader(store), now=now), access_log=None)
+        served = Metrics(SERVER_METRICS)
+        app = build_app(config, log, StoreReader(store), counts=served, now=now)
+        runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         parts.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, config.serve.host, config.serve.port).start()
-        host, port = runner.addresses[0][:2]
+        server = await listen(runner, config.serve.host, config.serve.port, served)
+        parts.callback(server.close)
+        host, port = server.sockets[0].getsockname()[:2]
         yield Embedded(bus, log, store, sink, f"http://{host}:{port}", now)
         await sink.flush()

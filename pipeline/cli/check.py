@@ -106,8 +106,14 @@ def _registry(config: "Config") -> Iterator[str]:
 def _doubts(config: "Config") -> Iterator[str]:
     """What can be used, and is hardly meant."""
     from pipeline.reconcile.check import check_registry
+    from pipeline.serve.guard import is_loopback
 
     yield from (f"keys: {doubt}" for doubt in check_registry(config).doubts)
+    if config.serve.console_token is None and not is_loopback(config.serve.host):
+        yield (
+            f"serve.console_token: the console answers nobody without one where serve.host is "
+            f"{config.serve.host}"
+        )
 
 
 def _connections(config: "Config") -> Iterator[str]:

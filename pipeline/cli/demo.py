@@ -18,7 +18,10 @@ DEFAULT_FOLDER = Path("leakline-data/demo")
 def demo(
     *,
     open_console: Annotated[
-        bool, typer.Option("--open-console", help="Keep serving the console's web page.")
+        bool,
+        typer.Option(
+            "--open-console", help="Keep serving the console's web page; without --streaming."
+        ),
     ] = False,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Of the console; 0 takes a free one.")
@@ -51,6 +54,8 @@ def demo(
 
     if brokers and not streaming:
         raise UsageError("--brokers belongs to --streaming")
+    if streaming and (open_console or port):
+        raise UsageError("--open-console and --port: with --streaming no console stays open")
     if store == DEFAULT_FOLDER:
         shutil.rmtree(store, ignore_errors=True)
     elif store == STDIO or (store.exists() and any(store.iterdir())):

@@ -1,16 +1,26 @@
 """`leakline init`: topics and tables."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import ConfigFile, NewStoreDir, load_config
+from pipeline.cli.options import ConfigFile, load_config
 
 
 def init(
     *,
     config: ConfigFile = None,
-    store: NewStoreDir = None,
+    store: Annotated[
+        Path | None,
+        typer.Option(
+            "--store",
+            metavar="DIR",
+            file_okay=False,
+            help="The embedded store in this directory, which is made if need be; without it, the "
+            "configured store.",
+        ),
+    ] = None,
     topics: Annotated[bool, typer.Option(help="Create what is missing at the broker.")] = True,
     tables: Annotated[bool, typer.Option(help="Create or migrate the store's tables.")] = True,
 ) -> None:

@@ -53,10 +53,20 @@ def run_guarded(command: Callable[[], object]) -> int:
 
 def _said(problem: Exception) -> str:
     if isinstance(problem, typer.TyperException):
-        return problem.format_message().replace("\n", " ")
+        return _asked(problem).replace("\n", " ")
     if type(problem).__module__.startswith("pipeline."):
         return str(problem)
     if isinstance(problem, OSError):
         return f"{problem.filename or 'system'}: {problem.strerror or problem}"
     first = str(problem).partition("\n")[0][:300]
     return f"unexpected {type(problem).__name__}: {first} ({DEBUG_VARIABLE}=1 shows where)"
+
+
+def _asked(problem: typer.TyperException) -> str:
+    """What was wrong with the command line; where a command is missing, which there are."""
+    text = problem.format_message()
+    context: typer.Context | None = getattr(problem, "ctx", None)
+    if context is None or text != "Missing command.":
+        return text
+    names = ", ".join(getattr(context.command, "commands", ()))
+    return f"{context.command_path}: name one of its commands: {names}"

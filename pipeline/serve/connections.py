@@ -6,6 +6,7 @@ shuts nobody out, and no address has to be counted, of which proxies have one fo
 """
 
 import asyncio
+import os
 from typing import Final, cast
 
 from aiohttp import web
@@ -60,4 +61,10 @@ async def listen(
     try:
         return await asyncio.get_running_loop().create_server(connected, host, port)
     except OSError as error:
-        raise ListenError(f"serve: cannot listen on {host}:{port}: {error.strerror}") from None
+        raise ListenError(f"serve: cannot listen on {host}:{port}: {_reason(error)}") from None
+
+
+def _reason(error: OSError) -> str:
+    # asyncio says the address once more; a name that is none of ours has no number of the system.
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else str(error.strerror or error)

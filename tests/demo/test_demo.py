@@ -3,6 +3,7 @@
 import asyncio
 import io
 import re
+import socket
 import time
 from pathlib import Path
 
@@ -97,6 +98,28 @@ def test_a_folder_that_holds_something_is_left_alone(leakline: Leakline, tmp_pat
     outcome = leakline("demo", "--store", tmp_path)
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert tmp_path != DEFAULT_FOLDER
+
+
+@pytest.mark.parametrize("words", ["--open-console", "--port 8787"])
+def test_a_console_does_not_go_with_streaming(
+    leakline: Leakline, tmp_path: Path, words: str
+) -> None:
+    outcome = leakline("demo", "--streaming", *words.split(), "--store", tmp_path / "new")
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert "--open-console and --port: with --streaming" in outcome.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_port_that_is_taken_is_told_as_the_server_does(
+    leakline: Leakline, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        outcome = leakline("demo", "--port", port, "--store", tmp_path / "new")
+    assert outcome.code == 1
+    assert outcome.err == (
+        f"leakline: serve: cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    )
 
 
 def test_the_readme_shows_this_demo(shown: str) -> None:
