@@ -21,7 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from pipeline.environment import DELIMITER, PREFIX, Environment, unknown_variables, with_secrets
 from pipeline.mistakes import mistakes
-from pipeline.values import ApiKey, ApiUrl, Brokers, EmptyIsUnset, NetworkText, Seconds
+from pipeline.values import ApiKey, ApiUrl, Brokers, EmptyIsUnset, NetworkText, Seconds, StoreHost
 
 Network = IPv4Network | IPv6Network
 
@@ -73,8 +73,8 @@ class Kafka(Section, EmptyIsUnset):
 class Store(Section, EmptyIsUnset):
     """ClickHouse: a server when `host` is set, else the embedded engine in `path`."""
 
-    host: str | None = None
-    """A ClickHouse server; the embedded engine is used unless set."""
+    host: StoreHost | None = None
+    """A ClickHouse server, by its name or address alone; the embedded engine is used unless set."""
     port: Annotated[int, Field(ge=1, le=65535)] = 8123
     """Port of its HTTP interface; 8443 is usual with TLS."""
     username: str = "default"

@@ -40,6 +40,19 @@ def _brokers(text: str) -> str:
 Brokers = Annotated[str, AfterValidator(_brokers)]
 
 
+def _host(text: str) -> str:
+    # Not quoted: a password may stand in an address. A name of IPv6 has more than one colon.
+    if re.search(r"[\s/@]|^[^:]*:\d*$|\]:\d*$", text):
+        raise ValueError(
+            "must be a host's name alone: store.port is for the port, store.secure for https, "
+            "store.username for the user"
+        )
+    return text
+
+
+StoreHost = Annotated[str, AfterValidator(_host)]
+
+
 def _api_url(text: str) -> str:
     parts = urlsplit(text)
     here = parts.hostname in {"127.0.0.1", "::1", "localhost"}

@@ -15,7 +15,14 @@ from clickhouse_connect.driver.insert import InsertContext
 
 from pipeline.config import Store as StoreConfig
 from pipeline.store.connect import connect
-from pipeline.store.errors import DRIVER_ERRORS, StoreError, StoreLacks, StoreRefused, translate
+from pipeline.store.errors import (
+    DRIVER_ERRORS,
+    StoreError,
+    StoreInUse,
+    StoreLacks,
+    StoreRefused,
+    translate,
+)
 from pipeline.store.migrate import LEDGER, load_migrations, pending
 from pipeline.store.rows import Table
 from pipeline.store.wire import insert_type
@@ -278,12 +285,17 @@ class Store:
 
 
 def check_store(config: StoreConfig) -> str | None:
-    """What is wrong with the store, in one line; None when it can be used."""
+    """What is wrong with the store, in one line; None when it can be used.
+
+    An embedded one that a running worker has open is in use already.
+    """
     if config.host is None and not config.path.exists():
         return f"store.path: {config.path}: there is no store yet; `leakline init` creates it"
     try:
         with Store.open(config) as store:
             missing = store.missing_migrations()
+    except StoreInUse:
+        return None
     except StoreRefused as error:
         return f"store: {error}"
     except StoreError as error:

@@ -12,7 +12,15 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ProgrammingError
 
 from pipeline.config import Store as StoreConfig
-from pipeline.store.errors import DRIVER_ERRORS, StoreRefused, StoreUnavailable, one_line, translate
+from pipeline.store.errors import (
+    DRIVER_ERRORS,
+    StoreInUse,
+    StoreRefused,
+    StoreUnavailable,
+    one_line,
+    reason,
+    translate,
+)
 
 # What the driver logs it also raises, and whoever asked says it in a line of their own.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
@@ -27,7 +35,8 @@ def connect(config: StoreConfig) -> Client:
     """A client of the configured engine, with no database chosen yet.
 
     Raises:
-        StoreUnavailable: nobody answers, or another process has the embedded store open.
+        StoreUnavailable: nobody answers.
+        StoreInUse: another process has the embedded store open.
         StoreRefused: wrong credentials, or this process has another embedded store open.
     """
     client = _connect_server(config) if config.host else _connect_embedded(config)
@@ -59,7 +68,7 @@ def _connect_server(config: StoreConfig) -> Client:
                 f"ClickHouse at {where} refuses the user {config.username!r}"
             ) from None
         known = translate(error)
-        raise type(known)(f"ClickHouse at {where}: {known}") from None
+        raise type(known)(f"ClickHouse at {where}: {reason(error) or known}") from None
 
 
 def _connect_embedded(config: StoreConfig) -> Client:
@@ -83,8 +92,11 @@ def _connect_embedded(config: StoreConfig) -> Client:
     return client
 
 
-def _in_use(path: Path) -> StoreUnavailable:
-    return StoreUnavailable(f"{path}: another process has this store open")
+def _in_use(path: Path) -> StoreInUse:
+    return StoreInUse(
+        f"{path}: another process has this store open: stop it, or set store.host to a ClickHouse "
+        "server, which many can ask at once"
+    )
 
 
 def _locked(path: Path) -> bool:

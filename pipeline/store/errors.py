@@ -56,6 +56,10 @@ class StoreUnavailable(StoreError):  # noqa: N818 - named for what happened
     """It may work later: try again."""
 
 
+class StoreInUse(StoreUnavailable):
+    """Another process has the embedded store open."""
+
+
 class StoreRefused(StoreError):  # noqa: N818 - named for what happened
     """It will never work: a bug, a missing table, or a missing right."""
 
@@ -101,6 +105,16 @@ def one_line(error: Exception) -> str:
         return text
     half = (_LENGTH_MAX - len(_LEFT_OUT)) // 2
     return text[:half] + _LEFT_OUT + text[-half:]
+
+
+def reason(error: BaseException) -> str | None:
+    """Why there was no connection, in the words of the operating system, which raised it first."""
+    root = error
+    while cause := root.__cause__ or root.__context__:
+        root = cause
+    if not isinstance(root, OSError):
+        return None
+    return one_line(root) if root.strerror is None else scrub_text(root.strerror)
 
 
 DRIVER_ERRORS = (ClickHouseError, OSError, ValueError, TypeError, OverflowError, AttributeError)

@@ -85,6 +85,7 @@ def _plain_type(kind: str) -> str:
         "Path": "path",
         "str": "text",
         "Brokers": "text",
+        "StoreHost": "text",
         "NetworkText": "text",
         "ApiUrl": "text",
         "ApiKey": "secret",

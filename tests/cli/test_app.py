@@ -157,6 +157,65 @@ def test_brokers_that_are_no_list_of_addresses(
     assert leakline("check-config", "--offline", "--config", config).code == 0
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("http://clickhouse:8123", "clickhouse:8123", "clickhouse/", "clickhouse:", "[::1]:8123"),
+        *("https://user:hunter22@clickhouse", "user:hunter22@clickhouse", "click house"),
+    ],
+)
+def test_a_store_host_is_a_name_alone(leakline: Leakline, tmp_path: Path, host: str) -> None:
+    config = tmp_path / "leakline.toml"
+    config.write_text(f'[store]\nhost = "{host}"\n')
+    outcome = leakline("check-config", "--offline", "--config", config)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "store.host: must be a host's name alone: store.port is for the port" in outcome.err
+    assert "hunter22" not in outcome.err
+
+
+@pytest.mark.parametrize("host", ["clickhouse", "clickhouse.internal", "10.0.0.1", "::1", "[::1]"])
+def test_a_store_host_may_be_an_address(leakline: Leakline, tmp_path: Path, host: str) -> None:
+    config = tmp_path / "leakline.toml"
+    config.write_text(f'[store]\nhost = "{host}"\n')
+    assert leakline("check-config", "--offline", "--config", config).code == 0
+
+
+@pytest.mark.parametrize(
+    ("serve", "warned"),
+    [
+        ('host = "0.0.0.0"', True),
+        ('host = "0.0.0.0"\nconsole_token = "a-token"', False),
+        ('host = "127.0.0.1"', False),
+    ],
+)
+def test_a_console_that_answers_nobody_is_doubted(
+    leakline: Leakline, tmp_path: Path, serve: str, *, warned: bool
+) -> None:
+    config = tmp_path / "leakline.toml"
+    config.write_text(f"[serve]\n{serve}\n")
+    outcome = leakline("check-config", "--offline", "--config", config)
+    said = "warning: serve.console_token: the console answers nobody without one"
+    assert (outcome.code, said in outcome.err) == (0, warned)
+
+
+@pytest.mark.parametrize(
+    ("group", "commands"),
+    [("policy", "test"), ("schema", "export"), ("dead-letters", "list, show, retry, drop")],
+)
+def test_a_group_without_a_command_names_its_own(
+    leakline: Leakline, group: str, commands: str
+) -> None:
+    outcome = leakline(group)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == f"leakline: leakline {group}: name one of its commands: {commands}\n"
+
+
+def test_the_store_of_init_is_said_to_be_made(leakline: Leakline) -> None:
+    said = " ".join(leakline("init", "--help").out.split())
+    assert "made if need be" in said
+    assert "other files" not in said
+
+
 @pytest.mark.parametrize("broker", ["user:hunter22@kafka-1:9092", "user:hunter22@kafka-1"])
 def test_a_password_among_the_brokers_is_not_shown(
     leakline: Leakline, tmp_path: Path, broker: str

@@ -1,5 +1,7 @@
+import json
 import math
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -392,7 +394,7 @@ def _in_another_process(path: Path, zone: str) -> str:
 
 def test_a_store_that_another_process_has_open_is_unavailable(store_path: Path) -> None:
     said = _in_another_process(store_path, "UTC")
-    assert "another process has this store open" in said
+    assert "another process has this store open: stop it, or set store.host" in said
     assert "Traceback" not in said
 
 
@@ -419,19 +421,34 @@ def test_check_store_says_what_is_wrong_in_one_line(
 
 
 _CHECK = """
+import sys
 from pipeline.config import Store as StoreConfig
 from pipeline.store import check_store
-print(check_store(StoreConfig(host="127.0.0.1", port=1)))
+print(check_store(StoreConfig.model_validate_json(sys.argv[1])))
 """
 
 
-def test_an_unreachable_server_is_one_line_and_no_log() -> None:
+def _checked_elsewhere(config: str) -> tuple[str, str]:
     done = subprocess.run(  # noqa: S603 - our own interpreter and text
-        [sys.executable, "-c", _CHECK], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _CHECK, config], capture_output=True, text=True, check=True
     )
-    assert done.stderr == ""
-    assert done.stdout.startswith("store: not reachable: ClickHouse at 127.0.0.1:1: ")
-    assert done.stdout.count("\n") == 1
+    return done.stdout, done.stderr
+
+
+def test_an_unreachable_server_is_one_line_and_no_log() -> None:
+    said = "store: not reachable: ClickHouse at 127.0.0.1:1: Connection refused\n"
+    assert _checked_elsewhere('{"host": "127.0.0.1", "port": 1}') == (said, "")
+
+
+def test_a_server_that_does_not_answer_is_one_line_without_the_drivers_own_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        wrong = check_store(StoreConfig(host="127.0.0.1", port=port, timeout_seconds=1))
+    assert wrong == f"store: not reachable: ClickHouse at 127.0.0.1:{port}: timed out"
+
+
+def test_a_store_that_a_worker_has_open_is_in_use_and_not_wrong(store_path: Path) -> None:
+    assert _checked_elsewhere(json.dumps({"path": str(store_path)})) == ("None\n", "")
 
 
 @pytest.mark.parametrize("part", [0.0, 0.000001, 0.123456, 0.5, 0.999999])
