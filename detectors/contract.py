@@ -79,6 +79,9 @@ class Detector(ABC):
     """What its evidence is about, and so what it is weighed by: see `KeyView.weight`."""
     about_place: ClassVar[bool] = False
     """Its summary says where requests come from: messages begin with it."""
+    about_dead_keys: ClassVar[bool] = False
+    """It finds that a key is used which should no longer work: messages then ask for a block at the
+    gateway, not for a revocation. What its evidence has `served` shows that a revocation failed."""
 
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:

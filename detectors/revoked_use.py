@@ -27,6 +27,7 @@ class RevokedUse(Detector):
     causes = {"revoked_use": 1.5}
     score_max = 12.0
     about = "facts"
+    about_dead_keys = True
 
     def judge(self, key: KeyView) -> Finding | None:
         status, after = _death(key)

@@ -5,7 +5,7 @@ from typing import Final
 from detectors.fusion import STRANGERS
 from pipeline.notify.page import Page
 from pipeline.notify.phase import Phase, phase
-from pipeline.notify.subjects import speaks_for
+from pipeline.notify.subjects import is_about_dead_key
 from schemas.incident import Cause
 from schemas.key_record import KeyRecord
 
@@ -75,4 +75,4 @@ def _should_be_dead(page: Page, record: KeyRecord | None) -> bool:
     """Whether the key was revoked already, as its registry or its gateway says."""
     if record is not None and record.status != "active":
         return True
-    return any(speaks_for(signal, "revoked_use") for signal in page.incident.signals)
+    return any(map(is_about_dead_key, page.incident.signals))

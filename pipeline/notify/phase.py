@@ -3,7 +3,7 @@
 from typing import Literal
 
 from pipeline.notify.page import Page, Taken, revocation
-from pipeline.notify.subjects import speaks_for
+from pipeline.notify.subjects import is_about_dead_key
 from schemas.fields import epoch
 
 Phase = Literal[
@@ -60,7 +60,7 @@ def _still_used(page: Page, revoked_at: float) -> bool:
     if incident.status != "open":
         return False
     served = any(
-        speaks_for(signal, "revoked_use") and signal.evidence.get("served")
+        is_about_dead_key(signal) and signal.evidence.get("served")
         for signal in incident.signals
         if epoch(signal.window_end) > revoked_at
     )

@@ -70,6 +70,16 @@ def test_a_key_that_should_be_dead_is_not_to_be_revoked_but_blocked() -> None:
     assert block not in said(page())
 
 
+def test_a_detector_that_only_has_revoked_use_among_its_causes_does_not_call_a_key_dead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (of_another,) = [each for each in all_detectors() if each.name == "new_source"]
+    monkeypatch.setattr(type(of_another), "causes", {**of_another.causes, "revoked_use": 0.1})
+    assert "if neither you nor the owner" in said(page(signals=[signal(detector="new_source")]))
+    monkeypatch.setattr(type(of_another), "about_dead_keys", True)
+    assert "block the key at that gateway" in said(page(signals=[signal(detector="new_source")]))
+
+
 def test_a_key_that_cannot_be_revoked_from_here_is_to_be_blocked_by_hand() -> None:
     shown = said(page(), "no gateway is known for it")
     assert "knows who this is, block it by hand at its gateway; the owner gets a new key." in shown
