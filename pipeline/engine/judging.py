@@ -69,7 +69,7 @@ def _weigh(
     calibration: Calibration,
 ) -> list[Incident]:
     incident = state.incident
-    whole = [*evidence, *remembered(incident, evidence, view.now)]
+    whole = [*evidence, *remembered(incident, evidence, rules.by_name, view.now)]
     conclusion = conclude(whole, calibration)
     _note_unrest(state.history, view.hour, whole, calibration)
     lively = liveliness(state.calm, conclusion, view.now)
@@ -90,7 +90,7 @@ def _weigh(
     incident = state.incident = incident or open_incident(state, view, evidence)
     if not _grow(incident, conclusion, severity, evidence, view.now, calibration):
         return []
-    refresh(incident, view, evidence, calibration)
+    refresh(incident, view, evidence, rules.by_name, calibration)
     return emit(state, view.key_id, "open", view.now, calibration, strangers)
 
 

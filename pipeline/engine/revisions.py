@@ -1,14 +1,13 @@
 """What is told of an incident: its signals, and its revisions."""
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import msgspec
 from xxhash import xxh3_64_hexdigest
 
-from detectors.contract import Finding, KeyView
-from detectors.discovery import detector_named
+from detectors.contract import Detector, Finding, KeyView
 from detectors.fusion import Evidence, risk_of, weighed
 from pipeline.engine.costs import spent_since, usual_between
 from pipeline.engine.state import KeyState
@@ -68,12 +67,16 @@ def _first_of(evidence: list[Evidence], view: KeyView) -> float:
 
 
 def refresh(
-    incident: OpenIncident, view: KeyView, fresh: Iterable[Evidence], calibration: Calibration
+    incident: OpenIncident,
+    view: KeyView,
+    fresh: Iterable[Evidence],
+    detectors: Mapping[str, Detector],
+    calibration: Calibration,
 ) -> None:
     """Let what was said earlier be said of now: not every detector is asked at every look."""
     said = {each.detector.name for each in fresh}
     for name in incident.signals.keys() - said:
-        detector = detector_named(name)
+        detector = detectors.get(name)
         if detector is not None and (finding := detector.judge(view)) is not None:
             note(incident, weighed(detector, finding, view), view.now, calibration)
 
@@ -160,9 +163,15 @@ def emit(
 
 
 def remembered(
-    incident: OpenIncident | None, evidence: list[Evidence], now: float
+    incident: OpenIncident | None,
+    evidence: list[Evidence],
+    detectors: Mapping[str, Detector],
+    now: float,
 ) -> list[Evidence]:
-    """What was said in earlier looks, and has not been said again in this one."""
+    """What was said in earlier looks, and has not been said again in this one.
+
+    What a detector said that is no longer there counts no more.
+    """
     if incident is None:
         return []
     said = {each.detector.name for each in evidence}
@@ -179,7 +188,7 @@ def remembered(
         for name, signal in sorted(incident.signals.items())
         if name not in said
         and epoch(signal.window_end) >= now - SIGNAL_SECONDS
-        and (detector := detector_named(name)) is not None
+        and (detector := detectors.get(name)) is not None
     ]
 
 

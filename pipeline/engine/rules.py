@@ -1,7 +1,8 @@
 """What the fold of every key shares: how events are accepted, and how keys are judged."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from detectors.calibration import SHIPPED
 from detectors.contract import Detector
@@ -19,6 +20,7 @@ class Rules:
     acceptor: Acceptor
     kinds: Kinds
     detectors: Sequence[Detector]
+    """Those of `detectors.discovery`, or any others with names of their own."""
     calibration: Calibration = SHIPPED
     lateness_seconds: float = 300.0
     in_use_max: int = IN_USE_MAX
@@ -26,3 +28,8 @@ class Rules:
     witness: Witness | None = None
     """Overhears what the detectors say, and changes nothing: a calibration counts it, an
     explanation retells it."""
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Detector]:
+        """The detectors by the names under which states remember what they said."""
+        return {each.name: each for each in self.detectors}
