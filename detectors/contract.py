@@ -29,7 +29,11 @@ class Trigger:
 
     NONE: Final = 0
     NOVEL: Final = 1
-    """Something that the key is not known to use: a source, a client, a model, an outcome."""
+    """A source, a client or a model that the key is not known to use, a request that was not let in
+    (401, 403, 404, revoked), or the first from a browser or an app: `History.is_novel`.
+
+    A new operation, a 400 or a 429 is none of it.
+    """
     VOLUME: Final = 2
     """More in this minute than is usual for the key."""
     WATCHED: Final = 4
@@ -41,6 +45,7 @@ class Trigger:
 
 
 ALL_TRIGGERS: Final = Trigger.NOVEL | Trigger.VOLUME | Trigger.WATCHED | Trigger.HOUR
+"""Whatever the key's own events bring; `CONTROL`, which bills bring, is asked for by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,12 @@ class Finding:
     since: float
     """Unix seconds at which what was found began, or the window in which it was."""
     evidence: dict[str, Any] = field(default_factory=dict)
+    """The numbers behind the summary, JSON types only; people and tools read it.
+
+    Some names have a meaning wherever they stand: `unseen_usd` is dollars that no gateway saw and
+    is told beside the spend; `unpriced_requests` is set by the engine; `served`, of a detector that
+    is `about_dead_keys`, is requests that a gateway let through although the key was revoked.
+    """
     causes: Mapping[Cause, float] | None = None
     """What this finding speaks for, where that differs from what the detector's mostly do."""
     p_value: float | None = None
@@ -74,7 +85,8 @@ class Detector(ABC):
     causes: ClassVar[Mapping[Cause, float]]
     """The explanations that its evidence speaks for, each with a factor on the score."""
     score_max: ClassVar[float] = 8.0
-    """No single kind of evidence weighs more than this."""
+    """What a finding says beyond so many nats does not count. What is left is weighed: by the key's
+    nature (`KeyView.weight`, up to 1.08) and by the factors of the calibration."""
     about: ClassVar[Subject] = "habits"
     """What its evidence is about, and so what it is weighed by: see `KeyView.weight`."""
     about_place: ClassVar[bool] = False
@@ -85,7 +97,11 @@ class Detector(ABC):
 
     @abstractmethod
     def judge(self, key: KeyView) -> Finding | None:
-        """The answer, or None when there is nothing to say."""
+        """The answer, or None when there is nothing to say.
+
+        What it raises ends the worker, which would meet the same event again when it starts: a
+        detector divides by nothing that may be 0.
+        """
 
     def began(self, key: KeyView, finding: Finding) -> float | None:
         """Unix seconds of the first request that a finding is about; None: it does not tell.

@@ -50,7 +50,10 @@ class Evidence:
 
     @property
     def score(self) -> float:
-        """Nats, not above what this kind of evidence can weigh."""
+        """Nats: not above the detector's `score_max`, times the weight (up to 1.08).
+
+        The calibration's factor on the detector comes on top in `conclude`.
+        """
         return min(self.finding.score, self.detector.score_max) * self.weight
 
 

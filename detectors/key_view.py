@@ -101,6 +101,8 @@ class KeyView:
     def weight(self, about: Subject) -> float:
         """Factor on evidence against a key of this nature: 1 where nothing is known of it.
 
+        At most 1.08: of a key whose hours hardly differ, habits say a little more.
+
         Facts are facts. Of everything else, what earlier days showed of its kind takes some off;
         and habits are the less telling the more the key's hours differ.
         """
@@ -116,14 +118,17 @@ class KeyView:
 
     @property
     def foreign_5m(self) -> Totals:
-        """The part of the last five minutes that came from newcomers."""
+        """The part of the last five minutes that came from newcomers who are strange."""
         if self._foreign_5m is None:
             self._foreign_5m = self.windows.recent_foreign(self.minute, 5)
         return self._foreign_5m
 
     @property
     def is_by_newcomers(self) -> bool:
-        """Whether most of the last five minutes, or of their cost, is newcomers' work."""
+        """Whether most of the last five minutes, or of their cost, is `foreign_5m`.
+
+        Newcomers who are not strange, another address of a key that has many, do not count.
+        """
         foreign, now = self.foreign_5m, self.last_5m
         return 2 * foreign.requests > now.requests or 2 * foreign.nanos > now.nanos
 
@@ -228,7 +233,7 @@ class KeyView:
     def first_use(self, since: float) -> float:
         """When somebody used the key first from a time on, as well as the windows can tell.
 
-        Where most of the last five minutes is newcomers' work, it is about them alone.
+        Where most of the last five minutes is strange newcomers' work, it is about newcomers alone.
         """
         foreign = self.is_by_newcomers
         first = self.windows.first_active(since, self.minute, foreign=foreign)

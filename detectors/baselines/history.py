@@ -141,7 +141,7 @@ class History(Struct, array_like=True, gc=False):
         return level, label, min(most, max(0.0, nats) + extra)
 
     def is_novel(self, what: Slice, place: Place | None) -> bool:
-        """Whether anything about a kind of request is worth a look."""
+        """Whether anything about a kind of request is worth a look, as `Trigger.NOVEL` lists."""
         return (
             what.outcome in REFUSED
             or (what.exposed and self.exposed_hours == 0.0)
@@ -167,7 +167,7 @@ class History(Struct, array_like=True, gc=False):
         return known is not None and (known.hours >= USUAL_HOURS or self.learning)
 
     def model_surprise(self, model: str) -> float:
-        """Nats of surprise at a model."""
+        """Nats of surprise at a model that the key is not known to use, whichever it is."""
         return self.models.surprise_of_new(_PRIOR["model"]) if model else 0.0
 
     def welcome(

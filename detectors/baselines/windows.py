@@ -23,10 +23,10 @@ class MinuteWindow(Window, array_like=True, gc=False):
     slices: dict[int, Totals] = {}
     """By number: see `Windows.tokens`."""
     foreign: Totals | None = None
-    """The part that came from newcomers, if any did."""
+    """The part that came from strange newcomers (`Newcomer.is_strange`), if any did."""
 
     def requests_of(self, *, foreign: bool) -> int:
-        """All requests, or those of newcomers."""
+        """All requests, or those of strange newcomers."""
         if not foreign:
             return self.requests
         return 0 if self.foreign is None else self.foreign.requests
@@ -41,7 +41,7 @@ class HourWindow(Window, array_like=True, gc=False):
     clean: bool = True
     """Nothing was held against the key while it was open."""
     foreign: Totals = field(default_factory=Totals)
-    """The part that came from newcomers."""
+    """The part that came from strange newcomers (`Newcomer.is_strange`)."""
     users: list[int] = []
     """A sketch of the end users, by the hashes of their names."""
     longest: int = 0
@@ -59,11 +59,11 @@ class HourWindow(Window, array_like=True, gc=False):
         return distinct(self.users)
 
     def requests_of(self, *, foreign: bool) -> int:
-        """All requests, or those of newcomers."""
+        """All requests, or those of strange newcomers."""
         return self.foreign.requests if foreign else self.requests
 
     def own_part(self) -> tuple[Totals, Totals]:
-        """The hour without its newcomers, and its largest five minutes in the same proportion."""
+        """The hour without its strangers, and its largest five minutes in the same proportion."""
         own = Totals(
             requests=max(0, self.requests - self.foreign.requests),
             errors=max(0, self.errors - self.foreign.errors),
@@ -132,7 +132,7 @@ class Windows(Struct, array_like=True, gc=False):
         Args:
             since: Unix seconds; itself the answer where nothing more is known.
             minute: the current one.
-            foreign: only what came from newcomers counts.
+            foreign: only what came from strange newcomers counts.
         """
         kept = minute - MINUTES_KEPT + 1
         active = {
@@ -189,7 +189,7 @@ class Windows(Struct, array_like=True, gc=False):
         return add_up([each for number, each in self.longs.items() if first < number <= minute])
 
     def recent_foreign(self, minute: int, length: int) -> Totals:
-        """What newcomers did in the minutes that end with `minute`."""
+        """What strange newcomers did in the minutes that end with `minute`."""
         found = [window.foreign for window in self._last(minute, length)]
         return add_up([each for each in found if each is not None])
 

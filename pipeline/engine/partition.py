@@ -96,7 +96,12 @@ class PartitionFold:
         """How often windows of a key closed while it stood at a limit of its state, by limit."""
 
     def restore(self, key: str, value: bytes) -> None:
-        """Take in one stored state, before the first fold."""
+        """Take in one stored state, before the first fold.
+
+        Raises:
+            UnknownStateError: it is a key's, and none or one of another version.
+            msgspec.DecodeError: it is the partition's own, and none.
+        """
         if not self._books.restore(key, value):
             self._states.restore(key, value)
 
@@ -104,6 +109,10 @@ class PartitionFold:
         """Fold the next messages of the partition; together they are quicker than one by one.
 
         The same messages have the same effects, however they are cut and grouped.
+
+        Raises:
+            OtherLogError: the log is not the one that the states are of.
+            UnknownStateError: a key's state, whose version was checked, cannot be read after all.
         """
         accept = self._rules.acceptor.accept
         return self.fold_accepted(accept(message) for message in messages)
