@@ -28,7 +28,8 @@ class UsageEvent(Struct, omit_defaults=True, kw_only=True, gc=False):
     provider: str | None = None
     model: str | None = None
     operation: str | None = None
-    """An OpenTelemetry `gen_ai.operation.name`, or `models.list`, `images`, `audio`, `batch`."""
+    """An OpenTelemetry `gen_ai.operation.name`, or `models.list`, `images`, `audio`, `batch`; or any
+    other name, as the gateway calls it."""
     status: HttpStatus = 200
     error_type: str | None = None
     input_tokens: Tokens = 0

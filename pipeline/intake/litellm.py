@@ -57,8 +57,13 @@ _OPERATIONS: Final = {
     "retrieve_batch": "batch",
     "list_batches": "batch",
 }
-
-
+_ASYNC: Final = re.compile(
+    r"_?a_?((?:add|anthropic|cancel|code|completion|create|decisions|delete|embedding|file|generate"
+    r"|get|image|ingest|list|llm|moderation|ocr|query|realtime|rerank|responses|retrieve|run|search"
+    r"|send|speech|systemone|text|transcription|upload|vector|video)(?:_.*)?)"
+)
+"""How LiteLLM names the asynchronous form of a call: the words that its other names begin with, and
+an `a` before them. Which form a client's request took inside LiteLLM is no matter."""
 _RENAMED: Final = {
     "started": "startTime",
     "ended": "endTime",
@@ -171,7 +176,7 @@ def _event_id(payload: _Payload, key_id: str, *, billed: bool) -> str:
 def _bills_a_batch(payload: _Payload) -> bool:
     """Whether it tells what a whole batch used, as LiteLLM does at each look at a finished one."""
     used = count(payload.prompt_tokens, payload.completion_tokens) or dollars(payload.response_cost)
-    return payload.call_type in ("retrieve_batch", "aretrieve_batch") and bool(used)
+    return _call_type(payload) == "retrieve_batch" and bool(used)
 
 
 def _model(payload: _Payload) -> tuple[str | None, str | None]:
@@ -187,10 +192,14 @@ def _operation(payload: _Payload, metadata: Mapping[str, object]) -> str | None:
     route = text(metadata.get("user_api_key_request_route")) or ""
     if route.rstrip("/").endswith("/models"):
         return "models.list"
+    name = _call_type(payload)
+    return None if name is None else _OPERATIONS.get(name, name)
+
+
+def _call_type(payload: _Payload) -> str | None:
     name = text(payload.call_type)
-    if name is None:
-        return None
-    return _OPERATIONS.get(name) or _OPERATIONS.get(name.removeprefix("a")) or name
+    form = _ASYNC.fullmatch(name) if name else None
+    return form[1] if form else name
 
 
 def _add_usage(event: UsageEvent, payload: _Payload, metadata: Mapping[str, object]) -> None:

@@ -298,6 +298,30 @@ def test_a_batch_is_billed_once_however_often_its_key_looks() -> None:
     assert len({event(**unbilled, **look).event_id for look in looks}) == 3
 
 
+@pytest.mark.parametrize(
+    ("call_type", "operation"),
+    [
+        ("acompletion", "chat"),
+        ("aanthropic_messages", "chat"),
+        ("anthropic_messages", "chat"),
+        ("rerank", "rerank"),
+        ("arerank", "rerank"),
+        ("_arealtime", "realtime"),
+        ("a_add_message", "add_message"),
+        ("add_message", "add_message"),
+        ("acreate_file", "create_file"),
+        ("allm_passthrough_route", "llm_passthrough_route"),
+        ("pass_through_endpoint", "pass_through_endpoint"),
+        ("another", "another"),
+        ("a", "a"),
+    ],
+)
+def test_the_asynchronous_form_of_a_call_is_no_operation_of_its_own(
+    call_type: str, operation: str
+) -> None:
+    assert event(call_type=call_type).operation == operation
+
+
 def test_the_listing_of_models_is_told_apart() -> None:
     assert with_metadata(user_api_key_request_route="/v1/models").operation == "models.list"
 
