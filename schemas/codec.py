@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain, starmap
 from typing import Any, Final, TypeVar
 
@@ -180,7 +180,7 @@ def _read_again(raw: bytes, kind: type[T], error: Exception) -> T:
         error = again
     except UNDECODABLE:
         pass
-    raise why_undecodable(raw, error) from None
+    raise why_undecodable(raw, error, kind.__struct_encode_fields__) from None
 
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
@@ -195,8 +195,14 @@ def _plain_value(value: object) -> object:
     return value
 
 
-def why_undecodable(raw: bytes, error: Exception) -> Refused:
-    """Why a record could not be decoded."""
+def why_undecodable(raw: bytes, error: Exception, fields: Collection[str] = ()) -> Refused:
+    """Why a record could not be decoded.
+
+    Args:
+        raw: the record.
+        error: what decoding raised.
+        fields: names that a record of its kind has; any other may be a prompt, and is not told.
+    """
     if not raw.strip():
         return Refused("empty_message", "the message is empty")
     try:
@@ -209,13 +215,14 @@ def why_undecodable(raw: bytes, error: Exception) -> Refused:
         return Refused("not_json", "the message is not JSON")
     if not isinstance(value, dict):
         return Refused("not_an_object", "the message is JSON, and no object")
-    return _explain_fields(value, str(error))
+    return _explain_fields(value, str(error), fields)
 
 
-def _explain_fields(value: dict[str, Any], message: str) -> Refused:
+def _explain_fields(value: dict[str, Any], message: str, fields: Collection[str]) -> Refused:
     for name, number in value.items():
         if isinstance(number, float) and not math.isfinite(number):
-            return Refused("not_finite", f"{scrub_text(name[:64])} is not a finite number")
+            told = name if name in fields else "a field"
+            return Refused("not_finite", f"{told} is not a finite number")
     match = _FIELD.search(message)
     name = match.group(1) if match else ""
     missing = re.search(r"missing required field `(\w+)`", message)

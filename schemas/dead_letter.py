@@ -25,7 +25,6 @@ Reason = Literal[
     "time_in_future",
     "misplaced_twice",
     "unknown_record",
-    "internal_error",
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 PAYLOAD_BYTES_MAX = 64 * 1024

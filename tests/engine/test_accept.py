@@ -111,8 +111,18 @@ def test_whole_events_come_only_where_they_are_asked_for() -> None:
     assert [each.index for each in batch.uses] == [each.index for each in whole.uses] == [0, 2, 3]
 
 
+@pytest.mark.parametrize(
+    ("name", "detail"),
+    [("cost_usd", "cost_usd"), ("tell me about my lawsuit", "a field"), ("sk-secret", "a field")],
+)
+def test_a_refusal_names_a_field_only_if_an_event_has_it(name: str, detail: str) -> None:
+    raw = line().replace(b"}", b', "%b": NaN}' % name.encode())
+    (letter,) = ACCEPT(single(raw)).dead_letters
+    assert (letter.reason, letter.detail) == ("not_finite", f"{detail} is not a finite number")
+
+
 def test_every_reason_that_a_message_can_have_is_shown_here() -> None:
-    elsewhere = {"empty_message", "misplaced_twice", "unknown_record", "internal_error"}
+    elsewhere = {"empty_message", "misplaced_twice", "unknown_record"}
     assert {reason for _, reason in BAD.values()} == set(REASONS) - elsewhere
 
 
