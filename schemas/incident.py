@@ -66,6 +66,8 @@ class Incident(Struct, kw_only=True):
     environment: str | None = None
     status: Status
     severity: Severity
+    """Of one that is no longer open always `info`, whatever it was: what has ended wakes nobody.
+    What it paged for is in its earlier revisions."""
     cause: Cause
     runner_up: Cause | None = None
     """The second best explanation."""
