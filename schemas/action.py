@@ -28,7 +28,9 @@ class Action(Struct, kw_only=True):
     """`policy:<rule>` or `slack:<user>`; a tool that acts for a person says `console:<user>`."""
     requested_at: Time
     not_before: Time | None = None
+    """It can be cancelled until then."""
     dry_run: bool = False
+    """Nothing is sent to the gateway."""
 
     def __post_init__(self) -> None:
         self.requested_at = utc(self.requested_at)

@@ -61,10 +61,12 @@ class Incident(Struct, kw_only=True):
 
     incident_id: Identifier
     revision: int
+    """1, 2, 3 …"""
     key_id: Identifier
     team: str | None = None
     environment: str | None = None
     status: Status
+    """`suppressed`: a person snoozed it or said that it is no leak."""
     severity: Severity
     """Of one that is no longer open always `info`, whatever it was: what has ended wakes nobody.
     What it paged for is in its earlier revisions."""
@@ -82,6 +84,7 @@ class Incident(Struct, kw_only=True):
     baseline_usd: float
     """What was expected in that time."""
     burn_usd_per_hour: float
+    """Spend of the last quarter of an hour, as a rate."""
     signals: list[Signal] = []
     learning: bool = False
     """The key is new: little is known of it, so most evidence counts for less."""

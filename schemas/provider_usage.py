@@ -15,17 +15,24 @@ class ProviderUsage(Struct, omit_defaults=True, kw_only=True):
 
     provider: Identifier
     key_id: Identifier | None = None
+    """The gateway's id of the key; one of the two ids is needed."""
     provider_key_id: Identifier | None = None
     """The provider's own id of the key; joined to `key_id` through the registry."""
     model: str | None = None
     window_start: Time
     window_end: Time
+    """The first moment that is no longer in it."""
     requests: Count | None = None
+    """Absent or null: the provider does not count them."""
     input_tokens: Count = 0
+    """Cached tokens included, those read and those written."""
     cached_input_tokens: Count = 0
+    """Of the input, what was read from the provider's cache."""
     output_tokens: Count = 0
     cost_usd: Dollars | None = None
+    """US dollars; absent or null: not known; 0: it was free."""
     observed_at: Time
+    """When the provider told of it."""
 
     def __post_init__(self) -> None:
         self.window_start = utc(self.window_start)

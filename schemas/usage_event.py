@@ -26,29 +26,42 @@ class UsageEvent(Struct, omit_defaults=True, kw_only=True, gc=False):
     source: str | None = None
     """The emitter: `litellm`, `otel`, `bedrock`, …"""
     provider: str | None = None
+    """Whose model it is, such as `openai`: prices and bills are looked up by it."""
     model: str | None = None
+    """As the provider calls it."""
     operation: str | None = None
-    """An OpenTelemetry `gen_ai.operation.name`, or `models.list`, `images`, `audio`, `batch`; or any
-    other name, as the gateway calls it."""
+    """An OpenTelemetry `gen_ai.operation.name`, or `models.list`, `images`, `audio`, `batch`; any
+    other name stays as the gateway gives it."""
     status: HttpStatus = 200
+    """HTTP status that the client got."""
     error_type: str | None = None
+    """Such as `rate_limit`, `invalid_api_key`, `revoked_key` or `invalid_request`."""
     input_tokens: Tokens = 0
-    """Cached tokens included."""
+    """Cached tokens included, those read and those written."""
     output_tokens: Tokens = 0
+    """Reasoning tokens included."""
     cached_input_tokens: Tokens = 0
+    """Of the input, what was read from the provider's cache."""
     cache_write_tokens: Tokens = 0
+    """Of the input, what was written to it."""
     reasoning_tokens: Tokens = 0
+    """Of the output."""
     cost_usd: Cost | None = None
-    """None: priced from the catalogue."""
+    """US dollars; absent or null: priced from the catalogue; 0: it was free."""
     latency_ms: Milliseconds | None = None
     time_to_first_token_ms: Milliseconds | None = None
     stream: bool | None = None
+    """Whether the answer was streamed."""
     client_ip: str | None = None
     """IPv4, IPv6 or a forwarded list (`a, b, c`)."""
     user_agent: str | None = None
     origin: str | None = None
     """The HTTP Origin or Referer."""
     end_user: str | None = None
+    """For whom the key's owner asked, as the request names them."""
     team: str | None = None
+    """Kept in the store; detection goes by the registry's."""
     environment: str | None = None
+    """Likewise: `prod`, `staging`, `dev` or `demo`."""
     tags: list[str] | None = None
+    """Kept in the store."""

@@ -16,9 +16,13 @@ class Verdict(Struct, kw_only=True):
     key_id: Identifier
     verdict: Judgement
     until: Time | None = None
+    """When a snooze ends."""
     by: str
+    """`slack:<user>`, `console:<user>`, or the name of a tool."""
     at: Time
+    """When it was said; of two about an incident the later one holds."""
     note: str | None = None
+    """For people; never read by a rule."""
 
     def __post_init__(self) -> None:
         self.at = utc(self.at)

@@ -10,34 +10,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import IO
 
-from msgspec import Struct
-
 from detectors.words import counted
 from pipeline.accept import Batch
 from pipeline.notify.storm import Fleet, Storms, stands_out
 from pipeline.replay.run import Results
 from schemas.codec import encode
 from schemas.fields import Time, utc
-from schemas.incident import Cause, Incident, Severity
+from schemas.incident import Incident
+from schemas.notice import Notice
 from schemas.spend_window import SpendWindow
-
-
-class Notice(Struct, kw_only=True):
-    """A message, in its last state."""
-
-    notice_id: str
-    """Of an incident that was told alone: its id."""
-    severity: Severity
-    cause: Cause
-    told_at: Time
-    """Event time of the revision that people were first told of."""
-    shared: str | None = None
-    """What the keys have in common, `kind=value`; none for a message about one incident."""
-    key_ids: list[str]
-    incident_ids: list[str]
-    spend_usd: float
-    unseen_usd: float = 0.0
-    """Billed, and seen by no gateway, so that `spend_usd` lacks it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,11 @@ import pytest
 from msgspec.structs import replace
 
 from pipeline.notify.storm import SHARED_MIN
-from pipeline.replay.notices import Notice, Notices
+from pipeline.replay.notices import Notices
 from pipeline.replay.run import Results
 from schemas.fields import epoch
 from schemas.incident import Incident
+from schemas.notice import Notice
 from schemas.usage_event import UsageEvent
 from tests.notify.test_storm import moved, past
 from tests.support.events import ABROAD, in_time, messages, office, run, thief, workday

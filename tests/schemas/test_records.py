@@ -15,6 +15,8 @@ from schemas.fields import epoch, to_dollars, to_nanos, utc
 from schemas.incident import Incident
 from schemas.json_schema import RECORDS
 from schemas.key_record import KeyRecord
+from schemas.label import Label
+from schemas.notice import Notice
 from schemas.provider_usage import ProviderUsage
 from schemas.spend_window import SpendWindow
 from schemas.usage_event import UsageEvent
@@ -86,6 +88,24 @@ EXAMPLES: dict[type[msgspec.Struct], dict[str, Any]] = {
         "payload": "",
     },
     Calibration: {"version": "1", "created_at": AT, "page_nats": 12.0, "ticket_nats": 7.0},
+    Label: {
+        "label_id": "l",
+        "key_id": "k",
+        "kind": "stolen_bulk",
+        "malicious": True,
+        "started_at": AT,
+        "ended_at": AT,
+    },
+    Notice: {
+        "notice_id": "i",
+        "severity": "page",
+        "cause": "leaked",
+        "told_at": AT,
+        "shared": "network=as64500",
+        "key_ids": ["k"],
+        "incident_ids": ["i"],
+        "spend_usd": 12.5,
+    },
 }
 
 
