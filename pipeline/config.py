@@ -78,7 +78,8 @@ class Store(Section, EmptyIsUnset):
     port: Annotated[int, Field(ge=1, le=65535)] = 8123
     """Port of its HTTP interface; 8443 is usual with TLS."""
     username: str = "default"
-    """The sink needs a user that may insert, the console one that may read."""
+    """`init` needs a user that may create, the sink one that may insert, the console one that may
+    read: better in the environment of each."""
     password: SecretStr = SecretStr("")
     """Better in the environment."""
     secure: bool = False

@@ -1,5 +1,6 @@
--- Users with the least they need, for a ClickHouse server. An administrator runs this once,
--- after `leakline init`, with real passwords in place of the query parameters:
+-- Users with the least they need, for a ClickHouse server. An administrator runs this once, before
+-- `leakline init`, which is run as one of them (rights need no table that is there already), with real
+-- passwords in place of the query parameters:
 --   clickhouse-client --param_sink_password=… --param_reader_password=… --param_admin_password=… --queries-file grants.sql
 -- It assumes the database `leakline`. The embedded store has no users and does not read it.
 

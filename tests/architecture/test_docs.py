@@ -129,6 +129,13 @@ def test_what_a_page_points_to_exists(page: Path) -> None:
     assert missing == []
 
 
+def test_every_user_of_the_store_is_documented() -> None:
+    grants = (reference.ROOT / "deploy" / "clickhouse" / "grants.sql").read_text()
+    users = re.findall(r"CREATE USER IF NOT EXISTS (\w+)", grants)
+    assert len(users) >= 3
+    assert [user for user in users if f"`{user}`" not in ALL_TEXT] == []
+
+
 def test_every_command_in_the_docs_exists() -> None:
     known = {name.split()[0] for name, _ in reference.commands()}
     used = set(re.findall(r"`leakline ([a-z][a-z-]*)", ALL_TEXT))

@@ -24,6 +24,11 @@ def test_an_instance_is_a_command(instance: str) -> None:
     assert f"leakline@{instance}" in UNIT
 
 
+def test_an_instance_has_secrets_of_its_own() -> None:
+    files = re.findall(r"^EnvironmentFile=-(.*)$", UNIT, re.MULTILINE)
+    assert files == ["/etc/leakline/secrets.env", "/etc/leakline/%i.env"]  # the later one wins
+
+
 def test_whoever_stops_in_order_is_not_killed() -> None:
     assert float(setting("TimeoutStopSec")) > STOP_SECONDS_MAX
     assert setting("KillMode") == "mixed"
