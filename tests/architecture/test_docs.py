@@ -99,6 +99,12 @@ def test_it_is_said_what_each_status_of_a_gateway_means() -> None:
     assert f"{first} seconds apart at first, then {second}, {third}, …" in section
 
 
+def test_nothing_is_looked_for_before_it_is_created() -> None:
+    steps = re.findall(r"^\d\. `leakline ([^`]+)`", _section("Starting"), re.MULTILINE)
+    given = [step.replace(" --config leakline.toml", "") for step in steps]
+    assert given == ["check-config --offline", "init", "check-config", "run", "serve"]
+
+
 def test_no_address_has_tls_where_there_is_none() -> None:
     texts = {".py", ".toml", ".yaml"}
     examples = [each for each in (reference.ROOT / "deploy").rglob("*") if each.suffix in texts]
