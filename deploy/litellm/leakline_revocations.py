@@ -4,7 +4,7 @@ Two parts share a file of revoked keys:
 
 1. A receiver of leakline's signed webhooks, in a process of its own:
        LEAKLINE_WEBHOOK_SECRET=whsec_… python leakline_revocations.py 127.0.0.1:8790
-   In leakline, with the secret in LEAKLINE_RESPONSE__GATEWAY_SECRETS__PROXY:
+   In leakline, with the same secret in `response.gateway_secrets`:
        [[response.gateways]]
        name = "proxy"
        url = "http://127.0.0.1:8790"
