@@ -16,7 +16,7 @@ from pydantic_settings import EnvSettingsSource
 
 PREFIX: Final = "LEAKLINE_"
 DELIMITER: Final = "__"
-_OTHERS: Final = {"CONFIG", "DEBUG", "URL", "TOKEN", "WEBHOOK_SECRET", "REVOKED_FILE", "KEYS_FILE"}
+OTHERS: Final = {"CONFIG", "DEBUG", "URL", "TOKEN", "WEBHOOK_SECRET", "REVOKED_FILE", "KEYS_FILE"}
 """The command line's, and those of the files in deploy/litellm."""
 _FOREIGN: Final = re.compile(r"TEST_|.*(_|^)(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_|$)")
 """The tests', and what Kubernetes sets where a service is called leakline…"""
@@ -41,7 +41,7 @@ def unknown_variables(model: type[BaseModel]) -> Iterator[str]:
     names = dict(_names(model))
     for variable, value in os.environ.items():
         name = variable.upper().removeprefix(PREFIX)
-        if name == variable.upper() or name in _OTHERS or _FOREIGN.match(name):
+        if name == variable.upper() or name in OTHERS or _FOREIGN.match(name):
             continue
         head, delimiter, _ = name.partition(DELIMITER)
         if head in names and (names[head] or not delimiter):

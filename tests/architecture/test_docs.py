@@ -13,6 +13,7 @@ from pipeline.cli.serve import serve
 from pipeline.config import Config, Gateway, Serve
 from pipeline.counts import Metric
 from pipeline.demo.fake_gateway import FakeGateway
+from pipeline.environment import OTHERS, PREFIX
 from pipeline.outgoing.http import RETRY_AFTER_SECONDS_MAX
 from pipeline.outgoing.http_outcomes import RETRIED
 from pipeline.pause import backoff
@@ -20,7 +21,9 @@ from pipeline.response.enforce import BACKOFF_SECONDS, BACKOFF_SECONDS_MAX, GATE
 from pipeline.response.webhook import WebhookGateway
 from pipeline.serve.app import build_app
 from pipeline.serve.intake import FORMATS
+from pipeline.workers.local_kafka import pom_file
 from tests.architecture import readme, reference
+from tests.support.kafka import DOCKER_IMAGE
 from tests.support.samples import WEBHOOK_SECRET, action
 from tests.support.serving import MemoryLog
 
@@ -103,6 +106,23 @@ def test_nothing_is_looked_for_before_it_is_created() -> None:
     steps = re.findall(r"^\d\. `leakline ([^`]+)`", _section("Starting"), re.MULTILINE)
     given = [step.replace(" --config leakline.toml", "") for step in steps]
     assert given == ["check-config --offline", "init", "check-config", "run", "serve"]
+
+
+def test_the_versions_are_those_that_the_tests_run_on() -> None:
+    section = _section("Starting")
+    (kafka,) = re.findall(r"<version>(\d+\.\d+)\.\d+<", pom_file().read_text())
+    fixtures = (reference.ROOT / "tests/support/fixtures_store.py").read_text()
+    (server,) = re.findall(r"clickhouse-server:([\d.]+)", fixtures)
+    (embedded,) = re.findall(
+        r"^chdb-core==(\d+\.\d+)", (reference.ROOT / "requirements.lock").read_text(), re.MULTILINE
+    )
+    said = (f"Kafka {kafka} ", f"`{DOCKER_IMAGE}`", f"ClickHouse {embedded} ", f"server {server})")
+    assert [each for each in said if each not in " ".join(section.split())] == []
+
+
+def test_every_variable_that_is_let_through_is_documented() -> None:
+    page = (reference.DOCS / "configuration.md").read_text()
+    assert [name for name in OTHERS if f"`{PREFIX}{name}`" not in page] == []
 
 
 def test_no_address_has_tls_where_there_is_none() -> None:

@@ -1,15 +1,18 @@
 """The policy file, and what it decides."""
 
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from detectors.calibration import SHIPPED
 from detectors.fusion import risk_of
-from pipeline.config import ConfigError
-from pipeline.response.check import try_policy
+from pipeline.config import Config, ConfigError
+from pipeline.response.check import check_gateways, try_policy
 from pipeline.response.decide import Automatic, Decision, History, braked, decide
-from pipeline.response.policy import Brakes, Policy, Rule, Rulebook, load_policy
+from pipeline.response.policy import Brakes, Policy, Rule, Rulebook, Step, load_policy
+from schemas.incident import Cause, Severity
 from schemas.key_record import KeyRecord
 from tests.support.samples import AT, KEY_ID, incident, key_record
 
@@ -31,7 +34,21 @@ def test_the_example_is_valid_and_a_dry_run() -> None:
     policy = load_policy(EXAMPLE)
     assert policy is not None
     assert policy.brakes.dry_run
-    assert [rule.then for rule in policy.rules] == ["ask", "revoke", "revoke"]
+    assert [rule.then for rule in policy.rules] == ["ask", "notify", "revoke", "revoke"]
+
+
+def test_the_example_shows_all_that_can_be_said() -> None:
+    text = EXAMPLE.read_text()
+    fields = [*Policy.model_fields, *Rule.model_fields, *Brakes.model_fields]
+    words = [*fields, *get_args(Cause), *get_args(Severity), *get_args(Step)]
+    assert [word for word in words if not re.search(rf"\b{word}\b", text)] == []
+
+
+def test_those_whom_the_example_names_may_click() -> None:
+    """Both examples together are one installation."""
+    config = Config.load(EXAMPLE.with_name("leakline.example.toml"))
+    response = config.response.model_copy(update={"policy": EXAMPLE})
+    assert check_gateways(config.model_copy(update={"response": response})) == []
 
 
 def test_thefts_can_reach_what_the_example_asks_for() -> None:
