@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import Struct
 from xxhash import xxh3_64_intdigest
 
 from pipeline.enrich.kinds import Kind, Kinds
@@ -10,10 +11,11 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.message import Message
 from schemas.calibration import Calibration
 from schemas.codec import Refused, decode_control, decode_event, decode_lines
-from schemas.dead_letter import DeadLetter, pack_payload
+from schemas.dead_letter import PAYLOAD_BYTES_MAX, DeadLetter, pack_payload
 from schemas.fields import utc
 from schemas.gateway_use import UseQuestion
 from schemas.key_record import KeyRecord
+from schemas.known_fields import known_fields
 from schemas.plausibility import OLDEST, mistake_in_time
 from schemas.provider_usage import JoinedUsage
 from schemas.topics import CONTENT_TYPE_HEADER, NDJSON
@@ -28,6 +30,9 @@ _CONTROLS: Final[dict[str, type[Control]]] = {
     "calibration": Calibration,
     "gateway-use": UseQuestion,
 }
+UNREADABLE_BYTES_MAX: Final = 1024
+"""What is longer, and no JSON object, is left at its source offset: whole payloads of gateways
+have prompts in them."""
 
 
 class Use:
@@ -182,7 +187,7 @@ class Acceptor:
         try:
             batch.controls.append(decode_control(message.value, kind))
         except Refused as refused:
-            batch.dead_letters.append(dead_letter(message, 0, message.value, refused))
+            batch.dead_letters.append(dead_letter(message, 0, message.value, refused, kind))
 
 
 def _decoded(raw: bytes) -> UsageEvent | Refused:
@@ -212,8 +217,10 @@ def raw_lines(message: Message) -> list[bytes]:
     return message.value.split(b"\n")
 
 
-def dead_letter(message: Message, index: int, raw: bytes, refused: Refused) -> DeadLetter:
-    """The dead letter of one line."""
+def dead_letter(
+    message: Message, index: int, raw: bytes, refused: Refused, body: type[Struct] = UsageEvent
+) -> DeadLetter:
+    """The dead letter of one line that should have held such a body."""
     return DeadLetter(
         topic=message.topic,
         partition=message.partition,
@@ -222,5 +229,15 @@ def dead_letter(message: Message, index: int, raw: bytes, refused: Refused) -> D
         reason=refused.reason,
         detail=refused.detail,
         received_at=utc(message.appended_at),
-        payload=pack_payload(raw),
+        payload=pack_payload(_kept(raw, body)),
     )
+
+
+def _kept(raw: bytes, body: type[Struct]) -> bytes:
+    """What is carried of a line; nothing is where it has to be read from the log again."""
+    if len(raw) > PAYLOAD_BYTES_MAX:
+        return b""
+    known = known_fields(raw, body.__struct_encode_fields__)
+    if known is not None:
+        return known
+    return raw if len(raw) <= UNREADABLE_BYTES_MAX else b""

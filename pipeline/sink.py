@@ -172,7 +172,7 @@ class SinkStage:
             buffer.records.append(decode(message.value, body))
         except Refused as refused:
             # Straight into the store: the sink is the only reader of dead letters.
-            self._dead_letters.records.append(dead_letter(message, 0, message.value, refused))
+            self._dead_letters.records.append(dead_letter(message, 0, message.value, refused, body))
 
     async def _drain(self, buffer: _Buffer[R]) -> None:
         # What is handled meanwhile waits for the next flush.

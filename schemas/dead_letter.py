@@ -32,7 +32,7 @@ PAYLOAD_BYTES_MAX = 64 * 1024
 
 
 class DeadLetter(Struct, kw_only=True):
-    """Where the event stood, why it was refused, and what it was, with secrets scrubbed."""
+    """Where the event stood, why it was refused, and its known fields, with secrets scrubbed."""
 
     topic: str
     """The topic, or the file of a replay."""
@@ -46,7 +46,7 @@ class DeadLetter(Struct, kw_only=True):
     """One sentence."""
     received_at: Time
     payload: str
-    """Base64; empty when larger than `PAYLOAD_BYTES_MAX`."""
+    """Base64; empty when it is left at its source offset, or nobody can tell what is in it."""
 
     def __post_init__(self) -> None:
         self.received_at = utc(self.received_at)

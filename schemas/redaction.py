@@ -52,6 +52,11 @@ MARK = "<secret>"
 HASHED = "sha256:"
 """Before the hash that stands for an id."""
 _HASH = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
+TEXT_LENGTH_MAX: Final = 256
+"""Characters kept of a text that somebody else chose."""
+_LOOKED_AT: Final = 16 * TEXT_LENGTH_MAX
+"""Characters of a text in which secrets are looked for before it is cut: of one that the cut goes
+through nobody could tell any more what is left of it."""
 
 
 _ESCAPE = re.compile(rb"(?<!\\)((?:\\\\)*)\\u00([2-7][0-9A-Fa-f])")
@@ -141,6 +146,18 @@ def _public(field: re.Match[bytes]) -> bytes:
 def scrub_text(text: str) -> str:
     """Text with everything that looks like a secret replaced by a mark."""
     return _SECRET_TEXT.sub(MARK, text)
+
+
+def beginning(text: str) -> str:
+    """The first `TEXT_LENGTH_MAX` characters of a text, without secrets if it is longer."""
+    return text if len(text) <= TEXT_LENGTH_MAX else scrub_text(text[:_LOOKED_AT])[:TEXT_LENGTH_MAX]
+
+
+def end(text: str) -> str:
+    """The last `TEXT_LENGTH_MAX` characters of a text, without secrets if it is longer."""
+    if len(text) <= TEXT_LENGTH_MAX:
+        return text
+    return scrub_text(text[-_LOOKED_AT:])[-TEXT_LENGTH_MAX:]
 
 
 def public_key_id(key_id: str) -> str:

@@ -54,11 +54,11 @@ def list_all(
 
 @app.command("show")
 def show(place: PlaceText, *, store: StoreDir = None, config: ConfigFile = None) -> None:
-    """Show one with its payload, from which secrets were removed when it was refused.
+    """Show one with its known fields, from which secrets were removed when it was refused.
 
     Example: `leakline dead-letters show usage-events/3/1841/0`
     """
-    from pipeline.dead_letters import payload_of
+    from pipeline.dead_letters import is_left_in_the_log, payload_of
     from pipeline.store import Store
 
     asked = _asked(place, None)
@@ -66,7 +66,8 @@ def show(place: PlaceText, *, store: StoreDir = None, config: ConfigFile = None)
         (row,) = _chosen(opened, asked, None, 1)
     typer.echo(f"{place}  {row['received_at']:%Y-%m-%d %H:%M:%SZ}")
     typer.echo(printable(f"{row['reason']}: {row['detail']}"))
-    payload = payload_of(row).decode(errors="replace") or "(no payload)"
+    nothing = "(left in the log)" if is_left_in_the_log(row) else "(no payload)"
+    payload = payload_of(row).decode(errors="replace") or nothing
     typer.echo(printable(payload, keep="\n") if sys.stdout.isatty() else payload, color=True)
 
 
@@ -82,9 +83,10 @@ def retry(
     """Put events back on the log, those that can be read by now.
 
     An event that was folded already is recognised by its id, if it comes again soon. So drop what
-    was put back: the store keeps dead letters until somebody does. A payload too large to be kept
-    is read again from where it stood in the log, while that is there. Registry entries, bills and
-    verdicts are not put back: whoever sent them sends them again, corrected.
+    was put back: the store keeps dead letters until somebody does. What was too large to be kept,
+    or long and no JSON object, is read again from where it stood in the log, while that is there.
+    Registry entries, bills and verdicts are not put back: whoever sent them sends them again,
+    corrected.
 
     Examples:
 

@@ -247,7 +247,8 @@ class PartitionFold:
             return
         key_id = _key_of(control)
         if not self._is_mine(key_id):
-            effects.dead_letters.append(dead_letter(message, 0, message.value, _MISPLACED))
+            letter = dead_letter(message, 0, message.value, _MISPLACED, type(control))
+            effects.dead_letters.append(letter)
             return
         state = self._state_of(key_id)
         if self._partitions is not None:

@@ -1,6 +1,5 @@
 """A request's body as events and refusals, whatever the format of its items."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -15,6 +14,7 @@ from xxhash import xxh3_64_intdigest
 from schemas.codec import UNDECODABLE, Refused, encode
 from schemas.dead_letter import DeadLetter, pack_payload
 from schemas.fields import epoch
+from schemas.known_fields import known_fields
 from schemas.plausibility import mistake_in_time
 from schemas.usage_event import UsageEvent
 
@@ -153,6 +153,7 @@ def dead_letters(
 ) -> list[DeadLetter]:
     """A dead letter of each refusal, with no more of the item than the named fields.
 
+    What is no JSON object is left out as a whole, because nobody can tell what is in it.
     A body has no place in a log: a hash of the item stands for one, so that one dead letter is not
     taken for another, and an item that a gateway sends again is the same.
     """
@@ -164,22 +165,7 @@ def dead_letters(
             reason=item.refused.reason,
             detail=item.refused.detail,
             received_at=datetime.fromtimestamp(received_at, UTC),
-            payload=pack_payload(_kept(item.raw, fields)),
+            payload=pack_payload(known_fields(item.raw, fields) or b""),
         )
         for item in batch.rejected
     ]
-
-
-def _kept(raw: bytes, fields: frozenset[str]) -> bytes:
-    """The named fields of a refused item: the others may hold prompts.
-
-    What is no JSON object is left out as a whole, because nobody can tell what is in it.
-    """
-    try:
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return b""
-    if not isinstance(value, dict):
-        return b""
-    kept = {name: value[name] for name in value if name in fields}
-    return json.dumps(kept, default=str).encode()

@@ -11,15 +11,8 @@ import msgspec
 
 from schemas.codec import UNDECODABLE, why_undecodable
 from schemas.fields import IDENTIFIER_LENGTH_MAX, REQUEST_DOLLARS_MAX, REQUEST_TOKENS_MAX
-from schemas.redaction import hashed_key_id, public_key_id, scrub_text
-
-TEXT_LENGTH_MAX: Final = 256
-"""Characters kept of a text that somebody else chose …"""
-TEXTS_MAX: Final = 32
-"""… and texts of a list."""
-_LOOKED_AT: Final = 16 * TEXT_LENGTH_MAX
-"""Characters of a text in which secrets are looked for before it is cut: of one that the cut goes
-through nobody could tell any more what is left of it."""
+from schemas.known_fields import TEXTS_MAX
+from schemas.redaction import TEXT_LENGTH_MAX, beginning, end, hashed_key_id, public_key_id
 
 _NOTHING: Final[Mapping[str, object]] = {}
 
@@ -65,17 +58,13 @@ def whole(*candidates: object) -> str | None:
 def text(*candidates: object) -> str | None:
     """As `whole`, cut to `TEXT_LENGTH_MAX`."""
     found = whole(*candidates)
-    if found is None or len(found) <= TEXT_LENGTH_MAX:
-        return found
-    return scrub_text(found[:_LOOKED_AT])[:TEXT_LENGTH_MAX]
+    return None if found is None else beginning(found)
 
 
 def right(*candidates: object) -> str | None:
     """As `text`, cut to its right end: of a forwarded list the left end is the client's word."""
     found = whole(*candidates)
-    if found is None or len(found) <= TEXT_LENGTH_MAX:
-        return found
-    return scrub_text(found[-_LOOKED_AT:])[-TEXT_LENGTH_MAX:]
+    return None if found is None else end(found)
 
 
 def identifier(name: str) -> str:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -12,17 +13,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.baselines.zones import zone_of
+from pipeline.accept import UNREADABLE_BYTES_MAX
+from pipeline.dead_letters import to_event
 from pipeline.message import Message
-from schemas.codec import decode_record, encode
+from schemas.codec import decode_event, decode_record, encode
 from schemas.dead_letter import PAYLOAD_BYTES_MAX, REASONS, DeadLetter
 from schemas.fields import epoch
 from schemas.key_record import KeyRecord
 from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER
 from schemas.usage_event import UsageEvent
-from tests.support.events import KEY, START, control, event, events_of, packed, rules, run, single
+from tests.support.events import (
+    DAY,
+    KEY,
+    START,
+    control,
+    event,
+    events_of,
+    packed,
+    rules,
+    run,
+    single,
+)
 from tests.support.samples import key_record, verdict
 
 SECRET = "sk-proj-" + "aB3_" * 12
+DATA = Path(__file__).parents[1] / "data"
 ACCEPT = partial(rules().acceptor.accept, whole=True)
 
 
@@ -100,6 +115,58 @@ def test_the_rest_of_its_batch_goes_on(raw: bytes, reason: str) -> None:
     ]
     if len(raw) <= PAYLOAD_BYTES_MAX:
         assert base64.b64decode(batch.dead_letters[0].payload) == raw
+
+
+PROMPT = "a planted prompt"
+MORE: dict[str, object] = {
+    "messages": [{"content": PROMPT}],
+    "response": PROMPT,
+    "metadata": {"prompt": PROMPT},
+}
+REFUSED: dict[str, tuple[dict[str, object], str]] = {
+    "key": ({"key_id": KEY, "daily_budget_usd": -1}, "negative_number"),
+    "verdict": ({"key_id": KEY, "verdict": "maybe"}, "wrong_type"),
+    "nothing known": ({"model": "a"}, "unknown_record"),
+}
+
+
+@pytest.mark.parametrize("size", [0, 3, 300])
+def test_what_a_producer_adds_to_an_event_is_not_kept_when_it_is_refused(size: int) -> None:
+    raw = line(occurred_at=START + DAY, end_user="u" * size, **MORE)
+    for message in (single(raw), packed([line(), raw], appended_at=START)):
+        (letter,) = ACCEPT(message).dead_letters
+        assert letter.reason == "time_in_future"
+        assert PROMPT not in revealed(letter)
+        key_id, put_back = to_event(base64.b64decode(letter.payload))
+        assert (key_id, decode_event(put_back).end_user) == (KEY, "u" * min(size, 256))
+
+
+def test_a_gateways_own_form_of_an_event_leaves_no_prompt() -> None:
+    (first, *_) = (DATA / "litellm.jsonl").read_text().splitlines()
+    raw = json.dumps(json.loads(first)["payload"] | MORE | {"model": {"name": PROMPT}}).encode()
+    (letter,) = ACCEPT(single(raw)).dead_letters
+    assert json.loads(base64.b64decode(letter.payload))["model"] == {}
+    assert PROMPT not in revealed(letter)
+    (cut,) = ACCEPT(single(raw[:-1])).dead_letters
+    assert (cut.reason, cut.payload) == ("not_json", "")  # and `retry` finds it in the log
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_control_record_that_is_refused_keeps_its_own_fields(kind: str) -> None:
+    record, reason = REFUSED[kind]
+    raw = json.dumps(record | MORE).encode()
+    (letter,) = ACCEPT(single(raw, 0, {RECORD_HEADER: kind})).dead_letters
+    assert letter.reason == reason
+    assert json.loads(base64.b64decode(letter.payload)) == record
+
+
+@pytest.mark.parametrize("raw", [b"[" + line() + b"]", line()[:-1], b"\xff\xfe"])
+def test_what_is_no_object_is_kept_while_it_is_short(raw: bytes) -> None:
+    for rest in (0, UNREADABLE_BYTES_MAX - len(raw), UNREADABLE_BYTES_MAX):
+        longer = raw + b" " * rest
+        (letter,) = ACCEPT(single(longer)).dead_letters
+        short = len(longer) <= UNREADABLE_BYTES_MAX
+        assert base64.b64decode(letter.payload) == (longer if short else b"")
 
 
 def test_whole_events_come_only_where_they_are_asked_for() -> None:

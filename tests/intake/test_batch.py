@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 
 from pipeline.intake import batch, native
 from pipeline.intake.batch import dead_letters, parse
+from pipeline.serve.intake import FORMATS, Format
 from schemas.topics import MESSAGE_BYTES_MAX
 
 EVENT = {"event_id": "e1", "occurred_at": "2026-01-01T00:00:00Z", "key_id": "k1"}
+PROMPT = "a planted prompt"
+LONG = "x" * 300 + PROMPT + "x" * 300
 ONE = json.dumps(EVENT).encode()
 
 
@@ -114,6 +117,17 @@ def test_a_dead_letter_keeps_known_fields_only() -> None:
         "user_agent": "<secret>",
     }
     assert (letter.topic, letter.reason, letter.index) == ("intake:events", "negative_number", 0)
+
+
+@pytest.mark.parametrize("form", FORMATS, ids=lambda form: form.name)
+@pytest.mark.parametrize("hidden", [{"p": PROMPT}, [{"p": PROMPT}], [[PROMPT]], LONG])
+def test_no_field_of_a_refused_item_hides_a_prompt(form: Format, hidden: object) -> None:
+    raw = json.dumps(dict.fromkeys(form.fields, hidden)).encode()
+    found = parse(raw, native.convert)  # refused, whatever the form
+    (letter,) = dead_letters(found, form.name, form.fields, 1_790_000_000.0)
+    kept = base64.b64decode(letter.payload)
+    assert PROMPT.encode() not in kept
+    assert json.loads(kept).keys() == form.fields
 
 
 def test_an_item_that_is_sent_again_is_the_same_dead_letter_and_no_other_is() -> None:

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 
 from pipeline.intake import litellm
 from pipeline.intake.batch import dead_letters, parse
-from pipeline.intake.lenient import TEXT_LENGTH_MAX
 from schemas.codec import Refused, encode
-from schemas.redaction import MARK
+from schemas.redaction import MARK, TEXT_LENGTH_MAX
 from schemas.usage_event import UsageEvent
 from tests.schemas.test_redaction import SECRETS
 
