@@ -32,7 +32,8 @@ def known_fields(raw: bytes, names: Collection[str]) -> bytes | None:
     kept = {name: _value(name, record[name]) for name in record if name in names}
     if len(kept) == len(record) and all(kept[name] is record[name] for name in kept):
         return raw
-    return json.dumps(kept).encode()
+    # As text, so that a name is found in it; half a surrogate pair remains an escape.
+    return json.dumps(kept, ensure_ascii=False).encode(errors="backslashreplace")
 
 
 def _number(digits: str) -> int:

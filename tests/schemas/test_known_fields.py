@@ -62,3 +62,10 @@ def test_nobody_can_tell_what_is_in_what_is_no_object(raw: bytes) -> None:
 def test_a_number_too_long_to_be_one_hides_no_prompt() -> None:
     raw = b'{"model": 1, "x": %s, "messages": "%s"}' % (b"1" * 9_000, PROMPT.encode())
     assert known_fields(raw, {"model"}) == b'{"model": 1}'
+
+
+def test_what_is_no_ascii_can_be_searched_for() -> None:
+    raw = r'{"end_user": "J\u00fcrgen \ud800", "messages": ""}'.encode()
+    found = known_fields(raw, {"end_user"})
+    assert found == r'{"end_user": "Jürgen \ud800"}'.encode()
+    assert json.loads(found) == {"end_user": "Jürgen \ud800"}
