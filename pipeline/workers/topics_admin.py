@@ -20,7 +20,7 @@ from pipeline.workers.connection import (
 from pipeline.workers.rights import missing_groups, missing_rights, topics_of
 from pipeline.workers.topic_settings import (
     Found,
-    low_settings,
+    lax_settings,
     read_settings,
     wanted_settings,
     wrong_settings,
@@ -69,7 +69,7 @@ def check_topics(config: Config, roles: Collection[str] | None = None) -> list[s
             topics, whoever may use them.
 
     Returns:
-        What works, but keeps less than it should, one a line.
+        What works, but keeps less or longer than it should, one a line.
 
     Raises:
         BrokerError: naming every topic that cannot be used as it is.
@@ -88,7 +88,7 @@ def check_topics(config: Config, roles: Collection[str] | None = None) -> list[s
         found = _check(admin, kafka, topics, existing)
         if roles is not None:
             _check_rights(admin, kafka, roles, existing)
-    return low_settings(kafka, topics, found)
+    return lax_settings(kafka, topics, found)
 
 
 def members_of(kafka: Kafka, role: str) -> int:

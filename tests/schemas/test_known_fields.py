@@ -65,7 +65,7 @@ def test_a_number_too_long_to_be_one_hides_no_prompt() -> None:
 
 
 def test_what_is_no_ascii_can_be_searched_for() -> None:
-    raw = r'{"end_user": "J\u00fcrgen \ud800", "messages": ""}'.encode()
+    raw = rb'{"end_user": "J\u00fcrgen \ud800", "messages": ""}'
     found = known_fields(raw, {"end_user"})
     assert found == r'{"end_user": "Jürgen \ud800"}'.encode()
     assert json.loads(found) == {"end_user": "Jürgen \ud800"}

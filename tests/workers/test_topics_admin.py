@@ -8,6 +8,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from pipeline.config import Config, Kafka
 from pipeline.workers.connection import topic_name
 from pipeline.workers.rights import SERVER
+from pipeline.workers.topic_settings import read_settings
 from pipeline.workers.topics_admin import (
     BrokerError,
     check_topics,
@@ -16,9 +17,11 @@ from pipeline.workers.topics_admin import (
 from schemas.topics import (
     ACTIONS,
     CLICKS,
+    DAY_MS,
     DEAD_LETTERS,
     DETECT_STATE,
     INCIDENTS,
+    KEYS,
     TOPICS,
     USAGE_EVENTS,
     Topic,
@@ -62,6 +65,37 @@ def test_settings_arrive(kafka: Broker, topics: Kafka) -> None:
     assert str(INCIDENTS.retention_ms) in text
 
 
+@pytest.mark.kafka
+def test_every_topic_ends_its_segments_within_a_day(topics: Kafka) -> None:
+    """A broker deletes and compacts whole ones, and its own default is a week."""
+    config = with_kafka(topics, topic_prefix=topics.topic_prefix + "own.")
+    create_topics(config)
+    assert check_topics(config) == []
+    admin = KafkaAdminClient(bootstrap_servers=topics.brokers)
+    found = read_settings(admin, [topic_name(config.kafka, topic) for topic in TOPICS])
+    admin.close()
+    for topic in TOPICS:
+        has = found[topic_name(config.kafka, topic)]
+        assert int(has["segment.ms"]) <= DAY_MS
+        if topic.compacted:
+            assert int(has["max.compaction.lag.ms"]) <= DAY_MS
+        else:
+            assert int(has["retention.ms"]) == topic.retention_ms
+
+
+@pytest.mark.kafka
+def test_topics_that_keep_for_too_long_are_named(topics: Kafka) -> None:
+    config = with_kafka(topics, topic_prefix=topics.topic_prefix + "other.")
+    make(config.kafka, KEYS, cleanup_policy="compact", segment_ms="1000")
+    make(config.kafka, INCIDENTS, retention_ms=str(INCIDENTS.retention_ms))
+    create_topics(config)
+    said = [line.removeprefix(config.kafka.topic_prefix) for line in check_topics(config)]
+    assert said == [
+        f"keys has max.compaction.lag.ms={2**63 - 1}, above {DAY_MS}",
+        f"incidents has segment.ms={7 * DAY_MS}, above {DAY_MS}",
+    ]
+
+
 def make(kafka: Kafka, topic: Topic, **configs: str) -> None:
     """Create a topic as somebody else did."""
     settings = {name.replace("_", "."): value for name, value in configs.items()}
@@ -101,7 +135,7 @@ def test_topics_that_keep_too_little_are_named(topics: Kafka) -> None:
     make(config.kafka, INCIDENTS, retention_ms="1000")
     make(config.kafka, ACTIONS, retention_ms="-1")
     create_topics(config)
-    (low,) = check_topics(config)
+    (low,) = [line for line in check_topics(config) if "retention" in line]
     assert low.endswith(f"incidents has retention.ms=1000, below {INCIDENTS.retention_ms}")
     replicated = with_kafka(config.kafka, replication=3)
     assert any("min.insync.replicas=1, below 2" in line for line in check_topics(replicated))
