@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
-from xxhash import xxh3_64_digest
 
 from pipeline.config import Config, ConfigError
-from pipeline.journal import Journal, remembered
+from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.pause import Pause
 from pipeline.reconcile.join import Join, Round, Routed, window_of
+from pipeline.reconcile.registry_file import ENTRY, news_of
 from pipeline.replay.lines import ReplayError, read_registry
 from schemas.codec import Refused, decode_control, decode_record, encode
 from schemas.gateway_use import UseAnswer
@@ -39,9 +39,6 @@ SILENCE_SECONDS: Final = 2.0
 """Bills wait until no registry entry has come for so long."""
 BILLS_MAX: Final = 20_000
 """Bills that wait; beyond it they are routed without waiting."""
-_KEY: Final = "key/"
-_FILE: Final = "file/"
-"""Under it a hash of what the registry's file said last of a key."""
 _BILL: Final = "bill/"
 _ROUND: Final = "round/"
 _FORMER: Final = "former/"
@@ -54,18 +51,21 @@ class ReconcileStage:
     first: tuple[Topic, ...] = (KEYS,)
 
     def __init__(
-        self, partitions: int, registry: Iterable[KeyRecord], now: Callable[[], float]
+        self, partitions: int, registry: Iterable[KeyRecord] | None, now: Callable[[], float]
     ) -> None:
         """Start with nothing remembered.
 
         Args:
             partitions: how many `usage-events` has.
             registry: entries of the file, to be put into the topic `keys` where the file says
-                something new: who wrote to the topic after it had the last word.
+                something new, and withdrawn where it says no more: who wrote to the topic after
+                it had the last word. None: there is no file, and what it said stays.
             now: Unix seconds.
         """
         self._join = Join(partitions)
-        self._registry: Mapping[str, KeyRecord] | None = {each.key_id: each for each in registry}
+        self._registry: Mapping[str, KeyRecord] | None = (
+            None if registry is None else {each.key_id: each for each in registry}
+        )
         """Until it is loaded."""
         self._now = now
         self._bills: dict[str, ProviderUsage] = {}
@@ -80,7 +80,8 @@ class ReconcileStage:
         Raises:
             ConfigError: the key registry cannot be read.
         """
-        return cls(config.kafka.partitions, configured_registry(config), now)
+        registry = None if config.keys is None else configured_registry(config)
+        return cls(config.kafka.partitions, registry, now)
 
     async def handle(self, message: Message, journal: Journal) -> None:
         """Take a message in; bills leave at a tick."""
@@ -107,19 +108,10 @@ class ReconcileStage:
             await self._route(journal)
 
     async def _load(self, registry: Mapping[str, KeyRecord], journal: Journal) -> None:
-        for key_id in remembered(_FILE, journal):
-            if key_id not in registry:
-                journal.put(_FILE + key_id, None)
-        for key_id, record in registry.items():
-            raw, name = encode(record), _FILE + key_id
-            digest = xxh3_64_digest(raw)
-            if journal.get(name) == digest:
-                continue
-            journal.put(name, digest)
-            if journal.get(_KEY + key_id) != raw:
-                now = self._now()
-                self._silence = Pause(now, now + SILENCE_SECONDS)
-                await journal.publish(KEYS, record, key=key_id)
+        for key_id, body in news_of(registry, journal):
+            now = self._now()
+            self._silence = Pause(now, now + SILENCE_SECONDS)
+            await journal.publish(KEYS, body, key=key_id)
 
     def _remember(self, journal: Journal) -> None:
         if self._remembers:
@@ -127,7 +119,7 @@ class ReconcileStage:
         self._remembers = True
         for name in sorted(journal.keys()):
             value = journal.get(name) or b""
-            if name.startswith(_KEY):
+            if name.startswith(ENTRY):
                 self._join.register(decode_record(value, KeyRecord))
             elif name.startswith(_FORMER):
                 former = msgspec.json.decode(value, type=dict[str, float])
@@ -144,7 +136,7 @@ class ReconcileStage:
         else:  # taken out of the registry: from now on learnt from its traffic
             record = KeyRecord(key_id=(message.key or b"").decode(errors="replace"))
         raw = encode(record)
-        if journal.get(_KEY + record.key_id) == raw:
+        if journal.get(ENTRY + record.key_id) == raw:
             return
         now = self._now()
         self._silence = Pause(now, now + SILENCE_SECONDS)
@@ -152,7 +144,7 @@ class ReconcileStage:
             former = self._join.former.get(provider_key)
             name = _FORMER + provider_key
             journal.put(name, None if former is None else msgspec.json.encode(former))
-        journal.put(_KEY + record.key_id, raw)
+        journal.put(ENTRY + record.key_id, raw)
         header = {RECORD_HEADER: "key", TOLD_HEADER: f"{message.appended_at:.0f}"}
         await journal.publish(USAGE_EVENTS, raw, key=record.key_id, headers=header)
 

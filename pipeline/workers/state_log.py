@@ -131,7 +131,7 @@ class StateLog:
         with _lost_transaction():
             future = await self._writer().send(
                 topic_name(self._kafka, topic),
-                value,
+                value or None,  # what is empty takes out what was there: compaction drops both
                 key=key.encode() if key is not None else None,
                 headers=encode_headers(headers),
                 partition=partition,

@@ -1,0 +1,154 @@
+"""What the registry's file says no more, on a log in memory: withdrawn, or left as it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from pipeline.config import Config
+from pipeline.counts import Metrics
+from pipeline.default_rules import default_rules
+from pipeline.engine.stage import DetectStage
+from pipeline.journal import Stage, remembered
+from pipeline.metrics import WORKER_METRICS
+from pipeline.notify.stage import NotifyStage
+from pipeline.reconcile.stage import ReconcileStage
+from pipeline.response.enforce import EnforceStage
+from schemas.codec import encode
+from schemas.key_record import KeyRecord
+from schemas.topics import KEYS
+from tests.support.crashing_bus import CrashingBus
+from tests.support.events import START
+
+ANNA = "anna@example.com"
+ONE, TWO, THREE = (KeyRecord(key_id=key_id, owner="o") for key_id in ("a", "b", "c"))
+
+
+class Tenures:
+    """A reconcile stage that starts again and again, each time with what the file has by then."""
+
+    def __init__(self, others: Sequence[Stage] = ()) -> None:
+        self.now = START
+        self._stage = ReconcileStage(1, None, self._time)
+        self.bus = CrashingBus([self._stage, *others], self._time)
+
+    def _time(self) -> float:
+        return self.now
+
+    async def begin(self, stage: ReconcileStage) -> list[tuple[str, bytes]]:
+        """What a new tenure puts into the topic: key and body."""
+        before = len(self.bus.topics[KEYS.name])
+        self.bus.restart(self._stage, stage)
+        self._stage = stage
+        for _ in range(2):
+            self.now += 60.0
+            await self.bus.tick(self.now)
+        said = self.bus.topics[KEYS.name][before:]
+        return [((message.key or b"").decode(), message.value) for message in said]
+
+    async def withdrawn(self, *registry: KeyRecord) -> list[str]:
+        """The keys that a file with these entries withdraws."""
+        said = await self.begin(ReconcileStage(1, registry, self._time))
+        return [key_id for key_id, body in said if not body]
+
+    async def write(self, key_id: str, body: bytes) -> None:
+        """Somebody else writes to the topic."""
+        await self.bus.publish(KEYS, body, key=key_id)
+        await self.bus.run_until_quiet()
+
+
+async def test_an_owner_who_is_taken_out_of_the_file_is_forgotten_everywhere(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "keys.jsonl"
+    config = Config.model_construct(keys=path)
+    counts = Metrics(WORKER_METRICS)
+    others: list[Stage] = [
+        DetectStage(default_rules(Config())),
+        NotifyStage.from_config(Config(), lambda: START, counts),
+        EnforceStage.from_config(Config(), lambda: START, counts),
+    ]
+    tenures = Tenures(others)
+    path.write_bytes(encode(replace(ONE, owner=ANNA)) + b"\n" + encode(TWO))
+    await tenures.begin(ReconcileStage.from_config(config, lambda: tenures.now))
+    assert len(holders(tenures.bus)) == 4
+    path.write_bytes(encode(TWO))
+    said = await tenures.begin(ReconcileStage.from_config(config, lambda: tenures.now))
+    assert said == [("a", b"")]
+    assert holders(tenures.bus) == []
+
+
+def holders(bus: CrashingBus) -> list[str]:
+    """The stages that remember Anna."""
+    found = []
+    for stage, journal in bus._journals.items():
+        values = [journal.get(name) or b"" for name in remembered("", journal)]
+        if any(ANNA.encode() in value for value in values):
+            found.append(type(stage).__name__)
+    return found
+
+
+async def test_it_is_withdrawn_once_and_comes_back_with_the_file() -> None:
+    tenures = Tenures()
+    assert await tenures.withdrawn(ONE, TWO) == []
+    assert await tenures.withdrawn(TWO) == ["a"]
+    assert await tenures.withdrawn(TWO) == []
+    said = await tenures.begin(ReconcileStage(1, [ONE, TWO], lambda: tenures.now))
+    assert said == [("a", encode(ONE))]
+
+
+@pytest.mark.parametrize("when", ["before", "after", "after, of the same"])
+async def test_what_others_wrote_to_the_topic_stays(when: str) -> None:
+    tenures = Tenures()
+    if when == "before":
+        await tenures.write("a", encode(ONE))
+    await tenures.withdrawn(ONE, TWO)
+    if when == "after":
+        await tenures.write("a", encode(replace(ONE, team="t")))
+    if when == "after, of the same":
+        await tenures.write("a", encode(replace(ONE, team="t")))
+        await tenures.withdrawn(replace(ONE, team="t"), TWO)
+    assert await tenures.withdrawn(TWO) == []
+
+
+async def test_no_file_withdraws_nothing_and_forgets_nothing() -> None:
+    tenures = Tenures()
+    await tenures.withdrawn(ONE, TWO)
+    assert await tenures.begin(ReconcileStage.from_config(Config(), lambda: tenures.now)) == []
+    assert await tenures.withdrawn(TWO) == ["a"]
+
+
+async def test_a_file_that_lost_most_of_its_entries_withdraws_none(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    tenures = Tenures()
+    await tenures.withdrawn(ONE, TWO, THREE)
+    for rest in ((), (ONE,), (ONE, replace(ONE, key_id="new"))):
+        caplog.clear()
+        assert await tenures.withdrawn(*rest) == []
+        assert "no longer in it" in caplog.text
+    caplog.clear()
+    assert await tenures.withdrawn(ONE, TWO) == ["c", "new"]
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize("guard", ["protected", "canary"])
+async def test_what_guards_a_key_is_not_taken_from_it_by_leaving_it_out(
+    guard: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenures = Tenures()
+    await tenures.withdrawn(replace(ONE, **{guard: True}), TWO)
+    assert await tenures.withdrawn(TWO) == []
+    assert "stay" in caplog.text
+    assert await tenures.withdrawn(ONE, TWO) == []
+    assert await tenures.withdrawn(TWO) == ["a"]
+
+
+async def test_what_an_earlier_release_remembered_of_the_file_is_withdrawn() -> None:
+    """It noted a hash of what it had published, and nothing behind it."""
+    tenures = Tenures()
+    await tenures.withdrawn(ONE, TWO)
+    for journal in tenures.bus._journals.values():
+        assert [len(journal.get(f"file/{key}") or b"") for key in "ab"] == [8, 8]
+    assert await tenures.withdrawn(TWO) == ["a"]
