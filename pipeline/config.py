@@ -252,7 +252,8 @@ class Config(EmptyIsUnset, BaseSettings):
     poll: Poll = Poll()
     serve: Serve = Serve()
     keys: Path | None = None
-    """A key registry to load at start; entries count when they are new or changed in it."""
+    """A key registry to load at start; entries count when they are new or changed in it, and are
+    withdrawn when they are no longer in it."""
     metrics_port: Annotated[int, Field(ge=1, le=65530)] | None = None
     """Workers show their metrics at `/metrics`: `detect` on this port, `sink`, `reconcile`,
     `notify`, `enforce` and `poll` on the next five. Off unless set."""

@@ -103,6 +103,27 @@ async def test_bills_of_shared_and_lone_keys_end_where_they_belong(
     assert len(await controls(topics, "key")) == len(everybody)
 
 
+async def test_what_is_taken_out_of_the_file_leaves_the_topic(
+    topics: Kafka, tmp_path: Path
+) -> None:
+    """By a message without a body, which compaction takes out in the end, too."""
+    registry = tmp_path / "keys.jsonl"
+    config = Config.model_construct(kafka=topics, keys=registry)
+    for due, key_ids in ((2, SHARING[:2]), (3, SHARING[:1])):
+        registry.write_bytes(b"".join(encode(entry(each)) + b"\n" for each in key_ids))
+        with Installation(config, tmp_path) as here:
+            here.start("run", "--role", "reconcile")
+
+            async def loaded(due: int = due) -> bool:
+                return len(await controls(topics, "key")) == due
+
+            await eventually(loaded)
+            here.stop()
+    said = [(each.key.decode(), each.value) for each in await read(topics, KEYS, committed=True)]
+    assert said[2:] == [(SHARING[1], None)]
+    assert {"key_id": SHARING[1]} in [body for _, body in await controls(topics, "key")]
+
+
 async def test_a_registry_entry_its_change_and_a_verdict_reach_detection(
     topics: Kafka, tmp_path: Path
 ) -> None:
