@@ -19,8 +19,9 @@ from pipeline.outgoing.http_outcomes import RETRIED
 from pipeline.pause import backoff
 from pipeline.response.enforce import BACKOFF_SECONDS, BACKOFF_SECONDS_MAX, GATEWAY_PAUSE_SECONDS
 from pipeline.response.webhook import WebhookGateway
-from pipeline.serve.app import build_app
-from pipeline.serve.intake import FORMATS
+from pipeline.serve.app import IDLE_SECONDS_MAX, build_app
+from pipeline.serve.bodies import READ_SECONDS_MAX
+from pipeline.serve.intake import FORMATS, LOG_SECONDS_MAX
 from pipeline.workers.local_kafka import pom_file
 from tests.architecture import readme, reference
 from tests.support.kafka import DOCKER_IMAGE
@@ -72,6 +73,16 @@ def test_it_is_said_of_every_path_whether_a_proxy_passes_it_on() -> None:
     routes = build_app(Config(), MemoryLog()).router.resources()
     for path in {re.sub(r"{\w+}", "…", each.canonical) for each in routes}:
         assert f"`{re.sub('/intake/.*', '/intake/…', path)}`" in section
+
+
+def test_a_proxy_is_told_how_long_to_wait() -> None:
+    section = _section("TLS in front of `leakline serve`")
+    taken = (
+        f"{READ_SECONDS_MAX:.0f} seconds to arrive and Kafka {LOG_SECONDS_MAX:.0f} to acknowledge"
+    )
+    assert f"{taken} it: wait 60" in section
+    assert READ_SECONDS_MAX + LOG_SECONDS_MAX < 60 < IDLE_SECONDS_MAX
+    assert f"closed after {IDLE_SECONDS_MAX:.0f} seconds" in section
 
 
 async def test_a_webhook_is_shown_as_it_is_sent() -> None:
@@ -162,6 +173,13 @@ def test_every_user_of_the_store_is_documented() -> None:
     assert [user for user in users if f"`{user}`" not in ALL_TEXT] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_section_that_a_page_points_to_exists(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", page.read_text())
+    targets = [(page.parent / to if to else page, anchor) for to, anchor in links]
+    assert [anchor for to, anchor in targets if anchor not in _anchors(to.read_text())] == []
+
+
 def test_every_command_in_the_docs_exists() -> None:
     known = {name.split()[0] for name, _ in reference.commands()}
     used = set(re.findall(r"`leakline ([a-z][a-z-]*)", ALL_TEXT))
@@ -175,6 +193,12 @@ def test_the_readmes_sessions_print_what_it_says(tmp_path: Path) -> None:
             if command != "make demo":
                 printed = readme.run(command, tmp_path)
                 assert _shape(printed) == _shape(said), command
+
+
+def _anchors(text: str) -> list[str]:
+    """What the headings of a page are called in an address."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
 
 
 def _section(title: str) -> str:
