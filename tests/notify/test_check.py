@@ -2,11 +2,12 @@
 
 from types import SimpleNamespace
 
+import pytest
 from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 
 from pipeline.config import Config, Slack
-from pipeline.notify.check import check_slack
+from pipeline.notify.check import _scopes, check_slack
 from pipeline.notify.slack_client import code_of, header
 from tests.support.oncall import on_call
 
@@ -42,6 +43,19 @@ async def test_nobody_to_tell() -> None:
     assert len(await check_slack(Config(slack=Slack()))) == 1
     webhook = Slack(fallback_webhook=SecretStr("https://hooks.example/x"))
     assert await check_slack(Config(slack=webhook)) == []
+
+
+@pytest.mark.parametrize(
+    ("granted", "lacks"),
+    [
+        (None, []),
+        ("chat:write, groups:history", []),
+        ("channels:history", ["lacks the scope chat:write"]),
+        ("chat:write", ["lacks channels:history (or groups:history)"]),
+    ],
+)
+def test_a_scope_that_the_token_lacks_is_named(granted: str | None, lacks: list[str]) -> None:
+    assert _scopes(granted) == [f"slack.token: {each}" for each in lacks]
 
 
 def test_an_answer_that_names_no_error_is_told_by_its_status() -> None:
