@@ -11,7 +11,13 @@ from pydantic import SecretStr
 from pipeline.cli.app import app
 from pipeline.cli.problems import run_guarded
 from pipeline.config import ConfigError, Kafka
-from pipeline.workers.connection import client_settings, reach
+from pipeline.workers.connection import (
+    client_settings,
+    exposed,
+    producer_settings,
+    reach,
+    reader_settings,
+)
 from tests.support.certificates import Authority
 
 CLEAR = Kafka(
@@ -68,6 +74,15 @@ async def test_no_connection_repeats_that_a_password_can_be_read(
 
 
 @pytest.mark.parametrize(
+    ("mechanism", "told"), [(None, True), ("PLAIN", True), ("SCRAM-SHA-256", False)]
+)
+def test_only_a_password_that_is_sent_is_told(mechanism: str | None, told: bool) -> None:  # noqa: FBT001  # a table
+    said = exposed(CLEAR.model_copy(update={"sasl_mechanism": mechanism})) or ""
+    assert said.endswith("all records go in the clear")
+    assert ("password" in said) is told
+
+
+@pytest.mark.parametrize(
     ("words", "times"), [("check-config --offline", 1), ("run", 1), ("serve", 1), ("init", 0)]
 )
 def test_a_command_says_it_once(
@@ -82,3 +97,11 @@ def test_a_command_says_it_once(
     run_guarded(lambda: app(arguments, prog_name="leakline", standalone_mode=False))
     out, err = capfd.readouterr()
     assert (out + err).count("in the clear") == times
+
+
+def test_what_is_sent_is_kept_once_and_what_is_read_was_committed() -> None:
+    """Brokers do without either unless a client asks for it."""
+    sent, read = producer_settings(Kafka()), reader_settings(Kafka())
+    assert (sent["acks"], sent["enable_idempotence"]) == ("all", True)
+    assert read["isolation_level"] == "read_committed"
+    assert read["enable_auto_commit"] is False
