@@ -229,11 +229,15 @@ def test_what_is_over_is_left_alone() -> None:
     assert decided(status="suppressed").step == "notify"
 
 
+@pytest.mark.parametrize("seconds", [0, 1])
 @pytest.mark.parametrize("dry_run", [False, True])
-def test_a_rehearsal_keeps_the_brakes(dry_run: bool) -> None:  # noqa: FBT001  # a table
+def test_a_rehearsal_keeps_the_brakes(dry_run: bool, seconds: int) -> None:  # noqa: FBT001  # a table
     brakes = Brakes(revocations_per_hour_max=2, dry_run=dry_run)
     policy = REVOKE.model_copy(update={"brakes": brakes})
-    many = [incident(incident_id=f"inc_{n}", key_id=f"k{n}", detected_at=AT + n) for n in range(4)]
+    many = [
+        incident(incident_id=f"inc_{n}", key_id=f"k{n}", detected_at=AT + n * seconds)
+        for n in range(4)
+    ]
     keys = {f"k{n}": key_record(key_id=f"k{n}") for n in range(100)}
     steps = [decision.step for _, decision in try_policy(policy, many, keys)]
     assert steps == ["revoke", "revoke", "ask", "ask"]
