@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from pipeline.config import Config
 from pipeline.serve.app import build_app
@@ -138,6 +139,13 @@ async def test_what_went_past_the_gateway_stands_beside_what_it_saw() -> None:
         assert (await page(client))[1].count(" and $97.16 past the gateway</td>") == 1
         assert "past the gateway" not in (await page(client, "/incidents/inc-1"))[1]
         assert "Went past the gateway</dt><dd>$97.16" in (await page(client, "/incidents/inc-2"))[1]
+
+
+async def test_it_says_that_a_key_is_still_being_learned() -> None:
+    young = replace(incident("inc-2"), learning=True)
+    async with console(Reader(incident(), young)) as client:
+        assert "still learning this key" not in (await page(client, "/incidents/inc-1"))[1]
+        assert "still learning this key" in (await page(client, "/incidents/inc-2"))[1]
 
 
 async def test_nothing_to_show() -> None:
