@@ -170,6 +170,15 @@ def test_another_stranger_pages_in_spite_of_a_snooze() -> None:
     assert goes_on(outcome, thief(workday(9, 13), 60, client_ip="41.58.12.7"))
 
 
+def test_what_the_owner_does_pages_in_spite_of_a_snooze_of_strangers() -> None:
+    outcome = run(before(thief(AT, 60)))
+    (*_, incident) = outcome.pages()
+    assert incident.cause == "leaked"
+    say(outcome, "snooze", incident, at=AT + 5 * MINUTE, until=workday(9, 12))
+    found = goes_on(outcome, again(workday(9, 2)))
+    assert {each.cause for each in found} == {"runaway"}
+
+
 def test_much_stronger_evidence_pages_in_spite_of_a_verdict() -> None:
     outcome, incident = paged()
     say(outcome, "benign", incident)
