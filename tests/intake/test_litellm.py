@@ -141,6 +141,9 @@ OWN = {"custom_llm_provider": "hosted_vllm", "model": "openai/gpt-oss-120b", "re
         ({"response_cost": None}, None),
         ({"response_cost": 0.5}, 0.5),
         ({"custom_llm_provider": "openai", "model": "gpt-4o"}, None),
+        ({"custom_llm_provider": "openai", "completion_tokens": 0}, None),
+        ({"custom_llm_provider": "openai", "prompt_tokens": 0}, None),
+        ({"custom_llm_provider": "openai", "prompt_tokens": 0, "completion_tokens": 0}, 0),
     ],
 )
 def test_a_model_on_own_machines_may_cost_nothing(

@@ -151,9 +151,11 @@ def test_failures(span: dict[str, object], status: int) -> None:
         ("http.response.status_code", 429),
         ("http.status_code", 429),
         ("error.type", "429"),
+        ("error.type", "400"),
+        ("error.type", "599"),
     ):
         (found,) = otel.parse(request(ATTRIBUTES | {name: said}, **span)).events
-        assert found.status == 429
+        assert found.status == int(said)
     (found,) = otel.parse(request(ATTRIBUTES | {"error.type": "TimeoutError"}, **span)).events
     assert (found.status, found.error_type) == (status, "TimeoutError")
 
