@@ -112,6 +112,14 @@ def test_who_left_is_forgotten_in_time() -> None:
     assert join.former == {"provider-2": {"a": later}}
 
 
+def test_who_left_is_remembered_when_another_leaves() -> None:
+    join = joined("a", "b")
+    at = {"a": WINDOW[1], "b": WINDOW[1] + FORMER_SECONDS / 2}
+    for key_id, left_at in at.items():
+        join.register(entry(key_id, "provider-2"), left_at)
+    assert join.former == {PROVIDER_KEY: at}
+
+
 def test_a_window_of_two_providers_is_asked_about_once_for_each() -> None:
     join = joined("a", "b")
     asked = questions(list(join.route([bill(1.0), bill(1.0, provider="anthropic")])))

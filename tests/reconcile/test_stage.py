@@ -159,6 +159,17 @@ async def test_bills_wait_until_the_registry_is_silent() -> None:
     assert kinds(bus)[2:] == ["gateway-use"]
 
 
+async def test_bills_wait_until_what_the_file_adds_to_the_registry_is_heard() -> None:
+    clock = Clock()
+    bus = CrashingBus([ReconcileStage(1, [entry("a")], clock)], clock)
+    await bus.publish(PROVIDER_USAGE, bill(6.0))
+    await bus.run_until_quiet()
+    for asked in (["key"], ["key", "provider-usage"]):
+        clock.now += SILENCE_SECONDS
+        await bus.tick(clock.now)
+        assert kinds(bus) == asked
+
+
 def kinds(bus: CrashingBus, topic: Topic = USAGE_EVENTS) -> list[str]:
     return [each.record for each in bus.topics[topic.name]]
 
