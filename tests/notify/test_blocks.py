@@ -45,6 +45,14 @@ def test_one_paragraph_tells_what_went_past_the_gateway() -> None:
     assert "$0.00 and $14.70 past the gateway since 2026-09-21" in told
 
 
+def test_what_the_gateway_saw_is_not_called_all_that_was_spent() -> None:
+    """Also where an incident of use past the gateway has its sum no more."""
+    assert "Spent so far at the gateway: " in said(page(cause="off_gateway"))
+    past = [signal(detector="off_gateway", evidence={"unseen_usd": 14.7})]
+    assert "Spent so far at the gateway: " in said(page(signals=past))
+    assert "Spent so far: " in said(page())
+
+
 def test_what_has_no_price_is_not_called_free_whatever_the_detector() -> None:
     canary = control("key", KeyRecord(key_id=KEY, canary=True))
     for price, free in ((None, False), (0.0, True)):

@@ -250,8 +250,11 @@ async def test_a_message_that_a_person_removed_is_not_posted_again() -> None:
         await loop.tell()
         loop.slack.messages.clear()
         await loop.tell(revision=2)
+        asked = len(loop.slack.calls)
+        await loop.tell(revision=3)
         await loop.wait(10)
         assert loop.slack.messages == []
+        assert loop.slack.calls[asked:] == [], "what is gone is not asked for again"
 
 
 async def test_a_slack_without_threads_still_gets_its_page() -> None:
@@ -268,6 +271,10 @@ async def test_a_slack_without_threads_still_gets_its_page() -> None:
         await loop.tell()
         await loop.tell(incident_id="inc_2")
         assert len(loop.slack.pages) == 2
+        asked = len(loop.slack.calls)
+        await loop.tell(revision=2, spend_usd=500.0)
+        await loop.wait(10)
+        assert loop.slack.calls[asked:] == ["chat.update"], "nor is evidence tried again"
         loop.gateway.faults = ["404"]
         await loop.click("revoke", page=loop.slack.pages[0])
         assert "NOT revoked (failed)" in loop.slack.pages[2].body["text"]

@@ -29,9 +29,9 @@ def revoked_by(by: str) -> Page:
     return page
 
 
-def acted_on() -> Page:
+def acted_on(by: str) -> Page:
     page = revised(None, incident(severity="info"))
-    requested(page, action(requested_by="policy:x"))
+    requested(page, action(requested_by=by))
     return page
 
 
@@ -54,7 +54,8 @@ def acted_on() -> Page:
         (told_as("page"), {"revision": 2}, Reason.UPDATE),
         (revoked_by("policy:x"), {"revision": 2, "severity": "ticket"}, Reason.POST_RAISED),
         (revoked_by("slack:U1"), {"revision": 2, "severity": "ticket"}, Reason.UPDATE),
-        (acted_on(), {"revision": 2, "severity": "info"}, Reason.POST),
+        (acted_on("policy:x"), {"revision": 2, "severity": "info"}, Reason.POST),
+        (acted_on("console:ana"), {"revision": 2, "severity": "info"}, Reason.POST),
     ],
 )
 def test_reasons(page: Page | None, changes: dict[str, object], reason: Reason) -> None:

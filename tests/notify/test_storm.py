@@ -116,6 +116,7 @@ def test_evidence_that_all_share_does_not_stand_out() -> None:
     assert None not in told(storms, flood)[SHARED_MIN - 1 :]
     assert not stands_out(flood[0], ["new_source", "newcomer_rush", "spend_spike"])
     assert stands_out(flood[0], ["new_source"])
+    assert not stands_out(incident(signals=[]), [])
 
 
 def test_a_notice_that_was_judged_takes_no_more() -> None:
