@@ -63,3 +63,9 @@ def test_an_airport_or_a_cloud_counts_less_than_a_line_abroad() -> None:
     )
     first = findings("forbidden_country", FIRES["Brazil, where only Austria is allowed"])[0]
     assert cloud < first.score < line
+
+
+def test_a_cloud_beside_a_line_abroad_excuses_nothing() -> None:
+    abroad = [*burst(NOW, 5, client_ip=CLOUD), *burst(NOW, 5, client_ip=ABROAD)]
+    found = findings("forbidden_country", lambda: honest(abroad, record=AUSTRIA))
+    assert max(each.score for each in found) == 5.5

@@ -77,6 +77,15 @@ def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("token_stuffing", example)
 
 
+def test_the_longer_what_hides_among_short_prompts_the_surer() -> None:
+    def most(tokens: int) -> float:
+        flood = burst(NOW, 3_000, seconds=1200, input_tokens=300, cost_usd=0.001)
+        log = honest(flood, burst(NOW + 60, 8, input_tokens=tokens, cost_usd=0.45))
+        return max(each.score for each in findings("token_stuffing", lambda: log))
+
+    assert most(10_000) < 0.6 * most(180_000)
+
+
 def test_no_conversation_has_begun_while_the_provider_knows_nothing() -> None:
     state = run(messages(burst(START, 20))).fold.state_of(KEY)
     assert state is not None

@@ -11,7 +11,7 @@ from pipeline.response.enforce import EnforceStage
 from pipeline.response.policy import Brakes, Policy, Rule
 from schemas.action import Action
 from schemas.redaction import public_key_id
-from schemas.topics import ACTIONS, VERDICTS
+from schemas.topics import ACTIONS, KEYS, VERDICTS
 from tests.support.crashing_bus import CrashingBus
 from tests.support.oncall import ADMIN_KEY, OnCall, on_call
 from tests.support.samples import KEY_ID, WEBHOOK_SECRET, action, verdict
@@ -287,6 +287,15 @@ async def test_a_registry_that_names_the_raw_key_protects_it_all_the_same() -> N
         journal = loop.bus.journal(loop.enforce)
         held = b"".join(journal.get(name) or b"" for name in journal.keys())  # noqa: SIM118
         assert secret.encode() not in held
+
+
+async def test_what_left_the_registry_is_protected_no_more() -> None:
+    secret = "sk-proj-0123456789abcdefghij"
+    async with on_call(POLICY) as loop:
+        await loop.register(key_id=secret, protected=True)
+        await loop.bus.publish(KEYS, b"", key=secret)
+        await ask(loop, key_id=public_key_id(secret), requested_by="policy:r")
+        assert await statuses(loop) == ["verified"]
 
 
 async def test_records_that_make_no_sense_are_skipped() -> None:
