@@ -14,7 +14,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from pipeline.demo.listening import listen
 
-Fault = Literal["500", "503", "404", "time-out", "cut", "cut-before"]
+Fault = Literal["500", "503", "404", "429", "time-out", "cut", "cut-before"]
 """`time-out` and `cut` come after acting: the answer is late, or the connection breaks."""
 
 
@@ -156,6 +156,8 @@ async def _before(fault: Fault | None, request: web.Request) -> web.Response | N
     """Faults that come before anything is done."""
     if fault == "cut-before" and request.transport is not None:
         request.transport.abort()
+    if fault == "429":
+        return web.Response(status=429, headers={"Retry-After": "40"})
     if fault in {"500", "503", "404", "cut-before"}:
         return web.Response(status=500 if fault == "cut-before" else int(fault))
     return None

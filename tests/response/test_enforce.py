@@ -7,6 +7,7 @@ import pytest
 from pipeline.demo.block_kit import texts
 from pipeline.demo.fake_gateway import FakeGateway
 from pipeline.demo.fake_gateway import Fault as GatewayFault
+from pipeline.journal import remembered
 from pipeline.response.enforce import EnforceStage
 from pipeline.response.policy import Brakes, Policy, Rule
 from schemas.action import Action
@@ -68,6 +69,16 @@ async def test_a_clock_that_goes_back_lengthens_no_pause() -> None:
         await ask(loop)
         loop.clock.at -= 60
         assert await statuses(loop, 6) == ["verified"]
+
+
+@pytest.mark.parametrize("gateway", ["edge", "proxy"])
+async def test_a_gateway_is_not_asked_before_it_wants_to_be(gateway: str) -> None:
+    async with on_call() as loop:
+        loop.gateway.faults = ["429"]
+        await ask(loop, gateway=gateway)
+        assert await statuses(loop, 38) == []
+        assert loop.gateway.received == []
+        assert await statuses(loop, 5) == ["verified"]
 
 
 async def test_attempts_are_bounded() -> None:
@@ -379,8 +390,11 @@ async def test_unknown_gateways_and_impossible_kinds_are_refused() -> None:
 async def test_old_outcomes_are_forgotten() -> None:
     async with on_call() as loop:
         await ask(loop)
-        await loop.bus.tick(loop.clock.advance(31 * 86_400))
-        assert [k for k in loop.bus.journal(loop.enforce).keys() if k.startswith("action/")] == []  # noqa: SIM118  # a journal is no dict
+        await loop.bus.publish(VERDICTS, verdict(at=loop.clock()))
+        await loop.bus.run_until_quiet()
+        for days, left in ((29, ["action/act_1", "verdict/inc_1"]), (2, [])):
+            await loop.bus.tick(loop.clock.advance(days * 86_400))
+            assert remembered("", loop.bus.journal(loop.enforce)) == left
 
 
 async def test_no_secret_in_logs_results_or_errors(caplog: pytest.LogCaptureFixture) -> None:

@@ -93,6 +93,7 @@ async def test_litellm_gets_the_hash_alone(server: FakeGateway) -> None:
 FAULTS: list[tuple[GatewayFault, str]] = [
     ("500", "retry"),
     ("503", "retry"),
+    ("429", "retry"),
     ("404", "refused"),
     ("time-out", "retry"),
     ("cut", "retry"),

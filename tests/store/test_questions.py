@@ -359,6 +359,7 @@ def test_control_characters_are_inert_in_a_table(evil: Store) -> None:
     text = RENDERERS["table"](run_sql(evil, SQL)).decode()
     assert "\x1b" not in text
     assert "\\u001b[31m" in text
+    assert "None" not in text
     assert text.endswith("(1 row)\n")
 
 
