@@ -7,6 +7,7 @@ import pytest
 
 from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.revoked_use import RevokedUse
+from schemas.fields import epoch
 from schemas.incident import Severity
 from schemas.key_record import KeyRecord
 from tests.support.events import (
@@ -157,3 +158,10 @@ def test_what_was_served_before_the_key_died_is_no_use_of_a_dead_key() -> None:
     own = run(honest(in_time(served, tries), record=revoked(NOW + 65))).incidents
     assert [each.severity for each in own] == ["ticket"]
     assert "1 request in 1 minute, 0 served" in own[0].signals[0].summary
+
+
+def test_what_a_gateway_refuses_began_with_the_first_refusal() -> None:
+    served = burst(NOW, 20, seconds=60)
+    tries = burst(NOW + 200, 3, seconds=30, **BARRED)
+    (first, *_) = run(honest(in_time(served, tries))).incidents
+    assert epoch(first.opened_at) == NOW + 180

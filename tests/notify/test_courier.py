@@ -66,6 +66,14 @@ async def test_retry_after_is_kept_and_other_channels_go_on() -> None:
         assert len(loop.slack.pages) == 2
 
 
+async def test_a_slack_that_stays_down_is_asked_less_and_less() -> None:
+    async with on_call() as loop:
+        loop.slack.down = True
+        await loop.tell()
+        await loop.wait(250, step=1)
+        assert len(loop.slack.calls) < 20
+
+
 async def test_a_clock_that_goes_back_lengthens_no_rest() -> None:
     async with on_call() as loop:
         loop.slack.retry_after_seconds = 30

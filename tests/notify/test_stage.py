@@ -698,6 +698,29 @@ async def test_a_fleet_that_moves_is_one_notice_with_its_keys_and_no_revoke() ->
         assert body.index("key-40: $40.00") < body.index("key-39: $39.00")
 
 
+async def test_what_nobody_is_told_of_makes_no_notice() -> None:
+    async with on_call() as loop:
+        for number in range(1, 7):
+            await moved(loop, number, severity="info")
+        await moved(loop, 7)
+        loop.restart()
+        await moved(loop, 8)
+        assert [page.buttons["revoke"]["value"] for page in loop.slack.pages] == ["inc-7", "inc-8"]
+
+
+async def test_a_notice_forms_beside_what_waits_for_slack_after_a_restart_as_well() -> None:
+    async with on_call() as loop:
+        loop.slack.down = True
+        for number in range(1, 5):
+            await moved(loop, number)
+        loop.restart()
+        for number in range(5, 9):
+            await moved(loop, number)
+        loop.slack.down = False
+        await loop.wait(130, step=5)
+        assert len(loop.slack.pages) == 5
+
+
 async def test_an_answer_to_a_notice_is_a_verdict_for_each_of_its_keys() -> None:
     async with on_call() as loop:
         for number in range(1, 9):
