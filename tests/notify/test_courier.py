@@ -40,6 +40,15 @@ async def test_a_post_that_timed_out_after_it_was_applied_is_found(
         assert "conversations.history" in loop.slack.calls
 
 
+async def test_a_short_history_without_the_message_is_read_once() -> None:
+    async with on_call() as loop:
+        loop.slack.faults = [("chat.postMessage", "cut-before")]
+        await loop.tell()
+        await loop.wait(10, step=2)
+        assert len(loop.slack.pages) == 1
+        assert loop.slack.calls.count("conversations.history") == 1
+
+
 async def test_a_lost_message_is_found_behind_many_others() -> None:
     async with on_call() as loop:
         loop.slack.faults = [("chat.postMessage", "cut")]

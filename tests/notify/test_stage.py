@@ -721,6 +721,17 @@ async def test_a_notice_forms_beside_what_waits_for_slack_after_a_restart_as_wel
         assert len(loop.slack.pages) == 5
 
 
+async def test_a_notice_takes_in_after_a_restart_what_it_would_have_before() -> None:
+    async with on_call() as loop:
+        for number in range(1, 12):
+            await moved(loop, number)
+            if number > 4:
+                loop.restart()
+        await loop.wait(10)
+        assert len(loop.slack.pages) == 5
+        assert "7 incidents in this message" in shown_of(loop.slack.pages[4])
+
+
 async def test_an_answer_to_a_notice_is_a_verdict_for_each_of_its_keys() -> None:
     async with on_call() as loop:
         for number in range(1, 9):
