@@ -78,6 +78,19 @@ async def test_a_worker_whose_parent_is_gone_is_told_to_stop_once(
     assert told == ["stop", "deadline"]
 
 
+@pytest.mark.parametrize("change", ["assigned", "revoked"])
+async def test_a_worker_ends_when_its_role_cannot_take_or_leave_partitions(change: str) -> None:
+    """Faust would go on, and read what nobody keeps."""
+    error = ConnectionError("the store log is away")
+    role = SimpleNamespace(name="detect", topics=[], **{change: AsyncMock(side_effect=error)})
+    worker = app.Worker(Kafka(), cast("Role", role))
+    await (worker._assigned(None, set()) if change == "assigned" else worker._revoked())
+    assert worker._over.is_set()
+    assert worker._error is error
+    worker.fail(RuntimeError("what follows from it"))
+    assert worker._error is error, "what went wrong first is said"
+
+
 async def test_who_seeks_goes_back_to_the_beginning_where_nothing_was_committed() -> None:
     """Faust's own seek stays where it is then: records that it dropped would be lost."""
     read, unread = TP("topic", 0), TP("topic", 1)
