@@ -1,11 +1,13 @@
 """What an hour teaches of a key, and what it does not."""
 
 import pytest
+from msgspec.structs import replace
 
 from detectors.baselines.history import History
 from detectors.baselines.learning import learn
 from detectors.baselines.level import Level
 from detectors.baselines.newcomers import newcomer_from
+from detectors.baselines.slices import Slice
 from detectors.baselines.windows import HourWindow
 from pipeline.enrich.sources import Source
 
@@ -68,3 +70,37 @@ def test_a_level_starts_with_its_first_value() -> None:
     level = Level()
     level.learn(7)
     assert level.record == 7.0
+
+
+HERE = Source("84.112.77.1", "84.112.77.0/24", "AT", None, None, None, 1)
+ELSEWHERE = Source("41.58.12.7", "41.58.12.0/24", "NG", None, None, None, 1)
+USUAL = Slice("", "python-httpx", "gpt-4o", "chat", "ok", exposed=False)
+
+
+@pytest.mark.parametrize(
+    ("changes", "novel"),
+    [
+        ({}, False),
+        ({"outcome": "limited"}, False),
+        ({"outcome": "auth"}, True),
+        ({"exposed": True}, True),
+        ({"model": "o1"}, True),
+        ({"model": ""}, False),
+        ({"client": "curl"}, True),
+        ({"client": ""}, False),
+    ],
+)
+def test_what_the_key_is_not_known_to_do_is_worth_a_look(
+    changes: dict[str, object], *, novel: bool
+) -> None:
+    history = working(20)
+    for number in range(20):
+        history.models.learn({USUAL.model}, number)
+    history.clients.learn({USUAL.client}, 0)
+    history.prefixes.learn({HERE.prefix}, 0)
+    what = replace(USUAL, **changes)
+    assert history.is_novel(what, HERE) is novel
+    assert history.is_novel(what, None) is novel
+    assert history.is_novel(what, ELSEWHERE)
+    history.exposed_hours = 1.0
+    assert history.is_novel(replace(what, exposed=True), HERE) is (novel and not what.exposed)

@@ -10,7 +10,9 @@ from detectors.baselines.totals import Totals
 from detectors.baselines.volume import Volume
 from detectors.baselines.windows import HOURS_REMEMBERED, HourWindow, Windows
 from detectors.contract import KeyView
+from pipeline.engine.ageing import is_rising
 from pipeline.engine.costs import spent_since, usual_between
+from pipeline.engine.state import KeyState
 from schemas.fields import epoch
 from schemas.incident import UNPRICED, Incident
 from schemas.key_record import KeyRecord
@@ -136,3 +138,24 @@ def test_an_incident_counts_what_has_no_price_from_its_first_request_on() -> Non
         since, until = epoch(each.opened_at) // MINUTE * MINUTE, epoch(each.detected_at) + 1e-3
         counted = max(signal.evidence[UNPRICED] for signal in each.signals)
         assert counted == sum(since <= epoch(event.occurred_at) <= until for event in theft)
+
+
+@pytest.mark.parametrize(
+    ("hour", "rising"),
+    [
+        (HourWindow(requests=100, nanos=10**9, input_tokens=10**5), False),
+        (HourWindow(requests=120, nanos=10**9, input_tokens=10**5), True),
+        (HourWindow(requests=100, nanos=2 * 10**9, input_tokens=10**5), True),
+        (HourWindow(requests=100, nanos=10**9, input_tokens=10**6), True),
+        (HourWindow(requests=1, nanos=2 * 10**9, input_tokens=10**6), False),
+    ],
+    ids=["as ever", "requests", "dollars", "long prompts", "one request"],
+)
+def test_an_hour_beyond_all_others_is_looked_at(hour: HourWindow, *, rising: bool) -> None:
+    state = KeyState()
+    records = state.history.volume.records
+    records.requests_1h, records.nanos_1h = 100.0, 1e9
+    state.history.prompt.record = 1000.0
+    state.windows.hours[8] = hour
+    assert is_rising(state, 8 * 60 + 30) is rising
+    assert not is_rising(state, 9 * 60)
