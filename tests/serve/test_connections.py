@@ -9,7 +9,7 @@ from aiohttp import web
 
 from pipeline.counts import Metrics
 from pipeline.metrics import SERVER_METRICS
-from pipeline.serve.connections import listen
+from pipeline.serve.connections import ListenError, listen
 from tests.support.serving import MemoryLog, app_of
 
 ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -100,6 +100,14 @@ async def test_strangers_shut_nobody_out(port: int, counts: Metrics, before: byt
     late = await visit(port)
     assert await late.asks(SEND) == GOOD
     assert await known.asks(SEND) == GOOD, "who has shown a token keeps its connection"
-    assert b'refused_total{status="connection"}' in counts.render()
+    assert b'refused_total{status="connection"} 0.0' not in counts.render()
     for each in (known, late, *strangers):
         await each.leaves()
+
+
+async def test_an_address_that_is_taken_is_named(port: int, counts: Metrics) -> None:
+    runner = web.AppRunner(app_of(MemoryLog()))
+    await runner.setup()
+    with pytest.raises(ListenError, match=f"^serve: cannot listen on 127.0.0.1:{port}: "):
+        await listen(runner, "127.0.0.1", port, counts, MOST)
+    await runner.cleanup()
