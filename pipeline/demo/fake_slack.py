@@ -121,7 +121,7 @@ class FakeSlack:
             return response.status
 
     async def click_by_socket(self, message: SlackMessage, action_id: str, user: str) -> None:
-        """Press a button, and tell it to every Socket Mode client."""
+        """Press a button, and tell it to every Socket Mode client; the demo itself takes HTTP."""
         self._count += 1
         envelope = {
             "type": "interactive",

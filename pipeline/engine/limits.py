@@ -3,7 +3,7 @@
 Asked when windows close, so that an ordinary event pays nothing for it.
 """
 
-from typing import Final
+from typing import Literal
 
 from detectors.baselines.billing import LINES_MAX
 from detectors.baselines.facets import VALUES_MAX
@@ -13,14 +13,14 @@ from pipeline.engine.calm import REVISIONS_MAX
 from pipeline.engine.counting import IDS_MAX, SLICES_MAX
 from pipeline.engine.state import KeyState
 
-LIMITS: Final = (
-    "bill_lines", "event_ids", "facet_values", "newcomers", "revisions", "slices", "sources",
-)  # fmt: skip
+Limit = Literal[
+    "bill_lines", "event_ids", "facet_values", "newcomers", "revisions", "slices", "sources"
+]
 
 
-def limits_met(state: KeyState) -> list[str]:
-    """Names out of `LIMITS`."""
-    met = []
+def limits_met(state: KeyState) -> list[Limit]:
+    """Those that a key has reached."""
+    met: list[Limit] = []
     history = state.history
     if state.ids_known >= IDS_MAX:
         met.append("event_ids")

@@ -25,7 +25,7 @@ def render(report: Report) -> str:
 
 
 def compare(reports: Mapping[str, Report]) -> str:
-    """One line for each way to page."""
+    """One line for each way to page: ours and the comparators', as benchmarks show them."""
     head = ("detector", "recall", "weakest kind", "precision", "false/1000 kw", "benign paged")
     rows = [
         (

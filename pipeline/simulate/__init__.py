@@ -5,11 +5,9 @@ Nothing here knows how detection works, and nothing of detection is used here.
 
 from pipeline.simulate.files import simulate_to_files
 from pipeline.simulate.fleet import PRESETS, Fleet, FleetSettings, simulate
-from pipeline.simulate.schedule import ARCHETYPES, BENIGN_KINDS, KINDS
+from pipeline.simulate.schedule import KINDS
 
 __all__ = [
-    "ARCHETYPES",
-    "BENIGN_KINDS",
     "KINDS",
     "PRESETS",
     "Fleet",

@@ -10,8 +10,6 @@ from pipeline.simulate.workload import INDEX, MODELS, dollars
 from schemas.fields import epoch
 from schemas.provider_usage import ProviderUsage
 
-Row = tuple[float, ProviderUsage]
-
 
 class Billing:
     """Adds up served requests as the provider would, and what was used beside the gateway."""

@@ -12,7 +12,7 @@ from pipeline.simulate.billing import Billing
 from pipeline.simulate.parties import Table
 from pipeline.simulate.rare import RARE
 from pipeline.simulate.rows import concatenate, deliver, events, ordered, take
-from pipeline.simulate.schedule import attack_some, change_some, fail_providers
+from pipeline.simulate.schedule import KINDS, attack_some, change_some, fail_providers
 from pipeline.simulate.tenants import Tenant, tenant
 from pipeline.simulate.truth import Truth
 from schemas.key_record import KeyRecord
@@ -49,6 +49,8 @@ class FleetSettings:
         for name in ("attack_rate", "change_rate", "disorder", "rare"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0 to 1")
+        if unknown := sorted(set(self.kinds) - set(KINDS)):
+            raise ValueError(f"no kind of attack: {unknown[0]}; there are {', '.join(KINDS)}")
 
     @property
     def span(self) -> tuple[float, float]:

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.simulate import attacks, misuse
-from pipeline.simulate.archetypes import CORE
 from pipeline.simulate.arrivals import DAY, Rng
 from pipeline.simulate.changes import CHANGES, EVERYONE, PEOPLE, Change, outage
 from pipeline.simulate.choice import log_uniform, pick
 from pipeline.simulate.parties import Party
-from pipeline.simulate.rare import RARE
 from pipeline.simulate.tenants import Episode, Tenant, successor
 from pipeline.simulate.theft import Theft
 from schemas.incident import Cause
@@ -75,8 +73,6 @@ ATTACKS = (
     Attack(misuse.budget_burn, "budget", ("runaway", "growth")),
 )
 KINDS = tuple(attack.kind for attack in ATTACKS)
-BENIGN_KINDS = (*(change.kind for change in CHANGES), "rotation", "provider_outage")
-ARCHETYPES = {function.__name__: function for function in (*CORE, *RARE)}
 
 
 def attack_some(

@@ -7,7 +7,8 @@ from functools import cache
 import msgspec
 import pytest
 
-from pipeline.simulate import BENIGN_KINDS, KINDS, FleetSettings, simulate
+from pipeline.simulate import KINDS, FleetSettings, simulate
+from pipeline.simulate.changes import CHANGES
 from pipeline.simulate.fleet import Day
 from schemas.fields import epoch
 from schemas.usage_event import UsageEvent
@@ -89,10 +90,15 @@ def test_every_kind_of_benign_change_occurs() -> None:
     )
     labels = [label for day in simulate(settings).days() for label in day.labels]
     kinds = {label.kind for label in labels}
-    assert kinds == set(BENIGN_KINDS)
+    assert kinds == {*(change.kind for change in CHANGES), "rotation", "provider_outage"}
     assert kinds >= {"launch", "migration", "model_upgrade", "travel", "colleague"}
     assert kinds >= {"rerun", "lull", "growth", "retry_storm"}
     assert not any(label.malicious for label in labels)
+
+
+def test_a_kind_that_does_not_exist_is_no_peace() -> None:
+    with pytest.raises(ValueError, match="no kind of attack: nonsense; there are stolen_bulk, "):
+        FleetSettings(kinds=("off_hours", "nonsense"))
 
 
 @pytest.mark.parametrize("kind", KINDS)
