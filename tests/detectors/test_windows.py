@@ -47,3 +47,10 @@ def test_the_last_minutes_are_summed_and_unchanged() -> None:
         assert known.recent_longs(13, 2) == Totals(5)
         assert known.recent_slices(13, 4) == {"a": Totals(34), "b": Totals(3)}
     assert known == windows()
+
+
+def test_what_an_hour_spent_before_its_kept_minutes_is_the_rest() -> None:
+    minutes = {number: MinuteWindow(nanos=10) for number in (59, 70, 89)}
+    known = Windows(minutes=minutes, hours={1: HourWindow(nanos=100)})
+    assert known.spend_before_kept(1, 89) == 80
+    assert known.spend_before_kept(1, 100) == 90
