@@ -16,7 +16,6 @@ from schemas.incident import Cause, Severity
 
 STRANGERS: frozenset[Cause] = frozenset({"leaked", "shared", "exposed"})
 """Others have the key, however quiet it is."""
-OWN: frozenset[Cause] = frozenset({"growth", "runaway"})
 BULK: frozenset[Subject] = frozenset({"habits", "machines"})
 """What is about how much and when, and about nobody who is not the owner."""
 STAKES_FREE_USD = 8.0
@@ -24,8 +23,9 @@ STAKES_FREE_USD = 8.0
 STAKES_NATS = 0.7
 STAKES_MAX = 2.0
 """Each factor e of them counts so much, up to a limit: a launch can be dear, too."""
-CENTS_USD = 0.5
-"""No loop or growth of the owner's own pages before the key's UTC day has cost so much."""
+CENTS_USD = 0.25
+"""Nothing that the owner's own clients do at known addresses pages before the key's UTC day has
+cost so much."""
 DISCOUNT = 0.85
 """Factor on each further signal for the same cause, from the strongest down."""
 WHATEVER_THE_CAUSE = 0.5
@@ -139,7 +139,7 @@ def eased_by_money(conclusion: Conclusion, evidence: Sequence[Evidence], key: Ke
     """
     if conclusion.cause == "budget":  # a budget has weighed them already
         return 0.0
-    is_own = conclusion.cause in OWN and all(each.detector.about in BULK for each in evidence)
+    is_own = all(each.detector.about in BULK for each in evidence)
     if is_own and cost(key.today) < CENTS_USD * 1e9:
         return -math.inf
     return stakes(key.excess_usd_per_hour)

@@ -15,6 +15,8 @@ SLICES_MINUTES: Final = 16
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
 HOURS_REMEMBERED: Final = 24
+SMALL_TALK_TOKENS: Final = 8
+"""Output tokens that a check of a service's health asks for, at most."""
 
 
 class MinuteWindow(Window, array_like=True, gc=False):
@@ -61,6 +63,11 @@ class HourWindow(Window, array_like=True, gc=False):
     def requests_of(self, *, foreign: bool) -> int:
         """All requests, or those of strange newcomers."""
         return self.foreign.requests if foreign else self.requests
+
+    @property
+    def is_small_talk(self) -> bool:
+        """Whether its answers are as short as those that only show that the service is alive."""
+        return self.output_tokens <= SMALL_TALK_TOKENS * self.requests
 
     def own_part(self) -> tuple[Totals, Totals]:
         """The hour without its strangers, and its largest five minutes in the same proportion."""

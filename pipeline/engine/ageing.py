@@ -150,7 +150,8 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
         windows.renumber()
     for number in [each for each in windows.days if each <= last["1d"]]:
         day = windows.days.pop(number)
-        state.history.volume.learn_day(day)
+        if state.history.hours:  # else there was nothing but checks of its health
+            state.history.volume.learn_day(day)
         state.history.books.enter_day(number, day)
 
 
@@ -165,6 +166,8 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
         return
     tokens = state.windows.named(window.slices)
     seen = [(slice_of(token), kinds.place(token)) for token in tokens]
+    if window.is_small_talk and all(what.is_check for what, _ in seen):
+        return  # the service is alive: that is no use of it
     learn(state.history, hour, state.record, seen, window)
     forget(state.history.newcomers, hour)
 

@@ -91,16 +91,38 @@ def looped(price: float, **changes: object) -> list[UsageEvent]:
 
 
 def test_nobody_is_woken_for_cents_of_the_owners_own_loop() -> None:
-    cheap, dear = after(looped(8e-8)), after(looped(8e-6))
+    cheap, dear = after(looped(2e-8)), after(looped(8e-6))
     assert not cheap.pages()
     assert [(each.severity, each.cause) for each in cheap.incidents[-1:]] == [("ticket", "runaway")]
     assert {each.cause for each in dear.pages()} == {"runaway"}
 
 
-def test_a_cheap_loop_wakes_somebody_once_it_has_cost_half_a_dollar() -> None:
+def test_a_cheap_loop_wakes_somebody_once_it_has_cost_a_quarter_of_a_dollar() -> None:
     slow, first = after(looped(8e-7)), after(looped(8e-6))
     assert epoch(slow.pages()[0].detected_at) > epoch(first.pages()[0].detected_at)
-    assert slow.pages()[0].spend_usd > 0.25  # and what the day had cost before
+    assert slow.pages()[0].spend_usd > 0.1  # and what the day had cost before
+
+
+def reindexed(price: float) -> list[UsageEvent]:
+    """An hour of embeddings on a Sunday, when the key has always rested."""
+    at = START + 13 * DAY + 22 * HOUR
+    return [
+        asked(at + n / 2, 490, "text-embedding-3-small", price, operation="embeddings")
+        for n in range(7_200)
+    ]
+
+
+@pytest.mark.parametrize(("price", "pages"), [(2e-8, 0), (2e-6, 1)])
+def test_an_odd_hour_of_the_owners_wakes_nobody_for_cents(price: float, pages: int) -> None:
+    days = [
+        part
+        for day in range(12)
+        if day % 7 < 5
+        for part in service(START + day * DAY + 8 * HOUR, START + day * DAY + 18 * HOUR)
+    ]
+    outcome = run(messages(in_time(days, reindexed(price)), 4))
+    assert len({each.incident_id for each in outcome.pages()}) == pages
+    assert outcome.incidents
 
 
 def test_somebody_is_woken_for_cents_of_a_strangers_loop() -> None:
