@@ -89,7 +89,8 @@ def _detail(reader: IncidentReader, request: web.Request) -> web.Response:
     incident_id = request.match_info["incident_id"]
     incident = reader.incident(incident_id) if len(incident_id) <= IDENTIFIER_LENGTH_MAX else None
     if incident is None:
-        return _html(404, message("Unknown incident", "It may have been removed, or never was."))
+        text = "It may have been removed, or never was, or its row cannot be read: the log says so."
+        return _html(404, message("Unknown incident", text))
     opened = incident.opened.timestamp()
     spend = reader.spend(incident.key_id, opened - BEFORE_SECONDS, opened + AFTER_SECONDS)
     verdicts, actions = reader.verdicts(incident_id), reader.actions(incident_id)

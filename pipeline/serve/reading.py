@@ -1,5 +1,6 @@
 """Incidents for the console, read from ClickHouse."""
 
+import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,12 +8,15 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from pipeline.printable import printable
 from pipeline.serve.ports import ReaderUnavailable
 from pipeline.store import LaterStore, Store, StoreError
 from schemas.action import Action, ActionResult
 from schemas.incident import Incident
 from schemas.provider_usage import ProviderUsage
 from schemas.verdict import Verdict
+
+log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -90,7 +94,8 @@ class StoreReader:
         ]
 
     def _records(self, kind: type[T], sql: str, **params: str | int) -> list[T]:
-        return [_record(row, kind) for row in self._rows(sql, **params)]
+        read = (_record(row, kind) for row in self._rows(sql, **params))
+        return [record for record in read if record is not None]
 
     def _rows(self, sql: str, **params: str | int) -> list[dict[str, Any]]:
         try:
@@ -99,8 +104,22 @@ class StoreReader:
             raise ReaderUnavailable(str(error)) from None
 
 
-def _record(row: Mapping[str, Any], kind: type[T]) -> T:
-    """A row as its record: absent texts are '' in the store."""
+def _record(row: Mapping[str, Any], kind: type[T]) -> T | None:
+    """A row as its record; None, and a warning, where a hand other than ours broke it.
+
+    Nobody's other incidents are kept from people for it.
+    """
+    try:
+        return _decoded(row, kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        name = kind.__name__.lower()
+        which = printable(f"{row.get('incident_id') or row.get('key_id')}: {error}")
+        log.warning("left out, because the store's row cannot be read: %s %s", name, which)
+        return None
+
+
+def _decoded(row: Mapping[str, Any], kind: type[T]) -> T:
+    """Absent texts are '' in the store."""
     fields: dict[str, Any] = {
         name: _value(value) for name, value in row.items() if value not in ("", None)
     }

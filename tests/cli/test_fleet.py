@@ -5,13 +5,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.cli.app import app
 from pipeline.config import Store as StoreConfig
 from pipeline.store import Store
 from pipeline.store.history import event_lines
+from pipeline.store.rows import INCIDENTS
 from schemas.codec import encode
 from tests.cli.conftest import Leakline
+from tests.store.records import INCIDENT
 from tests.support.events import ABROAD, burst, event, in_time, office, workday
 
 NAMES = ("events", "provider-usage", "keys", "labels", "incidents")
@@ -95,6 +98,22 @@ def test_the_store_says_why_a_key_did_not_page(
         assert ("It did not page: " in stored.out) is (key_id not in paged)
         blind = leakline("explain", key_id, "--store", store).out
         assert "Judged again from its events in the store, without the key registry" in blind
+
+
+def test_a_row_that_cannot_be_read_keeps_no_key_from_being_explained(
+    leakline: Leakline, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Store.open(StoreConfig(path=tmp_path)) as store:
+        store.migrate()
+        store.insert(INCIDENTS, [INCIDENT, replace(INCIDENT, incident_id="inc-2")])
+        store.change(
+            "ALTER TABLE incidents UPDATE signals = '[erased]' WHERE incident_id = 'inc-2'"
+            " SETTINGS mutations_sync = 1"
+        )
+    outcome = leakline("explain", INCIDENT.key_id, "--store", tmp_path)
+    assert outcome.code == 0
+    assert INCIDENT.signals[0].summary in outcome.out
+    assert "cannot be read: incident inc-2: " in caplog.text
 
 
 def test_a_busy_key_is_judged_by_its_newest_days(

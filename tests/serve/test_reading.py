@@ -2,6 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipeline.config import Config
+from pipeline.serve.app import build_app
 from pipeline.serve.ports import ReaderUnavailable
 from pipeline.serve.reading import StoreReader
 from pipeline.store import LaterStore, Store, rows
@@ -10,6 +12,7 @@ from schemas.spend_window import SpendWindow
 from schemas.verdict import Verdict
 from tests.serve.test_console import AT, incident
 from tests.support.clickhouse_front import Front
+from tests.support.serving import MemoryLog, serving
 
 OPENED = datetime.fromtimestamp(AT, UTC)
 
@@ -25,6 +28,27 @@ def test_the_latest_revisions_come_back_as_they_went_in(store: Store) -> None:
     assert reader.incidents(1) == [second]
     assert reader.incident("inc-1") == first
     assert reader.incident("inc-3") is None
+
+
+@pytest.mark.parametrize(
+    "broken", ["signals = '[{\"score\":erased.25}]'", "status = 'gone'", "signals = '[{}]'"]
+)
+async def test_a_row_that_cannot_be_read_hides_no_other(
+    store: Store, caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    store.insert(rows.INCIDENTS, [incident(), incident("inc-2")])
+    store.change(
+        f"ALTER TABLE incidents UPDATE {broken} WHERE incident_id = 'inc-2'"
+        " SETTINGS mutations_sync = 1"
+    )
+    reader = StoreReader(store)
+    assert reader.incidents(10) == reader.revisions("key-1") == [incident()]
+    assert "cannot be read: incident inc-2: " in caplog.text
+    async with serving(build_app(Config(), MemoryLog(), reader)) as client:
+        for path, status in (("/", 200), ("/incidents/inc-1", 200), ("/incidents/inc-2", 404)):
+            async with client.get(path) as answer:
+                assert answer.status == status
+                assert ("cannot be read" in await answer.text()) == (status == 404)
 
 
 def test_spend_of_one_key_by_minute(store: Store) -> None:
