@@ -92,12 +92,14 @@ class WebhookGateway:
 
 def _body(event_type: str, action: Action, now: float) -> str:
     """The JSON of a webhook. Every field is bounded: the standard asks for less than 20 kB."""
+    # Who pressed the button is no concern of the gateway's; its log would keep it.
+    by = "a person" if action.by_person else action.requested_by
     data: dict[str, Any] = {
         "action_id": action.action_id,
         "key_id": action.key_id,
         "kind": action.kind,
         "incident_id": action.incident_id,
-        "reason": f"requested by {action.requested_by}"[:REASON_LENGTH_MAX],
+        "reason": f"requested by {by}"[:REASON_LENGTH_MAX],
     }
     moment = datetime.fromtimestamp(now, UTC).isoformat().replace("+00:00", "Z")
     return json.dumps({"type": event_type, "timestamp": moment, "data": data})

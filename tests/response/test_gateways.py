@@ -1,5 +1,6 @@
 """Both adapters against a gateway that verifies by the book."""
 
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -81,8 +82,25 @@ async def test_the_webhook_has_the_documented_shape(server: FakeGateway) -> None
         "key_id": KEY_ID,
         "kind": "revoke",
         "incident_id": "inc_1",
-        "reason": "requested by slack:U1",
+        "reason": "requested by a person",
     }
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("slack:U1", "requested by a person"),
+        ("console:anna", "requested by a person"),
+        ("policy:at-once", "requested by policy:at-once"),
+    ],
+)
+async def test_a_gateway_is_told_the_rule_and_no_persons_name(
+    server: FakeGateway, by: str, said: str
+) -> None:
+    await WebhookGateway(webhook(server)).act(action(requested_by=by), Clock()())
+    ((_, event),) = server.received
+    assert event["data"]["reason"] == said
+    assert "anna" not in json.dumps(event)
 
 
 async def test_litellm_gets_the_hash_alone(server: FakeGateway) -> None:
