@@ -1,5 +1,6 @@
 """All commands in one list. Their modules import what is heavy when they run."""
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, NoReturn
@@ -80,5 +81,6 @@ each_option_once(app)
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0, 1 (it did not work) or 2 (it was asked wrongly)."""
+    os.umask(0o077)  # stores and files hold addresses and end users: nobody else's to read
     hold_closed()
     sys.exit(run_guarded(lambda: app(arguments, prog_name="leakline", standalone_mode=False)))
