@@ -5,6 +5,8 @@
 
 Environment: LEAKLINE_TOKEN, and LEAKLINE_URL: the proxy that ends TLS in front of `leakline serve`,
 which speaks plain HTTP itself (https://leakline.example.com; http://127.0.0.1:8787 beside it).
+Of people less is sent with LEAKLINE_PSEUDONYM_SALT (at least 16 characters), which makes pseudonyms
+of end users, and LEAKLINE_CUT_ADDRESSES=1, which cuts clients' addresses to /24, or /48 of IPv6.
 
 Requests never wait for it: events go into a bounded queue, and a thread sends them in batches and
 tries again until leakline has them. Prompts, answers, headers and error texts are removed before
@@ -17,6 +19,7 @@ in the log; so are those that it refuses.
 import atexit
 import gzip
 import hashlib
+import hmac
 import http.client
 import json
 import logging
@@ -30,6 +33,7 @@ import urllib.request
 from collections import deque
 from datetime import datetime
 from decimal import Decimal
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import IO, Any
 
 from litellm.integrations.custom_logger import CustomLogger
@@ -65,6 +69,11 @@ ERROR_WORDS = (
 )
 """All that is kept of an error's text, because it tells a revoked key from an unknown one, and
 both from a failure of the proxy."""
+
+SALT_LENGTH_MIN = 16
+PSEUDONYM_LENGTH = 32
+NAT64 = ip_network("64:ff9b::/96")
+"""Its addresses have one of IPv4 in their last 32 bits."""
 
 LOOK = "retrieve_batch"
 USE = ("prompt_tokens", "completion_tokens", "response_cost")
@@ -188,6 +197,56 @@ def _kept(value: object, fields: dict[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in found.items() if each not in (None, "", [], {})}
 
 
+class Privacy:
+    """What is made of people's names and addresses before an event enters the queue."""
+
+    def __init__(self, salt: str = "", cut: str = "") -> None:
+        """Take the settings as the environment has them; empty ones change nothing."""
+        if salt and len(salt) < SALT_LENGTH_MIN:
+            raise ValueError(f"LEAKLINE_PSEUDONYM_SALT: at least {SALT_LENGTH_MIN} characters")
+        if cut not in ("", "0", "1"):
+            raise ValueError("LEAKLINE_CUT_ADDRESSES is 1, or 0")
+        self._salt = salt.encode()
+        self._cuts = cut == "1"
+
+    def apply(self, event: dict[str, Any]) -> None:
+        """Change a stripped event; the places are those of `PAYLOAD`."""
+        metadata = event.get("metadata", {})
+        for holder, name in ((event, "end_user"), (metadata, "user_api_key_end_user_id")):
+            if self._salt and name in holder:
+                holder[name] = self.pseudonym(str(holder[name]))
+        for holder in (event, metadata):
+            if self._cuts and "requester_ip_address" in holder:
+                holder["requester_ip_address"] = cut_addresses(holder["requester_ip_address"])
+
+    def pseudonym(self, name: str) -> str:
+        """What stands for an end user: the same for the same salt, and of no use without it."""
+        return hmac.digest(self._salt, name.encode(), "sha256").hex()[:PSEUDONYM_LENGTH]
+
+
+def cut_addresses(forwarded: str) -> str:
+    """A forwarded list in which each address is the first of its range."""
+    return ", ".join(_cut(hop.strip()) for hop in forwarded.split(","))
+
+
+def _cut(hop: str) -> str:
+    """Without a port and a zone; what is no address may name somebody, and is left out."""
+    text = hop.strip('"')
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return ""
+    if address in NAT64:
+        address = IPv4Address(int(address) & 0xFFFFFFFF)
+    address = getattr(address, "ipv4_mapped", None) or address
+    wide = 24 if address.version == 4 else 48
+    return str(ip_network((address, wide), strict=False).network_address)
+
+
 def bill_of_batch(event: dict[str, Any]) -> str | None:
     """The batch of which an event tells all that it used, as LiteLLM does at each look at it."""
     used = any(event.get(name) for name in USE)
@@ -234,13 +293,20 @@ class EveryAnswer(urllib.request.HTTPErrorProcessor):
 class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not installed here
     """LiteLLM calls it after each request, whether that succeeded or failed."""
 
-    def __init__(self, url: str, token: str, queue_bytes_max: int = QUEUE_BYTES_MAX) -> None:
+    def __init__(
+        self,
+        url: str,
+        token: str,
+        queue_bytes_max: int = QUEUE_BYTES_MAX,
+        privacy: Privacy | None = None,
+    ) -> None:
         """Take the address and token; nothing is sent before the first event."""
         super().__init__()
         if not url.startswith(("http://", "https://")) or not token:
             raise ValueError("LEAKLINE_URL and LEAKLINE_TOKEN are needed")
         self._url = url.rstrip("/") + "/v1/intake/litellm"
         self._token = token
+        self._privacy = privacy or Privacy()
         self._opener = urllib.request.build_opener(EveryAnswer)
         self._queue = BytesQueue(queue_bytes_max)
         self._starting = threading.Lock()
@@ -276,6 +342,7 @@ class LeaklineLogger(CustomLogger):  # type: ignore[misc]  # LiteLLM is not inst
             event = stripped(payload)
             if is_of_litellm(event):
                 return
+            self._privacy.apply(event)
             batch = bill_of_batch(event)
             if batch in self._batches:
                 event |= dict.fromkeys(USE, 0)
@@ -420,5 +487,14 @@ def flush_before_the_end(logger: LeaklineLogger) -> None:
     signal.signal(signal.SIGTERM, first)
 
 
-leakline = LeaklineLogger(os.environ.get("LEAKLINE_URL", ""), os.environ.get("LEAKLINE_TOKEN", ""))
+def from_environment() -> LeaklineLogger:
+    """The logger that the environment describes."""
+    url, token, salt, cut = (
+        os.environ.get(f"LEAKLINE_{name}", "")
+        for name in ("URL", "TOKEN", "PSEUDONYM_SALT", "CUT_ADDRESSES")
+    )
+    return LeaklineLogger(url, token, privacy=Privacy(salt, cut))
+
+
+leakline = from_environment()
 flush_before_the_end(leakline)

@@ -1,4 +1,5 @@
 import asyncio
+import hmac
 import importlib.util
 import json
 import signal
@@ -293,6 +294,74 @@ def test_an_address_and_an_id_keep_what_tells_them_apart(module: ModuleType) -> 
     assert litellm.convert(json.dumps(left).encode()) == event(**changes)
     ids = {module.stripped({"id": "x" * 300 + end})["id"] for end in "ab"}
     assert len(ids) == 2
+
+
+SALT = "a salt of sixteen or more"
+
+
+def whose(payload: dict[str, Any]) -> dict[str, Any]:
+    """A payload with a person in every place that has one."""
+    about = {"end_user": "alice", "requester_ip_address": "2001:db8:1:2::3, 203.0.113.9"}
+    metadata = payload["metadata"] | {
+        "user_api_key_end_user_id": "alice",
+        "requester_ip_address": about["requester_ip_address"],
+    }
+    return payload | about | {"metadata": metadata}
+
+
+async def test_pseudonyms_and_ranges_alone_leave_the_proxy(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MemoryLog()
+    async with serving(app_of(log)) as client:
+        monkeypatch.setenv("LEAKLINE_URL", str(client.make_url("/")))
+        monkeypatch.setenv("LEAKLINE_PSEUDONYM_SALT", SALT)
+        monkeypatch.setenv("LEAKLINE_CUT_ADDRESSES", "1")
+        logger = module.from_environment()
+        sent: list[bytes] = []
+        post = logger._post
+        monkeypatch.setattr(logger, "_post", lambda batch: (sent.extend(batch), post(batch))[1])
+        for payload in PAYLOADS.values():
+            logger.take({"standard_logging_object": whose(payload)})
+        await until_empty(logger)
+    assert len(sent) == len(PAYLOADS)
+    assert not [each for each in (b"alice", b"203.0.113.9", b"1:2::3") if each in b"".join(sent)]
+    pseudonym = hmac.new(SALT.encode(), b"alice", "sha256").hexdigest()[:32]
+    assert {body["end_user"] for body in log.bodies()} == {pseudonym}
+    assert {body["client_ip"] for body in log.bodies()} == {"2001:db8:1::, 203.0.113.0"}
+
+
+def test_pseudonyms_and_ranges_tell_people_and_places_apart(module: ModuleType) -> None:
+    privacy, other = module.Privacy(SALT), module.Privacy(SALT + "x")
+    assert len({made.pseudonym(name) for made in (privacy, other) for name in ("a", "b")}) == 4
+    assert privacy.pseudonym("a") == module.Privacy(SALT).pseudonym("a")
+    for given, cut in (
+        ("198.51.100.77:4711", "198.51.100.0"),
+        ('"[2001:db8:1:2::3]:443"', "2001:db8:1::"),
+        ("::ffff:198.51.100.77", "198.51.100.0"),
+        ("64:ff9b::c633:644d", "198.51.100.0"),
+        ("fe80::1%eth0", "fe80::"),
+        ("alice, 198.51.100.77", ", 198.51.100.0"),
+        ("alice", ""),
+    ):
+        assert module.cut_addresses(given) == cut
+
+
+def test_without_the_settings_nothing_is_changed(module: ModuleType) -> None:
+    module.leakline._run = lambda: None
+    module.leakline.take({"standard_logging_object": whose(PAYLOADS["success"])})
+    sent = json.loads(module.leakline._queue.get_nowait())
+    assert (sent["end_user"], sent["requester_ip_address"][-11:]) == ("alice", "203.0.113.9")
+
+
+@pytest.mark.parametrize(("salt", "cut"), [("short", ""), ("", "yes"), ("", "24")])
+def test_a_setting_that_would_protect_nobody_is_said_at_start(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, salt: str, cut: str
+) -> None:
+    monkeypatch.setenv("LEAKLINE_PSEUDONYM_SALT", salt)
+    monkeypatch.setenv("LEAKLINE_CUT_ADDRESSES", cut)
+    with pytest.raises(ValueError, match=r"LEAKLINE_(PSEUDONYM_SALT|CUT_ADDRESSES)"):
+        module.from_environment()
 
 
 TERMINATED = """
