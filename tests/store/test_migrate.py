@@ -7,8 +7,9 @@ import pytest
 from pipeline.config import Store as StoreConfig
 from pipeline.store import Store, StoreRefused
 from pipeline.store.migrate import load_migrations, split_statements, sql_folder
-from pipeline.store.rows import INCIDENTS
-from tests.store.records import INCIDENT, SIGNAL, TABLES
+from pipeline.store.rows import INCIDENTS, USAGE_EVENTS
+from tests.store.records import INCIDENT, SIGNAL, TABLES, usage
+from tests.store.test_client import SOURCE, accepted
 
 NAMES = [migration.name for migration in load_migrations()]
 
@@ -134,6 +135,29 @@ def test_the_sink_may_append_to_every_table_and_nothing_else() -> None:
     assert inserts == {table.name for table in TABLES}
     words = " ".join(to_sink).upper()
     assert not re.search(r"\b(ALTER|DROP|DELETE|TRUNCATE|CREATE|ALL)\b", words)
+
+
+ABOUT_PEOPLE = {"client_ip", "end_user", "user_agent", "origin", "tags", "error_type"}
+OUR_OWN = {"precedence", "appended_at", "stored_at"}
+
+
+def test_an_analyst_reads_nothing_about_the_people_behind_requests(store: Store) -> None:
+    store.insert(USAGE_EVENTS, [accepted(usage(1, end_user="alice"), source=SOURCE)])
+    columns = {row[0] for row in store.query("DESCRIBE TABLE usage_events").rows}
+    shown = store.query("SELECT * FROM v_requests")
+    made = store.query("SHOW CREATE TABLE v_requests").rows[0][0]
+    assert "DEFINER = default SQL SECURITY DEFINER" in made
+    # A new column has to be one or the other.
+    assert set(shown.names) == columns - ABOUT_PEOPLE - OUR_OWN
+    assert len(shown.rows) == 1
+    assert "alice" not in str(shown.rows)
+    granted = [line for line in GRANTS if line.startswith("GRANT") and "_analyst" in line]
+    readable = {
+        re.sub(r"GRANT SELECT ON leakline\.(\w+) TO leakline_analyst", r"\1", g) for g in granted
+    }
+    known = {row[0] for row in store.query("SHOW TABLES").rows}
+    hidden = {"usage_events", "v_usage_events", "dead_letters", "v_dead_letters"}
+    assert readable == known - hidden - {"schema_migrations"}
 
 
 def test_the_reader_only_reads() -> None:
