@@ -320,7 +320,12 @@ async def test_pseudonyms_and_ranges_alone_leave_the_proxy(
         logger = module.from_environment()
         sent: list[bytes] = []
         post = logger._post
-        monkeypatch.setattr(logger, "_post", lambda batch: (sent.extend(batch), post(batch))[1])
+
+        def noted(batch: list[bytes]) -> object:
+            sent.extend(batch)
+            return post(batch)
+
+        monkeypatch.setattr(logger, "_post", noted)
         for payload in PAYLOADS.values():
             logger.take({"standard_logging_object": whose(payload)})
         await until_empty(logger)
