@@ -70,14 +70,18 @@ class Curve:
         """Note a look at a key."""
         if look.forgiven_by is not None:
             return
+        more = look.page_takes - look.page_usually_takes + look.lively
         for threshold in CURVE_NATS:
             last = self._last.get((threshold, look.key_id), 0.0)
-            if look.conclusion.nats >= threshold and look.at >= last + CURVE_STEP_SECONDS:
+            if look.conclusion.nats >= threshold + more and look.at >= last + CURVE_STEP_SECONDS:
                 self._last[threshold, look.key_id] = look.at
                 self.paged[threshold].append(Page(look.key_id, look.at))
 
     def render(self, truth: list[Label], key_weeks: float) -> str:
-        """Recall and false pages at each threshold. Dollars at risk do not count here."""
+        """Recall and false pages at each threshold.
+
+        Each 24 hours in which a page would go on count as one, whether people were told or not.
+        """
         rows = []
         for threshold, paged in self.paged.items():
             judgement = judge(paged, truth)
