@@ -8,8 +8,10 @@ import pytest
 from schemas.fields import epoch
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
+    ABROAD,
     CLOUD,
     DAY,
+    HOME,
     HOUR,
     KEY,
     START,
@@ -18,6 +20,7 @@ from tests.support.events import (
     in_time,
     messages,
     run,
+    workday,
 )
 
 DAYS = 8
@@ -134,3 +137,23 @@ def test_a_loop_of_a_client_that_is_not_the_owners_wakes_somebody_for_cents() ->
     """At the owner's address, so that it is taken for the owner's, but who knows."""
     pages = after(looped(8e-8, user_agent="curl/8.5.0")).pages()
     assert {each.cause for each in pages} == {"runaway"}
+
+
+def office_hours(first: int, last: int, address: str) -> list[UsageEvent]:
+    """Two or three requests an hour, on working days."""
+    rng = random.Random(first)  # noqa: S311 # repeatable, and no secret
+    return [
+        asked(workday(day, hour) + rng.uniform(0, HOUR), 900, CHEAP, 2e-6, client_ip=address)
+        for day in range(first, last)
+        if day % 7 < 5
+        for hour in range(8, 18)
+        for _ in range(rng.randint(2, 3))
+    ]
+
+
+def test_a_key_that_falls_silent_at_home_has_gone_with_its_owner() -> None:
+    at_home, abroad = office_hours(0, 21, HOME[0]), office_hours(21, 24, ABROAD)
+    travels = run(messages(in_time(at_home, abroad), 4))
+    beside = run(messages(in_time(office_hours(0, 24, HOME[0]), abroad), 4))
+    assert not travels.incidents
+    assert {each.cause for each in beside.pages()} == {"leaked"}
