@@ -1,9 +1,9 @@
--- Users with the least they need, for a ClickHouse server. An administrator runs this once, before
--- `leakline init`, which is run as one of them (rights need no table that is there already), and again for
--- a user that came later. The passwords are in a file that nobody else can read, a line for each of admin,
--- sink, reader and analyst:
+-- Users with the least they need, for a ClickHouse server. An administrator runs this before `leakline init`,
+-- which is run as one of them (rights need no table that is there already), and again after an upgrade.
+-- Passwords come from a file that nobody else can read, since `ps` shows a command line to everybody, and
+-- `query_log` statements. It has a line for each of admin, sink, reader and analyst:
 --   SET param_admin_password = '…';
--- and come from there, since `ps` shows a command line to everybody, and `query_log` statements:
+-- Then:
 --   cat passwords.sql grants.sql | clickhouse-client --log_queries=0
 -- The administrator's own password goes into ~/.clickhouse-client/config.xml, or CLICKHOUSE_PASSWORD.
 -- It assumes the database `leakline`. The embedded store has no users and does not read it.
@@ -26,8 +26,8 @@ GRANT INSERT ON leakline.actions TO leakline_sink;
 GRANT INSERT ON leakline.action_results TO leakline_sink;
 GRANT INSERT ON leakline.dead_letters TO leakline_sink;
 
--- `leakline query`, `explain` and the console: reads all there is, addresses, end users and refused records
--- among it, within limits that a query cannot lift (0 would).
+-- `leakline query`, `explain` and the console: reads everything, also addresses, end users and refused records,
+-- within limits that a query cannot lift (0 would).
 CREATE SETTINGS PROFILE IF NOT EXISTS leakline_reading SETTINGS readonly = 2, max_execution_time = 60 MIN 1 MAX 60, max_memory_usage = 8000000000 MIN 1 MAX 8000000000;
 CREATE USER IF NOT EXISTS leakline_reader IDENTIFIED WITH sha256_password BY {reader_password:String} SETTINGS PROFILE leakline_reading;
 GRANT SELECT, SHOW ON leakline.* TO leakline_reader;

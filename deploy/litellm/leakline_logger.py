@@ -5,8 +5,8 @@
 
 Environment: LEAKLINE_TOKEN, and LEAKLINE_URL: the proxy that ends TLS in front of `leakline serve`,
 which speaks plain HTTP itself (https://leakline.example.com; http://127.0.0.1:8787 beside it).
-Of people less is sent with LEAKLINE_PSEUDONYM_SALT (at least 16 characters), which makes pseudonyms
-of end users, and LEAKLINE_CUT_ADDRESSES=1, which cuts clients' addresses to /24, or /48 of IPv6.
+To tell less of people, set LEAKLINE_PSEUDONYM_SALT (at least 16 characters), which makes
+pseudonyms of end users, and LEAKLINE_CUT_ADDRESSES=1, which cuts addresses to /24, or /48 of IPv6.
 
 Requests never wait for it: events go into a bounded queue, and a thread sends them in batches and
 tries again until leakline has them. Prompts, answers, headers and error texts are removed before
