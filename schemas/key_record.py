@@ -32,8 +32,8 @@ class KeyRecord(Struct, omit_defaults=True, kw_only=True):
     timezone: str | None = None
     """An IANA zone, or hours east of UTC (`UTC+9`); learnt from the traffic when absent."""
     created_at: Time | None = None
-    """When the key was made. Of one that was two weeks old when the registry told of it, the first
-    use is that of a key which lay unused."""
+    """When the key was made. If that was two weeks or more before the registry told of it, its
+    first use is that of a key which lay unused."""
     expires_at: Time | None = None
     """Use after it is use of a dead key."""
     rotated_at: Time | None = None
