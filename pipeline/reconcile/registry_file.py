@@ -41,33 +41,40 @@ def news_of(registry: Mapping[str, KeyRecord], journal: Journal) -> Iterator[tup
 
 
 def _withdrawn(registry: Mapping[str, KeyRecord], journal: Journal) -> Iterator[tuple[str, bytes]]:
-    before = remembered(_FILE, journal)
-    gone = {key_id: _own(key_id, journal) for key_id in before if key_id not in registry}
-    guarded = {key_id for key_id, own in gone.items() if own and (own.protected or own.canary)}
-    own = {key_id for key_id, own in gone.items() if own} - guarded
-    if 2 * len(own) > len(before):
+    before = set(remembered(_FILE, journal))
+    gone = before - registry.keys()
+    guarded = {key_id for key_id in gone if _is_guarded(key_id, journal)}
+    going = gone - guarded
+    # Those that stay anyhow count on neither side: they would hide that a file was emptied.
+    if 2 * len(going) > len(before - guarded):
         log.error(
             "keys: %d of the %d entries that the file had are no longer in it. That may be a"
             " mistake, so none is withdrawn: take fewer out at once, or send empty messages",
-            len(own),
-            len(before),
+            len(going),
+            len(before - guarded),
         )
         return
-    if guarded:  # nobody takes that from a key by leaving something out
+    if guarded:  # nobody takes that from a key by leaving something out, and putting it back
         log.warning(
             "keys: %d entries that are no longer in the file stay: their keys are protected, or"
             " canaries. Let the file say otherwise first, or send empty messages",
             len(guarded),
         )
-    for key_id in gone.keys() - guarded:
+    own = sorted(key_id for key_id in going if _is_own(key_id, journal))
+    for key_id in going:
         journal.put(_FILE + key_id, None)
-    for key_id in sorted(own):
+    for key_id in own:
         yield key_id, WITHDRAWN
 
 
-def _own(key_id: str, journal: Journal) -> KeyRecord | None:
-    """The entry of a key, if it is what the file said last, and nobody had said it before."""
+def _is_guarded(key_id: str, journal: Journal) -> bool:
+    """Whether the entry of a key, whoever said it last, makes it protected or a canary."""
     raw = journal.get(ENTRY + key_id)
-    if raw is None or xxh3_64_digest(raw) != journal.get(_FILE + key_id):
-        return None
-    return decode_record(raw, KeyRecord)
+    entry = decode_record(raw, KeyRecord) if raw is not None else None
+    return entry is not None and (entry.protected or entry.canary)
+
+
+def _is_own(key_id: str, journal: Journal) -> bool:
+    """Whether the entry of a key is what the file said last, and nobody had said it before."""
+    raw = journal.get(ENTRY + key_id)
+    return raw is not None and xxh3_64_digest(raw) == journal.get(_FILE + key_id)

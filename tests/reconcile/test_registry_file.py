@@ -145,6 +145,29 @@ async def test_what_guards_a_key_is_not_taken_from_it_by_leaving_it_out(
     assert await tenures.withdrawn(TWO) == ["a"]
 
 
+@pytest.mark.parametrize("others", [{"protected": True}, {"canary": True}, {}])
+async def test_entries_that_stay_anyhow_do_not_hide_that_the_file_was_emptied(
+    others: dict[str, bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    tenures = Tenures()
+    more = [replace(ONE, key_id=f"more-{n}", **others) for n in range(3)]
+    await tenures.withdrawn(ONE, TWO, *more)
+    if not others:
+        for each in more:
+            await tenures.write(each.key_id, encode(replace(each, team="t")))
+    assert await tenures.withdrawn() == []
+    assert "no longer in it" in caplog.text
+    assert await tenures.begin(ReconcileStage(1, [ONE, TWO, *more], lambda: tenures.now)) == []
+
+
+async def test_a_line_that_was_lost_and_found_takes_no_protection_away() -> None:
+    tenures = Tenures()
+    await tenures.withdrawn(ONE, TWO, THREE)
+    await tenures.write("a", encode(replace(ONE, protected=True)))
+    assert await tenures.withdrawn(TWO, THREE) == []
+    assert await tenures.begin(ReconcileStage(1, [ONE, TWO, THREE], lambda: tenures.now)) == []
+
+
 async def test_what_an_earlier_release_remembered_of_the_file_is_withdrawn() -> None:
     """It noted a hash of what it had published, and nothing behind it."""
     tenures = Tenures()
