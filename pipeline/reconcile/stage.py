@@ -131,10 +131,10 @@ class ReconcileStage:
                 self._join.rounds[window] = msgspec.json.decode(value, type=Round)
 
     async def _entry(self, message: Message, journal: Journal) -> None:
-        if message.value:
-            record = decode_control(message.value, KeyRecord)
-        else:  # taken out of the registry: from now on learnt from its traffic
-            record = KeyRecord(key_id=(message.key or b"").decode(errors="replace"))
+        said = message.value
+        if not said:  # taken out of the registry: from now on learnt from its traffic
+            said = encode(KeyRecord(key_id=(message.key or b"").decode(errors="replace")))
+        record = decode_control(said, KeyRecord)
         raw = encode(record)
         if journal.get(ENTRY + record.key_id) == raw:
             return

@@ -20,6 +20,7 @@ from schemas.gateway_use import GatewayUse, UseAnswer, UseQuestion
 from schemas.incident import Incident
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import JoinedUsage, ProviderUsage
+from schemas.redaction import public_key_id
 from schemas.topics import (
     GATEWAY_USE,
     INCIDENTS,
@@ -139,6 +140,29 @@ async def test_a_registry_entry_and_its_change_reach_the_log_once_each() -> None
     assert all(m.told_at == round(clock()) for m in entries)
     assert [each.status for each in told] == ["active", "revoked", "active", "active"]
     assert told[-1] == KeyRecord(key_id="a")
+
+
+async def test_an_empty_message_takes_an_entry_out_by_the_key_itself() -> None:
+    clock, secret = Clock(), "sk-proj-" + "aB3" * 20
+    bus = CrashingBus([ReconcileStage(1, [], clock)], clock)
+    for value in (encode(KeyRecord(key_id=secret, protected=True)), b""):
+        await bus.publish(KEYS, value, key=secret)
+        await bus.run_until_quiet()
+    told = [msgspec.json.decode(m.value, type=KeyRecord) for m in bus.topics[USAGE_EVENTS.name]]
+    key_id = public_key_id(secret)
+    assert told == [KeyRecord(key_id=key_id, protected=True), KeyRecord(key_id=key_id)]
+
+
+@pytest.mark.parametrize("key", ["", "k" * 129])
+async def test_an_empty_message_under_what_is_no_id_stops_nobody(key: str) -> None:
+    clock = Clock()
+    first = ReconcileStage(1, [], clock)
+    bus = CrashingBus([first], clock)
+    await bus.publish(KEYS, b"", key=key)
+    await bus.run_until_quiet()
+    bus.restart(first, ReconcileStage(1, [], clock))
+    await bus.tick(clock.now)
+    assert bus.topics[USAGE_EVENTS.name] == []
 
 
 async def test_bills_wait_until_the_registry_is_silent() -> None:
