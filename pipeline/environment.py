@@ -16,7 +16,11 @@ from pydantic_settings import EnvSettingsSource
 
 PREFIX: Final = "LEAKLINE_"
 DELIMITER: Final = "__"
-OTHERS: Final = {"CONFIG", "DEBUG", "URL", "TOKEN", "WEBHOOK_SECRET", "REVOKED_FILE", "KEYS_FILE"}
+OTHERS: Final = {
+    *("CONFIG", "DEBUG"),
+    *("URL", "TOKEN", "PSEUDONYM_SALT", "CUT_ADDRESSES"),
+    *("WEBHOOK_SECRET", "REVOKED_FILE", "KEYS_FILE"),
+}
 """The command line's, and those of the files in deploy/litellm."""
 _FOREIGN: Final = re.compile(r"TEST_|.*(_|^)(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_|$)")
 """The tests', and what Kubernetes sets where a service is called leakline…"""

@@ -136,6 +136,14 @@ def test_every_variable_that_is_let_through_is_documented() -> None:
     assert [name for name in OTHERS if f"`{PREFIX}{name}`" not in page] == []
 
 
+def test_every_variable_of_the_files_for_litellm_is_let_through() -> None:
+    """Proxy and leakline may share an environment."""
+    files = [each for each in (reference.ROOT / "deploy/litellm").iterdir() if each.is_file()]
+    named = {name for each in files for name in re.findall(rf"{PREFIX}([A-Z_]+)", each.read_text())}
+    assert len(named) > 5
+    assert named <= OTHERS
+
+
 def test_no_address_has_tls_where_there_is_none() -> None:
     texts = {".py", ".toml", ".yaml"}
     examples = [each for each in (reference.ROOT / "deploy").rglob("*") if each.suffix in texts]
