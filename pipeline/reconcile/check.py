@@ -10,7 +10,7 @@ from detectors.words import counted, quoted
 from pipeline.config import Config
 from pipeline.printable import printable
 from pipeline.replay.lines import ReplayError, read_lines
-from schemas.codec import Refused, decode_control
+from schemas.codec import UNDECODABLE, Refused, decode_control
 from schemas.key_record import KeyRecord
 from schemas.redaction import HASHED, other_form, scrub_text
 
@@ -39,11 +39,14 @@ def check_registry(config: Config) -> Checked:
             if not line.strip():
                 continue
             try:
-                record = decode_control(line, KeyRecord)
+                record, written = decode_control(line, KeyRecord), msgspec.json.decode(line)
             except Refused as refused:
                 mistakes.append(f"{path}:{number}: {refused.detail}")
                 continue
-            for doubt in _doubts(msgspec.json.decode(line), record, config):
+            except UNDECODABLE:
+                doubts.setdefault("a field that there is not cannot be read", []).append(number)
+                continue
+            for doubt in _doubts(written, record, config):
                 doubts.setdefault(doubt, []).append(number)
     except ReplayError as error:
         mistakes.append(str(error))

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.config import Config, Gateway, Response
 from pipeline.reconcile.check import check_registry
+from pipeline.replay.lines import read_registry
 from tests.cli.conftest import Leakline, leakline
 from tests.support.samples import WEBHOOK_SECRET
 
@@ -55,6 +56,17 @@ def test_a_field_that_nobody_reads_is_doubted_once(tmp_path: Path) -> None:
         f'{where}"canry"; did you mean canary? (and in 2 more lines)',
         f'{where}"note" (and in 2 more lines)',
     ]
+
+
+@pytest.mark.parametrize("value", [b"1e999", b"9" * 5_000, b'"\xff"'])
+def test_a_value_that_nobody_reads_is_doubted_even_where_nobody_could(
+    tmp_path: Path, value: bytes
+) -> None:
+    asked = config(tmp_path)
+    path = tmp_path / "keys.jsonl"
+    path.write_bytes(b'{"key_id": "k", "note": %s}\n' % value)
+    assert [each.key_id for each in read_registry(path)] == ["k"]
+    assert check_registry(asked) == ([], [f"{path}:1: a field that there is not cannot be read"])
 
 
 def test_a_secret_in_place_of_a_name_is_not_shown(tmp_path: Path) -> None:
