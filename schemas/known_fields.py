@@ -14,6 +14,15 @@ _FORWARDED: Final = "client_ip"
 """Of a list of hops the left end is the client's word."""
 
 
+class _Object(dict[str, object]):
+    """An object of JSON."""
+
+    def __init__(self, fields: list[tuple[str, object]]) -> None:
+        super().__init__(fields)
+        self.said = len(fields)
+        """How many fields its text has, those that it says twice counted twice."""
+
+
 def known_fields(raw: bytes, names: Collection[str]) -> bytes | None:
     """The named fields of a record as JSON, the record itself where it has no more than those.
 
@@ -24,13 +33,14 @@ def known_fields(raw: bytes, names: Collection[str]) -> bytes | None:
         None when it is no JSON object: nobody can tell its fields apart.
     """
     try:
-        record = json.loads(raw, parse_int=_number)
+        record = json.loads(raw, parse_int=_number, object_pairs_hook=_Object)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(record, dict):
+    if not isinstance(record, _Object):
         return None
     kept = {name: _value(name, record[name]) for name in record if name in names}
-    if len(kept) == len(record) and all(kept[name] is record[name] for name in kept):
+    # Of a field that is said twice, the text has what the record has not.
+    if record.said == len(kept) and all(kept[name] is record[name] for name in kept):
         return raw
     # As text, so that a name is found in it; half a surrogate pair remains an escape.
     return json.dumps(kept, ensure_ascii=False).encode(errors="backslashreplace")

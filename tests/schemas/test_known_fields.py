@@ -64,6 +64,12 @@ def test_a_number_too_long_to_be_one_hides_no_prompt() -> None:
     assert known_fields(raw, {"model"}) == b'{"model": 1}'
 
 
+@pytest.mark.parametrize("first", [PROMPT, {"content": PROMPT}, [{"content": PROMPT}]])
+def test_what_a_record_says_twice_is_what_it_says_last(first: object) -> None:
+    raw = b'{"model": %s, "model": "a", "status": 200}' % json.dumps(first).encode()
+    assert known_fields(raw, {"model", "status"}) == b'{"model": "a", "status": 200}'
+
+
 def test_what_is_no_ascii_can_be_searched_for() -> None:
     raw = rb'{"end_user": "J\u00fcrgen \ud800", "messages": ""}'
     found = known_fields(raw, {"end_user"})
