@@ -80,8 +80,11 @@ class Slice(Struct, frozen=True, gc=False):
 
     @property
     def is_check(self) -> bool:
-        """Whether a program made it that only asks whether the service is alive."""
-        return _is_checker(self.client)
+        """Whether a program made it that only asks whether the service is alive.
+
+        Embeddings have no answer whose length would tell.
+        """
+        return self.operation != "embeddings" and _is_checker(self.client)
 
     @property
     def release_name(self) -> str:

@@ -16,7 +16,9 @@ MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
 HOURS_REMEMBERED: Final = 24
 SMALL_TALK_TOKENS: Final = 8
-"""Output tokens that a check of a service's health asks for, at most."""
+"""Output tokens that a check of a service's health asks for, at most …"""
+SMALL_TALK_PROMPT: Final = 100
+"""… and those with which it does."""
 
 
 class MinuteWindow(Window, array_like=True, gc=False):
@@ -66,8 +68,9 @@ class HourWindow(Window, array_like=True, gc=False):
 
     @property
     def is_small_talk(self) -> bool:
-        """Whether its answers are as short as those that only show that the service is alive."""
-        return self.output_tokens <= SMALL_TALK_TOKENS * self.requests
+        """Whether its requests are as short as those that only ask if the service is alive."""
+        asked, answered = SMALL_TALK_PROMPT * self.requests, SMALL_TALK_TOKENS * self.requests
+        return self.input_tokens <= asked and self.output_tokens <= answered
 
     def own_part(self) -> tuple[Totals, Totals]:
         """The hour without its strangers, and its largest five minutes in the same proportion."""

@@ -15,7 +15,13 @@ from detectors.baselines.shape import manner_of
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window
-from detectors.baselines.windows import SMALL_TALK_TOKENS, HourWindow, MinuteWindow, Windows
+from detectors.baselines.windows import (
+    SMALL_TALK_PROMPT,
+    SMALL_TALK_TOKENS,
+    HourWindow,
+    MinuteWindow,
+    Windows,
+)
 from detectors.contract import Trigger
 from pipeline.accept import Use
 from pipeline.engine.long_prompts import note_long
@@ -161,7 +167,8 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
 
 def _is_check(use: Use) -> bool:
     """Whether it only asked if the service is alive."""
-    return use.output_tokens <= SMALL_TALK_TOKENS and slice_of(use.kind.token).is_check
+    short = use.input_tokens <= SMALL_TALK_PROMPT and use.output_tokens <= SMALL_TALK_TOKENS
+    return short and slice_of(use.kind.token).is_check
 
 
 def _crowded(use: Use, slices: int) -> str:

@@ -100,3 +100,21 @@ def test_nor_is_a_thief_overlooked_who_calls_itself_a_check(tokens: int) -> None
     disguised = theft(stolen, 400, user_agent="kube-probe/1.29", output_tokens=tokens)
     events = in_time(checks(START, stolen + HOUR), service(START, stolen + HOUR), disguised)
     assert run(messages(events)).pages()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        {"operation": "embeddings", "input_tokens": 3_000, "output_tokens": 0},
+        {"operation": "embeddings", "input_tokens": 20, "output_tokens": 0},
+        {"input_tokens": 900, "output_tokens": 5},
+    ],
+)
+def test_work_whose_program_is_called_as_a_check_is_learnt_as_work(work: dict[str, object]) -> None:
+    """Else its key stayed young for ever, and a theft told of a key of which nothing is known."""
+    stolen = START + 9 * DAY + 10 * HOUR
+    times = range(int(START), int(stolen + HOUR), int(5 * MINUTE))
+    named = [event(at, user_agent="uptime-rag/2", cost_usd=6e-5, **work) for at in times]
+    pages = run(messages(in_time(named, theft(stolen)))).pages()
+    assert pages
+    assert pages[0].cause == "leaked"
