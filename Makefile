@@ -14,7 +14,8 @@ help:
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "leakline needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d: name another, as in make PYTHON=python3.12" % v)'
-	$(PYTHON) -m venv --clear $(VENV)
+	@# Workers may run from what is there, so it is cleared only where another Python made it.
+	@[ -x $(BIN)/pip ] && [ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@

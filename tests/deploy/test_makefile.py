@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+CLEARED = "-m venv --clear .venv"
 PRETENDS = """#!/bin/sh
 [ "$1" = -c ] && exec {python} -c "import sys; sys.version_info = ({version}, 4); $2"
 echo "$@"
@@ -51,5 +52,28 @@ def test_a_python_that_does_not_do_is_refused_in_one_line(checkout: Path, versio
 
 
 @pytest.mark.parametrize("version", ["3, 11", "3, 13"])
-def test_what_another_python_left_is_cleared(checkout: Path, version: str) -> None:
-    assert "-m venv --clear .venv" in make(checkout, version).stdout.splitlines()
+@pytest.mark.parametrize("left", [None, "Python 3.10.1"])
+def test_what_another_python_left_is_cleared(
+    checkout: Path, version: str, left: str | None
+) -> None:
+    if left:
+        leave(checkout, left)
+    assert CLEARED in make(checkout, version).stdout.splitlines()
+
+
+def test_what_the_same_python_left_stays_for_who_runs_it(checkout: Path) -> None:
+    """Workers, while another version is installed, and for good where that fails."""
+    leave(checkout, "-V")
+    done = make(checkout, "3, 12")
+    assert CLEARED not in done.stdout.splitlines()
+    assert "install --quiet --require-hashes -r requirements.lock" in done.stdout.splitlines()
+
+
+def leave(checkout: Path, version: str) -> None:
+    """An environment whose Python says that it is of a version."""
+    programs = {"python": f"echo '{version}'", "pip": 'echo "$@"', "leakline": ""}
+    (checkout / ".venv/bin").mkdir(parents=True)
+    for name, does in programs.items():
+        program = checkout / ".venv/bin" / name
+        program.write_text(f"#!/bin/sh\n{does}\n")
+        program.chmod(0o755)
