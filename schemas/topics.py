@@ -77,6 +77,7 @@ KEYS = Topic(
     KeyRecord,
     "key_id",
     compacted=True,
+    settings={"delete.retention.ms": str(7 * DAY_MS)},  # who was away hears of a withdrawal
 )
 INCIDENTS = Topic(
     "incidents",

@@ -19,7 +19,7 @@ FIXED = ("cleanup.policy", "message.timestamp.type")
 """With other values states are deleted, or the time of an event has nothing to be held against."""
 ROOM = ("max.message.bytes",)
 """Below this batches are refused for good that everything here takes for sendable."""
-AT_LEAST = ("retention.ms", "min.insync.replicas")
+AT_LEAST = ("retention.ms", "delete.retention.ms", "min.insync.replicas")
 """Below these less is kept, or less safely, than the documentation says."""
 AT_MOST = ("segment.ms", "max.compaction.lag.ms")
 """Above these what is deleted or replaced stays for longer than it says."""

@@ -81,6 +81,9 @@ def test_every_topic_ends_its_segments_within_a_day(topics: Kafka) -> None:
             assert int(has["max.compaction.lag.ms"]) <= DAY_MS
         else:
             assert int(has["retention.ms"]) == topic.retention_ms
+    # A role that was away for as long as the log of events waits hears of a withdrawn entry.
+    kept = int(found[topic_name(config.kafka, KEYS)]["delete.retention.ms"])
+    assert kept >= USAGE_EVENTS.retention_ms
 
 
 @pytest.mark.kafka
@@ -91,6 +94,7 @@ def test_topics_that_keep_for_too_long_are_named(topics: Kafka) -> None:
     create_topics(config)
     said = [line.removeprefix(config.kafka.topic_prefix) for line in check_topics(config)]
     assert said == [
+        f"keys has delete.retention.ms={DAY_MS}, below {7 * DAY_MS}",
         f"keys has max.compaction.lag.ms={2**63 - 1}, above {DAY_MS}",
         f"incidents has segment.ms={7 * DAY_MS}, above {DAY_MS}",
     ]
