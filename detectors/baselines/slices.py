@@ -25,11 +25,6 @@ _BROWSERS = re.compile(
     r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Dalvik|Dart/|ReactNative|\bExpo/",
     re.IGNORECASE,
 )
-_CHECKERS = re.compile(
-    r"kube-probe|blackbox|googlehc|elb-healthchecker|health-?check|uptime|pingdom|statuscake"
-    r"|synthetics|site24x7|zabbix|check_http|gatus"
-)
-"""Programs that ask now and then whether a service is alive, as their clients are named."""
 _PRODUCT = re.compile(
     r"(?:Mozilla/5\.0 \(compatible; )?"
     r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?(?:[ /]v?(\d[\w.+\-]{0,15}))?"
@@ -79,14 +74,6 @@ class Slice(Struct, frozen=True, gc=False):
         return "\t".join((*fields, flags, self.release))
 
     @property
-    def is_check(self) -> bool:
-        """Whether a program made it that only asks whether the service is alive.
-
-        Embeddings have no answer whose length would tell.
-        """
-        return self.operation != "embeddings" and _is_checker(self.client)
-
-    @property
     def release_name(self) -> str:
         """The client with its version."""
         return f"{self.client} {self.release}"
@@ -113,11 +100,6 @@ def client_of(user_agent: str | None) -> tuple[str, str]:
         return "other", ""
     product, language, release = match.groups()
     return "/".join(filter(None, (product, language))).lower(), release or ""
-
-
-@lru_cache(maxsize=4096)
-def _is_checker(client: str) -> bool:
-    return _CHECKERS.search(client) is not None
 
 
 def slice_from(

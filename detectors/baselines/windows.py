@@ -15,10 +15,17 @@ SLICES_MINUTES: Final = 16
 MINUTES_KEPT: Final = 30
 """Minutes of which the totals stay in the state; late events still find them."""
 HOURS_REMEMBERED: Final = 24
-SMALL_TALK_TOKENS: Final = 8
-"""Output tokens that a check of a service's health asks for, at most …"""
-SMALL_TALK_PROMPT: Final = 100
-"""… and those with which it does."""
+_SMALL_TALK: Final = 16, 8
+"""Input and output tokens of a check of a service's health, at most: a word, and a word back."""
+
+
+def is_small_talk(input_tokens: int, output_tokens: int, requests: int = 1) -> bool:
+    """Whether requests did no work: monitors ask now and then whether a service is alive.
+
+    What has no answer, or none that the gateway counts, is another thing.
+    """
+    asked, said = _SMALL_TALK
+    return input_tokens <= asked * requests and 0 < output_tokens <= said * requests
 
 
 class MinuteWindow(Window, array_like=True, gc=False):
@@ -68,9 +75,8 @@ class HourWindow(Window, array_like=True, gc=False):
 
     @property
     def is_small_talk(self) -> bool:
-        """Whether its requests are as short as those that only ask if the service is alive."""
-        asked, answered = SMALL_TALK_PROMPT * self.requests, SMALL_TALK_TOKENS * self.requests
-        return self.input_tokens <= asked and self.output_tokens <= answered
+        """Whether nothing was asked but if the service is alive."""
+        return is_small_talk(self.input_tokens, self.output_tokens, self.requests)
 
     def own_part(self) -> tuple[Totals, Totals]:
         """The hour without its strangers, and its largest five minutes in the same proportion."""

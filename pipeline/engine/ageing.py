@@ -164,10 +164,10 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
     if not window.clean:
         state.history.volume.pass_over(hour)
         return
+    if window.is_small_talk:  # the service is alive: that is no use of the key
+        return
     tokens = state.windows.named(window.slices)
     seen = [(slice_of(token), kinds.place(token)) for token in tokens]
-    if window.is_small_talk and all(what.is_check for what, _ in seen):
-        return  # the service is alive: that is no use of it
     learn(state.history, hour, state.record, seen, window)
     forget(state.history.newcomers, hour)
 

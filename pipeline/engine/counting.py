@@ -15,13 +15,7 @@ from detectors.baselines.shape import manner_of
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
 from detectors.baselines.totals import Totals, Window
-from detectors.baselines.windows import (
-    SMALL_TALK_PROMPT,
-    SMALL_TALK_TOKENS,
-    HourWindow,
-    MinuteWindow,
-    Windows,
-)
+from detectors.baselines.windows import HourWindow, MinuteWindow, Windows, is_small_talk
 from detectors.contract import Trigger
 from pipeline.accept import Use
 from pipeline.engine.long_prompts import note_long
@@ -148,7 +142,7 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         numbers = state.windows.tokens
         tally = pending.slices[token] = Tally(numbers.setdefault(token, len(numbers)))
     # An embedding has no answer, and nobody steals a key for embeddings.
-    if use.input_tokens and use.output_tokens and not use.kind.failed and not _is_check(use):
+    if use.input_tokens and use.output_tokens and not use.kind.failed:
         manner = manner_of(
             streamed=use.kind.streamed, cached=use.cached_tokens > 0, named=bool(use.user)
         )
@@ -163,12 +157,6 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         return tally, Trigger.NONE
     state.novel_minute = minute
     return tally, Trigger.NOVEL
-
-
-def _is_check(use: Use) -> bool:
-    """Whether it only asked if the service is alive."""
-    short = use.input_tokens <= SMALL_TALK_PROMPT and use.output_tokens <= SMALL_TALK_TOKENS
-    return short and slice_of(use.kind.token).is_check
 
 
 def _crowded(use: Use, slices: int) -> str:
@@ -267,7 +255,9 @@ def _tell_apart(
         return
     if newcomer is not None:
         newcomer.shape.note(*sample)
-    if not strange and _SAMPLE_MINUTES * hour.shape.samples <= minute % 60:
+    if strange or is_small_talk(sample[0], sample[1]):
+        return
+    if _SAMPLE_MINUTES * hour.shape.samples <= minute % 60:
         hour.shape.note(*sample)
 
 

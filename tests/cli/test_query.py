@@ -147,7 +147,7 @@ def test_a_loop_that_costs_cents_is_said_not_to_page_for_that(
     leakline: Leakline, tmp_path: Path
 ) -> None:
     events = tmp_path / "events.jsonl"
-    loop = in_time(service(START, NOW + HOUR), looped(8e-8))
+    loop = in_time(service(START, NOW + HOUR), looped(2e-8))
     events.write_bytes(b"\n".join(encode(each) for each in loop))
     (reason,) = [
         line

@@ -59,7 +59,7 @@ def theft(at: float, count: int = 120, **changes: object) -> list[UsageEvent]:
 
 @pytest.mark.parametrize("hours", [5, 40, 9 * 24])
 @pytest.mark.parametrize(
-    "user_agent", ["kube-probe/1.29", "Blackbox Exporter/0.25", "UptimeRobot/2.0"]
+    "user_agent", ["kube-probe/1.29", "python-requests/2.32.3", "UptimeRobot/2.0"]
 )
 def test_the_first_use_of_a_key_that_was_only_checked_wakes_nobody(
     hours: int, user_agent: str
