@@ -29,6 +29,8 @@ _SLIGHT = 10
 """A minute with less than a tenth of the hour's peak cannot raise it by much."""
 _RARE_ACTIVITY = 0.2
 """Hours in which the key works on fewer days than this are watched closely."""
+_CHECKED_SECONDS = 3 * 86_400.0
+"""So long a key may be only checked before it is used; then that is what is known of it."""
 _WATCHED_NATS = 1.5
 _RISING_REQUESTS_MIN = 5
 _LONG_FACTOR = 2.0
@@ -164,8 +166,8 @@ def _learn(state: KeyState, hour: int, window: HourWindow, kinds: Kinds) -> None
     if not window.clean:
         state.history.volume.pass_over(hour)
         return
-    if window.is_small_talk:  # the service is alive: that is no use of the key
-        return
+    if window.is_small_talk and 3600 * hour - state.history.first_seen < _CHECKED_SECONDS:
+        return  # a service is made ready: that is no use of the key
     tokens = state.windows.named(window.slices)
     seen = [(slice_of(token), kinds.place(token)) for token in tokens]
     learn(state.history, hour, state.record, seen, window)

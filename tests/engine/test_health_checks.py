@@ -57,7 +57,7 @@ def theft(at: float, count: int = 120, **changes: object) -> list[UsageEvent]:
     ]
 
 
-@pytest.mark.parametrize("hours", [5, 40, 9 * 24])
+@pytest.mark.parametrize("hours", [5, 40, 70])
 @pytest.mark.parametrize(
     "user_agent", ["kube-probe/1.29", "python-requests/2.32.3", "UptimeRobot/2.0"]
 )
@@ -92,6 +92,11 @@ def test_a_thief_is_told_of_beside_them() -> None:
     pages = run(messages(events)).pages()
     assert pages
     assert pages[0].cause == "leaked"
+
+
+def test_a_key_that_was_long_only_checked_is_known_for_that() -> None:
+    stolen = START + 9 * DAY + 10 * HOUR
+    assert run(messages(in_time(checks(START, stolen + HOUR), theft(stolen)))).pages()
 
 
 @pytest.mark.parametrize("tokens", [1, 120])
