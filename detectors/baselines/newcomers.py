@@ -99,10 +99,13 @@ class Newcomer(Struct, array_like=True, gc=False):
         return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
 
     def _is_trial(self, *, forgotten: bool) -> bool:
-        """Whether a person tries the key, at home or in an office."""
-        if self.kind not in _PEOPLE or self.totals.nanos >= TRIED_NANOS:
+        """Whether a person tries the key, at home or in an office, or behind a VPN in a cloud."""
+        if self.totals.nanos >= TRIED_NANOS:
             return False
-        if self.level == "network" and "browser" not in self.clients and not forgotten:
+        if self.kind not in _PEOPLE:
+            if self.kind != "hosting" or _is_rented(self.network):
+                return False
+        elif self.level == "network" and "browser" not in self.clients and not forgotten:
             return True
         return bool(self.clients) and all(_is_by_hand(each) for each in self.clients)
 
