@@ -118,6 +118,9 @@ def test_a_country_that_the_owner_lists_is_no_new_country() -> None:
     assert not findings("interleaved", lambda: listed)
 
 
+VPN_AT_AWS = "34.245.12.7"
+
+
 @pytest.mark.parametrize(("requests", "paged"), [(1, False), (12, True)])
 def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
     """A developer at home runs the service once; who goes on is none."""
@@ -133,8 +136,22 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
         (12, {"cost_usd": 0.1}, True),
         (12, {"client_ip": "95.216.33.5"}, True),  # Hetzner
         (12, {"user_agent": "Go-http-client/2.0"}, True),
+        (8, {"client_ip": VPN_AT_AWS}, False),
+        (40, {"client_ip": VPN_AT_AWS}, True),
+        (8, {"client_ip": VPN_AT_AWS, "user_agent": "Go-http-client/2.0"}, True),
+        (8, {"client_ip": "185.220.101.4"}, True),  # Tor
     ],
-    ids=["a trial", "too often", "too dear", "a rented machine", "a program"],
+    ids=[
+        "a trial",
+        "too often",
+        "too dear",
+        "a rented machine",
+        "a program",
+        "from a cloud",
+        "too often from a cloud",
+        "a program in a cloud",
+        "through Tor",
+    ],
 )
 def test_who_tries_a_key_by_hand_wakes_nobody(
     requests: int, changes: dict[str, object], *, paged: bool
