@@ -160,6 +160,27 @@ async def test_entries_that_stay_anyhow_do_not_hide_that_the_file_was_emptied(
     assert await tenures.begin(ReconcileStage(1, [ONE, TWO, *more], lambda: tenures.now)) == []
 
 
+async def test_another_file_is_doubted_at_every_start_until_the_first_is_back() -> None:
+    tenures = Tenures()
+    wrong = [replace(ONE, key_id=f"wrong-{n}") for n in range(4)]
+    await tenures.withdrawn(ONE, TWO, THREE)
+    for _ in range(3):
+        assert await tenures.withdrawn(*wrong) == []
+    for key_id in "bc":  # meant, as it turns out
+        await tenures.write(key_id, b"")
+    assert await tenures.withdrawn(ONE, *wrong) == []
+    assert await tenures.withdrawn(ONE, *wrong[:3]) == ["wrong-3"]
+
+
+async def test_what_came_with_the_wrong_file_goes_with_it() -> None:
+    tenures = Tenures()
+    wrong = [replace(ONE, key_id=f"wrong-{n}") for n in range(4)]
+    for file in ((ONE, TWO, THREE), wrong):
+        await tenures.withdrawn(*file)
+    assert await tenures.withdrawn(ONE, TWO, THREE) == [each.key_id for each in wrong]
+    assert await tenures.withdrawn() == []  # and most are missing again
+
+
 async def test_a_line_that_was_lost_and_found_takes_no_protection_away() -> None:
     tenures = Tenures()
     await tenures.withdrawn(ONE, TWO, THREE)
