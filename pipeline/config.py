@@ -177,8 +177,8 @@ class Gateway(Section, EmptyIsUnset):
     attempts_max: Annotated[int, Field(ge=1, le=20)] = 6
     """After this many attempts an action has failed."""
     allowed_networks: list[NetworkText] = []
-    """Private networks that this gateway may be in; public addresses need no entry. Where it is
-    empty, plain http is refused."""
+    """Private networks that this gateway may be in; public addresses need no entry. Plain http
+    goes nowhere else."""
 
 
 class Response(Section, EmptyIsUnset):

@@ -34,12 +34,13 @@ def unwrap(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return address if mapped is None else mapped
 
 
-def why_forbidden(text: str, allowed: Sequence[Network]) -> str | None:
+def why_forbidden(text: str, allowed: Sequence[Network], *, plain: bool = False) -> str | None:
     """Why a request must not go to an IP address, or None when it may.
 
     Args:
         text: an address as the operating system gives it; a zone (`%eth0`) is tolerated.
         allowed: private networks that the operator opened.
+        plain: it goes over plain http, which is for those networks alone.
     """
     address = unwrap(ip_address(text.partition("%")[0]))
     if address.is_multicast or address.is_unspecified:
@@ -49,8 +50,11 @@ def why_forbidden(text: str, allowed: Sequence[Network]) -> str | None:
             return f"{address} is a {name} address, which hides another one"
     if any(address.version == network.version and address in network for network in allowed):
         return None
-    public = address.is_global and (address.version == 4 or address in _GLOBAL_UNICAST)
-    return None if public else f"{address} is not public and not in allowed_networks"
+    if not address.is_global or (address.version == 6 and address not in _GLOBAL_UNICAST):
+        return f"{address} is not public and not in allowed_networks"
+    if plain:
+        return f"{address} is not in allowed_networks, and plain http is for those alone"
+    return None
 
 
 class GuardedSockets:
@@ -60,8 +64,9 @@ class GuardedSockets:
     resolved hosts alike, so that nothing can change between the check and the connection.
     """
 
-    def __init__(self, allowed: Sequence[Network]) -> None:
+    def __init__(self, allowed: Sequence[Network], *, plain: bool = False) -> None:
         self._allowed = allowed
+        self._plain = plain
         self.refused: str | None = None
         """Why the last refused address was refused."""
 
@@ -72,7 +77,7 @@ class GuardedSockets:
             EgressRefusedError: requests must not go there.
         """
         family, kind, protocol, _, address = info
-        reason = why_forbidden(str(address[0]), self._allowed)
+        reason = why_forbidden(str(address[0]), self._allowed, plain=self._plain)
         if reason is not None:
             self.refused = reason
             raise EgressRefusedError(reason)

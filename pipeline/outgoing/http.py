@@ -53,14 +53,16 @@ async def send(
     Args:
         request: the request.
         timeout_seconds: for all of it.
-        allowed: networks that are open besides public addresses; None: everything is.
+        allowed: networks that are open besides public addresses, and alone so for plain http;
+            None: everything is.
         answer_bytes_max: what is left of an answer's body that is longer.
 
     Raises:
         ForbiddenAddressError: the address is refused; nothing was sent.
         UnreachableError: no answer.
     """
-    guard = None if allowed is None else GuardedSockets(allowed)
+    plain = request.url.lower().startswith("http:")
+    guard = None if allowed is None else GuardedSockets(allowed, plain=plain)
     try:
         return await _exchange(request, timeout_seconds, guard, answer_bytes_max)
     except TimeoutError:

@@ -62,7 +62,7 @@ def _address(url: str, gateway: Gateway) -> str | None:
         ip_address(host)
     except ValueError:
         return None
-    return why_forbidden(host, networks(gateway))
+    return why_forbidden(host, networks(gateway), plain=parts.scheme == "http")
 
 
 def _policy(path: Path | None, allowed: Sequence[str]) -> list[str]:

@@ -70,6 +70,14 @@ def test_an_opened_network_is_open_and_its_neighbours_are_not() -> None:
     assert why_forbidden("10.2.0.1", allowed) is not None
 
 
+async def test_plain_http_goes_to_opened_networks_alone() -> None:
+    allowed = (ip_network("10.1.0.0/16"),)
+    assert why_forbidden("10.1.2.3", allowed, plain=True) is None
+    assert why_forbidden("8.8.8.8", allowed, plain=True) is not None
+    with pytest.raises(ForbiddenAddressError, match="plain http"):
+        await send(Request("GET", "HTTP://8.8.8.8:9/"), timeout_seconds=5, allowed=allowed)
+
+
 @pytest.mark.parametrize("address", ["224.0.0.1", "0.0.0.0", "64:ff9b::8.8.8.8", "2002:808:808::1"])
 def test_no_allow_list_opens_these(address: str) -> None:
     everything = (ip_network("0.0.0.0/0"), ip_network("::/0"))

@@ -25,6 +25,8 @@ def test_a_good_one_has_nothing_to_say() -> None:
     assert lines(gateway(), default="edge") == []
     inside = gateway(url="http://10.0.0.5/hook", allowed_networks=["10.0.0.0/8"])
     assert lines(inside) == []
+    (outside,) = lines(gateway(url="http://8.8.8.8/hook", allowed_networks=["10.0.0.0/8"]))
+    assert "plain http" in outside
 
 
 def test_every_mistake_has_its_line(tmp_path: Path) -> None:
