@@ -15,6 +15,7 @@ import msgspec
 from pipeline.accept import Batch
 from pipeline.config import Config
 from pipeline.default_rules import default_rules
+from pipeline.engine.judging import QUIET_SECONDS
 from pipeline.engine.witness import Look
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate import Report, compare, evaluate, evaluate_pages, render
@@ -38,7 +39,6 @@ FAR_FUTURE = 4e9
 """No event of these files may be refused for lying ahead of the clock."""
 CURVE_NATS = (5.0, 6.0, 6.5, 7.0, 7.5, 8.0, 9.0, 10.0)
 """Evidence that a page might ask for."""
-CURVE_STEP_SECONDS = 600.0
 SERVEGEN_FILE = "servegen/language-m-mid.csv.gz"
 SERVEGEN_SEED = 2
 """Of arrivals, places and thefts; seed 1 was looked at while detectors were tuned."""
@@ -64,6 +64,8 @@ class Curve:
     """Who would have been paged, if a page asked for more or less evidence."""
 
     paged: dict[float, list[Page]] = field(default_factory=lambda: {t: [] for t in CURVE_NATS})
+    begun: dict[float, list[Page]] = field(default_factory=lambda: {t: [] for t in CURVE_NATS})
+    """Those of which people would hear: the others are of a page that goes on."""
     _last: dict[tuple[float, str], float] = field(default_factory=dict)
 
     def hear(self, look: Look) -> None:
@@ -72,21 +74,22 @@ class Curve:
             return
         more = look.page_takes - look.page_usually_takes + look.lively
         for threshold in CURVE_NATS:
+            if look.conclusion.nats < threshold + more:
+                continue
             last = self._last.get((threshold, look.key_id), 0.0)
-            if look.conclusion.nats >= threshold + more and look.at >= last + CURVE_STEP_SECONDS:
-                self._last[threshold, look.key_id] = look.at
-                self.paged[threshold].append(Page(look.key_id, look.at))
+            self._last[threshold, look.key_id] = look.at
+            page = Page(look.key_id, look.at)
+            self.paged[threshold].append(page)
+            if look.at >= last + QUIET_SECONDS["page"]:
+                self.begun[threshold].append(page)
 
     def render(self, truth: list[Label], key_weeks: float) -> str:
-        """Recall and false pages at each threshold.
-
-        Each 24 hours in which a page would go on count as one, whether people were told or not.
-        """
+        """Recall and false pages at each threshold; a page that goes on counts once."""
         rows = []
         for threshold, paged in self.paged.items():
             judgement = judge(paged, truth)
             found = sum(attack.detected for attack in judgement.attacks)
-            false = len(judgement.false_pages) * 1000.0 / key_weeks
+            false = len(judge(self.begun[threshold], truth).false_pages) * 1000.0 / key_weeks
             recall = percent(found / max(1, len(judgement.attacks)))
             rows.append((f"{threshold:.1f}", recall, number(false)))
         return table(("page at (nats)", "recall", "false/1000 kw"), rows)
