@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -18,9 +19,13 @@ Leakline = Callable[..., Outcome]
 
 
 @pytest.fixture
-def leakline(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Leakline:
+def leakline(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Leakline]:
     """Runs a command in this process, as the script does."""
     monkeypatch.delenv("LEAKLINE_DEBUG", raising=False)
+    logger = logging.getLogger("pipeline")
+    level = logger.level
 
     def run(*arguments: object) -> Outcome:
         words = [str(argument) for argument in arguments]
@@ -28,4 +33,5 @@ def leakline(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
         out, err = capfd.readouterr()
         return Outcome(code, out, err)
 
-    return run
+    yield run
+    logger.setLevel(level)  # the demo is quieter than what other tests listen to
