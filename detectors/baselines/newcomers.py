@@ -99,15 +99,17 @@ class Newcomer(Struct, array_like=True, gc=False):
         return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
 
     def _is_trial(self, *, forgotten: bool) -> bool:
-        """Whether a person tries the key, at home or in an office, or behind a VPN in a cloud."""
+        """Whether a person tries the key: at home, in an office, or behind a VPN in a cloud.
+
+        Of a rented machine nobody asks.
+        """
         if self.totals.nanos >= TRIED_NANOS:
             return False
-        if self.kind not in _PEOPLE:
-            if self.kind != "hosting" or _is_rented(self.network):
-                return False
-        elif self.level == "network" and "browser" not in self.clients and not forgotten:
+        at_home = self.kind in _PEOPLE and self.level == "network" and not forgotten
+        if at_home and "browser" not in self.clients:
             return True
-        return bool(self.clients) and all(_is_by_hand(each) for each in self.clients)
+        by_hand = self.kind in _PEOPLE or self.kind == "hosting"
+        return by_hand and bool(self.clients) and all(_is_by_hand(each) for each in self.clients)
 
     @property
     def is_rented(self) -> bool:

@@ -152,8 +152,7 @@ def _close(state: KeyState, minute: int, horizon: float, kinds: Kinds) -> None:
         windows.renumber()
     for number in [each for each in windows.days if each <= last["1d"]]:
         day = windows.days.pop(number)
-        if state.history.hours:  # else nothing was learnt of its hours, either
-            state.history.volume.learn_day(day)
+        state.history.volume.learn_day(day)
         state.history.books.enter_day(number, day)
 
 

@@ -123,3 +123,20 @@ def test_work_whose_program_is_called_as_a_check_is_learnt_as_work(work: dict[st
     pages = run(messages(in_time(named, theft(stolen)))).pages()
     assert pages
     assert pages[0].cause == "leaked"
+
+
+def test_short_embeddings_are_learnt_from_the_first_day_on() -> None:
+    """They have no answer, and look like checks but for that."""
+    stolen = START + 2 * DAY + 20 * HOUR
+    times = range(int(START), int(stolen + HOUR), int(5 * MINUTE))
+    short = {"operation": "embeddings", "input_tokens": 12, "output_tokens": 0, "cost_usd": 2e-7}
+    work = [event(at, **short) for at in times]
+    assert run(messages(in_time(work, theft(stolen)))).pages()
+
+
+def test_a_busy_first_day_after_checks_wakes_nobody() -> None:
+    began = START + 70 * HOUR
+    events = in_time(
+        checks(START, began + 20 * HOUR), service(began, began + 20 * HOUR, per_hour=900)
+    )
+    assert not run(messages(events)).pages()
