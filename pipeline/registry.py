@@ -11,16 +11,30 @@ from schemas.redaction import public_key_id
 _PREFIX = "key/"
 
 
+def entry_of(message: Message) -> KeyRecord:
+    """The entry in a message on `keys`: of an empty one, which withdraws it, the key alone.
+
+    Raises:
+        Refused: it cannot be used.
+    """
+    said = message.value or encode(KeyRecord(key_id=key_of(message)))
+    return decode_control(said, KeyRecord)
+
+
+def key_of(message: Message) -> str:
+    """The key that a message says it is about, never a secret; empty when it says none."""
+    return public_key_id((message.key or b"").decode(errors="replace"))
+
+
 def remember_key(message: Message, journal: Journal) -> None:
     """Keep an entry of the registry, or forget it when its message is empty."""
     if not message.value:
-        key_id = public_key_id((message.key or b"").decode(errors="replace"))
-        journal.put(_PREFIX + key_id, None)
+        journal.put(_PREFIX + key_of(message), None)
         return
     try:
-        record = decode_control(message.value, KeyRecord)
+        record = entry_of(message)
     except Refused:
-        return  # whoever loads the registry reports its mistakes
+        return  # the sink keeps it as a dead letter, and reconcile says so
     journal.put(_PREFIX + record.key_id, encode(record))
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from pipeline import metrics
 from pipeline.accept import dead_letter
 from pipeline.pause import backoff
+from pipeline.registry import entry_of
 from pipeline.store.errors import StoreUnavailable
 from pipeline.store.rows import (
     ACTION_RESULTS,
@@ -30,6 +31,7 @@ from pipeline.store.rows import (
 )
 from schemas import topics
 from schemas.codec import Refused, decode_control, decode_record
+from schemas.key_record import KeyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,7 +78,7 @@ class SinkStage:
     messages back; cancelling them is safe.
     """
 
-    reads = (topics.USAGE_EVENTS, *(topic for topic, _ in _TABLES))
+    reads = (topics.USAGE_EVENTS, topics.KEYS, *(topic for topic, _ in _TABLES))
     first: tuple[topics.Topic, ...] = ()
 
     def __init__(  # noqa: PLR0913 # what a sink can do without has a default
@@ -161,6 +163,9 @@ class SinkStage:
             self._oldest_at = self._now() if self.pending else math.inf
 
     def _take(self, message: Message) -> None:
+        if message.topic == topics.KEYS.name:
+            self._check_entry(message)
+            return
         known = self._by_topic.get(message.topic)
         if known is None:
             # Control records have topics of their own, and detection publishes the dead letters.
@@ -171,8 +176,18 @@ class SinkStage:
         try:
             buffer.records.append(decode(message.value, body))
         except Refused as refused:
-            # Straight into the store: the sink is the only reader of dead letters.
-            self._dead_letters.records.append(dead_letter(message, 0, message.value, refused, body))
+            self._keep_refused(message, refused, body)
+
+    def _check_entry(self, message: Message) -> None:
+        """Entries are for others, and have no table: what those cannot use is kept here, once."""
+        try:
+            entry_of(message)
+        except Refused as refused:
+            self._keep_refused(message, refused, KeyRecord)
+
+    def _keep_refused(self, message: Message, refused: Refused, body: type[Struct]) -> None:
+        # Straight into the store: the sink is the only reader of dead letters.
+        self._dead_letters.records.append(dead_letter(message, 0, message.value, refused, body))
 
     async def _drain(self, buffer: _Buffer[R]) -> None:
         # What is handled meanwhile waits for the next flush.

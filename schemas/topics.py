@@ -73,7 +73,7 @@ KEYS = Topic(
     "keys",
     "The key registry.",
     ("reconcile", "owners"),
-    ("reconcile", "notify", "enforce"),
+    ("reconcile", "notify", "enforce", "sink"),
     KeyRecord,
     "key_id",
     compacted=True,

@@ -79,6 +79,7 @@ async def test_every_topic_ends_up_in_its_table(any_store: Store, make: Make) ->
     assert sink.pending == 0
     assert {topic.name for topic in sink.reads} == {
         "usage-events",
+        "keys",
         *(topic.name for topic, _, _ in RECORDS),
     }
     for table in ("usage_events", *(table.name for _, table, _ in RECORDS)):
@@ -123,6 +124,28 @@ async def test_an_unreadable_record_becomes_a_dead_letter(store: Store, make: Ma
         "SELECT topic, offset, reason, base64Decode(payload) AS raw FROM v_dead_letters"
     ).rows
     assert rows == [("verdicts", 9, "not_json", '{"by": "<secret>"')]
+
+
+async def test_only_what_is_wrong_with_the_registry_is_kept(store: Store, make: Make) -> None:
+    sink = make(store)
+    entries = (
+        b'{"key_id": "key-1"}',
+        b'{"key_id": "key-1", "daily_budget_usd": -1, "api_key": "sk-proj-abcdefghijkl"}',
+        b"",
+        b"no entry",
+    )
+    for offset, raw in enumerate(entries):
+        await sink.handle(Message("keys", 0, offset, raw, AT_SECONDS, b"key-1"), JOURNAL)
+    await sink.handle(Message("keys", 0, len(entries), b"", AT_SECONDS), JOURNAL)  # withdraws what?
+    await sink.flush()
+    rows = store.query(
+        "SELECT topic, offset, reason, base64Decode(payload) FROM v_dead_letters ORDER BY offset"
+    ).rows
+    assert rows == [
+        ("keys", 1, "negative_number", '{"key_id": "key-1", "daily_budget_usd": -1}'),
+        ("keys", 3, "not_json", "no entry"),
+        ("keys", 4, "missing_field", ""),
+    ]
 
 
 @pytest.mark.parametrize("topic", [topics.VERDICTS, topics.PROVIDER_USAGE], ids=lambda t: t.name)

@@ -18,11 +18,13 @@ from pipeline.message import Message
 from pipeline.pause import Pause
 from pipeline.reconcile.join import Join, Round, Routed, window_of
 from pipeline.reconcile.registry_file import ENTRY, news_of
+from pipeline.registry import entry_of, key_of
 from pipeline.replay.lines import ReplayError, read_registry
 from schemas.codec import Refused, decode_control, decode_record, encode
 from schemas.gateway_use import UseAnswer
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import JoinedUsage, ProviderUsage
+from schemas.redaction import beginning
 from schemas.topics import (
     GATEWAY_USE,
     KEYS,
@@ -94,7 +96,13 @@ class ReconcileStage:
             else:
                 self._bill(message, journal)
         except Refused as refused:  # the sink keeps it as a dead letter
-            log.warning("%s is not reconciled: %s", message.topic, refused.detail)
+            log.warning(
+                "%s at offset %d is refused, key %s: %s",
+                message.topic,
+                message.offset,
+                beginning(key_of(message)),
+                refused.detail,
+            )
         if len(self._bills) > BILLS_MAX:
             await self._route(journal)
 
@@ -131,10 +139,7 @@ class ReconcileStage:
                 self._join.rounds[window] = msgspec.json.decode(value, type=Round)
 
     async def _entry(self, message: Message, journal: Journal) -> None:
-        said = message.value
-        if not said:  # taken out of the registry: from now on learnt from its traffic
-            said = encode(KeyRecord(key_id=(message.key or b"").decode(errors="replace")))
-        record = decode_control(said, KeyRecord)
+        record = entry_of(message)  # one taken out: from now on learnt from its traffic
         raw = encode(record)
         if journal.get(ENTRY + record.key_id) == raw:
             return

@@ -8,12 +8,12 @@ from aiokafka import TopicPartition
 
 from pipeline.config import Config
 from pipeline.reconcile.stage import configured_registry
+from pipeline.registry import entry_of, key_of
 from pipeline.workers.connection import topic_name
 from pipeline.workers.whole_partition import read_whole
-from schemas.codec import Refused, decode_control
+from schemas.codec import Refused
 from schemas.key_record import KeyRecord
 from schemas.partition import partition_of
-from schemas.redaction import public_key_id
 from schemas.topics import KEYS
 
 
@@ -30,10 +30,10 @@ async def told_so_far(config: Config) -> Mapping[int, list[KeyRecord]]:
     async for messages in read_whole(kafka, place):
         for message in messages:
             if not message.value:  # taken out
-                latest.pop(public_key_id((message.key or b"").decode(errors="replace")), None)
+                latest.pop(key_of(message), None)
                 continue
             with suppress(Refused):  # reported when it came
-                record = decode_control(message.value, KeyRecord)
+                record = entry_of(message)
                 latest[record.key_id] = record
     told: defaultdict[int, list[KeyRecord]] = defaultdict(list)
     for key_id, record in latest.items():

@@ -286,13 +286,19 @@ async def test_what_an_earlier_release_remembered_goes_on() -> None:
     assert msgspec.json.decode(log[2], type=UseQuestion).key_ids == ["a", "b"]
 
 
-async def test_what_cannot_be_read_is_left_to_the_sink() -> None:
-    clock = Clock()
+async def test_what_cannot_be_read_is_left_to_the_sink(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock, secret = Clock(), "sk-proj-" + "aB3" * 20
     bus = CrashingBus([ReconcileStage(1, [], clock)], clock)
     for topic in (KEYS, PROVIDER_USAGE, GATEWAY_USE):
-        await bus.publish(topic, b"{")
+        await bus.publish(topic, b"{", key=secret)
     await bus.run_until_quiet()
     assert not kinds(bus)
+    said = caplog.messages[0]
+    assert said.startswith("keys at offset 0 ")
+    assert public_key_id(secret) in said
+    assert secret not in said
 
 
 async def test_bills_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
