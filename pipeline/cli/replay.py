@@ -146,7 +146,7 @@ def _note(summary: "Summary") -> str:
 def describe(summary: "Summary", seconds: float) -> Iterator[str]:
     """A summary, in lines."""
     rate = summary.events / seconds if seconds else 0.0
-    yield f"{summary.events:,} events of {summary.keys:,} keys{_span(summary)}"
+    yield f"{summary.events:,} events of {len(summary.key_ids):,} keys{_span(summary)}"
     counts = summary.counts
     yield (
         f"late {counts['late']:,}, duplicates {counts['duplicate']:,}, "

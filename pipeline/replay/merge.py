@@ -21,10 +21,8 @@ from pipeline.replay.order import (
     observation_time,
     statement_time,
 )
-from schemas.codec import Refused, decode_control, encode
+from pipeline.replay.registry import told_in
 from schemas.dead_letter import DeadLetter
-from schemas.fields import epoch
-from schemas.key_record import KeyRecord
 from schemas.topics import MESSAGE_BYTES_MAX, RECORD_HEADER, TOLD_HEADER
 
 PACKED_LINES_MAX = 500
@@ -97,27 +95,11 @@ def _controls(path: Path, record: str, time: ReadTime) -> Iterator[TimedControl]
 def _registry(path: Path, first: float) -> Iterator[TimedControl]:
     """Entries before everything else, as told when the log began, and their changes."""
     told = {TOLD_HEADER: f"{first:.0f}"}
-    changes: list[TimedControl] = []
-    for number, raw in enumerate(read_lines(path), 1):
-        if not raw.strip():
-            continue
-        entry, changed_at = _before_its_change(raw)
-        yield _control(path, "key", Line(0.0, number, entry), told)
-        if changed_at is not None:
-            changes.append(_control(path, "key", Line(changed_at, number, raw)))
-    yield from sorted(changes, key=itemgetter(0))
-
-
-def _before_its_change(raw: bytes) -> tuple[bytes, float | None]:
-    """A registry entry as it was before its status changed, and when that was."""
-    try:
-        entry = decode_control(raw, KeyRecord)
-    except Refused:
-        return raw, None
-    if entry.status == "active" or entry.status_changed_at is None:
-        return raw, None
-    before = replace(entry, status="active", status_changed_at=None)
-    return encode(before), epoch(entry.status_changed_at)
+    for at, number, raw in told_in(read_lines(path)):
+        if at is None:
+            yield TimedControl(0.0, _control(path, "key", Line(first, number, raw), told).message)
+        else:
+            yield _control(path, "key", Line(at, number, raw))
 
 
 def _control(

@@ -47,7 +47,8 @@ class Summary:
     """Lines of the events' file."""
     accepted: int = 0
     """Of these, events that were fit to be folded; late ones and duplicates included."""
-    keys: int = 0
+    key_ids: set[str] = field(default_factory=set)
+    """Of these events."""
     counts: Counter[str] = field(default_factory=Counter)
     """See `PartitionFold.counts`."""
     dead_letters: Counter[str] = field(default_factory=Counter)
@@ -90,7 +91,6 @@ def replay(
         if progress is not None:
             progress(summary)
     _checkpoint(fold, outputs)
-    summary.keys = len(fold)
     return summary
 
 
@@ -112,6 +112,8 @@ def _checkpoint(fold: PartitionFold, outputs: tuple[Output, ...]) -> None:
 
 def _note(summary: Summary, batches: Sequence[Batch], results: Results) -> None:
     times = [use.at for batch in batches for use in batch.uses]
+    for batch in batches:
+        summary.key_ids.update(batch.key_ids)
     summary.accepted += len(times)
     usage = (batch for batch in batches if batch.message.record == "usage")
     summary.events += sum(len(batch.uses) + len(batch.dead_letters) for batch in usage)

@@ -56,9 +56,9 @@ def recording(tmp_path: Path) -> Recording:
 def test_files_become_one_log_by_time(recording: Recording) -> None:
     messages = list(merge(recording, NOW))
     assert _shape(messages) == [
+        ("key", 3, 1),  # a refused line
         ("key", 1, 1),
         ("key", 2, 1),
-        ("key", 3, 1),
         ("usage", 1, 2),
         ("key", 1, 1),
         ("usage", 3, 2),
@@ -80,6 +80,59 @@ def test_a_key_is_active_until_its_status_changes(recording: Recording) -> None:
 def test_the_registry_tells_of_its_keys_when_the_log_begins(recording: Recording) -> None:
     messages = [m for m in merge(recording, NOW) if m.record == "key"]
     assert [m.told_at for m in messages] == [START, START, START, 0]
+    assert [m.appended_at for m in messages] == [START, START, START, START + 15]
+
+
+def _statuses(tmp_path: Path, *lines: dict[str, Any]) -> list[tuple[str, str]]:
+    """Before or after which of the events at 0, 20 and 40 s which status of a key is told."""
+    recording = Recording(
+        events=_write(tmp_path / "events.jsonl", [_event(s) for s in (0, 20, 40)]),
+        keys=_write(tmp_path / "keys.jsonl", [{"key_id": "k"} | line for line in lines]),
+    )
+    return [
+        (json.loads(m.value).get("status", "active"), f"{max(0.0, m.appended_at - START):.0f}")
+        if m.record == "key"
+        else ("used", f"{m.appended_at - START:.0f}")
+        for m in merge(recording, NOW, packed_lines_max=1)
+    ]
+
+
+USED = [("used", "0"), ("used", "20"), ("used", "40")]
+
+
+@pytest.mark.parametrize(
+    "last", [{}, {"status_changed_at": START + 10}, {"status_changed_at": START + 9}]
+)
+def test_a_key_that_a_later_line_activates_again_is_not_revoked(
+    tmp_path: Path, last: dict[str, Any]
+) -> None:
+    revoked = {"status": "revoked", "status_changed_at": START + 10}
+    told = _statuses(tmp_path, revoked, last)
+    assert [each for each in told if each[0] != "active"] == USED
+
+
+def test_a_key_is_revoked_until_a_later_line_activates_it_again(tmp_path: Path) -> None:
+    revoked = {"status": "revoked", "status_changed_at": START + 10, "team": "before"}
+    active = {"status": "active", "status_changed_at": START + 30, "team": "now"}
+    used = iter(USED)
+    assert _statuses(tmp_path, revoked, active) == [
+        ("active", "0"),
+        next(used),
+        ("revoked", "10"),
+        next(used),
+        ("active", "30"),
+        next(used),
+    ]
+    keys = merge(
+        Recording(tmp_path / "events.jsonl", keys=tmp_path / "keys.jsonl"), NOW, packed_lines_max=1
+    )
+    assert {json.loads(m.value)["team"] for m in keys if m.record == "key"} == {"now"}
+
+
+def test_a_line_that_is_refused_takes_nothing_back(tmp_path: Path) -> None:
+    revoked = {"status": "revoked", "status_changed_at": START + 10}
+    told = _statuses(tmp_path, revoked, {"daily_budget_usd": -1})
+    assert ("revoked", "10") in told
 
 
 def test_a_registry_without_events_is_a_log(recording: Recording, tmp_path: Path) -> None:

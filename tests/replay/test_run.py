@@ -77,6 +77,14 @@ def test_what_paged_is_summed_up_as_a_page_also_once_it_is_over(recording: Recor
     assert all(summary.incidents[each].severity == "page" for each in paged)
 
 
+def test_keys_are_those_that_were_used(recording: Recording, tmp_path: Path) -> None:
+    assert recording.keys is not None
+    keys, idle = tmp_path / "keys.jsonl", b'{"key_id": "never-used"}\n'
+    keys.write_bytes(recording.keys.read_bytes() + idle)
+    _, summary = _replayed(Recording(recording.events, keys=keys), 500)
+    assert len(summary.key_ids) == SETTINGS.keys
+
+
 def test_totals_are_those_of_the_events(recording: Recording) -> None:
     kept, summary = _replayed(recording, 500)
     days = [row for row in kept.totals.values() if row.granularity == "1d"]
