@@ -153,7 +153,8 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
         return tally, Trigger.NONE
     if len(known) < SLICES_MAX:
         known.setdefault(number, 0)
-    if state.novel_minute == minute or not history.is_novel(what, use.kind.source):
+    # Later, too: minutes alternate where requests are dated by when they began.
+    if state.novel_minute >= minute or not history.is_novel(what, use.kind.source):
         return tally, Trigger.NONE
     state.novel_minute = minute
     return tally, Trigger.NOVEL

@@ -128,7 +128,7 @@ class Stored(Struct, array_like=True, gc=False):
     """In this minute."""
     nanos: int = 0
     novel_minute: int = 0
-    """The last minute in which something novel had the key looked at."""
+    """The latest minute in which something novel had the key looked at."""
     hot: bool = False
     """Watched closely: looked at in every minute, and at every doubling within it."""
     usual: tuple[int, int] = (1, 0)

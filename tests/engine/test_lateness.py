@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from detectors.contract import Detector, KeyView, Trigger
 from pipeline.engine import PartitionFold
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
@@ -13,6 +14,7 @@ from tests.support.events import (
     Outcome,
     event,
     messages,
+    office,
     packed,
     rules,
     run,
@@ -142,3 +144,29 @@ def test_times_around_midnight_fall_into_their_own_windows() -> None:
     assert requests(outcome) == 5
     starts = {start for _, granularity, start in outcome.rows if granularity == "1d"}
     assert starts == {midnight - DAY, midnight}
+
+
+class Looks(Detector):
+    """Counts how often something novel had a key looked at."""
+
+    name = question = catches = misses = advice = "looks"
+    triggers = Trigger.NOVEL
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def judge(self, key: KeyView) -> None:
+        self.times.append(key.now)
+
+
+@pytest.mark.parametrize("back", [0.0, 90.0, 250.0])
+def test_novel_requests_out_of_order_have_a_key_looked_at_once_a_minute(back: float) -> None:
+    """Gateways tell of a request when it ends, and date it when it began."""
+    looks, noon = Looks(), workday(14, 12)
+    novel = [
+        event(noon + number - number % 4 * back / 3, event_id=f"{number}", model="dear")
+        for number in range(600)
+    ]
+    log = messages([*office(12), *novel])
+    run(log, PartitionFold(replace(rules(), detectors=(looks,))))
+    assert len([at for at in looks.times if at >= noon]) == 10
