@@ -3,7 +3,8 @@
 A stage never sees Kafka. It is handed a `Journal` with each message; whatever it published and
 remembered becomes durable together at `commit`, and the position of the message with the last
 commit, after the stage has returned. A stage that acts on the outside world commits its intent
-first, acts, and then records the outcome.
+first, acts, and then records the outcome. A commit takes as long as hundreds of messages do, so
+those that have no such effect share one.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -82,6 +83,9 @@ class Stage(Protocol):
     first: tuple[Topic, ...]
     """Those that it must have heard before it deals with anything else; once more from their
     beginning when it remembers nothing. They only add to what it remembers, or passes on."""
+    acts_on: tuple[Topic, ...]
+    """Those whose messages make it act on the outside world: what it did for one of them becomes
+    durable before it is handed the next. What it did for others may become durable together."""
 
     async def handle(self, message: Message, journal: Journal) -> None:
         """Deal with one message.

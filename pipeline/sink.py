@@ -80,6 +80,7 @@ class SinkStage:
 
     reads = (topics.USAGE_EVENTS, topics.KEYS, *(topic for topic, _ in _TABLES))
     first: tuple[topics.Topic, ...] = ()
+    acts_on = reads
 
     def __init__(  # noqa: PLR0913 # what a sink can do without has a default
         self,

@@ -17,6 +17,7 @@ class Counter:
 
     reads: tuple[Topic, ...] = (INCIDENTS,)
     first: tuple[Topic, ...] = ()
+    acts_on = reads
 
     def __init__(self, *, commits: bool = False) -> None:
         self.commits = commits

@@ -12,6 +12,7 @@ class DetectStage:
 
     reads: tuple[Topic, ...] = (USAGE_EVENTS,)
     first: tuple[Topic, ...] = ()
+    acts_on: tuple[Topic, ...] = ()
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules

@@ -56,6 +56,7 @@ class NotifyStage:
 
     reads: tuple[Topic, ...] = (INCIDENTS, ACTION_RESULTS, CLICKS, VERDICTS, KEYS)
     first: tuple[Topic, ...] = (KEYS,)
+    acts_on: tuple[Topic, ...] = (INCIDENTS, ACTION_RESULTS, CLICKS, VERDICTS)
 
     def __init__(
         self,

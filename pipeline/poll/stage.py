@@ -100,6 +100,7 @@ class PollStage:
 
     reads: tuple[Topic, ...] = (PROVIDER_USAGE,)
     first: tuple[Topic, ...] = ()
+    acts_on: tuple[Topic, ...] = ()
 
     def __init__(self, pollers: Sequence[Poller], counts: Metrics) -> None:
         self._pollers = pollers

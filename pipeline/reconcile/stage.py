@@ -51,6 +51,7 @@ class ReconcileStage:
 
     reads: tuple[Topic, ...] = (KEYS, PROVIDER_USAGE, GATEWAY_USE)
     first: tuple[Topic, ...] = (KEYS,)
+    acts_on: tuple[Topic, ...] = ()
 
     def __init__(
         self, partitions: int, registry: Iterable[KeyRecord] | None, now: Callable[[], float]

@@ -45,6 +45,7 @@ class EnforceStage:
 
     reads: tuple[Topic, ...] = (ACTIONS, KEYS, VERDICTS)
     first: tuple[Topic, ...] = (KEYS, VERDICTS)
+    acts_on: tuple[Topic, ...] = (ACTIONS,)
 
     def __init__(
         self,

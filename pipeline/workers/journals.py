@@ -14,12 +14,20 @@ from schemas.topics import Topic
 class StateJournal:
     """The journal of a stage that remembers: a transaction at each commit."""
 
-    def __init__(self, log: StateLog, committed: Committed) -> None:
+    def __init__(self, log: StateLog, committed: Committed, anew: Offsets) -> None:
+        """Go on where the writer before stopped.
+
+        Args:
+            log: open.
+            committed: what that one left.
+            anew: where to go on instead, durable with the first commit: a worker that takes over
+                in the middle finds states, and would not begin anew any more.
+        """
         self._log = log
         self._states = committed.states
-        self._next_offsets = dict(committed.next_offsets)
+        self._next_offsets = {**committed.next_offsets, **anew}
         self._changed: dict[str, bytes | None] = {}
-        self._offsets: dict[TopicPartition, int] = {}
+        self._offsets: dict[TopicPartition, int] = dict(anew)
         self._published = False
 
     @property

@@ -2,8 +2,9 @@
 
 A stage that remembers reads topics of one partition each. The range assignor gives them all to
 the same worker of the group; the others stand by. What the stage publishes and remembers becomes
-durable with the position of the message, in one transaction. A stage that buffers has nothing to
-remember; its positions move when nothing is pending.
+durable with the position of the message, in one transaction: at once where a message made it act
+outside of Kafka, else for all that a fetch brought. A stage that buffers has nothing to remember;
+its positions move when nothing is pending.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from pipeline.message import Message
 from pipeline.workers.connection import topic_name
 from pipeline.workers.journals import AckJournal, StateJournal
 from pipeline.workers.role import Clock, Host, Records, count_records, show_age, to_message
-from pipeline.workers.state_log import Committed, StateLog
+from pipeline.workers.state_log import StateLog
 from schemas.topics import Topic
 
 TICK_SECONDS = 1.0
@@ -71,11 +72,17 @@ class Tenure:
         self._journal = journal
         self._lock = asyncio.Lock()
         self._first = tuple(stage.first)
+        self._acts_on = {topic.name for topic in stage.acts_on}
+        self._committed_at = 0.0
+        """As of what it hears first."""
         self._calls: set[asyncio.Task[None]] = set()
         self._over = False
 
     async def handle(self, topic: str, place: TopicPartition, records: Records) -> None:
-        """Hand messages to the stage; what it did for one is committed before the next."""
+        """Hand messages to the stage; those that make it act are committed one by one.
+
+        The others share a transaction, which does not last: a tick commits what there is by then.
+        """
         with show_age(self._counts, topic, records):
             await self._call(self._handle(topic, place, records))
 
@@ -119,7 +126,7 @@ class Tenure:
                     continue
                 await self._stage.handle(to_message(topic, record), self._journal)
                 self._journal.handled(place, record.offset)
-                if self._journal.dirty:
+                if self._journal.dirty and topic in self._acts_on:
                     await self._journal.commit()
         async with self._lock:
             if not self._over:
@@ -134,12 +141,19 @@ class Tenure:
                 await self._commit()
 
     async def _hear_first(self) -> None:
-        """Let the stage hear what it must know, however far behind its consumer is."""
+        """Let the stage hear what it must know, however far behind its consumer is.
+
+        That may be a whole registry, for which no transaction may last long enough.
+        """
         first, self._first = self._first, ()
         if first:
+            self._committed_at = time.monotonic()
             await self._journal.catch_up(first, self._hand)
 
     async def _hand(self, message: Message) -> None:
+        if time.monotonic() >= self._committed_at + TICK_SECONDS:
+            await self._journal.commit()
+            self._committed_at = time.monotonic()
         await self._stage.handle(message, self._journal)
 
     async def _flush(self) -> None:
@@ -229,10 +243,9 @@ class StageRole:
             return Tenure(stage, AckJournal(self._host.commit_offsets), self._counts)
         log = StateLog(self._kafka, self.name, self._plan.state, 0)
         committed = await log.open(*(TopicPartition(name, 0) for name in self._by_name))
-        if not committed.states:  # or the group would never read again what was lost with them
-            anew = {log.place(topic): 0 for topic in stage.first}
-            committed = Committed({}, {**committed.next_offsets, **anew})
-        return Tenure(stage, StateJournal(log, committed), self._counts)
+        # without, the group would never read again what was lost with the states
+        anew = {} if committed.states else {log.place(topic): 0 for topic in stage.first}
+        return Tenure(stage, StateJournal(log, committed, anew), self._counts)
 
     async def _keep_ticking(self, host: Host) -> None:
         try:

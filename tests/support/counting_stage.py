@@ -23,10 +23,14 @@ CRASHES = ("published", "committed", "handled")
 
 
 class CountingStage:
-    """Numbers the messages: an intent under the number, committed, then the number published."""
+    """Numbers the messages: an intent under the number, committed, then the number published.
+
+    One that acts on none of them has no intent.
+    """
 
     reads = READS
     first: tuple[Topic, ...] = ()
+    acts_on: tuple[Topic, ...] = READS
 
     def __init__(self, crash: str = "") -> None:
         self._crash = crash
@@ -34,7 +38,7 @@ class CountingStage:
     async def handle(self, message: Message, journal: Journal) -> None:
         number = int(journal.get("count") or b"0") + 1
         place = f"{message.topic}-{message.offset}"
-        if journal.get(place) is None:
+        if self.acts_on and journal.get(place) is None:
             journal.put(place, b"intent")
             await journal.commit()
             await self._point("committed", number)

@@ -116,6 +116,20 @@ def test_a_stage_that_remembers_reads_topics_of_one_partition() -> None:
             assert [topic.name for topic in plan.topics if topic.partitions != 1] == []
 
 
+def test_only_what_leads_to_no_effect_outside_of_kafka_shares_a_transaction() -> None:
+    config, shared = Config(), {}
+    for name in STAGES:
+        stage = plan_stage(name, config, COUNTS).make()
+        shared[name] = {topic.name for topic in stage.reads if topic not in stage.acts_on}
+    assert shared == {
+        "sink": set(),
+        "notify": {"keys"},
+        "enforce": {"keys", "verdicts"},
+        "reconcile": {"keys", "provider-usage", "gateway-use"},
+        "poll": {"provider-usage"},
+    }
+
+
 def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(ValueError, match="typo"):
         build_role("typo", Config(), COUNTS)

@@ -110,6 +110,7 @@ class Stuck:
 
     reads: tuple[Topic, ...] = (INCIDENTS,)
     first: tuple[Topic, ...] = ()
+    acts_on = reads
 
     def __init__(self) -> None:
         self.go_on = asyncio.Event()

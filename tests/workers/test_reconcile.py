@@ -19,6 +19,7 @@ from schemas.topics import (
     INCIDENTS,
     KEYS,
     PROVIDER_USAGE,
+    RECONCILE_STATE,
     RECORD_HEADER,
     USAGE_EVENTS,
     VERDICTS,
@@ -122,6 +123,26 @@ async def test_what_is_taken_out_of_the_file_leaves_the_topic(
     said = [(each.key.decode(), each.value) for each in await read(topics, KEYS, committed=True)]
     assert said[2:] == [(SHARING[1], None)]
     assert {"key_id": SHARING[1]} in [body for _, body in await controls(topics, "key")]
+
+
+async def test_entries_of_a_large_registry_share_transactions(
+    topics: Kafka, tmp_path: Path
+) -> None:
+    """One each, as it is for what acts outside of Kafka, would take hours for a million."""
+    count = 300
+    registry = tmp_path / "keys.jsonl"
+    registry.write_bytes(b"".join(encode(entry(f"key-{n}")) + b"\n" for n in range(count)))
+    with Installation(Config.model_construct(kafka=topics, keys=registry), tmp_path) as here:
+        here.start("run", "--role", "reconcile")
+
+        async def loaded() -> bool:
+            return len(await controls(topics, "key")) == count
+
+        await eventually(loaded)
+        here.stop()
+    remembered = await read(topics, RECONCILE_STATE, committed=True)
+    ends = remembered[-1].offset + 1 - len(remembered)  # each has a place in the log
+    assert ends < count / 10
 
 
 async def test_a_registry_entry_its_change_and_a_verdict_reach_detection(

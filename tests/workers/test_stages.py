@@ -1,6 +1,7 @@
 """Stages on a real broker: nothing lost or doubled by a crash, and one active worker."""
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -13,11 +14,12 @@ from pipeline.journal import Journal
 from pipeline.message import Message
 from pipeline.metrics import WORKER_METRICS
 from pipeline.workers.connection import client_settings, group_name
-from pipeline.workers.journals import AckJournal
+from pipeline.workers.journals import AckJournal, StateJournal
 from pipeline.workers.producing import EventLog
 from pipeline.workers.stages import MissingTopicError, StagePlan, StageRole, Tenure
-from pipeline.workers.state_log import Offsets
-from schemas.topics import ACTIONS, INCIDENTS, NOTIFY_STATE, Topic
+from pipeline.workers.state_log import Committed, Offsets
+from pipeline.workers.unread import Hand
+from schemas.topics import ACTIONS, INCIDENTS, KEYS, NOTIFY_STATE, VERDICTS, Topic
 from tests.support.counting_stage import CRASHES, READS, CountingStage
 from tests.support.kafka_log import WorkerProcess, bodies, eventually, read
 
@@ -54,16 +56,23 @@ async def is_joined_by(topics: Kafka, count: int) -> bool:
 
 @pytest.mark.kafka
 @pytest.mark.timeout(120)
-async def test_crashes_between_commit_points_lose_and_double_nothing(topics: Kafka) -> None:
-    for crash in CRASHES:
-        await send(topics, 2)
-        with worker(topics, crash) as victim:
+@pytest.mark.parametrize(
+    ("module", "crashes"),
+    [("counting_stage", CRASHES), ("sharing_stage", ("published", "handled"))],
+)
+async def test_crashes_between_commit_points_lose_and_double_nothing(
+    topics: Kafka, module: str, crashes: Sequence[str]
+) -> None:
+    for crash in crashes:
+        await send(topics, 3)
+        with worker(topics, crash, module) as victim:
             assert victim.wait()[0] == 9
-    with worker(topics) as last:
-        actions = await numbered(topics, 6 * len(READS), last)
+    total = 3 * len(crashes) * len(READS)
+    with worker(topics, module=module) as last:
+        actions = await numbered(topics, total, last)
         assert last.stop() == 0
-    assert [action["number"] for action in actions] == list(range(1, 6 * len(READS) + 1))
-    assert len({action["place"] for action in actions}) == len(actions)
+    assert [action["number"] for action in actions] == list(range(1, total + 1))
+    assert len({action["place"] for action in actions}) == total
 
 
 @pytest.mark.kafka
@@ -147,11 +156,81 @@ async def test_a_stage_that_remembers_needs_all_its_topics() -> None:
     await role.assigned(set())  # standing by is no mistake
 
 
+class Log:
+    """A state log that remembers with which offsets it was told to commit."""
+
+    def __init__(self, *written: int) -> None:
+        self.commits: list[dict[str, int]] = []
+        self._written = written
+
+    async def commit(self, states: Iterable[tuple[str, bytes | None]], offsets: Offsets) -> None:
+        del states
+        self.commits.append({place.topic: offset for place, offset in offsets.items()})
+
+    async def read_on(self, starts: Offsets, hand: Hand) -> bool:
+        for place in starts:
+            for offset in self._written:
+                await hand(place, Record(offset))
+        return True
+
+    def place(self, topic: Topic) -> TopicPartition:
+        return TopicPartition(topic.name, 0)
+
+
+class Remembering:
+    """A stage that acts on incidents, and remembers what else comes."""
+
+    reads: tuple[Topic, ...] = (INCIDENTS, VERDICTS, KEYS)
+    acts_on: tuple[Topic, ...] = (INCIDENTS,)
+
+    def __init__(self, *first: Topic) -> None:
+        self.first = first
+
+    async def handle(self, message: Message, journal: Journal) -> None:
+        journal.put(f"{message.topic}-{message.offset}", b"seen")
+
+    async def tick(self, now: float, journal: Journal) -> None:
+        del now, journal
+
+
+def remembering(log: Log, stage: Remembering, anew: Offsets) -> Tenure:
+    journal = StateJournal(log, Committed({}, {}), anew)  # type: ignore[arg-type]  # as much as is used
+    return Tenure(stage, journal, Metrics(WORKER_METRICS))
+
+
+async def test_a_message_that_makes_a_stage_act_is_committed_before_the_next() -> None:
+    log = Log()
+    tenure = remembering(log, Remembering(), {})
+    await hand(tenure, 0, 1, 2)
+    assert log.commits == [{"incidents": 1}, {"incidents": 2}, {"incidents": 3}]
+
+
+async def test_messages_that_are_only_remembered_share_a_transaction() -> None:
+    log = Log()
+    tenure = remembering(log, Remembering(), {})
+    records = [Record(offset) for offset in range(3)]
+    await tenure.handle("keys", TopicPartition("keys", 0), records)
+    assert log.commits == [{"keys": 3}]
+
+
+async def test_what_is_heard_first_takes_several_transactions_when_it_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And the first of them says from where on the other topic is heard anew."""
+    monkeypatch.setattr("pipeline.workers.stages.TICK_SECONDS", 0.0)
+    log, stage = Log(0, 1, 2), Remembering(KEYS, VERDICTS)
+    anew = {log.place(topic): 0 for topic in stage.first}
+    await remembering(log, stage, anew).tick(0.0)
+    assert log.commits[:2] == [{"keys": 0, "verdicts": 0}, {"keys": 1}]
+    assert log.commits[-1] == {"verdicts": 3}
+
+
 class Buffer:
     """A stage whose messages are safe after a flush."""
 
     reads: tuple[Topic, ...] = (INCIDENTS,)
     first: tuple[Topic, ...] = ()
+    acts_on = reads
 
     def __init__(self) -> None:
         self.pending = 0
