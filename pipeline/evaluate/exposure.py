@@ -4,10 +4,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from pipeline.config import Detection
 from schemas.fields import NANOS, epoch
 from schemas.usage_event import UsageEvent
 
 WEEK_SECONDS = 7 * 86_400.0
+LATENESS_SECONDS = Detection().lateness_seconds
+"""An event that comes later than this after newer ones of its key counts as spend alone: a wrong
+clock must not say how long a key was watched."""
 Price = Callable[[UsageEvent], int | None]
 """Nano-dollars of an event; None when nobody knows."""
 
@@ -30,7 +34,7 @@ class Exposure:
     events: int = 0
     keys: int = 0
     key_weeks: float = 0.0
-    """Sum over keys of the time from the first to the last event."""
+    """Sum over keys of the time from the first to the last event, late ones left aside."""
     first: float | None = None
     last: float | None = None
 
@@ -60,7 +64,7 @@ def measure(
             watched[event.key_id] = [at, at]
         elif at > seen[1]:
             seen[1] = at
-        elif at < seen[0]:
+        elif seen[1] - LATENESS_SECONDS <= at < seen[0]:
             seen[0] = at
         for interval in wanted.get(event.key_id, ()):
             _add(interval, event, at, price)

@@ -1,5 +1,6 @@
 """An evaluation of files: incidents, labels and events as JSONL, plain, `.gz`, `.zst` or `-`."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,9 +9,12 @@ from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate.evaluation import evaluate
 from pipeline.evaluate.report import Report
 from pipeline.replay.lines import read_lines, read_records
+from pipeline.replay.order import LATEST, believed, event_time
 from schemas.codec import Refused, decode_event
+from schemas.fields import epoch
 from schemas.incident import Incident
 from schemas.label import Label
+from schemas.plausibility import mistake_in_time
 from schemas.usage_event import UsageEvent
 
 
@@ -47,10 +51,22 @@ def read_events(
     progress: Callable[[int], None] | None = None,
     refused: Counter[str] | None = None,
 ) -> Iterator[UsageEvent]:
-    """The events of a file; lines that are none are left out and counted, as the engine does."""
-    for line in read_lines(path, progress):
-        try:
-            yield decode_event(line)
-        except Refused as problem:
-            if refused is not None:
-                refused[problem.reason] += 1
+    """The events of a file that a replay takes; the other lines are counted."""
+    for item, _, sound in believed(map(_timed, read_lines(path, progress)), time.time()):
+        if sound and isinstance(item, UsageEvent):
+            yield item
+        elif refused is not None:
+            reason = item.reason if isinstance(item, Refused) else "time_in_future"
+            if reason != "empty_message":
+                refused[reason] += 1
+
+
+def _timed(line: bytes) -> tuple[UsageEvent | Refused, float | None]:
+    """What a line holds, and the time in it."""
+    try:
+        event = decode_event(line)
+    except Refused as problem:
+        return problem, event_time(line)
+    at = epoch(event.occurred_at)
+    mistake = mistake_in_time(at, LATEST)
+    return (event, at) if mistake is None else (Refused(*mistake), event_time(line))

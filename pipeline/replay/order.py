@@ -8,12 +8,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
 from schemas.codec import UNDECODABLE
 from schemas.fields import Time, epoch
+
+T = TypeVar("T")
 
 DAY_SECONDS = 86_400.0
 WITNESSES_MIN = 3
@@ -35,7 +37,8 @@ class Line(NamedTuple):
 
 ReadTime = Callable[[bytes], float | None]
 """The time in a line, in Unix seconds; None when it cannot be read."""
-_LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+LATEST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+"""No time beyond it can be meant."""
 
 
 def _time_in(field: str) -> ReadTime:
@@ -46,7 +49,7 @@ def _time_in(field: str) -> ReadTime:
             at = epoch(getattr(decode(raw), field))
         except UNDECODABLE:
             return None
-        return at if 0.0 <= at <= _LATEST else None
+        return at if 0.0 <= at <= LATEST else None
 
     return read
 
@@ -67,26 +70,39 @@ def in_file_order(lines: Iterable[bytes], time: ReadTime) -> Iterator[Line]:
 
 
 def events_in_file_order(lines: Iterable[bytes], now: float) -> Iterator[Line]:
-    """Lines of events, each at the newest believable time of its file so far.
+    """Lines of events, each at the newest believable time of its file so far; see `believed`."""
+    pairs = ((raw, event_time(raw)) for raw in lines)
+    for number, (raw, at, sound) in enumerate(believed(pairs, now), 1):
+        yield Line(at, number, raw, sound)
+
+
+def believed(
+    pairs: Iterable[tuple[T, float | None]], now: float
+) -> Iterator[tuple[T, float, bool]]:
+    """Each item with the newest believable time so far, and whether its own is believed.
 
     A time more than a day ahead of everything before it is believed when `WITNESSES_MIN` of the
     next `LOOK_AHEAD_LINES` lines are about as late. At the end of a file, where there are fewer
     witnesses, it is believed when it is not after `now` (Unix seconds).
+
+    Args:
+        pairs: items in the order of their file, and their times as `event_time` reads them.
+        now: Unix seconds.
     """
-    ahead = _LookAhead(lines)
+    ahead = _LookAhead(pairs)
     times = ahead.times()
     # Not at `now` for want of a time: where a line stands must be the same each time.
     newest = min([now, *times]) if times else 0.0
-    for number, (raw, at) in enumerate(ahead, 1):
-        believed = True
+    for item, at in ahead:
+        sound = True
         if at is not None and at > newest:
-            believed = at <= newest + DAY_SECONDS or _is_confirmed(at, newest, ahead, now)
-            if believed:
+            sound = at <= newest + DAY_SECONDS or _is_confirmed(at, newest, ahead, now)
+            if sound:
                 newest = at
-        yield Line(newest, number, raw, believed)
+        yield item, newest, sound
 
 
-def _is_confirmed(at: float, newest: float, ahead: "_LookAhead", now: float) -> bool:
+def _is_confirmed(at: float, newest: float, ahead: "_LookAhead[T]", now: float) -> bool:
     # Two bounds: a wild time among lines that honestly resume after a gap has no witness.
     late = max(newest, at - 2 * DAY_SECONDS) + DAY_SECONDS
     times = ahead.times()
@@ -94,14 +110,14 @@ def _is_confirmed(at: float, newest: float, ahead: "_LookAhead", now: float) -> 
     return witnesses >= WITNESSES_MIN or (len(times) < WITNESSES_MIN and at <= now)
 
 
-class _LookAhead:
-    """Lines with their times, and the times of the lines to come, read only when asked for."""
+class _LookAhead(Generic[T]):
+    """Items with their times, and the times of those to come, read only when asked for."""
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._source = ((raw, event_time(raw)) for raw in lines)
-        self._buffer: deque[tuple[bytes, float | None]] = deque()
+    def __init__(self, pairs: Iterable[tuple[T, float | None]]) -> None:
+        self._source = iter(pairs)
+        self._buffer: deque[tuple[T, float | None]] = deque()
 
-    def __iter__(self) -> Iterator[tuple[bytes, float | None]]:
+    def __iter__(self) -> Iterator[tuple[T, float | None]]:
         while True:
             while self._buffer:
                 yield self._buffer.popleft()
@@ -113,7 +129,7 @@ class _LookAhead:
                 return
 
     def times(self) -> list[float]:
-        """Readable times of the next lines, in their order."""
+        """Readable times of the next items, in their order."""
         missing = LOOK_AHEAD_LINES - len(self._buffer)
         self._buffer.extend(islice(self._source, missing))
         return [time for _, time in self._buffer if time is not None]

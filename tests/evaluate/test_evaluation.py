@@ -104,6 +104,13 @@ def test_false_pages_are_related_to_the_weeks_that_keys_were_watched() -> None:
     assert report.precision == 0.0
 
 
+def test_a_late_event_counts_as_spend_and_not_as_time_watched() -> None:
+    events = [event(9 * WEEK), event(10 * WEEK), event(0.0, cost_usd=3.0)]
+    report = evaluate([incident(10 * WEEK)], [label(0, 10 * WEEK)], events)
+    assert (report.events, report.key_weeks) == (3, 1.0)
+    assert report.overall.lost_usd_total == 3.0
+
+
 def test_figures_by_kind_name_the_weakest() -> None:
     labels = [
         label(0, 100),

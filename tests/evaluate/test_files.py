@@ -1,6 +1,7 @@
 """Files in, a report out; what cannot be understood is named by file and line."""
 
 import gzip
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -17,14 +18,14 @@ from tests.support.samples import AT, incident
 
 def test_compressed_files_and_broken_events(tmp_path: Path) -> None:
     event = UsageEvent(
-        event_id="e", occurred_at=10.0, key_id="k", provider="openai", model="gpt-4o",
+        event_id="e", occurred_at=AT + 10.0, key_id="k", provider="openai", model="gpt-4o",
         input_tokens=1_000_000,
     )  # fmt: skip
     label = Label(
-        label_id="l", key_id="k", kind="mimic", malicious=True, started_at=0.0, ended_at=60.0
+        label_id="l", key_id="k", kind="mimic", malicious=True, started_at=AT, ended_at=AT + 60.0
     )
     events, labels = tmp_path / "events.jsonl.zst", tmp_path / "labels.jsonl.gz"
-    framed = b'{"event_id":"f","occurred_at":10.0,"key_id":"k","status":null,"cost_usd":0.0}'
+    framed = b'{"event_id":"f","occurred_at":%f,"key_id":"k","status":null,"cost_usd":0.0}' % AT
     lines = msgspec.json.encode(event) + b"\nnot an event\n" + framed + b"\n"
     events.write_bytes(zstandard.ZstdCompressor().compress(lines))
     labels.write_bytes(gzip.compress(msgspec.json.encode(label)))
@@ -33,6 +34,26 @@ def test_compressed_files_and_broken_events(tmp_path: Path) -> None:
     report = evaluate_files(incidents, labels, events)
     assert report.events == 2  # the engine takes null for no value, too
     assert report.overall.lost_usd_total == pytest.approx(2.5)  # priced from the catalogue
+
+
+def test_an_event_that_a_replay_does_not_believe_is_none(tmp_path: Path) -> None:
+    start, week = AT, 7 * 86_400.0
+    times = [start + n * week / 100 for n in range(101)]
+    times[50:50] = [start + 10 * 30 * 86_400.0, -5.0, 1e12]
+    events, incidents, labels = (tmp_path / name for name in ("events", "incidents", "labels"))
+    lines = [
+        b'{"event_id": "%d", "occurred_at": %f, "key_id": "k%d"}\n\n' % (n, at, n % 2)
+        for n, at in enumerate(times)
+    ]
+    events.write_bytes(b"".join(lines))
+    incidents.write_bytes(msgspec.json.encode(incident(key_id="k0")))
+    labels.touch()
+    refused: Counter[str] = Counter()
+    report = evaluate_files(incidents, labels, events, refused=refused)
+    assert refused == {"time_in_future": 2, "time_too_old": 1}
+    assert report.events == 101
+    assert report.key_weeks == pytest.approx(2.0, rel=0.03)
+    assert report.false_pages_per_1000_key_weeks == pytest.approx(500.0, rel=0.03)
 
 
 def test_a_broken_label_is_named(tmp_path: Path) -> None:
