@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from pipeline.intake.failures import FAILED, known_failure
 from pipeline.intake.lenient import (
     count,
     decoded,
@@ -35,17 +36,6 @@ _BY_MODEL: Final = {
     "stability.": "images",
 }
 """What `InvokeModel` did, by a part of the model's name."""
-_FAILURES: Final = {
-    "ValidationException": (400, "invalid_request"),
-    "ServiceQuotaExceededException": (400, "rate_limit"),
-    "AccessDeniedException": (403, "permission_denied"),
-    "ResourceNotFoundException": (404, "not_found"),
-    "ThrottlingException": (429, "rate_limit"),
-    "ModelNotReadyException": (429, "rate_limit"),
-}
-_FAILED: Final = (500, "server_error")
-"""Everything else: also a model that failed or took too long, for which AWS answers 424 and 408,
-statuses that would put the blame on the caller."""
 
 
 class _Record(msgspec.Struct, gc=False, rename="camel"):
@@ -77,7 +67,7 @@ def convert(raw: bytes) -> UsageEvent:
     if time is None:
         raise Refused("bad_time", "timestamp is neither RFC 3339 nor a number")
     code = text(record.error_code)
-    status, error_type = (200, None) if code is None else _FAILURES.get(code, _FAILED)
+    status, error_type = (200, None) if code is None else known_failure(code) or FAILED
     operation = text(record.operation)
     model = (text(record.model_id) or "").rpartition("/")[2] or None
     event = UsageEvent(

@@ -6,14 +6,9 @@ An error's message is looked at and not kept: it may quote the prompt.
 from collections.abc import Mapping
 from typing import Final
 
+from pipeline.intake.failures import kind_of
 from pipeline.intake.lenient import count, text
 
-_KINDS: Final = {
-    403: "permission_denied",
-    404: "not_found",
-    408: "timeout",
-    429: "rate_limit",
-}
 _REFUSALS: Final = (
     "key is blocked",
     "is blocked. update via",  # a team or project
@@ -38,7 +33,7 @@ def failure(error: Mapping[str, object]) -> tuple[int, str]:
         return status, "budget_exceeded"
     if status == 401:
         return status, "provider_auth" if provider else _refusal(message)
-    return status, _KINDS.get(status) or ("invalid_request" if status < 500 else "server_error")
+    return status, kind_of(status)
 
 
 def _refusal(message: str) -> str:

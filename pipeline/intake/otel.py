@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from pipeline.intake.batch import ITEMS_MAX, Batch, Rejected, timely
+from pipeline.intake.failures import FAILED, kind_of, known_failure
 from pipeline.intake.lenient import (
     count,
     decoded,
@@ -161,6 +162,7 @@ def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
     started, ended = _seconds(span.get("startTimeUnixNano")), _seconds(span.get("endTimeUnixNano"))
     if started is None:
         raise Refused("bad_time", "startTimeUnixNano is missing or no number")
+    status, error_type = _outcome(span, attributes)
     event = UsageEvent(
         event_id=_event_id(span, key_id),
         occurred_at=started,
@@ -169,8 +171,8 @@ def _event(span: Mapping[str, object], attributes: Attributes) -> UsageEvent:
         provider=text(*given(_NAMES["provider"])),
         model=text(*given(_NAMES["model"])),
         operation=text(*given(_NAMES["operation"])),
-        status=_status(span, attributes),
-        error_type=text(*given(_NAMES["error"])),
+        status=status,
+        error_type=error_type,
         input_tokens=count(*given(_NAMES["input"])),
         output_tokens=count(*given(_NAMES["output"])),
         cached_input_tokens=count(*given(_NAMES["cached"])),
@@ -195,14 +197,20 @@ def _event_id(span: Mapping[str, object], key_id: str) -> str:
     return hashlib.sha256(msgspec.json.encode((trace, own, key_id))).hexdigest()
 
 
-def _status(span: Mapping[str, object], attributes: Attributes) -> int:
-    code = count(*map(attributes.get, _NAMES["status"]))
+def _outcome(span: Mapping[str, object], attributes: Attributes) -> tuple[int, str | None]:
+    """HTTP status and error type. What has an error's name failed, also behind a 200."""
+    given = partial(map, attributes.get)
+    code, name = count(*given(_NAMES["status"])), text(*given(_NAMES["error"]))
+    said = count(*given(_NAMES["error"]))  # of HTTP often the status, as a text
+    failed = next((each for each in (code, said) if 400 <= each <= 599), None)
+    known = None if name is None else known_failure(name)
+    if failed is not None:
+        return failed, known[1] if known else kind_of(failed)
+    if name is not None:
+        return known or FAILED
     if 100 <= code <= 599:
-        return code
-    error = count(*map(attributes.get, _NAMES["error"]))  # of HTTP often the status, as a text
-    if 400 <= error <= 599:
-        return error
-    return 500 if table(span.get("status")).get("code") in _ERRORS else 200
+        return code, None
+    return FAILED if table(span.get("status")).get("code") in _ERRORS else (200, None)
 
 
 def _seconds(nanos: object) -> float | None:

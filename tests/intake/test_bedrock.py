@@ -75,7 +75,8 @@ def test_cached_tokens_are_counted_in() -> None:
         ("ResourceNotFoundException", 404, "not_found"),
         ("ThrottlingException", 429, "rate_limit"),
         ("ModelNotReadyException", 429, "rate_limit"),
-        ("ModelTimeoutException", 500, "server_error"),
+        ("ModelTimeoutException", 504, "timeout"),
+        ("ModelErrorException", 500, "server_error"),
         ("SomethingElse", 500, "server_error"),
     ],
 )

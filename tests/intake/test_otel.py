@@ -147,17 +147,52 @@ def test_a_number_that_json_does_not_have_counts_as_absent() -> None:
 def test_failures(span: dict[str, object], status: int) -> None:
     (found,) = otel.parse(request(ATTRIBUTES, **span)).events
     assert found.status == status
-    for name, said in (
-        ("http.response.status_code", 429),
-        ("http.status_code", 429),
-        ("error.type", "429"),
-        ("error.type", "400"),
-        ("error.type", "599"),
+    assert found.error_type == (None if status == 200 else "server_error")
+    for name, said, kind in (
+        ("http.response.status_code", 429, "rate_limit"),
+        ("http.status_code", 429, "rate_limit"),
+        ("error.type", "429", "rate_limit"),
+        ("error.type", "400", "invalid_request"),
+        ("error.type", "401", "invalid_api_key"),
+        ("error.type", "599", "server_error"),
     ):
         (found,) = otel.parse(request(ATTRIBUTES | {name: said}, **span)).events
-        assert found.status == int(said)
-    (found,) = otel.parse(request(ATTRIBUTES | {"error.type": "TimeoutError"}, **span)).events
-    assert (found.status, found.error_type) == (status, "TimeoutError")
+        assert (found.status, found.error_type) == (int(said), kind)
+
+
+@pytest.mark.parametrize("span", [{"status": {"code": 2}}, {}])
+@pytest.mark.parametrize(
+    ("name", "status", "kind"),
+    [
+        ("RateLimitError", 429, "rate_limit"),
+        ("openai.RateLimitError", 429, "rate_limit"),
+        ("rate_limit_exceeded", 429, "rate_limit"),
+        ("AuthenticationError", 401, "invalid_api_key"),
+        ("PermissionDeniedError", 403, "permission_denied"),
+        ("NotFoundError", 404, "not_found"),
+        ("BadRequestError", 400, "invalid_request"),
+        ("invalid_request_error", 400, "invalid_request"),
+        ("TimeoutError", 504, "timeout"),
+        ("APITimeoutError", 504, "timeout"),
+        ("InternalServerError", 500, "server_error"),
+        ("revoked_key", 401, "revoked_key"),
+        ("_OTHER", 500, "server_error"),
+        ("200", 500, "server_error"),
+    ],
+)
+def test_an_error_with_a_name_is_never_a_success(
+    span: dict[str, object], name: str, status: int, kind: str
+) -> None:
+    for more in ({}, {"http.response.status_code": 200}):
+        attributes = ATTRIBUTES | {"error.type": name} | more
+        (found,) = otel.parse(request(attributes, **span)).events
+        assert (found.status, found.error_type) == (status, kind)
+
+
+def test_a_status_says_more_than_the_name_of_an_error() -> None:
+    attributes = ATTRIBUTES | {"error.type": "APIStatusError", "http.response.status_code": 404}
+    (found,) = otel.parse(request(attributes)).events
+    assert (found.status, found.error_type) == (404, "not_found")
 
 
 @pytest.mark.parametrize(
