@@ -10,7 +10,7 @@ _WEEK_SECONDS: Final = 7 * 86_400.0
 
 
 def spent_since(key: KeyView, since: float) -> tuple[float, int]:
-    """Nano-dollars since a time, or since the nearest one from which on they are still known.
+    """Nano-dollars since the minute of a time, or since the nearest one when they are still known.
 
     Minutes are known for half an hour; before that hours, for a day. In the hour that a time lies
     in, what is usual is held to have been spent before it.
@@ -25,7 +25,7 @@ def spent_since(key: KeyView, since: float) -> tuple[float, int]:
     windows, minute = key.windows, key.minute
     length = minute - int(since // 60) + 1
     if length <= MINUTES_KEPT:
-        return since, windows.recent(minute, length).nanos
+        return 60.0 * (since // 60), windows.recent(minute, length).nanos
     first = windows.first_hour
     if since < 3600.0 * first:
         hours = range(first, key.hour + 1)

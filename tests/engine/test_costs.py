@@ -42,8 +42,7 @@ def cost_between(events: Sequence[UsageEvent], since: float, until: float) -> fl
 
 
 def check(events: Sequence[UsageEvent], incident: Incident) -> None:
-    since = epoch(incident.opened_at) // MINUTE * MINUTE
-    told = cost_between(events, since, epoch(incident.detected_at) + 1e-3)
+    told = cost_between(events, epoch(incident.opened_at), epoch(incident.detected_at) + 1e-3)
     assert incident.spend_usd == pytest.approx(told, abs=1e-6)
 
 
@@ -67,6 +66,16 @@ def test_a_stranger_who_stayed_low_for_hours_has_cost_what_those_hours_did() -> 
     assert any(epoch(each.detected_at) - epoch(each.opened_at) > HOUR for each in found)
     for each in found:
         check(events, each)
+
+
+@pytest.mark.parametrize("hour", range(9, 17))
+def test_an_incident_that_begins_within_a_minute_has_cost_what_came_since(hour: int) -> None:
+    events = in_time(office(9))
+    now = next(n for n, e in enumerate(events) if epoch(e.occurred_at) >= workday(8, hour))
+    # From then on, the last quarter of an hour of all its use is held against the key.
+    canary = registered(KeyRecord(key_id=KEY, canary=True), epoch(events[now].occurred_at))
+    found = run([*messages(events[:now], 1), canary, *messages(events[now:], 1)]).incidents
+    check(events, found[0])
 
 
 def test_nothing_is_usual_at_hours_in_which_a_key_rests() -> None:
