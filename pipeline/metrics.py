@@ -70,6 +70,8 @@ EVENTS: Final = Metric(
     " the first three, those without a price (unpriced) or a source (no_source).",
     "`moved` grows: a producer does not partition by murmur2 of the key id."
     " `unpriced`: the catalogue lacks a model, or a gateway counts no tokens: see Prices."
+    " `no_source`: a gateway sends no `client_ip`, or none that can be read, so nobody knows from"
+    " where its keys are used."
     " `late`: a gateway buffers for longer than `detection.lateness_seconds`.",
     ("outcome",),
 )

@@ -44,8 +44,7 @@ class KeyFold:
 
     def fold(self, state: KeyState, key_id: str, run: Sequence[Use]) -> None:
         """Fold a key's next events."""
-        for use in [each for each in run if each.kind.lost or not each.kind.priced]:
-            self._note(use)
+        self._note(run)
         duplicates = late = place = 0
         while place < len(run):
             use = run[place]
@@ -75,11 +74,12 @@ class KeyFold:
         self._incidents, self._closed = [], []
         return found
 
-    def _note(self, use: Use) -> None:
-        if not use.kind.priced:
-            self.counts["unpriced"] += 1
-        if use.kind.lost:
-            self.counts["no_source"] += 1
+    def _note(self, run: Sequence[Use]) -> None:
+        kinds = [each.kind for each in run if each.kind.lost or not each.kind.priced]
+        if unpriced := len([each for each in kinds if not each.priced]):
+            self.counts["unpriced"] += unpriced
+        if lost := len([each for each in kinds if each.lost]):
+            self.counts["no_source"] += lost
 
     def _advance(self, state: KeyState, key_id: str, run: Sequence[Use], first: int) -> int:
         """Count events up to one for which the key is looked at; where the next begin."""

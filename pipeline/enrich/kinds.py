@@ -53,7 +53,7 @@ class Kind:
         """Where they came from, when that can be told."""
         self.failed = failed
         self.lost = lost
-        """They had an address that says nothing."""
+        """Nobody can tell where they came from: without an address, or with one that is none."""
         self.priced = priced
         """It is known what they cost."""
         self.streamed = streamed
@@ -152,7 +152,7 @@ class Kinds:
             intern(what.token),
             source,
             failed=status >= 400,
-            lost=source is None and client_ip is not None,
+            lost=source is None,
             priced=priced,
             streamed=streamed,
             provider=intern(provider_name(provider)),

@@ -79,7 +79,7 @@ def test_the_summary_counts_by_reason(leakline: Leakline, log: Path) -> None:
     first, counts, dead, incidents, rate, told = outcome.err.splitlines()
     good = 1 + len(BAD_LINES) + 5
     assert first.startswith(f"{good + len(BAD_LINES)} events of 2 keys, 2026-01-01 00:00 to ")
-    assert counts == "late 1, duplicates 1, without a price 0, without a source 1"
+    assert counts == "late 1, duplicates 1, without a price 0, without a source 20"
     assert dead.startswith(f"dead letters {len(BAD_LINES)} (bad_time 1, empty_message 1, ")
     assert incidents.startswith("incidents 0")
     assert rate.endswith("events/s")

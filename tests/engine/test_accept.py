@@ -538,12 +538,12 @@ def test_a_raw_key_becomes_its_hash_in_events_and_control_records_alike() -> Non
     assert SECRET not in repr(record)
 
 
-def test_garbage_addresses_mean_no_source() -> None:
+def test_no_address_and_garbage_both_mean_no_source() -> None:
     for garbage in ("nonsense", "999.1.1.1", "::::", "1.2.3.4.5", "\u0661.2.3.4", ""):
         (use,) = ACCEPT(single(event(START, client_ip=garbage))).uses
         assert use.kind.source is None
     outcome = run([packed([event(START, client_ip="nonsense"), event(START + 1, client_ip=None)])])
-    assert outcome.fold.counts["no_source"] == 1
+    assert outcome.fold.counts["no_source"] == 2
     assert outcome.fold.counts["folded"] == 2
 
 
