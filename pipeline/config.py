@@ -122,8 +122,9 @@ class Sources(Section, EmptyIsUnset):
 class Detection(Section):
     """How keys are judged."""
 
-    lateness_seconds: Seconds = 300.0
-    """An event older than its key's clock by more than this is counted but not judged."""
+    lateness_seconds: Annotated[Seconds, Field(le=600)] = 300.0
+    """An event older than its key's clock by more than this is counted but not judged. The state of
+    a key holds as many minutes."""
     future_seconds: Seconds = 300.0
     """An event ahead of its append time by more than this is a dead letter."""
     pages_per_1000_key_weeks: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0

@@ -33,6 +33,10 @@ OVERFLOW: Final = "\t\t\t\t\t"
 """The slice of what was over the limit of slices in a minute."""
 
 
+TEXT_BYTES_MAX: Final = 64
+"""Of a model's or an operation's name: clients choose them, and a state holds many."""
+
+
 class Place(Protocol):
     """Where a request came from (see `pipeline.enrich.sources.Source`)."""
 
@@ -135,4 +139,5 @@ def slice_of(token: str) -> Slice:
 
 
 def _clean(text: str | None) -> str:
-    return " ".join((text or "")[:64].split())
+    start = (text or "")[:TEXT_BYTES_MAX].encode()[:TEXT_BYTES_MAX]
+    return " ".join(start.decode(errors="ignore").split())

@@ -82,13 +82,12 @@ class Window(Totals, array_like=True, gc=False):
     def note_source(self, digest: int) -> None:
         """Count a source by its 64-bit hash."""
         sources = self.sources
-        if digest in sources:
-            return
         if len(sources) < SOURCES_MAX:
-            sources.append(digest)
+            if digest not in sources:
+                sources.append(digest)
             return
         largest = max(sources)
-        if digest < largest:
+        if digest < largest and digest not in sources:
             sources[sources.index(largest)] = digest
 
     @property

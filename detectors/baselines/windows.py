@@ -117,6 +117,16 @@ class Windows(Struct, array_like=True, gc=False):
             return self.hours.get(number)
         return self.days.get(number)
 
+    def open(self, minute: int) -> tuple[MinuteWindow, Window]:
+        """The windows of a minute and of its day."""
+        window = self.minutes.get(minute)
+        if window is None:
+            window = self.minutes[minute] = MinuteWindow()
+        day = self.days.get(minute // 1440)
+        if day is None:
+            day = self.days[minute // 1440] = Window()
+        return window, day
+
     def named(self, numbers: Iterable[int]) -> list[str]:
         """The slices that have these numbers."""
         tokens = list(self.tokens)

@@ -14,7 +14,7 @@ from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.shape import manner_of
 from detectors.baselines.sketch import SIZE
 from detectors.baselines.slices import OVERFLOW, slice_of
-from detectors.baselines.totals import Totals, Window
+from detectors.baselines.totals import Totals
 from detectors.baselines.windows import HourWindow, MinuteWindow, Windows, is_small_talk
 from detectors.contract import Trigger
 from pipeline.accept import Use
@@ -26,6 +26,8 @@ from schemas.spend_window import windows_of
 
 SLICES_MAX: Final = 256
 """Slices kept apart in a minute, and in an hour; the rest is counted together."""
+NUMBERED_MAX: Final = 4 * SLICES_MAX
+"""Slices kept apart in all windows together."""
 IDS_MAX: Final = 32_768
 """Event ids remembered per key: beyond it duplicates are not recognised."""
 _SAMPLE_MINUTES: Final = 3
@@ -133,13 +135,13 @@ def _pending_of(state: KeyState, minute: int) -> Pending:
 
 def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     """The tally of a slice that is new in its minute, and what its novelty triggers."""
-    token, minute = use.kind.token, pending.minute
+    token, minute, numbers = use.kind.token, pending.minute, state.windows.tokens
     tally: Tally | None = None
-    if len(pending.slices) >= SLICES_MAX:
-        token = _crowded(use, len(pending.slices))
+    full = len(numbers) >= NUMBERED_MAX and token not in numbers
+    if full or len(pending.slices) >= SLICES_MAX:
+        token = _crowded(state, pending, use)
         tally = pending.slices.get(token)
     if tally is None:
-        numbers = state.windows.tokens
         tally = pending.slices[token] = Tally(numbers.setdefault(token, len(numbers)))
     # An embedding has no answer, and nobody steals a key for embeddings.
     if use.input_tokens and use.output_tokens and not use.kind.failed:
@@ -160,11 +162,19 @@ def _begin(state: KeyState, pending: Pending, use: Use) -> tuple[Tally, int]:
     return tally, Trigger.NOVEL
 
 
-def _crowded(use: Use, slices: int) -> str:
-    """The slice of a request beyond the limit: only where it came from, or nothing at all."""
-    if use.kind.source is None or slices >= 2 * SLICES_MAX:
+def _crowded(state: KeyState, pending: Pending, use: Use) -> str:
+    """The slice of a request beyond the limits: only where it came from, or nothing at all."""
+    source, numbers = use.kind.source, state.windows.tokens
+    if source is None:
         return OVERFLOW
-    return use.kind.source.ip + OVERFLOW
+    token = source.ip + OVERFLOW
+    known = token in numbers or len(numbers) < NUMBERED_MAX + SLICES_MAX
+    if known and len(pending.slices) < 2 * SLICES_MAX:
+        return token
+    # It is counted as a source all the same.
+    for window in (*state.windows.open(pending.minute), pending.hour):
+        window.note_source(source.digest)
+    return OVERFLOW
 
 
 def open_gates(state: KeyState) -> None:
@@ -189,12 +199,7 @@ def flush(state: KeyState, kinds: Kinds) -> None:
     windows, touched = state.windows, state.touched
     for minute, pending in state.pending.items():
         pending.note_users()
-        window = windows.minutes.get(minute)
-        if window is None:
-            window = windows.minutes[minute] = MinuteWindow()
-        day = windows.days.get(minute // 1440)
-        if day is None:
-            day = windows.days[minute // 1440] = Window()
+        window, day = windows.open(minute)
         fresh = pending.totals()
         window.add(fresh)
         pending.hour.add(fresh)

@@ -10,7 +10,7 @@ from detectors.baselines.facets import VALUES_MAX
 from detectors.baselines.newcomers import NEWCOMERS_MAX
 from detectors.baselines.totals import SOURCES_MAX
 from pipeline.engine.calm import REVISIONS_MAX
-from pipeline.engine.counting import IDS_MAX, SLICES_MAX
+from pipeline.engine.counting import IDS_MAX, NUMBERED_MAX, SLICES_MAX
 from pipeline.engine.state import KeyState
 
 Limit = Literal[
@@ -25,11 +25,11 @@ def limits_met(state: KeyState) -> list[Limit]:
     if state.ids_known >= IDS_MAX:
         met.append("event_ids")
     hour = state.windows.hours.get(state.minute // 60)
-    if hour is not None:
-        if len(hour.slices) >= SLICES_MAX:
-            met.append("slices")
-        if len(hour.sources) >= SOURCES_MAX:
-            met.append("sources")
+    crowded = hour is not None and len(hour.slices) >= SLICES_MAX
+    if crowded or len(state.windows.tokens) >= NUMBERED_MAX:
+        met.append("slices")
+    if hour is not None and len(hour.sources) >= SOURCES_MAX:
+        met.append("sources")
     if len(history.newcomers) >= NEWCOMERS_MAX:
         met.append("newcomers")
     if max([len(facet.values) for facet in history.facets]) >= VALUES_MAX:

@@ -1,16 +1,23 @@
 """Whatever a key does, its state stays small enough to be stored."""
 
+import random
 import statistics
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import msgspec
 import pytest
+from pydantic import ValidationError
 
+from pipeline.config import Detection, Kafka
 from pipeline.engine import PartitionFold
+from pipeline.engine.state import encode_state
 from pipeline.message import Message
+from pipeline.workers.connection import REQUEST_BYTES_MAX
+from pipeline.workers.topic_settings import wanted_settings
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
-from schemas.topics import MESSAGE_BYTES_MAX
+from schemas.topics import DETECT_STATE, MESSAGE_BYTES_MAX
 from schemas.usage_event import UsageEvent
 from tests.support.events import (
     KEY,
@@ -27,7 +34,10 @@ from tests.support.events import (
 
 NOON = workday(1, 12)
 STATE_BYTES_MAX = MESSAGE_BYTES_MAX
-"""A state must fit into one message of the state topic."""
+"""A state must fit into one message of the state topic …"""
+OVERHEAD_BYTES = 4_096
+"""… with its key and what Kafka adds."""
+LATENESS_MAX = 600.0
 TYPICAL_BYTES_MAX = 4096
 DIFFERENT = 15_000
 """Far above every limit: of slices (256), sources (128), newcomers, facets."""
@@ -100,6 +110,71 @@ def test_forty_minutes_of_everything_at_once() -> None:
     """Every minute new sources, clients, models and operations, more than a minute keeps apart."""
     everything = list(flood(FLOODS["everything at once"], 40 * 300, 40 * MINUTE))
     assert stored(messages(everything, 300)) <= STATE_BYTES_MAX
+
+
+def test_the_state_topic_takes_the_largest_state() -> None:
+    taken = int(wanted_settings(Kafka(), DETECT_STATE)["max.message.bytes"])
+    assert min(taken, REQUEST_BYTES_MAX) >= STATE_BYTES_MAX + OVERHEAD_BYTES
+
+
+def test_no_lateness_is_longer_than_states_are_small_for() -> None:
+    Detection(lateness_seconds=LATENESS_MAX)
+    with pytest.raises(ValidationError):
+        Detection(lateness_seconds=LATENESS_MAX + 1)
+
+
+def longest(number: int) -> dict[str, object]:
+    """A request whose slice, and whose numbers, take the most bytes."""
+    emoji = "".join(chr(0x1F300 + (number >> 8 * digit & 0xFF)) for digit in range(3))
+    return {
+        "client_ip": address(number),
+        "user_agent": f"{'a' * 31}/{'b' * 21} 1{number:015d}",
+        "model": (emoji * 22)[:64],
+        "operation": (emoji * 22)[:64],
+        "end_user": text(number),
+        "input_tokens": 10**9 - number,
+        "output_tokens": 10**9 - number,
+        "cached_input_tokens": 1,
+        "cost_usd": 99_999.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("back", "different", "usual"),
+    [(60.0, 10**6, False), (299.0, 10**6, False), (LATENESS_MAX - 1.0, 1_300, True)],
+)
+def test_requests_that_are_dated_by_when_they_began(
+    back: float, different: int, *, usual: bool
+) -> None:
+    """Minutes alternate, of which each may hold slices: 120 a second for ten minutes.
+
+    Args:
+        back: how long before they are told of requests may have begun, in seconds.
+        different: how many slices there are.
+        usual: whether so much is usual for the key, so that nothing has it looked at.
+    """
+    rng = random.Random(3)  # noqa: S311 # repeatable, and no secret
+    fold = PartitionFold(replace(rules(), lateness_seconds=max(300.0, back + 1.0)))
+    fold.fold(packed([event(NOON)]))
+    state = fold.state_of(KEY)
+    assert state is not None
+    for step in range(120):
+        if usual:
+            state.gate_requests = state.usual_requests = state.gate_nanos = 2**60
+            state.usual_nanos = state.novel_minute = 2**60
+        numbers = [rng.randrange(different) for _ in range(600)]
+        events = [
+            event(
+                NOON + step * 5 + place / 120 - rng.random() * back,
+                event_id=f"{step}-{place}",
+                **longest(number),
+            )
+            for place, number in enumerate(numbers)
+        ]
+        fold.fold(packed(events, step + 1))
+        if step % 4 == 0:
+            size = len(encode_state(state))
+            assert size <= STATE_BYTES_MAX
 
 
 def test_ids_of_a_busy_key() -> None:

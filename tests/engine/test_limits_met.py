@@ -11,7 +11,7 @@ from detectors.baselines.history import History
 from detectors.baselines.newcomers import NEWCOMERS_MAX, Newcomer
 from detectors.baselines.totals import SOURCES_MAX, Totals
 from pipeline.engine.calm import REVISIONS_MAX
-from pipeline.engine.counting import IDS_MAX, SLICES_MAX
+from pipeline.engine.counting import IDS_MAX, NUMBERED_MAX, SLICES_MAX
 from pipeline.engine.limits import Limit, limits_met
 from pipeline.engine.state import KeyState, decode_state, encode_state
 from tests.support.events import KEY, START, event, messages, office, run, thief, workday
@@ -84,6 +84,14 @@ def test_every_facet_is_watched(facet: str) -> None:
     state = KeyState()
     getattr(state.history, facet).values = {str(n): Known(1.0, 1) for n in range(VALUES_MAX)}
     assert limits_met(state) == ["facet_values"]
+
+
+def test_slices_of_all_windows_together_are_watched() -> None:
+    state = KeyState()
+    state.windows.tokens = {str(number): number for number in range(NUMBERED_MAX - 1)}
+    assert limits_met(state) == []
+    state.windows.tokens["another"] = NUMBERED_MAX - 1
+    assert limits_met(state) == ["slices"]
 
 
 @pytest.mark.parametrize("name", FLOODS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -185,6 +186,23 @@ def test_many_sources_are_estimated() -> None:
     (day,) = [row for row in rows.values() if row.granularity == "1d"]
     assert day.requests == 5_000
     assert day.distinct_sources >= 128
+
+
+@pytest.mark.parametrize("every", [0, 1])
+@pytest.mark.parametrize("count", [500, 20_000])
+def test_a_burst_of_sources_is_estimated_as_well_as_others(count: int, every: int) -> None:
+    """Also of those that are too many to be kept apart."""
+    events = [
+        event(
+            workday(0, 9) + number * 55 / count,
+            client_ip=f"84.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}",
+        )
+        for number in range(count)
+    ]
+    rows = run(messages(events, 1_000), checkpoint_every=every).rows
+    assert len(rows) == 3
+    for row in rows.values():
+        assert row.distinct_sources == pytest.approx(count, rel=0.3)
 
 
 def test_versions_rise_with_the_total_and_a_later_epoch_wins() -> None:
