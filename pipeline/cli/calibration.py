@@ -1,6 +1,7 @@
 """`leakline calibrate`: thresholds from history."""
 
 import asyncio
+import math
 import tempfile
 import time
 from contextlib import contextmanager
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
     from pipeline.config import Config
     from pipeline.replay.merge import Recording
+    from pipeline.store import Store
     from schemas.calibration import Calibration
+
+EVENTS_MAX = 5_000_000
+"""Of the store: some ten minutes' work, and a few gigabytes of disk meanwhile."""
 
 
 def calibrate(
@@ -53,6 +58,9 @@ def calibrate(
     calibration: Annotated[
         Path | None, typer.Option(**INPUT, help="Publish this one instead of computing one.")
     ] = None,
+    events_max: Annotated[
+        int, typer.Option(min=1, help="Of a larger store, a sample of whole keys is taken.")
+    ] = EVENTS_MAX,
     store: StoreDir = None,
     config: ConfigFile = None,
 ) -> None:
@@ -78,7 +86,8 @@ def calibrate(
         keep_apart((events, provider_usage, keys, verdicts, labels), (output,))
         if output is not None and not output.parent.is_dir():  # said before the work, not after
             raise UsageError(f"{output}: cannot be written: there is no folder {output.parent}")
-        with _history(settings, events, provider_usage, keys, verdicts) as (recording, leaked):
+        given = (provider_usage, keys, verdicts)
+        with _history(settings, events, given, events_max) as (recording, leaked):
             found, told = _computed(settings, recording, leaked | _dishonest(recording, labels))
         for line in told:
             typer.echo(line, err=output == STDIO)
@@ -96,25 +105,45 @@ def calibrate(
 def _history(
     config: "Config",
     events: Path | None,
-    provider_usage: Path | None,
-    keys: Path | None,
-    verdicts: Path | None,
+    given: tuple[Path | None, Path | None, Path | None],
+    events_max: int,
 ) -> "Iterator[tuple[Recording, set[str]]]":
     """The files of a history, and keys that the store knows to have leaked."""
     from pipeline.replay.merge import Recording
 
     if events is not None:
-        yield Recording(events, provider_usage, keys, verdicts), set()
+        yield Recording(events, *given), set()
         return
     from pipeline.store import Store
-    from pipeline.store.history import event_lines, leaked_keys
+    from pipeline.store.history import history_lines, leaked_keys
 
     with tempfile.TemporaryDirectory(prefix="leakline-history-") as folder:
         path = Path(folder) / "events.jsonl"
         with Store.open_existing(config.store) as opened, path.open("wb") as file:
-            file.writelines(event_lines(opened))
+            one_in = _one_in(opened, events_max, given[0])
+            file.writelines(history_lines(opened, one_in))
             leaked = leaked_keys(opened)
-        yield Recording(path, provider_usage, keys, verdicts), leaked
+        yield Recording(path, *given), leaked
+
+
+def _one_in(store: "Store", events_max: int, provider_usage: Path | None) -> int:
+    """Of how many keys one is taken, so that the events of a history are about so many."""
+    from pipeline.store.history import stored_count
+
+    count = stored_count(store)
+    one_in = max(1, math.ceil(count / events_max))
+    if one_in > 1 and provider_usage is not None:  # the other keys' would be found off the gateway
+        raise UsageError(
+            f"--provider-usage: the store has {count:,} events, too many to take all keys of it,"
+            " and bills are of all: leave them out, or raise --events-max"
+        )
+    if one_in > 1:
+        typer.echo(
+            f"leakline: the store has {count:,} events: one key in {one_in:,} is taken"
+            " (--events-max)",
+            err=True,
+        )
+    return one_in
 
 
 def _dishonest(recording: "Recording", labels: Path | None) -> set[str]:

@@ -1,6 +1,6 @@
 """Usage events out of the store again, in the order in which the log had them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -19,12 +19,14 @@ FIELDS: Final = ", ".join(_NAMES)
 _KEYS: Final = """
 SELECT key_id, count() FROM usage_events
 WHERE occurred_at >= fromUnixTimestamp64Micro({since:Int64})
+  AND cityHash64(key_id) % {one_in:UInt64} = 0
 GROUP BY key_id ORDER BY key_id
 """
 _PAGE: Final = f"""
 SELECT {FIELDS}, appended_at, precedence FROM usage_events FINAL
 WHERE occurred_at >= fromUnixTimestamp64Micro({{since:Int64}})
   AND key_id BETWEEN {{first:String}} AND {{last:String}}
+  AND cityHash64(key_id) % {{one_in:UInt64}} = 0
   AND (key_id > {{first:String}}
        OR (toUnixTimestamp64Micro(appended_at), -toInt64(precedence), event_id)
           > ({{at:Int64}}, {{place:Int64}}, {{event_id:String}}))
@@ -43,31 +45,53 @@ class StoredEvent(NamedTuple):
     """Unix seconds. Offsets begin again with a log that was made anew; its time goes on."""
 
 
-def stored_events(store: Store, since: float) -> Iterator[StoredEvent]:
-    """Every event from a time (Unix seconds) on.
+def stored_events(store: Store, since: float, one_in: int = 1) -> Iterator[StoredEvent]:
+    """Every event from a time on.
 
     They come key by key, since the table is sorted by key: each page reads no more than its own
     part. A key's are in the order in which the logs had them, an earlier log's first.
 
+    Args:
+        store: where they are.
+        since: Unix seconds.
+        one_in: of one key in so many, by a hash of their ids.
+
     Raises:
         StoreError: the store does not answer.
     """
-    asked = {"since": round(since * 1e6), "most": PAGE_ROWS}
+    asked: dict[str, Any] = {"since": round(since * 1e6), "one_in": one_in}
+    asked |= {"at": _EARLIEST, "place": _EARLIEST, "event_id": ""}
     for first, last in spans(store.query(_KEYS, asked).rows):
-        yield from _of_keys(store, asked | {"first": first, "last": last})
-
-
-def _of_keys(store: Store, asked: dict[str, Any]) -> Iterator[StoredEvent]:
-    after: dict[str, Any] = {"at": _EARLIEST, "place": _EARLIEST, "event_id": ""}
-    while True:
-        rows = store.query(_PAGE, asked | after).rows
-        for row in rows:
+        for row in pages(store, _PAGE, asked | {"first": first, "last": last}, _behind):
             yield StoredEvent(event_of(row), offset_of(row[-1]), _time(row).timestamp())
-        if len(rows) < asked["most"]:
+
+
+def pages(
+    store: Store,
+    sql: str,
+    asked: dict[str, Any],
+    behind: Callable[[tuple[Any, ...]], dict[str, Any]],
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query in pages.
+
+    Args:
+        store: where they are.
+        sql: takes no more than `most` rows, in an order of its own.
+        asked: its parameters for the first page.
+        behind: those by which it goes on behind a row.
+    """
+    while True:
+        rows = store.query(sql, asked | {"most": PAGE_ROWS}).rows
+        yield from rows
+        if len(rows) < PAGE_ROWS:
             return
-        end = dict(zip(_NAMES, rows[-1], strict=False))
-        place = {"at": micros(_time(rows[-1])), "place": -rows[-1][-1]}
-        after = place | {"first": end["key_id"], "event_id": end["event_id"]}
+        asked = asked | behind(rows[-1])
+
+
+def _behind(row: tuple[Any, ...]) -> dict[str, Any]:
+    event = event_of(row)
+    place = {"at": micros(_time(row)), "place": -row[-1]}
+    return place | {"first": event.key_id, "event_id": event.event_id}
 
 
 def _time(row: tuple[Any, ...]) -> datetime:

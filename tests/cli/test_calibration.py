@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import msgspec
@@ -74,6 +75,28 @@ def test_the_store_is_a_history_too(
     assert said.code == 0, said.err
     assert said.out == first.read_text()
     assert "held out: pages/1000 kw" in said.err
+
+
+def test_of_a_large_store_a_sample_of_whole_keys_is_taken(
+    leakline: Leakline, events: Path, config: Path, tmp_path: Path
+) -> None:
+    store, bills = tmp_path / "store", tmp_path / "bills.jsonl"
+    leakline("replay", "--events", events, "--store", store)
+    bills.touch()
+    config.write_text("[detection]\npages_per_1000_key_weeks = 1000\n")  # so that few keys do
+    count = len(events.read_bytes().splitlines())
+    words = ("calibrate", "--store", store, "--config", config, "--events-max")
+    whole, sampled = leakline(*words, count), leakline(*words, count - 1)
+    assert whole.err == ""
+    line = f"leakline: the store has {count:,} events: one key in 2 is taken (--events-max)"
+    assert sampled.err.splitlines() == [line]
+    fitted = [
+        re.findall(r"(\d+) honest keys|on (\d+) others", each.out) for each in (whole, sampled)
+    ]
+    keys, some = (sum(int(n) for pair in found for n in pair if n) for found in fitted)
+    assert 0 < some < keys
+    refused = leakline(*words, count - 1, "--provider-usage", bills)
+    assert (refused.code, "bills are of all" in refused.err) == (2, True)
 
 
 def test_known_leaks_are_left_out(

@@ -116,23 +116,23 @@ def test_a_row_that_cannot_be_read_keeps_no_key_from_being_explained(
     assert "cannot be read: incident inc-2: " in caplog.text
 
 
-def test_a_busy_key_is_judged_by_its_newest_days(
+def test_a_busy_key_is_judged_by_its_newest_hours(
     leakline: Leakline, fleet: dict[str, Path], tmp_path: Path
 ) -> None:
     leakline("replay", "--events", fleet["events"], "--store", tmp_path / "store")
     events = [json.loads(line) for line in fleet["events"].read_text().splitlines()]
     key_id = events[-1]["key_id"]
     times = [each["occurred_at"] for each in events if each["key_id"] == key_id]
-    days = Counter(each[:10] for each in times)
+    hours = Counter(each[:13] for each in times)
     with Store.open_existing(StoreConfig(path=tmp_path / "store")) as store:
         for most, wanted in (
-            (None, days),
-            (days.total() - 1, sorted(days)[1:]),
-            (1, sorted(days)[-1:]),
+            (None, hours),
+            (hours.total() - 1, sorted(hours)[1:]),
+            (1, sorted(hours)[-1:]),
         ):
             found = [json.loads(line) for line in event_lines(store, key_id, most)]
             assert {each["key_id"] for each in found} == {key_id}
-            assert Counter(each["occurred_at"][:10] for each in found).keys() == set(wanted)
+            assert Counter(each["occurred_at"][:13] for each in found).keys() == set(wanted)
 
 
 def test_what_an_explanation_leaves_out_is_said(

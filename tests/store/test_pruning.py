@@ -1,14 +1,16 @@
 """What the store reads for an answer: months and keys that were not asked for are left alone."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.store import Rows, Store, events
 from pipeline.store.events import stored_events
-from pipeline.store.history import event_lines
+from pipeline.store.history import event_lines, history_lines
 from pipeline.store.questions import Question, bind, list_questions, run_question
 from pipeline.store.rows import USAGE_EVENTS
 from tests.store.records import AT_SECONDS, usage
@@ -52,6 +54,21 @@ def asked(three_months: Store, monkeypatch: pytest.MonkeyPatch) -> Asked:
     return found
 
 
+@pytest.fixture
+def asked_rows(store: Store, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows each query to the store brought."""
+    found: list[int] = []
+    query = store.query
+
+    def spy(sql: str, params: Mapping[str, Any] | None = None) -> Rows:
+        rows = query(sql, params)
+        found.append(len(rows.rows))
+        return rows
+
+    monkeypatch.setattr(store, "query", spy)
+    return found
+
+
 def read_share(explained: Iterable[tuple[Any, ...]]) -> float:
     """Of the rows of a table the share that the engine means to read, by its own account."""
     granules = [re.search(r"Granules: (\d+)/(\d+)", line) for (line,) in explained]
@@ -81,6 +98,25 @@ def test_a_history_is_the_same_however_it_is_fetched(
     assert len(asked) > 8
 
 
+def test_no_more_than_a_page_of_a_busy_hour_is_held(
+    store: Store, asked_rows: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor where a page ends in the midst of a moment."""
+    sent = [usage(n, occurred_at=AT_SECONDS + n // 7, key_id="key") for n in range(100)]
+    store.insert(USAGE_EVENTS, packed([accepted(each) for each in sent]))
+    monkeypatch.setattr(events, "PAGE_ROWS", 10)
+    found = [msgspec.json.decode(line)["event_id"] for line in event_lines(store, "key")]
+    assert max(asked_rows) == 10
+    sent.sort(key=lambda each: (each.occurred_at, each.event_id))
+    assert found == [each.event_id for each in sent]
+
+
+def test_a_sample_is_of_whole_keys(three_months: Store) -> None:
+    found = Counter(msgspec.json.decode(line)["key_id"] for line in history_lines(three_months, 5))
+    assert 2 <= len(found) <= KEYS / 2
+    assert set(found.values()) == {EVENTS / KEYS}
+
+
 @pytest.mark.parametrize(
     "question",
     [q for q in list_questions() if re.search("v_usage_events.*\nWHERE .*occurred_at >=", q.sql)],
@@ -95,12 +131,16 @@ def test_a_question_reads_the_months_that_it_is_about(any_store: Store, question
     assert read_share(explained.rows) < 0.5
 
 
-def test_a_history_reads_each_month_by_itself(three_months: Store, asked: Asked) -> None:
-    assert sum(1 for _ in event_lines(three_months)) == EVENTS
-    counted, *fetched = shares(three_months, asked)
-    assert counted == 1.0
-    assert len(fetched) > 8
-    assert max(fetched) < 0.8  # a few days lie in two months at most
+def test_a_history_of_all_keys_reads_each_once(
+    three_months: Store, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And has them by time, also where memory does not hold all of them."""
+    monkeypatch.setattr("pipeline.store.history.RUN_LINES", EVENTS // 4)
+    found = [msgspec.json.decode(line) for line in history_lines(three_months)]
+    places = [(each["occurred_at"], each["key_id"], each["event_id"]) for each in found]
+    assert len({event_id for *_, event_id in places}) == len(places) == EVENTS
+    assert places == sorted(places)
+    assert max(shares(three_months, asked)[1:]) < 0.5
 
 
 def test_a_rebuild_reads_each_key_once(three_months: Store, asked: Asked) -> None:
