@@ -20,10 +20,19 @@ log: Final = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-_LIST: Final = "SELECT * FROM v_incidents ORDER BY opened_at DESC, incident_id LIMIT {limit:UInt32}"
+# Which incidents are asked for is found out first: the rest of a row is large, and nothing is
+# ever deleted.
+_LIST: Final = """
+SELECT * FROM v_incidents WHERE incident_id IN (
+    SELECT incident_id FROM v_incidents ORDER BY opened_at DESC, incident_id LIMIT {limit:UInt32}
+)
+ORDER BY opened_at DESC, incident_id
+"""
 _ONE: Final = "SELECT * FROM v_incidents WHERE incident_id = {incident_id:String}"
 _REVISIONS: Final = """
-SELECT * FROM v_incident_revisions WHERE key_id = {key_id:String}
+SELECT * FROM v_incident_revisions WHERE incident_id IN (
+    SELECT incident_id FROM v_incident_revisions WHERE key_id = {key_id:String}
+)
 ORDER BY detected_at, incident_id, revision
 """
 _SPEND: Final = """

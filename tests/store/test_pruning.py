@@ -2,18 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 import pytest
 
+from pipeline.serve.reading import StoreReader
 from pipeline.store import Rows, Store, events
 from pipeline.store.events import stored_events
 from pipeline.store.history import event_lines, history_lines
 from pipeline.store.questions import Question, bind, list_questions, run_question
 from pipeline.store.rows import USAGE_EVENTS
-from tests.store.records import AT_SECONDS, usage
+from tests.store.records import AT, AT_SECONDS, usage
 from tests.store.test_client import accepted, packed
 
 KEYS, EVENTS = 50, 180_000
@@ -27,6 +29,16 @@ SELECT
 FROM numbers({events:UInt32})
 """
 """90 days, which lie in three months."""
+INCIDENT_COUNT = 50_000
+FILL_INCIDENTS = """
+INSERT INTO incidents
+    (incident_id, revision, key_id, status, severity, cause, opened_at, detected_at, signals)
+SELECT
+    concat('inc-', leftPad(toString(number), 6, '0')), 1, concat('key-', toString(number)),
+    if(number + 10 < {incidents:UInt32}, 'resolved', 'open'), 'page', 'leaked',
+    toDateTime64({start:UInt32} + 60 * number, 6, 'UTC') AS at, at, '[]'
+FROM numbers({incidents:UInt32})
+"""
 Asked = list[tuple[str, Mapping[str, Any]]]
 
 
@@ -42,15 +54,19 @@ def three_months(store: Store) -> Store:
 
 @pytest.fixture
 def asked(three_months: Store, monkeypatch: pytest.MonkeyPatch) -> Asked:
-    """Every query to the store."""
+    return spied(three_months, monkeypatch)
+
+
+def spied(store: Store, monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """Every query to the store, from now on."""
     found: Asked = []
-    query = three_months.query
 
     def spy(sql: str, params: Mapping[str, Any] | None = None) -> Rows:
         found.append((sql, params or {}))
-        return query(sql, params)
+        return Store.query(store, sql, params)
 
-    monkeypatch.setattr(three_months, "query", spy)
+    for name in ("query", "read"):
+        monkeypatch.setattr(store, name, spy)
     return found
 
 
@@ -141,6 +157,40 @@ def test_a_history_of_all_keys_reads_each_once(
     assert len({event_id for *_, event_id in places}) == len(places) == EVENTS
     assert places == sorted(places)
     assert max(shares(three_months, asked)[1:]) < 0.5
+
+
+NEWEST = AT.replace(microsecond=0) + timedelta(minutes=INCIDENT_COUNT - 10)
+
+
+@pytest.mark.parametrize(
+    ("ask", "found"),
+    [
+        (lambda store: StoreReader(store).incidents(10), 10),
+        (lambda store: StoreReader(store).revisions("key-40000"), 1),
+        (lambda store: run_question(store, "incidents-open", {}).rows, 10),
+        (lambda store: run_question(store, "pages", {"since": NEWEST.isoformat()}).rows, 10),
+    ],
+    ids=["the newest", "of a key", "incidents-open", "pages"],
+)
+def test_incidents_that_are_not_asked_for_are_not_parsed(
+    store: Store, monkeypatch: pytest.MonkeyPatch, ask: Callable[[Store], list[Any]], found: int
+) -> None:
+    """What people are told of it is most of an incident: it is read of those alone."""
+    store.change(FILL_INCIDENTS, {"incidents": INCIDENT_COUNT, "start": int(AT_SECONDS)})
+    asked = spied(store, monkeypatch)
+    assert len(ask(store)) == found
+    ((sql, params),) = asked
+    plan = "\n".join(
+        line for (line,) in Store.query(store, f"EXPLAIN indexes = 1 {sql}", params).rows
+    )
+    (reading,) = [each for each in plan.split("ReadFromMergeTree")[1:] if "signals" in each]
+    assert read_share((line,) for line in reading.splitlines()) < 0.3
+
+
+def test_the_incidents_of_a_key_are_looked_up(store: Store) -> None:
+    store.change(FILL_INCIDENTS, {"incidents": INCIDENT_COUNT, "start": int(AT_SECONDS)})
+    sql = "SELECT incident_id FROM v_incident_revisions WHERE key_id = 'key-40000'"
+    assert read_share(store.query(f"EXPLAIN indexes = 1 {sql}").rows) < 0.5
 
 
 def test_a_rebuild_reads_each_key_once(three_months: Store, asked: Asked) -> None:

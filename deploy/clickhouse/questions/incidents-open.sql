@@ -13,5 +13,9 @@ SELECT
     unseen_usd,
     burn_usd_per_hour
 FROM v_incidents
-WHERE status = 'open'
+WHERE incident_id IN
+(
+    -- Found out first: the rest of a row is large, and most are over.
+    SELECT incident_id FROM v_incidents WHERE status = 'open'
+)
 ORDER BY indexOf(['page', 'ticket', 'info'], severity), burn_usd_per_hour DESC, incident_id
