@@ -18,7 +18,6 @@ from schemas.key_record import KeyRecord
 from schemas.known_fields import known_fields
 from schemas.plausibility import OLDEST, mistake_in_time
 from schemas.provider_usage import JoinedUsage
-from schemas.topics import CONTENT_TYPE_HEADER, NDJSON
 from schemas.usage_event import UsageEvent
 from schemas.verdict import Verdict
 
@@ -128,7 +127,7 @@ class Acceptor:
         batch = Batch(message)
         if message.record != "usage":
             self._control(message, batch)
-        elif message.headers.get(CONTENT_TYPE_HEADER) == NDJSON:
+        elif message.packed:
             self._take(decode_lines(message.value), batch, whole=whole)
             if not batch.uses and not batch.dead_letters:
                 batch.dead_letters.append(dead_letter(message, 0, b"", _EMPTY))
@@ -212,9 +211,7 @@ def raw_line(message: Message, index: int) -> bytes:
 
 def raw_lines(message: Message) -> list[bytes]:
     """The lines of a message: one when it is not packed."""
-    if message.headers.get(CONTENT_TYPE_HEADER) != NDJSON:
-        return [message.value]
-    return message.value.split(b"\n")
+    return message.value.split(b"\n") if message.packed else [message.value]
 
 
 def dead_letter(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from schemas.topics import RECORD_HEADER, TOLD_HEADER
+from schemas.topics import CONTENT_TYPE_HEADER, NDJSON, RECORD_HEADER, TOLD_HEADER
 
 _SECONDS = re.compile("[0-9]{1,12}")
 """Anybody who may write to the log chooses a header."""
@@ -29,6 +29,13 @@ class Message:
     def record(self) -> str:
         """`usage`, or the kind of control record."""
         return self.headers.get(RECORD_HEADER, "usage")
+
+    @property
+    def packed(self) -> bool:
+        """Whether it holds one event a line."""
+        kind = self.headers.get(CONTENT_TYPE_HEADER, "")
+        # Parameters, such as a charset, change nothing.
+        return kind == NDJSON or kind.partition(";")[0].strip().lower() == NDJSON
 
     @property
     def told_at(self) -> int:

@@ -31,7 +31,7 @@ from pipeline.workers.role import (
     to_message,
 )
 from pipeline.workers.state_log import StateLog
-from schemas.topics import CONTENT_TYPE_HEADER, DETECT_STATE, NDJSON, USAGE_EVENTS, Topic
+from schemas.topics import DETECT_STATE, USAGE_EVENTS, Topic
 
 GROUP_BYTES_MAX: Final = 4 * 1024 * 1024
 """Of messages that are folded together, mostly all that a fetch brought; then folding makes way
@@ -186,5 +186,4 @@ def _group(waiting: Iterator[Record]) -> list[Message]:
 
 
 def _events(message: Message) -> int:
-    packed = message.headers.get(CONTENT_TYPE_HEADER) == NDJSON
-    return message.value.count(b"\n") + 1 if packed else 1
+    return message.value.count(b"\n") + 1 if message.packed else 1

@@ -538,6 +538,18 @@ def test_a_raw_key_becomes_its_hash_in_events_and_control_records_alike() -> Non
     assert SECRET not in repr(record)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["application/x-ndjson; charset=utf-8", "application/x-ndjson;x=y", "Application/X-NDJSON"],
+)
+def test_parameters_of_the_content_type_leave_a_message_packed(kind: str) -> None:
+    lines = packed([event(START), b"no event", event(START + 1)])
+    message = Message("t", 0, 0, lines.value, START + 9, headers={"content-type": kind})
+    batch = ACCEPT(message)
+    assert len(batch.uses) == 2
+    assert [(each.index, each.reason) for each in batch.dead_letters] == [(1, "not_json")]
+
+
 def test_no_address_and_garbage_both_mean_no_source() -> None:
     for garbage in ("nonsense", "999.1.1.1", "::::", "1.2.3.4.5", "\u0661.2.3.4", ""):
         (use,) = ACCEPT(single(event(START, client_ip=garbage))).uses
