@@ -32,6 +32,9 @@ _MARKS = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{},]', re.DOTA
 A text that is cut short matches to its end, also behind a backslash: otherwise it would be looked
 through once more from each quote in it."""
 
+_CUT = b"["
+"""Stands for what is missing of an array that ends between two items, and is refused as that."""
+
 Convert = Callable[[bytes], UsageEvent]
 """One item to an event; raises `Refused`."""
 
@@ -126,6 +129,7 @@ def _pieces(body: bytes) -> Iterator[bytes]:
     events of everybody else in the batch.
     """
     depth = start = 0
+    mark = b""
     for found in _MARKS.finditer(body):
         mark = found[0]
         if mark in (b"[", b"{"):
@@ -139,6 +143,8 @@ def _pieces(body: bytes) -> Iterator[bytes]:
         if depth == 0:
             break
     yield body[start:]
+    if depth == 1 and mark in {b"[", b",", b"}"}:
+        yield _CUT
 
 
 def _lines(body: bytes) -> list[bytes]:

@@ -71,8 +71,10 @@ def test_a_bad_item_of_an_array_has_its_reason_and_harms_no_other(reason: str) -
 @pytest.mark.parametrize(
     ("rest", "events", "rejected"),
     [
-        (b"", 1, 0),
-        (b",", 1, 0),
+        (b"", 1, 1),
+        (b",", 1, 1),
+        (b" , ", 1, 1),
+        (b", %s" % ONE, 2, 1),
         (b", {", 1, 1),
         (b", %s" % ONE[:-3], 1, 1),
         (b"}, %s]" % ONE, 1, 1),
@@ -85,6 +87,14 @@ def test_an_array_that_is_damaged_gives_what_is_whole(
 ) -> None:
     found = native.parse(b"[%s%s" % (ONE, rest))
     assert (len(found.events), len(found.rejected)) == (events, rejected)
+
+
+@pytest.mark.parametrize("rest", [b"", b",", b" , "])
+def test_what_is_missing_of_an_array_that_was_cut_between_items_is_refused(rest: bytes) -> None:
+    found = native.parse(b"[%s,%s%s" % (ONE, ONE, rest))
+    assert (len(found.events), found.reasons()) == (2, {"not_json": 1})
+    (letter,) = dead_letters(found, "events", native.FIELDS, 1_790_000_000.0)
+    assert (letter.index, letter.payload) == (2, "")
 
 
 @pytest.mark.parametrize("body", [b"[", b"[,", b"[ , ] "])
