@@ -30,7 +30,12 @@ _WORDS = {
 """By pydantic's type of error, with what its context says; others stay as pydantic says them."""
 
 
-_JSON = {"dict_type", "list_type", "model_type"}
+_IN_ENVIRONMENT = {
+    "dict_type": "JSON",
+    "list_type": "JSON, or texts separated by commas",
+    "model_type": "JSON",
+}
+"""How what has a form of its own in the file is written there."""
 
 
 def mistakes(error: ValidationError, *, environment: bool = False) -> str:
@@ -38,14 +43,14 @@ def mistakes(error: ValidationError, *, environment: bool = False) -> str:
 
     Args:
         error: what pydantic found.
-        environment: the values may be from there, where lists and tables are JSON.
+        environment: the values may be from there.
     """
     lines = []
     for each in error.errors(include_input=False, include_url=False):
         place = ".".join(map(str, each["loc"]))
         words = _WORDS.get(each["type"])
         said = each["msg"] if words is None else words.format_map(each.get("ctx", {}))
-        if environment and each["type"] in _JSON:
-            said += " (in the environment: JSON)"
+        if environment and each["type"] in _IN_ENVIRONMENT:
+            said += f" (in the environment: {_IN_ENVIRONMENT[each['type']]})"
         lines.append(": ".join(filter(None, (place, said))))
     return "\n".join(lines)

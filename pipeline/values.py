@@ -76,12 +76,14 @@ ApiKey = Annotated[SecretStr, AfterValidator(_header_text)]
 
 
 class EmptyIsUnset(BaseModel):
-    """Fields that are None unless set, are so too when set to nothing."""
+    """Set to nothing, what is None unless set is so too, and a list or a table is empty."""
 
     @field_validator("*", mode="before")
     @classmethod
-    def _none_if_empty(cls, value: object, info: ValidationInfo) -> object:
-        is_empty = isinstance(value, str) and not value.strip()
-        if is_empty and info.field_name and cls.model_fields[info.field_name].default is None:
-            return None
-        return value
+    def _nothing_if_empty(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str) or value.strip() or info.field_name is None:
+            return value
+        default = cls.model_fields[info.field_name].default
+        if isinstance(default, list | dict):
+            return type(default)()
+        return None if default is None else value

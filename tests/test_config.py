@@ -33,6 +33,28 @@ def test_a_list_of_texts_in_the_environment(monkeypatch: pytest.MonkeyPatch, tex
     assert config.sources.trusted_proxies == ["10.0.0.0/8", "127.0.0.0/8"]
 
 
+@pytest.mark.parametrize("text", ["", " ", ","])
+def test_a_list_of_nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    for name in ("SLACK__ALLOWED_USERS", "SOURCES__TRUSTED_PROXIES"):
+        monkeypatch.setenv(f"LEAKLINE_{name}", text)
+    config = Config.load()
+    assert config.slack.allowed_users == config.sources.trusted_proxies == []
+
+
+def test_tables_of_nothing_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVE__TOKENS", "RESPONSE__GATEWAYS", "RESPONSE__GATEWAY_SECRETS"):
+        monkeypatch.setenv(f"LEAKLINE_{name}", "")
+    config = Config.load()
+    assert (config.serve.tokens, config.response.gateways) == ({}, [])
+
+
+def test_a_list_that_is_none_is_told_how_the_environment_has_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LEAKLINE_SLACK__ALLOWED_USERS", '["U1"')
+    assert "separated by commas" in mistakes()[0]
+
+
 def test_a_table_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEAKLINE_SERVE__TOKENS__LITELLM", "one")
     monkeypatch.setenv("LEAKLINE_SLACK", '{"channel": "C1"}')
