@@ -51,7 +51,7 @@ def merge(
     packed_lines_max: int = PACKED_LINES_MAX,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Message]:
-    """The files as one log by time; every file keeps its own order.
+    """The files as one log by time; every file keeps its own order. Blank lines are passed over.
 
     Registry entries come first, with status `active`; a change of status comes at its time.
     Consecutive events are packed, at most so many lines in a message whose offset is the number
@@ -117,7 +117,9 @@ def _packed(topic: str, items: Iterable[Line | TimedControl], lines_max: int) ->
         if isinstance(item, TimedControl):
             yield from pack.taken()
             yield item.message
-        elif not item.believed or not item.raw.strip():
+        elif not item.raw.strip():
+            yield from pack.taken()  # the lines of a message follow one another
+        elif not item.believed:
             # A claim that is not believed is judged against the time before it, and by itself.
             yield from pack.taken()
             yield Message(topic, 0, item.number, item.raw, item.at)

@@ -44,7 +44,7 @@ class Summary:
     """What a replay saw."""
 
     events: int = 0
-    """Lines of the events' file."""
+    """Lines of the events' file that are not blank."""
     accepted: int = 0
     """Of these, events that were fit to be folded; late ones and duplicates included."""
     key_ids: set[str] = field(default_factory=set)

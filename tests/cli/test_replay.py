@@ -38,7 +38,6 @@ BAD_LINES: list[tuple[str, bytes]] = [
     ("not_utf8", b'{"event_id":"\xff","occurred_at":1767225600,"key_id":"k"}'),
     ("time_too_old", _event(4, occurred_at=0)),
     ("time_in_future", _event(5, occurred_at=START + 2 * 86_400)),
-    ("empty_message", b""),
     ("bad_time", _event(6, occurred_at="yesterday")),
     ("identifier_length", _event(7, event_id="e" * 129)),
 ]
@@ -74,13 +73,22 @@ def test_each_bad_line_is_a_dead_letter_with_its_reason_and_place(
     assert {letter["topic"] for letter in letters} == {"events.jsonl"}
 
 
+def test_a_blank_line_is_nothing(leakline: Leakline, tmp_path: Path) -> None:
+    events, refused = tmp_path / "events.jsonl", tmp_path / "refused.jsonl"
+    events.write_bytes(b"\n".join([_event(1), b"", _event(2), b" \r", b"no event", b"", b""]))
+    outcome = leakline("replay", "--events", events, "--dead-letters", refused)
+    assert outcome.err.startswith("3 events of 1 keys")
+    (letter,) = map(json.loads, refused.read_text().splitlines())
+    assert (letter["reason"], letter["offset"]) == ("not_json", 5)
+
+
 def test_the_summary_counts_by_reason(leakline: Leakline, log: Path) -> None:
     outcome = leakline("replay", "--events", log)
     first, counts, dead, incidents, rate, told = outcome.err.splitlines()
     good = 1 + len(BAD_LINES) + 5
     assert first.startswith(f"{good + len(BAD_LINES)} events of 2 keys, 2026-01-01 00:00 to ")
-    assert counts == "late 1, duplicates 1, without a price 0, without a source 20"
-    assert dead.startswith(f"dead letters {len(BAD_LINES)} (bad_time 1, empty_message 1, ")
+    assert counts == "late 1, duplicates 1, without a price 0, without a source 19"
+    assert dead.startswith(f"dead letters {len(BAD_LINES)} (bad_time 1, identifier_length 1, ")
     assert incidents.startswith("incidents 0")
     assert rate.endswith("events/s")
     assert told == "messages to people 0"

@@ -172,7 +172,7 @@ def test_an_oversized_line_stays_oversized_and_alone(tmp_path: Path) -> None:
     assert [len(m.value) > MESSAGE_BYTES_MAX for m in messages] == [False, True, False]
 
 
-def test_an_empty_line_and_a_wild_time_are_judged_by_themselves(tmp_path: Path) -> None:
+def test_a_wild_time_is_judged_by_itself_and_an_empty_line_is_none(tmp_path: Path) -> None:
     events = _write(
         tmp_path / "events.jsonl",
         [_event(0), b"", _event(1), _event(86_400 * 9_000), _event(2), _event(3)],
@@ -180,12 +180,11 @@ def test_an_empty_line_and_a_wild_time_are_judged_by_themselves(tmp_path: Path) 
     messages = list(merge(Recording(events), NOW))
     assert _shape(messages) == [
         ("usage", 1, 1),
-        ("usage", 2, 1),
         ("usage", 3, 1),
         ("usage", 4, 1),
         ("usage", 5, 2),
     ]
-    assert [m.appended_at - START for m in messages] == [0, 0, 1, 1, 3]
+    assert [m.appended_at - START for m in messages] == [0, 1, 1, 3]
 
 
 def test_a_dead_letter_finds_its_line_again() -> None:

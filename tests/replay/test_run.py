@@ -65,8 +65,9 @@ def test_how_lines_are_packed_changes_nothing(recording: Recording, lines_max: i
 
 def test_a_dead_letter_is_at_its_line(recording: Recording) -> None:
     kept, summary = _replayed(recording, 500)
-    assert kept.letters == [(101, "not_json"), (102, "empty_message"), (103, "missing_field")]
-    assert summary.events == len(Path(recording.events).read_bytes().splitlines())
+    assert kept.letters == [(101, "not_json"), (103, "missing_field")]
+    lines = Path(recording.events).read_bytes().splitlines()
+    assert summary.events == len([line for line in lines if line])
 
 
 def test_what_paged_is_summed_up_as_a_page_also_once_it_is_over(recording: Recording) -> None:
