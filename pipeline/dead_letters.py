@@ -22,7 +22,11 @@ WHERE ({reason:String} = '' OR reason = {reason:String})
 ORDER BY received_at DESC, topic, `partition`, offset DESC, `index`
 LIMIT {limit:UInt32}
 """
-_COUNTS: Final = "SELECT reason, count() FROM v_dead_letters GROUP BY reason ORDER BY reason"
+_COUNTS: Final = """
+SELECT reason, count() FROM v_dead_letters
+WHERE {reason:String} = '' OR reason = {reason:String}
+GROUP BY reason ORDER BY reason
+"""
 _NO_EVENT: Final = (
     "it is no usage event, and only those are put back: a registry entry, a bill or a verdict "
     "has to be sent again by whoever sent it"
@@ -100,9 +104,10 @@ def find_one(store: Store, place: Place) -> Row:
     return rows[0]
 
 
-def counts(store: Store) -> list[tuple[str, int]]:
-    """How many there are of each reason."""
-    return [(str(reason), int(count)) for reason, count in store.query(_COUNTS).rows]
+def counts(store: Store, reason: str | None = None) -> list[tuple[str, int]]:
+    """How many there are of one reason, or of each."""
+    found = store.query(_COUNTS, {"reason": reason or ""}).rows
+    return [(str(name), int(count)) for name, count in found]
 
 
 def payload_of(row: Row) -> bytes:

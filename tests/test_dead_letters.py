@@ -45,6 +45,7 @@ def test_the_latest_come_first_and_reasons_are_counted(filled: Store) -> None:
     assert places(letters.find(filled)) == [f"usage-events/3/{n}/1" for n in (3, 2, 1)]
     assert places(letters.find(filled, "not_json")) == ["usage-events/3/2/1"]
     assert letters.counts(filled) == [("misplaced_twice", 2), ("not_json", 1)]
+    assert letters.counts(filled, "not_json") == [("not_json", 1)]
 
 
 def test_one_is_found_by_its_place(filled: Store) -> None:

@@ -48,7 +48,7 @@ def list_all(
     with Store.open_existing(load_config(config, store).store) as opened:
         for row in find(opened, reason, limit=limit):
             typer.echo(printable(f"{place_of(row)}  {row['reason']}: {row['detail']}"))
-        for name, count in counts(opened):
+        for name, count in counts(opened, reason):
             typer.echo(f"{name}: {count:,}", err=True)
 
 
