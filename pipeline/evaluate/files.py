@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.enrich.pricing import Pricer
 from pipeline.evaluate.evaluation import evaluate
 from pipeline.evaluate.report import Report
-from pipeline.replay.lines import read_lines, read_records
+from pipeline.replay.lines import ReplayError, read_lines, read_records
 from pipeline.replay.order import LATEST, believed, event_time
 from schemas.codec import Refused, decode_event
 from schemas.fields import epoch
@@ -36,14 +36,23 @@ def evaluate_files(
         refused: counts lines that are no events, by reason.
 
     Raises:
-        ReplayError: a file cannot be read, or an incident or a label not be understood.
+        ReplayError: a file cannot be read, or an incident or a label not be understood, or a
+            label is there twice.
     """
     return evaluate(
         read_records(incidents, Incident),
-        list(read_records(labels, Label)),
+        _read_labels(labels),
         read_events(events, progress, refused),
         Pricer().price,
     )
+
+
+def _read_labels(path: Path) -> list[Label]:
+    labels = list(read_records(path, Label))
+    for label_id, times in Counter(each.label_id for each in labels).items():
+        if times > 1:
+            raise ReplayError(f"{path}: label_id {label_id} is there {times} times")
+    return labels
 
 
 def read_events(

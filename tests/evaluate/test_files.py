@@ -64,6 +64,18 @@ def test_a_broken_label_is_named(tmp_path: Path) -> None:
         evaluate_files(empty, path, empty)
 
 
+def test_a_label_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    path, empty = tmp_path / "labels.jsonl", tmp_path / "empty.jsonl"
+    empty.touch()
+    labels = [
+        Label(label_id=name, key_id="k", kind="mimic", malicious=True, started_at=AT, ended_at=AT)
+        for name in ("a", "b", "a")
+    ]
+    path.write_bytes(msgspec.json.Encoder().encode_lines(labels))
+    with pytest.raises(ReplayError, match=r"labels\.jsonl: label_id a is there 2 times"):
+        evaluate_files(empty, path, empty)
+
+
 def test_a_label_may_name_the_raw_key(tmp_path: Path) -> None:
     """The engine knows it by its hash, and so do incidents."""
     raw = "sk-planted-0123456789"
