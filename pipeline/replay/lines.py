@@ -110,12 +110,13 @@ def _frames(file: IO[bytes]) -> Iterator[bytes]:
     """Frame by frame: the library's own reader takes a frame cut short for a whole one."""
     context = zstandard.ZstdDecompressor()
     frame = context.decompressobj()
+    block = b""
     for block in _blocks(file, _CHUNK_BYTES // 16):
         yield frame.decompress(block)
         while frame.eof and (rest := frame.unused_data):
             frame = context.decompressobj()
             yield frame.decompress(rest)
-    if not frame.eof:
+    if block and not frame.eof:  # a file of nothing has no frame
         raise EOFError("a frame has no end")
 
 

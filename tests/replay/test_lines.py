@@ -58,6 +58,12 @@ def test_a_long_line_is_cut_and_what_follows_is_whole(tmp_path: Path) -> None:
     assert peak < 4_000_000
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.gz", "a.zst"])
+def test_a_file_of_no_bytes_has_no_lines(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert not list(read_lines(tmp_path / name))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
