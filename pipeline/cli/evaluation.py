@@ -1,16 +1,20 @@
 """`leakline simulate` and `leakline evaluate`: a labelled fleet, and how well it is judged."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli.options import INPUT, OUTPUT, keep_apart
 from pipeline.cli.problems import UsageError, tell_left_out
 from pipeline.cli.progress import reading, working
+
+if TYPE_CHECKING:
+    from pipeline.simulate import FleetSettings
 
 
 def simulate(
@@ -43,10 +47,8 @@ def simulate(
     - `leakline simulate --events events.jsonl.gz --labels labels.jsonl`
     - `leakline simulate --preset small --seed 7 --events - | head`
     """
-    from pipeline.simulate import PRESETS, simulate_to_files
+    from pipeline.simulate import simulate_to_files
 
-    if preset not in PRESETS:
-        raise UsageError(f"--preset: {preset}: the presets are {', '.join(PRESETS)}")
     keep_apart((), (events, provider_usage, keys, labels))
     chosen = {
         "keys": key_count,
@@ -55,10 +57,10 @@ def simulate(
         "start": start.replace(tzinfo=UTC) if start else None,
         "attack_rate": attack_rate,
     }
-    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    settings = _settings(preset, chosen)
     with working("simulating") as progress:
         written = simulate_to_files(
-            replace(PRESETS[preset], **given),
+            settings,
             events,
             provider_usage=provider_usage,
             keys=keys,
@@ -70,6 +72,19 @@ def simulate(
         f"{written.attacks} attacks, {written.changes} benign changes",
         err=True,
     )
+
+
+def _settings(preset: str, chosen: Mapping[str, Any]) -> "FleetSettings":
+    """A preset with what was chosen instead; None leaves it as it is."""
+    from pipeline.simulate import PRESETS
+
+    if preset not in PRESETS:
+        raise UsageError(f"--preset: {preset}: the presets are {', '.join(PRESETS)}")
+    given = {name: value for name, value in chosen.items() if value is not None}
+    try:
+        return replace(PRESETS[preset], **given)
+    except ValueError as mistake:
+        raise UsageError(f"--start, --days: {mistake}") from None
 
 
 def evaluate(

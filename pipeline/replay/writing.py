@@ -1,11 +1,12 @@
 """Writing a file of lines: plain, gzip, Zstandard or standard output."""
 
 import gzip
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, ClassVar, cast
+from typing import IO, Any, ClassVar, cast
 
 import zstandard
 
@@ -39,8 +40,20 @@ def open_writing(path: Path) -> Iterator[IO[bytes]]:
             yield raw
 
 
+class _Named(io.FileIO):
+    """A file that says which it is when it cannot be written to: not everybody has one alone."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - whatever has bytes, as its base
+        """Write some of the bytes; how many."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = self.name
+            raise
+
+
 def _opened(path: Path) -> IO[bytes]:
     try:
-        return path.open("wb")
+        return io.BufferedWriter(_Named(path, "wb"))
     except OSError as error:
         raise NotWritableError(f"{path}: cannot be written: {error.strerror}") from None

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,11 @@ from schemas.key_record import KeyRecord
 from schemas.label import Label
 from schemas.provider_usage import ProviderUsage
 from schemas.usage_event import UsageEvent
+
+FIRST: Final = datetime(2010, 1, 1, tzinfo=UTC)
+"""Nothing older is taken for a request to a language model (`schemas.plausibility`)."""
+LAST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+"""The store's times end soon after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,10 @@ class FleetSettings:
     """Share of keys of archetypes that a default fleet does not have."""
 
     def __post_init__(self) -> None:
+        start, end = self.span
+        if not FIRST.timestamp() <= start < end <= LAST.timestamp():
+            days = f"{FIRST:%Y-%m-%d} to {LAST:%Y-%m-%d}"
+            raise ValueError(f"every day of a fleet must lie in {days}")
         if self.keys < 1 or self.days < 1:
             raise ValueError("keys and days must be at least 1")
         for name in ("attack_rate", "change_rate", "disorder", "rare"):

@@ -79,6 +79,10 @@ def test_version(leakline: Leakline) -> None:
         ("run", "--role", ","),
         ("simulate", "--events", "-", "--preset", "huge"),
         ("simulate", "--events", "-", "--seed", "-1"),
+        ("simulate", "--events", "-", "--start", "1990-01-01"),
+        ("simulate", "--events", "-", "--start", "2009-12-31"),
+        ("simulate", "--events", "-", "--start", "9999-12-31"),
+        ("simulate", "--events", "-", "--start", "2099-12-31", "--days", "2"),
         ("dead-letters", "retry"),
         ("dead-letters", "drop", "usage-events/3"),
         ("check-config", "--config", "nowhere.toml"),
@@ -294,6 +298,25 @@ def test_a_file_that_cannot_be_written_is_a_usage_error(
     outcome = leakline(*words.format(**paths).split())
     assert (outcome.code, outcome.err.count("\n")) == (2, 1)
     assert "where.jsonl: cannot be written: " in outcome.err
+
+
+def test_a_fleet_that_nobody_takes_is_refused_with_the_range(
+    leakline: Leakline, tmp_path: Path
+) -> None:
+    for start in ("1990-01-01", "9999-12-31"):
+        outcome = leakline("simulate", "--events", tmp_path / "new", "--start", start)
+        assert "--start, --days: every day of a fleet must lie in 2010-01-01 to " in outcome.err
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
+def test_a_full_disk_is_told_with_the_file(leakline: Leakline, tmp_path: Path, suffix: str) -> None:
+    full = tmp_path / f"full{suffix}"
+    full.symlink_to("/dev/full")
+    more = ["--preset", "small", "--key-count", "2", "--days", "1"]
+    outcome = leakline("simulate", "--events", full, "--labels", tmp_path / "new", *more)
+    assert (outcome.code, outcome.err) == (1, f"leakline: {full}: No space left on device\n")
 
 
 @pytest.mark.parametrize(
