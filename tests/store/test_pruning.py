@@ -190,7 +190,8 @@ def test_incidents_that_are_not_asked_for_are_not_parsed(
 def test_the_incidents_of_a_key_are_looked_up(store: Store) -> None:
     store.change(FILL_INCIDENTS, {"incidents": INCIDENT_COUNT, "start": int(AT_SECONDS)})
     sql = "SELECT incident_id FROM v_incident_revisions WHERE key_id = 'key-40000'"
-    assert read_share(store.query(f"EXPLAIN indexes = 1 {sql}").rows) < 0.5
+    # one of six parts, and its neighbours, which may have other revisions of the same
+    assert read_share(store.query(f"EXPLAIN indexes = 1 {sql}").rows) == 0.5
 
 
 def test_a_rebuild_reads_each_key_once(three_months: Store, asked: Asked) -> None:
