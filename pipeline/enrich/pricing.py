@@ -52,6 +52,8 @@ _ROUTED: Final = frozenset({"exacto", "floor", "nitro", "online", "thinking"})
 """OpenRouter's variants that choose where, or how, the same model runs …"""
 _FREE_VARIANT: Final = "free"
 """… and the one that costs nothing."""
+_VARIANTS_MAX: Final = 2
+"""In one name; nobody sells more, and each takes the catalogue half a millisecond."""
 
 _FREE_OPERATIONS: Final = frozenset({"models.list"})
 
@@ -144,6 +146,8 @@ class Pricer:
             base, _, variant = model.rpartition(":")
             if variant.lower() == _FREE_VARIANT:
                 return _FREE
+            if model.count(":") > _VARIANTS_MAX:
+                return None
             # Others' catalogues go by the beginning of a name, and would know it as any model.
             own = [each for each in candidates if (each[0] or "").lower() == _OPENROUTER]
             if variant.lower() in _ROUTED and self._find(own) is None:

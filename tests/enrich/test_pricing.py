@@ -4,7 +4,7 @@ from decimal import ROUND_HALF_UP, Decimal
 import msgspec
 import pytest
 from genai_prices import Usage
-from genai_prices.data_snapshot import get_snapshot
+from genai_prices.data_snapshot import DataSnapshot, get_snapshot
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,6 +88,7 @@ def test_what_runs_on_own_machines_has_the_price_of_nobody_else(
         ("openai/gpt-4o:exacto", 2.5),
         ("openai/gpt-4o:Online", 2.5),
         ("openai/gpt-4o:nitro:online", 2.5),
+        ("openai/gpt-4o" + ":nitro" * 3, None),
         ("anthropic/claude-sonnet-4:thinking", 3.0),
         ("openai/gpt-4o:extended", 6.0),  # the catalogue has it as a model of its own
         ("openai/gpt-4o:batch", 1.25),
@@ -107,6 +108,23 @@ def test_openrouter_sells_a_variant_at_the_price_of_its_model(
     nanos = None if usd is None else round(usd * 10**9)
     assert price(provider="openrouter", model=model, input_tokens=10**6) == nanos
     assert price(model=f"openrouter/{model}", input_tokens=10**6) == nanos
+
+
+def test_a_name_is_looked_up_a_few_times_whatever_a_client_writes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    find = DataSnapshot.find_provider_model
+
+    def counting(self: DataSnapshot, model: str, *others: None) -> object:
+        asked.append(model)
+        return find(self, model, *others)
+
+    monkeypatch.setattr(DataSnapshot, "find_provider_model", counting)
+    for variants in range(40):
+        asked.clear()
+        price(provider="openrouter", model="nobody/knows" + ":nitro" * variants, input_tokens=1)
+        assert len(asked) <= 10
 
 
 def test_nobody_else_gives_models_away_by_their_names() -> None:
