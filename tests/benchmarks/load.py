@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 
 import msgspec
 
@@ -153,4 +154,15 @@ def _renamed(event: UsageEvent, copy: int, at: float) -> UsageEvent:
         occurred_at=at,
         key_id=f"{event.key_id}-{copy}",
         event_id=f"{event.event_id}-{copy}",
+        client_ip=event.client_ip and _neighbour(event.client_ip, copy),
     )
+
+
+def _neighbour(client_ip: str, copy: int) -> str:
+    """Another address of the same prefix, which the copied state knows: of a country and network.
+
+    A /24 has 256 addresses, so that of IPv4 so many copies have each one of their own.
+    """
+    address = ip_address(client_ip)
+    host = (1 << 8 if address.version == 4 else 1 << 16) - 1
+    return str(type(address)(int(address) & ~host | int(address) + copy & host))
