@@ -6,11 +6,9 @@ from typing import Final
 from detectors.baselines.accounts import account_of
 from detectors.baselines.slices import outcome_of, slice_from, slice_of
 from pipeline.enrich.providers import provider_name
-from pipeline.enrich.sources import FORWARDED_LENGTH_MAX, Locator, Source
+from pipeline.enrich.sources import CACHE_MAX, FORWARDED_LENGTH_MAX, Locator, Source
 from schemas.usage_event import UsageEvent
 
-CACHE_MAX: Final = 131_072
-"""Kinds remembered; beyond it everything is forgotten and looked up again."""
 TEXT_LENGTH_MAX: Final = 256
 """Characters looked at of a user agent, model or operation: clients choose them, and how long."""
 

@@ -20,8 +20,9 @@ from pipeline.enrich.hosts import host_of
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-CACHE_MAX: Final = 65_536
-"""Addresses remembered; beyond it everything is forgotten and looked up again."""
+CACHE_MAX: Final = 131_072
+"""Addresses remembered, and kinds of requests (`pipeline.enrich.kinds`); beyond it everything is
+forgotten and looked up again."""
 FORWARDED_LENGTH_MAX: Final = 512
 """Characters looked at of a forwarded list, from its right end: the left one is the client's."""
 

@@ -1,11 +1,12 @@
 """Kinds of request are remembered: in how many bytes must not be for a client to choose."""
 
 import tracemalloc
+from ipaddress import IPv4Address
 
 import pytest
 
 from pipeline.enrich.kinds import TEXT_LENGTH_MAX, Kinds
-from pipeline.enrich.sources import Locator
+from pipeline.enrich.sources import CACHE_MAX, Address, Locator
 from tests.support.events import HOME, START, event
 
 DIFFERENT = 500
@@ -15,6 +16,7 @@ KIND_BYTES_MAX = 8_192
 @pytest.mark.parametrize("field", ["user_agent", "model", "operation", "client_ip"])
 def test_what_is_remembered_of_a_kind_is_bounded(field: str) -> None:
     kinds = Kinds(Locator())
+    kinds.of(event(START), None)  # what is known of addresses is read once
     tracemalloc.start()
     try:
         for number in range(DIFFERENT):
@@ -24,6 +26,17 @@ def test_what_is_remembered_of_a_kind_is_bounded(field: str) -> None:
     finally:
         tracemalloc.stop()
     assert kept <= DIFFERENT * KIND_BYTES_MAX
+
+
+def test_an_address_is_remembered_for_as_long_as_its_kinds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    described: list[Address] = []
+    monkeypatch.setattr(Locator, "_describe", lambda _, address: described.append(address))
+    locator = Locator()
+    for number in [*range(CACHE_MAX)] * 2:
+        locator.locate(str(IPv4Address(number)))
+    assert len(described) == CACHE_MAX
 
 
 def test_texts_that_differ_beyond_what_is_looked_at_are_of_one_kind() -> None:
