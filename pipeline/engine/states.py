@@ -7,14 +7,15 @@ from typing import Final
 from pipeline.engine.state import KeyState, decode_state, encode_state
 from pipeline.engine.stored import check_state
 
-IN_USE_MAX: Final = 100_000
-"""States kept ready; each takes several times the memory of its bytes."""
+IN_USE_MAX: Final = 10_000
+"""States of a partition that are kept ready; each takes several times the memory of its bytes."""
 
 
 class States:
     """The states of the keys that are in use; a stored one stays as it is until it is asked for.
 
-    A worker takes over a million keys in seconds, and holds them in little more than their bytes.
+    A worker takes over a million keys in seconds, and holds those that are silent in little more
+    than their bytes.
     """
 
     def __init__(self, in_use_max: int = IN_USE_MAX) -> None:

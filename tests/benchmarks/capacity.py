@@ -34,6 +34,7 @@ from pipeline.workers.topics_admin import create_topics
 from schemas.topics import DAY_MS, DETECT_STATE, SPEND_WINDOWS, USAGE_EVENTS
 from tests.benchmarks.harness import Figures, Options, say, timed
 from tests.benchmarks.load import lines, pack
+from tests.benchmarks.memory import measure_memory
 from tests.benchmarks.paced import measure_paced, size_of
 from tests.benchmarks.sink_speed import NO_JOURNAL
 from tests.benchmarks.watching import cpu_seconds, folded
@@ -85,7 +86,7 @@ async def measure(options: Options) -> Figures:
         written = await _written(runs[-1][1], len(events))
         paced = await measure_paced(broker, options)
     figures: Figures = {"kafka": broker.name, "capacity_events": len(events), **written}
-    figures |= paced.figures
+    figures |= paced.figures | measure_memory(options)
     for run, _ in runs:
         figures |= {
             f"detect_{run.workers}_workers_events_per_s": run.events_per_s,

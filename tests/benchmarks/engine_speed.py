@@ -11,6 +11,7 @@ import numpy as np
 from pipeline.config import Config
 from pipeline.default_rules import default_rules
 from pipeline.engine import PartitionFold, Rules
+from pipeline.engine.states import IN_USE_MAX
 from pipeline.evaluate.tables import table
 from pipeline.garbage import collect_seldom
 from pipeline.huge_pages import gather
@@ -32,6 +33,8 @@ NAIVE_EVENTS = 15_000
 GROUP_MESSAGES = 15
 """Folded together, some three mebibytes: what a worker that is behind gets from a fetch."""
 KEYS_PER_MESSAGE = KEYS // GROUP_MESSAGES
+PARTITIONS = 8
+"""Of a worker, which keeps so many keys ready in each: here they are one."""
 Group = list[Message]
 CHECKPOINT_GROUPS = 5
 """A checkpoint each 50,000 events: every five seconds at 10,000 events a second."""
@@ -39,7 +42,7 @@ CHECKPOINT_GROUPS = 5
 
 def measure(options: Options) -> Figures:
     """Engine and naive pipeline in one run, on the same events."""
-    rules = default_rules(Config())
+    rules = replace(default_rules(Config()), in_use_max=PARTITIONS * IN_USE_MAX)
     collect_seldom()
     busy, sparse = loads = [
         load(mix, KEYS, round(count * options.scale), rules) for mix, count in EVENTS.items()
