@@ -10,6 +10,9 @@ _SURE_REQUESTS = 3
 _FICTIONAL_NATS = 3.9
 """Where a hosting provider registered its addresses is not where its customers are."""
 
+_FROM_THE_FIRST_NATS = 4.5
+"""Where the key works from its first request on, it may as well be the list that is wrong."""
+
 
 class ForbiddenCountry(Detector):
     """New sources in countries that the registry's `allowed_countries` leaves out."""
@@ -36,6 +39,8 @@ class ForbiddenCountry(Detector):
         score = _NATS if requests >= _SURE_REQUESTS else _FIRST_NATS
         if all(each.kind == "hosting" for each in outside):
             score = _FICTIONAL_NATS
+        elif not any(each.is_strange for each in outside):
+            score = min(score, _FROM_THE_FIRST_NATS)
         first = min(each.first for each in outside)
         countries = sorted({each.country for each in outside})
         return Finding(

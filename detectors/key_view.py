@@ -177,6 +177,11 @@ class KeyView:
         return allowed or self.history.countries.knows(country)
 
     @property
+    def is_within(self) -> bool:
+        """Whether all newcomers are at addresses of the company's: within, or at its web gateway."""
+        return bool(self.newcomers) and all(each.is_within for each in self.newcomers)
+
+    @property
     def is_among_its_own(self) -> bool:
         """Whether only known addresses are at work; of a key without any nobody knows."""
         return not self.newcomers and bool(self.history.prefixes.values)

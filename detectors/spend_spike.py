@@ -210,8 +210,8 @@ def _weighed(by_money: float, key: KeyView, now: Totals) -> float:
 
 
 def _is_by_owner(key: KeyView) -> bool:
-    """Whether known addresses do it; of a key without any nobody knows."""
-    return not key.is_by_newcomers and bool(key.history.prefixes.values)
+    """Whether known addresses do it, or the company's; of a key without any nobody knows."""
+    return (not key.is_by_newcomers or key.is_within) and bool(key.history.prefixes.values)
 
 
 def _causes(key: KeyView) -> Mapping[Cause, float]:

@@ -9,6 +9,7 @@ from detectors.baselines.facets import USUAL_HOURS, FacetTable
 from detectors.baselines.level import Level
 from detectors.baselines.newcomers import (
     STRANGE_NATS,
+    WITHIN,
     Newcomer,
     country_of,
     evict,
@@ -40,6 +41,8 @@ _CLOUD_KNOWN = 1.0
 """… unless it is a public cloud."""
 _KIND_NATS = {"tor": 3.0, "vpn": 1.5}
 SURPRISE_MAX = 9.0
+_FIRST_PLACE_NATS = 1.0
+"""Where the key is used first is no strange place, even if its owner does not allow it."""
 SLEEP_SECONDS = 2.5 * 86400.0
 """A pause as long as this, longer than a weekend, is a sleep."""
 
@@ -135,9 +138,7 @@ class History(Struct, array_like=True, gc=False):
             level, label = "prefix", prefix
             known = _CLOUD_KNOWN if place.kind == "hosting" else _NETWORK_KNOWN
             nats = self.prefixes.surprise(prefix, _PRIOR["prefix"]) - known
-        # Strangers come from outside; addresses from within appear when a proxy is put in between,
-        # and those of a company's web gateway when its people are sent through it.
-        most = STRANGE_NATS if place.kind in {"private", "proxy"} else SURPRISE_MAX
+        most = STRANGE_NATS if place.kind in WITHIN else SURPRISE_MAX
         return level, label, min(most, max(0.0, nats) + extra)
 
     def is_novel(self, what: Slice, place: Place | None) -> bool:
@@ -182,7 +183,7 @@ class History(Struct, array_like=True, gc=False):
         level, label, nats = self.surprise(place, record)
         forbidden = record is not None and record.forbids(country_of(place))
         if forbidden and not level:  # of a key of which nothing else is known
-            level, label, nats = "country", country_of(place), STRANGE_NATS
+            level, label, nats = "country", country_of(place), _FIRST_PLACE_NATS
         if not level:
             return None
         evict(self.newcomers)

@@ -8,6 +8,7 @@ hide in the key's totals.
 import math
 import re
 from functools import lru_cache
+from typing import Final
 
 from msgspec import Struct, field
 
@@ -29,6 +30,9 @@ TRIED_REQUESTS = 24
 TRIED_NANOS = 500_000_000
 """… and from so many on, or so much spent, no trial: somebody who tries the key out where
 people sit."""
+WITHIN: Final = frozenset(("private", "proxy"))
+"""Strangers come from outside; addresses from within appear when a proxy is put in between, or
+machines are set up anew, and those of a company's web gateway when its people are sent through."""
 _PEOPLE = frozenset(("isp", "private", "proxy"))
 """There: lines that nobody rents or hides behind."""
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
@@ -115,6 +119,11 @@ class Newcomer(Struct, array_like=True, gc=False):
     def is_rented(self) -> bool:
         """Whether it is a machine at a host that is new to the key, but no big cloud."""
         return self.kind == "hosting" and self.level == "network" and _is_rented(self.network)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it is a private address, or one of a company's web gateway."""
+        return self.kind in WITHIN
 
     @property
     def is_strange(self) -> bool:
