@@ -12,7 +12,7 @@ _SOURCES_FULL = 4
 _SECONDS = 900.0
 _WEIGHTS = (0.0, 0.6, 0.85, 1.0)
 """Share of the surprise that counts after so many requests: one may be somebody's try."""
-_WITHIN = 0.5
+_IN_HOUSE = 0.5
 """Share that counts at the company's own addresses: somebody tries an admin page."""
 _ONE_PERSON: Mapping[Cause, float] = {"exposed": 1.25, "leaked": 0.8, "shared": 0.6}
 """A browser at one or two addresses may also be somebody with a chat front end."""
@@ -49,8 +49,8 @@ class ExposedKey(Detector):
         crowd = min(1.0, len(addresses) / _SOURCES_FULL)
         weight = _WEIGHTS[min(requests, len(_WEIGHTS) - 1)]
         score = surprise * (0.25 + 0.9 * crowd) * weight * key.confidence
-        if key.is_within:
-            score *= _WITHIN
+        if key.is_in_house:
+            score *= _IN_HOUSE
         if score < 0.5:
             return None
         return Finding(

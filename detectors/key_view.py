@@ -177,9 +177,9 @@ class KeyView:
         return allowed or self.history.countries.knows(country)
 
     @property
-    def is_within(self) -> bool:
-        """Whether all newcomers are at addresses of the company's: within, or at its web gateway."""
-        return bool(self.newcomers) and all(each.is_within for each in self.newcomers)
+    def is_in_house(self) -> bool:
+        """Whether all newcomers are at the company's own addresses, or its load tests."""
+        return bool(self.newcomers) and all(each.is_in_house for each in self.newcomers)
 
     @property
     def is_among_its_own(self) -> bool:

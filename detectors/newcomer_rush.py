@@ -23,8 +23,8 @@ _STAY_MORE = 0.4
 """Share that counts of what is beyond so many nats: a new colleague may do much, too."""
 _STAY_HOURS_MIN = 8.0
 """… but who comes for an hour in the morning does not work all day: stays count as so long."""
-_WITHIN = 0.5
-"""Share that counts at the company's own addresses: machines are set up anew, jobs move."""
+_IN_HOUSE = 0.5
+"""Share that counts of what is in-house: machines are set up anew, and jobs move."""
 _LEAST_NATS = 0.5
 _FEW_REQUESTS = 6.0
 """A key that usually does less is taken to do so many."""
@@ -53,8 +53,8 @@ class NewcomerRush(Detector):
         if rush.nats < _LEAST_NATS:
             return None
         score = rush.nats * (1.0 - key.replaced) * key.confidence
-        if key.is_within:
-            score *= _WITHIN
+        if key.is_in_house:
+            score *= _IN_HOUSE
         if score < _LEAST_NATS:
             return None
         return Finding(

@@ -211,7 +211,7 @@ def _weighed(by_money: float, key: KeyView, now: Totals) -> float:
 
 def _is_by_owner(key: KeyView) -> bool:
     """Whether known addresses do it, or the company's; of a key without any nobody knows."""
-    return (not key.is_by_newcomers or key.is_within) and bool(key.history.prefixes.values)
+    return (not key.is_by_newcomers or key.is_in_house) and bool(key.history.prefixes.values)
 
 
 def _causes(key: KeyView) -> Mapping[Cause, float]:

@@ -14,6 +14,7 @@ from detectors.baselines.newcomers import (
     country_of,
     evict,
     find,
+    is_hideout,
     network_of,
     newcomer_from,
 )
@@ -41,6 +42,8 @@ _CLOUD_KNOWN = 1.0
 """… unless it is a public cloud."""
 _KIND_NATS = {"tor": 3.0, "vpn": 1.5}
 SURPRISE_MAX = 9.0
+_FOUND_NATS = 4.0
+"""An old key that nobody used, and that wakes where nobody knows who it is, was found."""
 _FIRST_PLACE_NATS = 1.0
 """Where the key is used first is no strange place, even if its owner does not allow it."""
 SLEEP_SECONDS = 2.5 * 86400.0
@@ -182,8 +185,11 @@ class History(Struct, array_like=True, gc=False):
             return None
         level, label, nats = self.surprise(place, record)
         forbidden = record is not None and record.forbids(country_of(place))
-        if forbidden and not level:  # of a key of which nothing else is known
-            level, label, nats = "country", country_of(place), _FIRST_PLACE_NATS
+        if not self.hours:  # nothing else is known of the key
+            if forbidden:
+                level, label, nats = "country", country_of(place), _FIRST_PLACE_NATS
+            elif self.slept and is_hideout(place):
+                level, label, nats = "network", network_of(place), _FOUND_NATS
         if not level:
             return None
         evict(self.newcomers)

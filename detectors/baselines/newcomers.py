@@ -26,7 +26,7 @@ STRANGE_NATS = 2.0
 """Surprise from which a newcomer's traffic is kept apart from the key's own."""
 STRAY_REQUESTS = 5
 """From so many on, a newcomer is no stray: somebody who tries a service's key at home, say."""
-TRIED_REQUESTS = 24
+TRIED_REQUESTS = 48
 TRIED_NANOS = 500_000_000
 """… and from so many on, or so much spent, no trial: somebody who tries the key out where
 people sit."""
@@ -38,6 +38,10 @@ _PEOPLE = frozenset(("isp", "private", "proxy"))
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
 """What people try a key with in countries that are not its own; in those that are, it may be
 anything but a browser or a telephone."""
+_LOAD_TOOLS = re.compile(
+    r"^(?:apachebench|artillery|autocannon|gatling|hey|jmeter|k6|locust|oha|vegeta|wrk)\b"
+)
+"""The owner tries how much a service bears: how often says nothing then, what it costs does."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
 """Where services move to. Thieves rent from cheaper hosts …"""
 _NO_HOSTS = re.compile(r"github|cogent|hurricane|level ?3|lumen|zayo", re.IGNORECASE)
@@ -99,6 +103,8 @@ class Newcomer(Struct, array_like=True, gc=False):
         if self.is_rented or self.kind == "tor":
             return 1.0  # who tries a service's key once does so at home
         if self._is_trial(forgotten=forgotten):
+            if self._is_only(_LOAD_TOOLS):
+                return self.totals.nanos / TRIED_NANOS
             return min(1.0, self.totals.requests / TRIED_REQUESTS)
         return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
 
@@ -113,7 +119,11 @@ class Newcomer(Struct, array_like=True, gc=False):
         if at_home and "browser" not in self.clients:
             return True
         by_hand = self.kind in _PEOPLE or self.kind == "hosting"
-        return by_hand and bool(self.clients) and all(_is_by_hand(each) for each in self.clients)
+        return by_hand and (self._is_only(_BY_HAND) or self._is_only(_LOAD_TOOLS))
+
+    def _is_only(self, tools: re.Pattern[str]) -> bool:
+        """Whether it comes with nothing but such tools."""
+        return bool(self.clients) and all(tools.search(each) for each in self.clients)
 
     @property
     def is_rented(self) -> bool:
@@ -121,9 +131,9 @@ class Newcomer(Struct, array_like=True, gc=False):
         return self.kind == "hosting" and self.level == "network" and _is_rented(self.network)
 
     @property
-    def is_within(self) -> bool:
-        """Whether it is a private address, or one of a company's web gateway."""
-        return self.kind in WITHIN
+    def is_in_house(self) -> bool:
+        """Whether it is within the company, at its web gateway, or a load test that it makes."""
+        return self.kind in WITHIN or (not self.is_rented and self._is_only(_LOAD_TOOLS))
 
     @property
     def is_strange(self) -> bool:
@@ -174,11 +184,6 @@ class Newcomer(Struct, array_like=True, gc=False):
 
 
 @lru_cache(maxsize=4096)
-def _is_by_hand(client: str) -> bool:
-    return _BY_HAND.search(client) is not None
-
-
-@lru_cache(maxsize=4096)
 def _is_rented(network: str) -> bool:
     return not (_BIG_CLOUDS.search(network) or _NO_HOSTS.search(network))
 
@@ -199,6 +204,13 @@ def _around(prefix: str) -> str:
 def country_of(place: Place) -> str:
     """The country of a source; empty where addresses have fictional ones (hosting, CDN, VPN)."""
     return "" if place.kind else place.country or ""
+
+
+def is_hideout(place: Place) -> bool:
+    """Whether anybody may be behind a source: Tor, a VPN, a machine at some host (no big cloud)."""
+    return place.kind in {"tor", "vpn"} or (
+        place.kind == "hosting" and _is_rented(network_of(place))
+    )
 
 
 def find(newcomers: dict[str, Newcomer], place: Place) -> Newcomer | None:

@@ -102,7 +102,7 @@ class Locator:
         origin: Origin = classify(ip)  # type: ignore[no-untyped-call]  # iporigin has no types
         provider, kind = origin.provider, _kind(address, origin.kind)
         host = host_of(address)
-        if host is not None and (kind is None or host.kind == "proxy"):
+        if host is not None and (kind in {None, "cdn"} or host.kind == "proxy"):
             provider, kind = host
         country = None
         if kind not in ("private", "cdn", "proxy"):

@@ -81,6 +81,7 @@ def test_garbage_is_no_source(garbage: str) -> None:
         ("185.220.103.255", "tor", "DE"),
         ("146.70.1.2", "vpn", "RO"),
         ("45.83.223.255", "vpn", "SE"),
+        ("156.146.53.27", "vpn", "GB"),
         ("45.83.224.0", None, "IN"),
         ("192.3.4.4", "hosting", "US"),
         ("89.58.3.4", "hosting", "DE"),
