@@ -24,8 +24,8 @@ STAKES_NATS = 0.7
 STAKES_MAX = 2.0
 """Each factor e of them counts so much, up to a limit: a launch can be dear, too."""
 CENTS_USD = 0.25
-"""Nothing that the owner's own clients do at known addresses pages before the key's UTC day has
-cost so much."""
+"""Nothing that the owner's own clients do at known addresses, or that is done in-house, pages before
+the key's UTC day has cost so much."""
 DISCOUNT = 0.85
 """Factor on each further signal for the same cause, from the strongest down."""
 WHATEVER_THE_CAUSE = 0.5
@@ -139,7 +139,10 @@ def eased_by_money(conclusion: Conclusion, evidence: Sequence[Evidence], key: Ke
     """
     if conclusion.cause == "budget":  # a budget has weighed them already
         return 0.0
-    is_own = all(each.detector.about in BULK for each in evidence)
+    is_own = all(
+        each.detector.about in BULK or (key.is_in_house and each.detector.about != "facts")
+        for each in evidence
+    )
     if is_own and cost(key.today) < CENTS_USD * 1e9:
         return -math.inf
     return stakes(key.excess_usd_per_hour)

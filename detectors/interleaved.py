@@ -2,14 +2,15 @@
 
 import math
 
-from detectors.baselines.newcomers import Newcomer
+from detectors.baselines.newcomers import STRANGE_NATS, Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, span
 
 _BOTH_MIN = 2
 _ALONE_NATS = 2.5
 _AMONG_OTHERS_NATS = 1.0
-"""Whoever works from several countries gains another one now and then."""
+"""Whoever works from several countries gains another one now and then, and where private
+addresses are, nobody knows."""
 _LASTING_REQUESTS = 24
 _LASTING_NATS = 0.5
 _LASTING_MAX = 1.5
@@ -35,7 +36,8 @@ class Interleaved(Detector):
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        far = [each for each in key.newcomers if each.level == "country"]
+        strangers = [each for each in key.newcomers if each.nats >= STRANGE_NATS]
+        far = [each for each in strangers if each.level == "country"]
         if not far:
             return None
         newest = max(far, key=lambda each: each.totals.requests)
@@ -47,7 +49,7 @@ class Interleaved(Detector):
             return None
         usual = key.history.countries.values or key.history.networks.values
         home = ", ".join(sorted(usual)[:3])
-        nats = _ALONE_NATS if len(usual) <= 1 else _AMONG_OTHERS_NATS
+        nats = _ALONE_NATS if len(key.history.countries.values) == 1 else _AMONG_OTHERS_NATS
         nats += _lasting(newest)
         return Finding(
             score=nats * newest.sure(forgotten=key.is_waking) * key.confidence,
