@@ -24,7 +24,7 @@ STAKES_NATS = 0.7
 STAKES_MAX = 2.0
 """Each factor e of them counts so much, up to a limit: a launch can be dear, too."""
 CENTS_USD = 0.25
-"""Nothing that the owner's own clients do at known addresses, or that is done in-house, pages before
+"""Nothing that the owner does at known addresses, or that is done in-house, pages before
 the key's UTC day has cost so much."""
 DISCOUNT = 0.85
 """Factor on each further signal for the same cause, from the strongest down."""

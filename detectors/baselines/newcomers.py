@@ -26,7 +26,7 @@ STRANGE_NATS = 2.0
 """Surprise from which a newcomer's traffic is kept apart from the key's own."""
 STRAY_REQUESTS = 5
 """From so many on, a newcomer is no stray: somebody who tries a service's key at home, say."""
-TRIED_REQUESTS = 48
+TRIED_REQUESTS = 100
 TRIED_NANOS = 500_000_000
 """… and from so many on, or so much spent, no trial: somebody who tries the key out where
 people sit."""

@@ -9,6 +9,7 @@ from schemas.key_record import KeyRecord
 from schemas.topics import TOLD_HEADER
 from tests.support.events import (
     ABROAD,
+    CLOUD,
     DAY,
     HOME,
     HOUR,
@@ -19,6 +20,7 @@ from tests.support.events import (
     messages,
     office,
     registered,
+    run,
 )
 from tests.support.examples import NOW, Example, findings, honest, listen
 
@@ -83,6 +85,19 @@ def test_a_key_that_sleeps_often_is_not_forgotten() -> None:
         if each.detector == "dormant" and each.finding is not None
     }
     assert days == {10}
+
+
+@pytest.mark.parametrize(
+    ("client_ip", "told"),
+    [("156.146.53.27", True), ("95.216.33.5", True), (CLOUD, False), (HOME[0], False)],
+    ids=["a VPN", "a rented machine", "a big cloud", "a line"],
+)
+def test_who_wakes_an_old_key_from_a_hideout_is_a_stranger(client_ip: str, *, told: bool) -> None:
+    """Nobody ever used it while it was watched, so nothing else is known of its owner."""
+    woken = burst(START + 12 * DAY, 20, client_ip=client_ip, cost_usd=0.1)
+    log = [registered(old_key(), START), *messages(woken)]
+    assert bool(findings("new_source", lambda: log)) is told
+    assert bool(run(log).pages()) is told
 
 
 def test_a_key_that_a_stranger_wakes_is_no_young_one() -> None:

@@ -44,6 +44,16 @@ def test_one_request_from_a_browser_is_but_a_try() -> None:
     assert max(each.score for each in one) < 0.7 * max(each.score for each in some)
 
 
+def test_browsers_behind_the_companys_web_gateway_say_half() -> None:
+    def most(client_ip: str) -> float:
+        colleagues = [
+            msgspec.structs.replace(each, client_ip=client_ip) for each in visitors(BROWSER, None)
+        ]
+        return max(each.score for each in findings("exposed_key", lambda: honest(colleagues)))
+
+    assert most("165.225.72.9") == pytest.approx(most("84.20.1.7") / 2)  # Zscaler
+
+
 def test_one_telephone_says_less_than_half_of_what_four_visitors_do() -> None:
     four = visitors(BROWSER, None)[:4]
     one = [msgspec.structs.replace(each, client_ip="84.20.1.7") for each in four]

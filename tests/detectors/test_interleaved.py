@@ -3,9 +3,20 @@
 import re
 
 import pytest
+from msgspec.structs import replace
 
 from schemas.usage_event import UsageEvent
-from tests.support.events import ABROAD, CLOUD, burst, event, workday
+from tests.support.events import (
+    ABROAD,
+    CLOUD,
+    HOME,
+    burst,
+    event,
+    in_time,
+    messages,
+    office,
+    workday,
+)
 from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 
@@ -34,6 +45,16 @@ def test_one_more_country_says_less_about_a_key_that_lives_in_several() -> None:
     two = findings("interleaved", lambda: honest(abroad, burst(NOW, 60, seconds=1800), lisbon))
     assert max(each.score for each in one) > 2.0
     assert max((each.score for each in two), default=0.0) < 1.5
+
+
+def test_beside_private_addresses_nobody_knows_whether_it_is_another_country() -> None:
+    def most(home: str) -> float:
+        own = [replace(each, client_ip=home) for each in office(TODAY)]
+        today = burst(NOW, 60, seconds=1800, client_ip=home)
+        log = messages(in_time(own, today, visitor(NOW)), 60)
+        return max(each.score for each in findings("interleaved", lambda: log))
+
+    assert most("10.20.3.4") < most(HOME[0]) - 1.0
 
 
 def test_it_says_no_more_of_the_owner_than_since_the_other_came() -> None:

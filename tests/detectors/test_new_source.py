@@ -31,7 +31,7 @@ from tests.support.examples import NOW, TODAY, Example, findings, honest, listen
 HOUR_0 = 500_000
 """Hours since 1970."""
 FIRES: dict[str, Example] = {
-    "another country": lambda: honest(thief(NOW, 20, cost_usd=0.01)),
+    "another country": lambda: honest(thief(NOW, 40, cost_usd=0.01)),
     "Tor": lambda: honest(thief(NOW, 20, client_ip="185.220.101.4")),
 }
 QUIET: dict[str, Example] = {
@@ -105,7 +105,7 @@ def test_an_address_from_within_is_hardly_strange(client_ip: str) -> None:
 
 
 def test_a_country_that_the_owner_lists_is_no_new_country() -> None:
-    stranger = burst(NOW, 20, client_ip=ABROAD)
+    stranger = burst(NOW, 40, client_ip=ABROAD)
     known, listed = (
         honest(burst(NOW, 30), stranger, record=KeyRecord(key_id=KEY, allowed_countries=countries))
         for countries in (None, ["at", "br"])
@@ -131,14 +131,16 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
 @pytest.mark.parametrize(
     ("requests", "changes", "paged"),
     [
-        (12, {}, False),
-        (40, {}, True),
+        (40, {}, False),
+        (100, {}, True),
         (12, {"cost_usd": 0.1}, True),
         (12, {"client_ip": "95.216.33.5"}, True),  # Hetzner
         (12, {"user_agent": "Go-http-client/2.0"}, True),
         (8, {"client_ip": VPN_AT_AWS}, False),
         (40, {"client_ip": VPN_AT_AWS}, True),
         (8, {"client_ip": VPN_AT_AWS, "user_agent": "Go-http-client/2.0"}, True),
+        (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.001}, False),
+        (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.05}, True),
         (8, {"client_ip": "185.220.101.4"}, True),  # Tor
     ],
     ids=[
@@ -150,6 +152,8 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
         "from a cloud",
         "too often from a cloud",
         "a program in a cloud",
+        "a load test",
+        "a dear load test",
         "through Tor",
     ],
 )

@@ -1,6 +1,7 @@
 """Examples of `newcomer_rush`: what it fires on, and near misses."""
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.message import Message
 from schemas.usage_event import UsageEvent
@@ -54,6 +55,16 @@ def test_no_more_than_in_the_owners_rare_sessions_is_hardly_a_rush() -> None:
     strange = burst(workday(TODAY, 5), 60, seconds=240, client_ip="167.99.8.7")
     found = findings("newcomer_rush", lambda: messages([*sessions, *strange], 20))
     assert max(each.score for each in found) < 2.0
+
+
+@pytest.mark.parametrize("client_ip", ["10.20.3.4", "165.225.72.9"])  # Zscaler
+def test_what_is_done_in_house_counts_half(client_ip: str) -> None:
+    def most(**changes: object) -> float:
+        moved = [replace(each, **changes) for each in thief(NOW, 100)]
+        found = findings("newcomer_rush", lambda: honest(burst(NOW, 30), moved))
+        return max(each.score for each in found)
+
+    assert most(client_ip=client_ip) == pytest.approx(most() / 2, rel=0.1)
 
 
 def test_the_more_a_guest_takes_the_more_it_says() -> None:
