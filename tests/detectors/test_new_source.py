@@ -105,7 +105,7 @@ def test_an_address_from_within_is_hardly_strange(client_ip: str) -> None:
 
 
 def test_a_country_that_the_owner_lists_is_no_new_country() -> None:
-    stranger = burst(NOW, 40, client_ip=ABROAD)
+    stranger = burst(NOW, 100, client_ip=ABROAD)
     known, listed = (
         honest(burst(NOW, 30), stranger, record=KeyRecord(key_id=KEY, allowed_countries=countries))
         for countries in (None, ["at", "br"])
@@ -137,7 +137,7 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
         (12, {"client_ip": "95.216.33.5"}, True),  # Hetzner
         (12, {"user_agent": "Go-http-client/2.0"}, True),
         (8, {"client_ip": VPN_AT_AWS}, False),
-        (40, {"client_ip": VPN_AT_AWS}, True),
+        (100, {"client_ip": VPN_AT_AWS}, True),
         (8, {"client_ip": VPN_AT_AWS, "user_agent": "Go-http-client/2.0"}, True),
         (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.001}, False),
         (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.05}, True),
@@ -276,7 +276,7 @@ def test_another_range_of_the_keys_own_network_is_hardly_strange_and_yet_new() -
 
 def test_it_names_what_is_new_beside_what_is_usual() -> None:
     def told(client_ip: str) -> str:
-        away = burst(NOW, 40, client_ip=client_ip, user_agent="curl/8")
+        away = burst(NOW, 100, client_ip=client_ip, user_agent="curl/8")
         return findings("new_source", lambda: honest(away))[-1].summary
 
     assert "from BR, 200.160.0.0/16, a country never seen" in told(ABROAD)

@@ -148,7 +148,7 @@ def test_a_noisy_key_is_heard_when_its_provider_bills_more(cause: Cause, *, told
 def colleague(at: float, **changes: object) -> list[UsageEvent]:
     """Somebody strange who tries the key with a tool of their own, for cents."""
     own: dict[str, object] = {"client_ip": ABROAD, "user_agent": "curl/8.5.0"} | changes
-    return [event(at + number * 120.0, **own) for number in range(50)]
+    return [event(at + number * 60.0, **own) for number in range(101)]
 
 
 def told_of(again: list[UsageEvent]) -> int:
