@@ -62,12 +62,18 @@ def decode_event(raw: bytes) -> UsageEvent:
 def decode_lines(body: bytes) -> Iterator[UsageEvent | Refused | None]:
     """What each line of NDJSON holds: an event, or why there is none; None where it is blank."""
     body = body.rstrip(b"\n")
-    if len(body) > MESSAGE_BYTES_MAX or _suspicious(body):
+    if len(body) > MESSAGE_BYTES_MAX:
         return _decode_each(body, decode_event)
-    some = pieces(body)
+    suspicious, some = _suspicious(body), pieces(body)
     if some is None:
-        return _decode_each(body, _decode_plain)
-    return chain.from_iterable(starmap(_decode_piece, some))
+        return _decode_each(body, decode_event if suspicious else _decode_plain)
+    decode = _decode_suspicious if suspicious else _decode_piece
+    return chain.from_iterable(starmap(decode, some))
+
+
+def _decode_suspicious(count: int, text: bytes) -> Iterable[UsageEvent | Refused | None]:
+    """What some lines hold of a message in which one may have a secret: most of them have none."""
+    return _decode_each(text, decode_event) if _suspicious(text) else _decode_piece(count, text)
 
 
 def _decode_piece(count: int, text: bytes) -> Iterable[UsageEvent | Refused | None]:
