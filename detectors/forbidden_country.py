@@ -9,7 +9,6 @@ _NATS = 5.5
 _SURE_REQUESTS = 3
 _FICTIONAL_NATS = 3.9
 """Where a hosting provider registered its addresses is not where its customers are."""
-
 _FROM_THE_FIRST_NATS = 4.5
 """Where the key works from its first request on, it may as well be the list that is wrong."""
 

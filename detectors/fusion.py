@@ -139,13 +139,15 @@ def eased_by_money(conclusion: Conclusion, evidence: Sequence[Evidence], key: Ke
     """
     if conclusion.cause == "budget":  # a budget has weighed them already
         return 0.0
-    is_own = all(
-        each.detector.about in BULK or (key.is_in_house and each.detector.about != "facts")
-        for each in evidence
-    )
-    if is_own and cost(key.today) < CENTS_USD * 1e9:
+    if cost(key.today) < CENTS_USD * 1e9 and _is_own(evidence, key):
         return -math.inf
     return stakes(key.excess_usd_per_hour)
+
+
+def _is_own(evidence: Sequence[Evidence], key: KeyView) -> bool:
+    """Whether it is about the owner's own use, or about what is done in-house; facts are facts."""
+    subjects = {each.detector.about for each in evidence}
+    return subjects <= BULK or (key.is_in_house and "facts" not in subjects)
 
 
 def stakes(excess_usd_per_hour: float) -> float:

@@ -31,8 +31,6 @@ _PRODUCT = re.compile(
 )
 OVERFLOW: Final = "\t\t\t\t\t"
 """The slice of what was over the limit of slices in a minute."""
-
-
 TEXT_BYTES_MAX: Final = 64
 """Of a model's or an operation's name: clients choose them, and a state holds many."""
 
