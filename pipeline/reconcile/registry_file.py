@@ -29,7 +29,11 @@ WITHDRAWN: Final = b""
 
 
 def news_of(registry: Mapping[str, KeyRecord], journal: Journal) -> Iterator[tuple[str, bytes]]:
-    """What is to be put into the topic: key id and body."""
+    """What is to be put into the topic: key id and body.
+
+    What the journal remembers of an entry changes as it is asked for, so that a part of them, put
+    into the topic in one transaction with it, leaves the rest to whoever asks again.
+    """
     doubted = yield from _withdrawn(registry, journal)
     for key_id, record in registry.items():
         raw, name = encode(record), _FILE + key_id
@@ -70,9 +74,11 @@ def _withdrawn(
             " canaries. Let the file say otherwise first, or send empty messages",
             len(guarded),
         )
-    for name in (*(_FILE + key_id for key_id in going), *(_LATE + key_id for key_id in late)):
+    others = going.difference(own)
+    for name in (*(_FILE + key_id for key_id in others), *(_LATE + key_id for key_id in late)):
         journal.put(name, None)
     for key_id in own:
+        journal.put(_FILE + key_id, None)
         yield key_id, WITHDRAWN
     return False
 

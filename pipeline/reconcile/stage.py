@@ -7,7 +7,8 @@ wait until the registry has been silent for a moment.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 SILENCE_SECONDS: Final = 2.0
 """Bills wait until no registry entry has come for so long."""
+LOADED_AT_ONCE: Final = 10_000
+"""Entries of the registry's file that a tick puts into the topic: no transaction lasts long."""
 BILLS_MAX: Final = 20_000
 """Bills that wait; beyond it they are routed without waiting."""
 _BILL: Final = "bill/"
@@ -69,7 +72,9 @@ class ReconcileStage:
         self._registry: Mapping[str, KeyRecord] | None = (
             None if registry is None else {each.key_id: each for each in registry}
         )
-        """Until it is loaded."""
+        """Until its loading begins."""
+        self._news: Iterator[tuple[str, bytes]] = iter(())
+        """What of it is not in the topic yet."""
         self._now = now
         self._bills: dict[str, ProviderUsage] = {}
         """By name in the journal, in order."""
@@ -108,16 +113,17 @@ class ReconcileStage:
             await self._route(journal)
 
     async def tick(self, now: float, journal: Journal) -> None:
-        """Load the registry once, and route bills when it is silent."""
+        """Load the registry once, a part at each tick, and route bills when it is silent."""
         self._remember(journal)
         registry, self._registry = self._registry, None
         if registry is not None:
-            await self._load(registry, journal)
+            self._news = news_of(registry, journal)
+        await self._load(journal)
         if self._bills and self._silence.over(now):
             await self._route(journal)
 
-    async def _load(self, registry: Mapping[str, KeyRecord], journal: Journal) -> None:
-        for key_id, body in news_of(registry, journal):
+    async def _load(self, journal: Journal) -> None:
+        for key_id, body in islice(self._news, LOADED_AT_ONCE):
             now = self._now()
             self._silence = Pause(now, now + SILENCE_SECONDS)
             await journal.publish(KEYS, body, key=key_id)

@@ -12,12 +12,13 @@ from pipeline.counts import Metrics
 from pipeline.message import Message
 from schemas.topics import Topic
 
-READS_COMMITTED = frozenset({"detect", "sink", "enforce"})
+READS_COMMITTED = frozenset({"detect", "sink", "enforce", "reconcile"})
 """Roles that wait until what they read was committed. A moved event or a verdict of a transaction
 that was given up comes again, perhaps too late to be recognised; an action nobody committed to
-must not be carried out, nor be kept as if somebody had. A page must not wait for a checkpoint of
-detection, and need not: of what `notify` and `reconcile` read, everything that was given up comes
-again as it was. What a click led to does not; so notify reads no verdict of its own."""
+must not be carried out, nor be kept as if somebody had; and an entry of the registry's file comes
+again only if the file still has it. A page must not wait for a checkpoint of detection, and need
+not: of the incidents that `notify` reads, everything that was given up comes again as it was. What
+a click led to does not; so notify reads no verdict of its own."""
 
 Record: TypeAlias = "ConsumerRecord[bytes, bytes]"
 Records = Sequence[Record]

@@ -76,7 +76,10 @@ class Tenure:
         self._committed_at = 0.0
         """As of what it hears first."""
         self._calls: set[asyncio.Task[None]] = set()
+        self._ends = False
+        """No further message is handed on; what was handled is committed yet …"""
         self._over = False
+        """… and from now on nothing is."""
 
     async def handle(self, topic: str, place: TopicPartition, records: Records) -> None:
         """Hand messages to the stage; those that make it act are committed one by one.
@@ -96,6 +99,9 @@ class Tenure:
         Args:
             in_order: first make durable what was handled, as far as that can be done.
         """
+        self._ends = True
+        if in_order and self._calls:
+            await asyncio.wait(self._calls, timeout=END_SECONDS_MAX)
         if in_order and isinstance(self._stage, Buffering):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._call(self._flush()), END_SECONDS_MAX)
@@ -119,8 +125,8 @@ class Tenure:
     async def _handle(self, topic: str, place: TopicPartition, records: Records) -> None:
         for record in records:
             async with self._lock:
-                if self._over:
-                    return
+                if self._ends:
+                    break
                 await self._hear_first()
                 if self._journal.is_handled(place, record.offset):
                     continue

@@ -185,9 +185,9 @@ def test_a_stranger_whom_people_were_told_of_is_said_to_be_known(
 ) -> None:
     events = tmp_path / "events.jsonl"
     tries = [
-        event(workday(day, 10) + n * 240, client_ip=ABROAD, user_agent="curl/8.5.0")
+        event(workday(day, 10) + n * 60, client_ip=ABROAD, user_agent="curl/8.5.0")
         for day in (8, again)
-        for n in range(25)
+        for n in range(101)
     ]
     events.write_bytes(b"\n".join(map(encode, in_time(office(18), tries))))
     (line,) = [

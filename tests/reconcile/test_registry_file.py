@@ -98,6 +98,22 @@ async def test_it_is_withdrawn_once_and_comes_back_with_the_file() -> None:
     assert said == [("a", encode(ONE))]
 
 
+async def test_a_large_file_comes_in_parts_and_goes_on_where_a_tenure_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each part has a transaction of its own; a tenure here ticks twice."""
+    monkeypatch.setattr("pipeline.reconcile.stage.LOADED_AT_ONCE", 1)
+    entries = [KeyRecord(key_id=str(number)) for number in range(7)]
+    tenures, told = Tenures(), []
+    while said := await tenures.begin(ReconcileStage(1, entries, lambda: tenures.now)):
+        assert len(said) <= 2
+        told += [key_id for key_id, _ in said]
+    assert told == [each.key_id for each in entries]
+    assert await tenures.withdrawn(*entries[3:]) == ["0", "1"]
+    assert await tenures.withdrawn(*entries[3:]) == ["2"]
+    assert await tenures.withdrawn(*entries[3:]) == []
+
+
 @pytest.mark.parametrize("when", ["before", "after", "after, of the same"])
 async def test_what_others_wrote_to_the_topic_stays(when: str) -> None:
     tenures = Tenures()

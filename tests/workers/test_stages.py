@@ -173,6 +173,9 @@ class Log:
                 await hand(place, Record(offset))
         return True
 
+    async def close(self) -> None:
+        """Nothing is held open."""
+
     def place(self, topic: Topic) -> TopicPartition:
         return TopicPartition(topic.name, 0)
 
@@ -185,8 +188,12 @@ class Remembering:
 
     def __init__(self, *first: Topic) -> None:
         self.first = first
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+        self.go_on.set()
 
     async def handle(self, message: Message, journal: Journal) -> None:
+        self.asked.set()
+        await self.go_on.wait()
         journal.put(f"{message.topic}-{message.offset}", b"seen")
 
     async def tick(self, now: float, journal: Journal) -> None:
@@ -211,6 +218,20 @@ async def test_messages_that_are_only_remembered_share_a_transaction() -> None:
     records = [Record(offset) for offset in range(3)]
     await tenure.handle("keys", TopicPartition("keys", 0), records)
     assert log.commits == [{"keys": 3}]
+
+
+async def test_an_orderly_end_makes_durable_what_was_handled_of_a_fetch() -> None:
+    log, stage = Log(), Remembering()
+    stage.go_on.clear()
+    tenure = remembering(log, stage, {})
+    records = [Record(offset) for offset in range(9)]
+    handling = asyncio.create_task(tenure.handle("keys", TopicPartition("keys", 0), records))
+    await stage.asked.wait()
+    ending = asyncio.create_task(tenure.end(in_order=True))
+    await asyncio.sleep(0)
+    stage.go_on.set()
+    await asyncio.gather(handling, ending)
+    assert log.commits == [{"keys": 1}]
 
 
 async def test_what_is_heard_first_takes_several_transactions_when_it_takes_long(
