@@ -10,7 +10,8 @@ _SURE_REQUESTS = 3
 _FICTIONAL_NATS = 3.9
 """Where a hosting provider registered its addresses is not where its customers are."""
 _FROM_THE_FIRST_NATS = 4.5
-"""Where the key works from its first request on, it may as well be the list that is wrong."""
+"""Where the key works from its first hour on, and nowhere else, it may as well be the list that is
+wrong."""
 
 
 class ForbiddenCountry(Detector):
@@ -38,7 +39,7 @@ class ForbiddenCountry(Detector):
         score = _NATS if requests >= _SURE_REQUESTS else _FIRST_NATS
         if all(each.kind == "hosting" for each in outside):
             score = _FICTIONAL_NATS
-        elif not any(each.is_strange for each in outside):
+        elif not any(each.is_strange for each in outside) and not _is_used_at_home(key):
             score = min(score, _FROM_THE_FIRST_NATS)
         first = min(each.first for each in outside)
         countries = sorted({each.country for each in outside})
@@ -51,3 +52,9 @@ class ForbiddenCountry(Detector):
             ),
             evidence={"countries": countries[:8], "allowed_countries": allowed[:20]},
         )
+
+
+def _is_used_at_home(key: KeyView) -> bool:
+    """Whether it is used from a country that its owner allows, too."""
+    record = key.record
+    return record is not None and any(map(record.allows, key.history.countries.values))

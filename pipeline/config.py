@@ -123,8 +123,8 @@ class Detection(Section):
     """How keys are judged."""
 
     lateness_seconds: Annotated[Seconds, Field(le=600)] = 300.0
-    """An event older than its key's clock by more than this is counted but not judged. The state of
-    a key holds as many minutes."""
+    """An event older than its key's clock by more than this is counted but not judged. At most 600:
+    a key's state holds every minute that may still be added to."""
     future_seconds: Seconds = 300.0
     """An event ahead of its append time by more than this is a dead letter."""
     pages_per_1000_key_weeks: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 5.0

@@ -32,7 +32,7 @@ _WORDS = {
 
 _IN_ENVIRONMENT = {
     "dict_type": "JSON",
-    "list_type": "JSON, or texts separated by commas",
+    "list_type": "JSON; a list of texts also separated by commas",
     "model_type": "JSON",
 }
 """How what has a form of its own in the file is written there."""

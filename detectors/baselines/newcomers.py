@@ -15,6 +15,7 @@ from msgspec import Struct, field
 from detectors.baselines.shape import Shape
 from detectors.baselines.slices import BLAMED, Place, Slice
 from detectors.baselines.totals import Totals
+from detectors.worth import cost
 
 NEWCOMERS_MAX = 16
 """Newcomers kept apart per key; beyond it the one that did least goes first."""
@@ -39,7 +40,7 @@ _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests"
 """What people try a key with in countries that are not its own; in those that are, it may be
 anything but a browser or a telephone."""
 _LOAD_TOOLS = re.compile(
-    r"^(?:apachebench|artillery|autocannon|gatling|hey|jmeter|k6|locust|oha|vegeta|wrk)\b"
+    r"^(?:apachebench|artillery|autocannon|gatling|hey|jmeter|k6|locust|oha|vegeta|wrk)(?![\w-])"
 )
 """The owner tries how much a service bears: how often says nothing then, what it costs does."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
@@ -103,8 +104,8 @@ class Newcomer(Struct, array_like=True, gc=False):
         if self.is_rented or self.kind == "tor":
             return 1.0  # who tries a service's key once does so at home
         if self._is_trial(forgotten=forgotten):
-            if self._is_only(_LOAD_TOOLS):
-                return self.totals.nanos / TRIED_NANOS
+            if self._is_load_test:
+                return cost(self.totals) / TRIED_NANOS
             return min(1.0, self.totals.requests / TRIED_REQUESTS)
         return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
 
@@ -113,13 +114,20 @@ class Newcomer(Struct, array_like=True, gc=False):
 
         Of a rented machine nobody asks.
         """
-        if self.totals.nanos >= TRIED_NANOS:
+        if cost(self.totals) >= TRIED_NANOS:
             return False
         at_home = self.kind in _PEOPLE and self.level == "network" and not forgotten
         if at_home and "browser" not in self.clients:
             return True
         by_hand = self.kind in _PEOPLE or self.kind == "hosting"
-        return by_hand and (self._is_only(_BY_HAND) or self._is_only(_LOAD_TOOLS))
+        return (by_hand and self._is_only(_BY_HAND)) or self._is_load_test
+
+    @property
+    def _is_load_test(self) -> bool:
+        """Whether it is a tool for load tests, where its owner would have it: no thief hides so."""
+        at_home = self.kind in _PEOPLE and self.level != "country"
+        in_a_cloud = self.kind == "hosting" and not self.is_rented
+        return (at_home or in_a_cloud) and self._is_only(_LOAD_TOOLS)
 
     def _is_only(self, tools: re.Pattern[str]) -> bool:
         """Whether it comes with nothing but such tools."""
@@ -133,7 +141,7 @@ class Newcomer(Struct, array_like=True, gc=False):
     @property
     def is_in_house(self) -> bool:
         """Whether it is within the company, at its web gateway, or a load test that it makes."""
-        return self.kind in WITHIN or (not self.is_rented and self._is_only(_LOAD_TOOLS))
+        return self.kind in WITHIN or self._is_load_test
 
     @property
     def is_strange(self) -> bool:
@@ -170,8 +178,11 @@ class Newcomer(Struct, array_like=True, gc=False):
             self.failures += totals.requests
 
     def learn(self, hour: int) -> bool:
-        """Count an honest active hour; True when it has become one of the key's own."""
-        if 3600 * hour < self.guest_until:
+        """Count an honest active hour; True when it has become one of the key's own.
+
+        A country that the owner does not allow becomes no place of the key's by being used.
+        """
+        if self.forbidden or 3600 * hour < self.guest_until:
             return False
         if hour != self.hour:
             self.hours += 1

@@ -27,10 +27,11 @@ _BROWSERS = re.compile(
 )
 _PRODUCT = re.compile(
     r"(?:Mozilla/5\.0 \(compatible; )?"
-    r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?(?:[ /]v?(\d[\w.+\-]{0,15}))?"
+    r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?(?:[ /]v?(\d[\w.+\-]{0,15}))?",
+    re.ASCII,
 )
 OVERFLOW: Final = "\t\t\t\t\t"
-"""The slice of what was over the limit of slices in a minute."""
+"""The slice of what was over the limit of slices."""
 TEXT_BYTES_MAX: Final = 64
 """Of a model's or an operation's name: clients choose them, and a state holds many."""
 

@@ -195,7 +195,8 @@ def watch(state: KeyState, hour: int) -> None:
     state.hot = not paged and (
         state.incident is not None
         or any(
-            each.nats >= _WATCHED_NATS and each.last >= since for each in history.newcomers.values()
+            (each.forbidden or each.nats >= _WATCHED_NATS) and each.last >= since
+            for each in history.newcomers.values()
         )
         or (not history.learning and history.volume.activity(hour, zone) < _RARE_ACTIVITY)
     )

@@ -26,6 +26,7 @@ _WORDS: Final = {
 } | {kind: status for status, kind in _KINDS.items()}
 """Every `error_type`, with the status of a failure that names no other."""
 _NAMES: Final[Mapping[str, Failure]] = {
+    "responsevalidation": FAILED,  # what the provider answered made no sense to a library
     "budgetexceeded": (429, "budget_exceeded"),
     "servicequotaexceeded": (400, "rate_limit"),  # so AWS answers
     "ratelimit|toomanyrequests|throttl|resourceexhausted|quota|notready": (429, "rate_limit"),

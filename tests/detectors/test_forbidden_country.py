@@ -3,8 +3,20 @@
 import pytest
 
 from schemas.key_record import KeyRecord
-from tests.support.events import ABROAD, CLOUD, HOME, KEY, START, burst, control, event, messages
-from tests.support.examples import NOW, Example, findings, honest
+from tests.support.events import (
+    ABROAD,
+    CLOUD,
+    HOME,
+    HOUR,
+    KEY,
+    START,
+    burst,
+    control,
+    event,
+    in_time,
+    messages,
+)
+from tests.support.examples import NOW, Example, findings, honest, listen
 
 AUSTRIA = KeyRecord(key_id=KEY, allowed_countries=["AT"])
 
@@ -54,6 +66,17 @@ def test_who_comes_slowly_to_a_key_that_nobody_used_yet_is_not_learnt() -> None:
     found = findings("forbidden_country", lambda: [control("key", AUSTRIA), *messages(slowly)])
     assert (found[0].score, found[-1].score) == (4.0, 4.5)
     assert found[-1].summary.startswith("30 requests")
+
+
+def test_a_country_that_was_never_allowed_is_not_learnt_by_being_used() -> None:
+    """Beside an owner at home it counts in full, also from the key's first hour on."""
+    days = 4
+    owner = [event(START + HOUR * n) for n in range(24 * days)]
+    thief = [event(START + 600.0 + HOUR * n, client_ip=ABROAD) for n in range(24 * days)]
+    log = [control("key", AUSTRIA), *messages(in_time(owner, thief))]
+    found = listen(log)[-1].key
+    assert [each.country for each in found.newcomers] == ["BR"]
+    assert findings("forbidden_country", lambda: log)[-1].score == 5.5
 
 
 def test_an_airport_or_a_cloud_counts_less_than_a_line_abroad() -> None:

@@ -141,6 +141,8 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
         (8, {"client_ip": VPN_AT_AWS, "user_agent": "Go-http-client/2.0"}, True),
         (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.001}, False),
         (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.05}, True),
+        (120, {"user_agent": "k6/0.51.0", "cost_usd": 0.001}, True),
+        (120, {"client_ip": "185.220.101.4", "user_agent": "k6/0.51.0", "cost_usd": 0.001}, True),
         (8, {"client_ip": "185.220.101.4"}, True),  # Tor
     ],
     ids=[
@@ -154,6 +156,8 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
         "a program in a cloud",
         "a load test",
         "a dear load test",
+        "a load test from a line abroad",
+        "a load test through Tor",
         "through Tor",
     ],
 )

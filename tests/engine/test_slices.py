@@ -19,6 +19,8 @@ from detectors.baselines.slices import slice_from, slice_of
         ("Expo/2.32 CFNetwork/1494 Darwin/23.4", "browser", ""),
         ("Mozilla/5.0 (compatible; UptimeRobot/2.0; http://uptime)", "uptimerobot", "2.0"),
         ("(?)", "other", ""),
+        ("client\U00010400/\U00010400 1.0", "client", ""),  # as many bytes as characters
+        ("\U00010400" * 30, "other", ""),
         (None, "", ""),
     ],
 )

@@ -175,6 +175,7 @@ def test_failures(span: dict[str, object], status: int) -> None:
         ("TimeoutError", 504, "timeout"),
         ("APITimeoutError", 504, "timeout"),
         ("InternalServerError", 500, "server_error"),
+        ("openai.APIResponseValidationError", 500, "server_error"),
         ("revoked_key", 401, "revoked_key"),
         ("_OTHER", 500, "server_error"),
         ("200", 500, "server_error"),
