@@ -12,8 +12,6 @@ _SOURCES_FULL = 4
 _SECONDS = 900.0
 _WEIGHTS = (0.0, 0.6, 0.85, 1.0)
 """Share of the surprise that counts after so many requests: one may be somebody's try."""
-_IN_HOUSE = 0.5
-"""Share that counts at the company's own addresses: somebody tries an admin page."""
 _ONE_PERSON: Mapping[Cause, float] = {"exposed": 1.25, "leaked": 0.8, "shared": 0.6}
 """A browser at one or two addresses may also be somebody with a chat front end."""
 _ONE_PERSON_SOURCES = 2
@@ -48,9 +46,7 @@ class ExposedKey(Detector):
         surprise = -math.log(min(1.0, usual))
         crowd = min(1.0, len(addresses) / _SOURCES_FULL)
         weight = _WEIGHTS[min(requests, len(_WEIGHTS) - 1)]
-        score = surprise * (0.25 + 0.9 * crowd) * weight * key.confidence
-        if key.is_in_house:
-            score *= _IN_HOUSE
+        score = surprise * (0.25 + 0.9 * crowd) * weight * key.confidence * key.newcomers_weight
         if score < 0.5:
             return None
         return Finding(

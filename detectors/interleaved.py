@@ -2,7 +2,7 @@
 
 import math
 
-from detectors.baselines.newcomers import STRANGE_NATS, Newcomer
+from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, span
 
@@ -36,8 +36,7 @@ class Interleaved(Detector):
     score_max = 4.0
 
     def judge(self, key: KeyView) -> Finding | None:
-        strangers = [each for each in key.newcomers if each.nats >= STRANGE_NATS]
-        far = [each for each in strangers if each.level == "country"]
+        far = [each for each in key.strangers if each.level == "country"]
         if not far:
             return None
         newest = max(far, key=lambda each: each.totals.requests)

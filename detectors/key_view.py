@@ -6,6 +6,7 @@ What nearly every look at a key asks is worked out at once, and the rest when so
 from typing import Final, Literal
 
 from detectors.baselines.history import History
+from detectors.baselines.newcomers import STRANGE_NATS, Newcomer
 from detectors.baselines.slices import Slice, slice_of
 from detectors.baselines.totals import Totals, Window
 from detectors.baselines.windows import HourWindow, Windows
@@ -39,6 +40,7 @@ _SPREAD_EASE: Final = 0.5
 the standard deviation of their logarithm, within bounds."""
 _UNREST_EASE: Final = 0.05
 """Each nat that the key's earlier days showed takes so much off."""
+_IN_HOUSE: Final = 0.5
 _OWN_REFUSALS: Final = 0.5
 """What refusals count that no stranger can have caused."""
 
@@ -180,6 +182,19 @@ class KeyView:
     def is_in_house(self) -> bool:
         """Whether all newcomers are at the company's own addresses, or its load tests."""
         return bool(self.newcomers) and all(each.is_in_house for each in self.newcomers)
+
+    @property
+    def newcomers_weight(self) -> float:
+        """Factor on evidence of how much newcomers do, and with what.
+
+        In-house, machines are set up anew, jobs move, and somebody tries an admin page.
+        """
+        return _IN_HOUSE if self.is_in_house else 1.0
+
+    @property
+    def strangers(self) -> list[Newcomer]:
+        """Newcomers at a strange place; of the others, only what they bring along is strange."""
+        return [each for each in self.newcomers if each.nats >= STRANGE_NATS]
 
     @property
     def is_among_its_own(self) -> bool:

@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-from detectors.baselines.newcomers import STRANGE_NATS
 from detectors.baselines.totals import Totals, add_up
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, mean, paid, span
@@ -23,8 +22,6 @@ _STAY_MORE = 0.4
 """Share that counts of what is beyond so many nats: a new colleague may do much, too."""
 _STAY_HOURS_MIN = 8.0
 """… but who comes for an hour in the morning does not work all day: stays count as so long."""
-_IN_HOUSE = 0.5
-"""Share that counts of what is in-house: machines are set up anew, and jobs move."""
 _LEAST_NATS = 0.5
 _FEW_REQUESTS = 6.0
 """A key that usually does less is taken to do so many."""
@@ -52,9 +49,7 @@ class NewcomerRush(Detector):
         rush = max(_in_five_minutes(key), _since_they_came(key), key=lambda each: each.nats)
         if rush.nats < _LEAST_NATS:
             return None
-        score = rush.nats * (1.0 - key.replaced) * key.confidence
-        if key.is_in_house:
-            score *= _IN_HOUSE
+        score = rush.nats * (1.0 - key.replaced) * key.confidence * key.newcomers_weight
         if score < _LEAST_NATS:
             return None
         return Finding(
@@ -113,7 +108,7 @@ def _in_five_minutes(key: KeyView) -> _Rush:
 
 def _since_they_came(key: KeyView) -> _Rush:
     # Another client at a known place is as likely the owner's own growth.
-    strangers = [each for each in key.newcomers if each.nats >= STRANGE_NATS]
+    strangers = key.strangers
     requests = sum([each.totals.requests for each in strangers])
     if requests < _STAY_REQUESTS_MIN:
         return _NONE

@@ -34,7 +34,7 @@ people sit."""
 WITHIN: Final = frozenset(("private", "proxy"))
 """Strangers come from outside; addresses from within appear when a proxy is put in between, or
 machines are set up anew, and those of a company's web gateway when its people are sent through."""
-_PEOPLE = frozenset(("isp", "private", "proxy"))
+_PEOPLE = WITHIN | {"isp"}
 """There: lines that nobody rents or hides behind."""
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
 """What people try a key with in countries that are not its own; in those that are, it may be
@@ -131,7 +131,7 @@ class Newcomer(Struct, array_like=True, gc=False):
 
     def _is_only(self, tools: re.Pattern[str]) -> bool:
         """Whether it comes with nothing but such tools."""
-        return bool(self.clients) and all(tools.search(each) for each in self.clients)
+        return bool(self.clients) and all(_is_one_of(tools, each) for each in self.clients)
 
     @property
     def is_rented(self) -> bool:
@@ -192,6 +192,11 @@ class Newcomer(Struct, array_like=True, gc=False):
             return False
         # Else a few requests that are too little to be told of would make their place a known one.
         return self.nats < STRANGE_NATS or self.sure(forgotten=False) >= 1.0
+
+
+@lru_cache(maxsize=4096)
+def _is_one_of(tools: re.Pattern[str], client: str) -> bool:
+    return tools.search(client) is not None
 
 
 @lru_cache(maxsize=4096)
