@@ -147,7 +147,8 @@ def eased_by_money(conclusion: Conclusion, evidence: Sequence[Evidence], key: Ke
 def _is_own(evidence: Sequence[Evidence], key: KeyView) -> bool:
     """Whether it is about the owner's own use, or about what is done in-house; facts are facts."""
     subjects = {each.detector.about for each in evidence}
-    return subjects <= BULK or (key.is_in_house and "facts" not in subjects)
+    at_home = key.is_among_its_own or key.is_in_house
+    return subjects <= BULK or (at_home and "facts" not in subjects)
 
 
 def stakes(excess_usd_per_hour: float) -> float:

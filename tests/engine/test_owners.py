@@ -133,10 +133,15 @@ def test_somebody_is_woken_for_cents_of_a_strangers_loop() -> None:
     assert after(looped(8e-8, **away)).pages()
 
 
-def test_a_loop_of_a_client_that_is_not_the_owners_wakes_somebody_for_cents() -> None:
-    """At the owner's address, so that it is taken for the owner's, but who knows."""
-    pages = after(looped(8e-8, user_agent="curl/8.5.0")).pages()
-    assert {each.cause for each in pages} == {"runaway"}
+def test_another_client_at_the_owners_address_wakes_somebody_once_it_costs_more_than_cents() -> (
+    None
+):
+    """A load test, most likely; who else would be there can wait for a quarter of a dollar."""
+    curl: dict[str, object] = {"user_agent": "curl/8.5.0"}
+    cheap, dear = after(looped(4e-8, **curl)), after(looped(8e-7, **curl))
+    assert [each.severity for each in cheap.incidents[-1:]] == ["ticket"]
+    assert not cheap.pages()
+    assert {each.cause for each in dear.pages()} == {"runaway"}
 
 
 def office_hours(first: int, last: int, address: str) -> list[UsageEvent]:
