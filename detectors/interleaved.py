@@ -1,8 +1,5 @@
 """Two distant places use the key at the same time."""
 
-import math
-
-from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
 from detectors.words import counted, span
 
@@ -11,11 +8,6 @@ _ALONE_NATS = 2.5
 _AMONG_OTHERS_NATS = 1.0
 """Whoever works from several countries gains another one now and then, and where private
 addresses are, nobody knows."""
-_LASTING_REQUESTS = 24
-_LASTING_NATS = 0.5
-_LASTING_MAX = 1.5
-"""Whoever passes through tries the key and is gone. From so many requests on, it says more for each
-factor e of the hours since the other came, however often they paused."""
 
 
 class Interleaved(Detector):
@@ -33,7 +25,7 @@ class Interleaved(Detector):
     triggers = Trigger.NOVEL | Trigger.WATCHED
     causes = {"shared": 1.1, "leaked": 1.0}
     about = "strangers"
-    score_max = 4.0
+    score_max = _ALONE_NATS
 
     def judge(self, key: KeyView) -> Finding | None:
         far = [each for each in key.strangers if each.level == "country"]
@@ -49,7 +41,6 @@ class Interleaved(Detector):
         usual = key.history.countries.values or key.history.networks.values
         home = ", ".join(sorted(usual)[:3])
         nats = _ALONE_NATS if len(key.history.countries.values) == 1 else _AMONG_OTHERS_NATS
-        nats += _lasting(newest)
         return Finding(
             score=nats * newest.sure(forgotten=key.is_waking) * key.confidence,
             since=newest.first,
@@ -64,10 +55,3 @@ class Interleaved(Detector):
                 "own_requests_30m": own,
             },
         )
-
-
-def _lasting(newcomer: Newcomer) -> float:
-    if newcomer.totals.requests < _LASTING_REQUESTS:
-        return 0.0
-    hours = (newcomer.last - newcomer.first) / 3600.0
-    return min(_LASTING_MAX, _LASTING_NATS * math.log1p(hours))

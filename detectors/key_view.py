@@ -180,7 +180,7 @@ class KeyView:
 
     @property
     def is_in_house(self) -> bool:
-        """Whether all newcomers are at the company's own addresses, or its load tests."""
+        """Whether all newcomers are at the company's own addresses."""
         return bool(self.newcomers) and all(each.is_in_house for each in self.newcomers)
 
     @property

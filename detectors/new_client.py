@@ -18,17 +18,14 @@ _MAJORITY = 0.5
 _POPULAR = re.compile(r"openai|anthropic|langchain|litellm|llama|vercel|ai-sdk|genai|mistral")
 _POPULAR_SHARE = 0.6
 """Everybody's libraries: what a new colleague brings along as well as a thief."""
-_OF_RELEASE = 0.35
-"""Share of the surprise at another version of the key's own client, from a stranger: whoever moves
-or travels brings the same machine along."""
 
 
 class NewClient(Detector):
-    """Surprise at a user agent: at its family, or at its version where a new source brings it."""
+    """Surprise at the family of a user agent, whatever its version."""
 
     name = "new_client"
     question = "Does the key's owner use such a client?"
-    catches = "A thief with tools of their own: curl, another SDK or version, a chat front end."
+    catches = "A thief with tools of their own: curl, another SDK, a chat front end."
     misses = "A thief who copies the owner's user agent."
     advice = "Look at the client's name: does anybody in the team use it?"
     triggers = Trigger.NOVEL | Trigger.WATCHED
@@ -39,7 +36,7 @@ class NewClient(Detector):
     def judge(self, key: KeyView) -> Finding | None:
         if not key.history.clients.hours:
             return None
-        found = _family(key) or _release(key)
+        found = _unknown_client(key)
         if found is None or found.nats * key.confidence < 0.5:
             return None
         return Finding(
@@ -60,7 +57,7 @@ class NewClient(Detector):
     def began(self, key: KeyView, finding: Finding) -> float:
         name, windows = finding.evidence["client"], key.windows
         kinds = [(token, slice_of(token)) for token in windows.tokens]
-        its = [token for token, what in kinds if name in {what.client, what.release_name}]
+        its = [token for token, what in kinds if what.client == name]
         return windows.first_with(its, finding.since, key.minute)
 
     def novelties(self, evidence: Mapping[str, Any]) -> list[tuple[Novelty, str]]:
@@ -77,7 +74,7 @@ class _Found(NamedTuple):
     by_stranger: bool
 
 
-def _family(key: KeyView) -> _Found | None:
+def _unknown_client(key: KeyView) -> _Found | None:
     strangers = [each for each in key.newcomers if _is_stranger(each)]
     if strangers:
         worst = max(strangers, key=lambda each: each.unknown_clients)
@@ -93,18 +90,6 @@ def _family(key: KeyView) -> _Found | None:
         share *= _POPULAR_SHARE
     nats = key.history.client_surprise(client) * share
     return _Found(nats, client, since, sorted(key.history.clients.values), bool(strangers))
-
-
-def _release(key: KeyView) -> _Found | None:
-    strangers = [each for each in key.newcomers if each.is_strange and each.has_other_releases]
-    if not strangers:
-        return None
-    history = key.history
-    new = [(history.release_surprise(what), what.release_name) for what in key.kinds_15m]
-    nats, client = max(new, default=(0.0, ""))
-    since = min(each.first for each in strangers)
-    nats *= _OF_RELEASE * (1.0 - key.replaced)
-    return _Found(nats, client, since, sorted(history.releases.values), by_stranger=True)
 
 
 def _is_stranger(newcomer: Newcomer) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from detectors.baselines.likeness import is_alike
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Novelty, Trigger
 from detectors.words import counted, network, paid, span
@@ -15,17 +14,12 @@ _REPLACED_NATS = 4.0
 """Taken off when the newcomer took the place of the key's own sources: travel, migration."""
 _HOSTILE_NATS = 4.0
 _SAME_TOOLS_NATS = 1.4
-"""Taken off for a newcomer with the owner's clients and models."""
-_RENTED_NATS = 1.0
-"""Added for a rented machine at a host that is new to the key."""
-_SAME_WORK_NATS = 1.5
-"""Taken off for one who sends such requests as the owner does, in the owner's manner. Neither this
-nor the same tools help a rented machine: who copied the key can copy the program."""
-_AGAIN_REQUESTS = 12
-_TIRELESS_HOURS = 14.0
-"""… nor one abroad who again and again does the work of a key that hardly rests."""
+"""Taken off for a newcomer with the owner's clients and models …"""
 _SAME_TOOLS_MAX = 6.0
-"""A place alone, without anything else that is strange, wakes nobody."""
+"""… whose place alone wakes nobody."""
+_RENTED_NATS = 1.0
+"""Added for a rented machine at a host that is new to the key, which may run a copy of the owner's
+program: the same tools do not help it."""
 _KINDS = {"hosting": "hosting", "vpn": "VPN", "tor": "Tor", "proxy": "company proxy"}
 
 
@@ -91,18 +85,8 @@ def _score(key: KeyView, newcomer: Newcomer) -> float:
         nats -= _SAME_COUNTRY_NATS
     if newcomer.has_usual_tools and newcomer.kind != "tor":
         nats = min(nats if rented else nats - _SAME_TOOLS_NATS, _SAME_TOOLS_MAX)
-    copied = rented or _is_copy(key, newcomer)
-    if not copied and is_alike(key.history.shape, newcomer.shape):
-        nats -= _SAME_WORK_NATS
     sure = newcomer.sure(forgotten=key.is_waking)
     return nats * sure + (_HOSTILE_NATS if newcomer.hostile else 0.0)
-
-
-def _is_copy(key: KeyView, newcomer: Newcomer) -> bool:
-    """Whether a program that never rests runs abroad, too: no colleague, and nobody travels."""
-    if newcomer.level != "country" or newcomer.totals.requests < _AGAIN_REQUESTS:
-        return False
-    return key.history.volume.hours_a_day >= _TIRELESS_HOURS
 
 
 def _sentence(key: KeyView, newcomer: Newcomer) -> str:

@@ -33,9 +33,7 @@ OLD_DAYS = 2.5
 OLD_DAYS_HOURS = 3.0
 """A key that works an hour a day is no longer young after some days."""
 _PRIOR = {"country": 0.15, "network": 0.4, "prefix": 0.8, "client": 0.3, "model": 0.6, "kind": 0.15}
-"""Novelties that a key of an average fleet brings in its first active hours, by facet …"""
-_PRIOR_RELEASE = 0.6
-"""… and versions of its clients."""
+"""Novelties that a key of an average fleet brings in its first active hours, by facet."""
 _NETWORK_KNOWN = 2.5
 """Nats taken off when only the prefix is new: an intruder seldom shares the victim's network …"""
 _CLOUD_KNOWN = 1.0
@@ -96,8 +94,6 @@ class History(Struct, array_like=True, gc=False):
     """What its own days showed against its habits …"""
     visits: Unrest = field(default_factory=Unrest)
     """… and of strangers."""
-    releases: FacetTable = field(default_factory=FacetTable)
-    """Clients with their versions."""
     shape: Shape = field(default_factory=Shape)
     """Of samples of its own requests."""
     month_guessed: int = 0
@@ -107,7 +103,7 @@ class History(Struct, array_like=True, gc=False):
     def facets(self) -> tuple[FacetTable, ...]:
         """All of them."""
         places = (self.prefixes, self.networks, self.countries, self.kinds)
-        return (*places, self.clients, self.releases, self.models)
+        return (*places, self.clients, self.models)
 
     @property
     def learning(self) -> bool:
@@ -158,13 +154,6 @@ class History(Struct, array_like=True, gc=False):
         """Nats of surprise at a client family."""
         return self.clients.surprise(client, _PRIOR["client"]) if client else 0.0
 
-    def release_surprise(self, what: Slice) -> float:
-        """Nats of surprise at a version of a client that the key is known to use."""
-        known = self.releases.hours >= YOUNG_HOURS and self.clients.knows(what.client)
-        if not what.release or not known:
-            return 0.0
-        return self.releases.surprise(what.release_name, _PRIOR_RELEASE)
-
     def is_usual_model(self, model: str) -> bool:
         """Whether a model was used in some hours already."""
         known = self.models.values.get(model)
@@ -204,8 +193,6 @@ class History(Struct, array_like=True, gc=False):
             newcomer.unknown_clients += requests
         if what.model and self.models.values and not self.models.knows(what.model):
             newcomer.unknown_models += requests
-        if self.release_surprise(what):
-            newcomer.unknown_releases += requests
         if what.named and not self.end_users.spread.n:
             newcomer.first_names += requests
 

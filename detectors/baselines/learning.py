@@ -53,7 +53,6 @@ def _learn_kinds(
     if honest:
         history.clients.learn({what.client for what in honest if what.client}, hour)
         history.models.learn({what.model for what in honest if what.model}, hour)
-        history.releases.learn({what.release_name for what in honest if what.release}, hour)
     if any(what.exposed for what in honest):
         history.exposed_hours += 1.0
     # That strangers name end users is no habit of the key's.

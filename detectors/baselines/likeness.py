@@ -20,8 +20,6 @@ _KIN_OTHERWISE: Final = 0.05
 """… and of honest newcomers who do not …"""
 _UNCACHED: Final = 0.1
 """… and of those whose prompts are cached otherwise: whoever asks seldom finds nothing there."""
-_ALIKE_SAMPLES: Final = 5.0
-_ALIKE_NATS: Final = -0.3
 
 
 class Manner(NamedTuple):
@@ -60,15 +58,6 @@ def manners(own: Manners, other: Manners) -> list[Manner]:
         ),
         _manner("name end users", (own.named, own.told), (other.named, other.told)),
     ]
-
-
-def is_alike(own: Shape, other: Shape) -> bool:
-    """Whether lengths and manners speak for somebody who does the owner's work."""
-    return (
-        other.samples >= _ALIKE_SAMPLES
-        and of_lengths(own, other) < 0.0
-        and sum(each.nats for each in manners(own.manners, other.manners)) < _ALIKE_NATS
-    )
 
 
 def _manner(

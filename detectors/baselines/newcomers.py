@@ -39,10 +39,6 @@ _PEOPLE = WITHIN | {"isp"}
 _BY_HAND = re.compile(r"curl|wget|postman|insomnia|httpie|bruno|python-requests")
 """What people try a key with in countries that are not its own; in those that are, it may be
 anything but a browser or a telephone."""
-_LOAD_TOOLS = re.compile(
-    r"^(?:apachebench|artillery|autocannon|gatling|hey|jmeter|k6|locust|oha|vegeta|wrk)(?![\w-])"
-)
-"""The owner tries how much a service bears: how often says nothing then, what it costs does."""
 _BIG_CLOUDS = re.compile(r"amazon|aws|google|azure|microsoft|oracle|alibaba", re.IGNORECASE)
 """Where services move to. Thieves rent from cheaper hosts …"""
 _NO_HOSTS = re.compile(r"github|cogent|hurricane|level ?3|lumen|zayo", re.IGNORECASE)
@@ -86,8 +82,6 @@ class Newcomer(Struct, array_like=True, gc=False):
     """A person said that it is a leak."""
     forbidden: bool = False
     """It is in a country that the owner of the key does not allow."""
-    unknown_releases: int = 0
-    """Requests from versions of the key's clients that it is not known to use."""
     first_names: int = 0
     """Requests that name an end user, of a key whose own sources never do."""
     shape: Shape = field(default_factory=Shape)
@@ -101,13 +95,12 @@ class Newcomer(Struct, array_like=True, gc=False):
         Args:
             forgotten: the key lay idle for long.
         """
+        requests = self.totals.requests
         if self.is_rented or self.kind == "tor":
             return 1.0  # who tries a service's key once does so at home
         if self._is_trial(forgotten=forgotten):
-            if self._is_load_test:
-                return cost(self.totals) / TRIED_NANOS
-            return min(1.0, self.totals.requests / TRIED_REQUESTS)
-        return min(1.0, math.log1p(self.totals.requests) / math.log1p(STRAY_REQUESTS))
+            return min(1.0, requests / TRIED_REQUESTS)
+        return min(1.0, math.log1p(requests) / math.log1p(STRAY_REQUESTS))
 
     def _is_trial(self, *, forgotten: bool) -> bool:
         """Whether a person tries the key: at home, in an office, or behind a VPN in a cloud.
@@ -120,18 +113,7 @@ class Newcomer(Struct, array_like=True, gc=False):
         if at_home and "browser" not in self.clients:
             return True
         by_hand = self.kind in _PEOPLE or self.kind == "hosting"
-        return (by_hand and self._is_only(_BY_HAND)) or self._is_load_test
-
-    @property
-    def _is_load_test(self) -> bool:
-        """Whether it is a tool for load tests, where its owner would have it: no thief hides so."""
-        at_home = self.kind in _PEOPLE and self.level != "country"
-        in_a_cloud = self.kind == "hosting" and not self.is_rented
-        return (at_home or in_a_cloud) and self._is_only(_LOAD_TOOLS)
-
-    def _is_only(self, tools: re.Pattern[str]) -> bool:
-        """Whether it comes with nothing but such tools."""
-        return bool(self.clients) and all(_is_one_of(tools, each) for each in self.clients)
+        return by_hand and bool(self.clients) and all(map(_is_by_hand, self.clients))
 
     @property
     def is_rented(self) -> bool:
@@ -140,8 +122,8 @@ class Newcomer(Struct, array_like=True, gc=False):
 
     @property
     def is_in_house(self) -> bool:
-        """Whether it is within the company, at its web gateway, or a load test that it makes."""
-        return self.kind in WITHIN or self._is_load_test
+        """Whether it is within the company, or at its web gateway."""
+        return self.kind in WITHIN
 
     @property
     def is_strange(self) -> bool:
@@ -151,13 +133,7 @@ class Newcomer(Struct, array_like=True, gc=False):
     @property
     def has_usual_tools(self) -> bool:
         """Whether it uses nothing but clients and models that the key is known to use."""
-        known = not self.unknown_clients and not self.unknown_models
-        return known and not self.has_other_releases
-
-    @property
-    def has_other_releases(self) -> bool:
-        """Whether its clients are mostly of other versions than the key's: another machine."""
-        return 2 * self.unknown_releases > self.totals.requests
+        return not self.unknown_clients and not self.unknown_models
 
     def observe(self, what: Slice, totals: Totals, minute: int, prefix: str) -> None:
         """Add some of its requests, made within one minute."""
@@ -195,8 +171,8 @@ class Newcomer(Struct, array_like=True, gc=False):
 
 
 @lru_cache(maxsize=4096)
-def _is_one_of(tools: re.Pattern[str], client: str) -> bool:
-    return tools.search(client) is not None
+def _is_by_hand(client: str) -> bool:
+    return _BY_HAND.search(client) is not None
 
 
 @lru_cache(maxsize=4096)

@@ -27,7 +27,7 @@ _BROWSERS = re.compile(
 )
 _PRODUCT = re.compile(
     r"(?:Mozilla/5\.0 \(compatible; )?"
-    r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?(?:[ /]v?(\d[\w.+\-]{0,15}))?",
+    r"([A-Za-z][\w.\-]{0,30})(?:/([A-Za-z][\w\-]{0,20}))?",
     re.ASCII,
 )
 OVERFLOW: Final = "\t\t\t\t\t"
@@ -66,20 +66,13 @@ class Slice(Struct, frozen=True, gc=False):
     """From a browser or a mobile app: an Origin, or such a user agent."""
     named: bool = False
     """An end user was named."""
-    release: str = ""
-    """Version of the client; none of a browser, which is updated by itself."""
 
     @property
     def token(self) -> str:
         """A text that identifies the slice and gives it back (`slice_of`)."""
         flags = ("x" if self.exposed else "") + ("n" if self.named else "")
-        fields = (self.ip, self.client, self.model, self.operation, self.outcome)
-        return "\t".join((*fields, flags, self.release))
-
-    @property
-    def release_name(self) -> str:
-        """The client with its version."""
-        return f"{self.client} {self.release}"
+        fields = (self.ip, self.client, self.model, self.operation, self.outcome, flags)
+        return "\t".join(fields)
 
 
 def outcome_of(status: int, *, revoked: bool = False) -> Outcome:
@@ -92,17 +85,14 @@ def outcome_of(status: int, *, revoked: bool = False) -> Outcome:
 
 
 @lru_cache(maxsize=4096)
-def client_of(user_agent: str | None) -> tuple[str, str]:
-    """Family of a user agent, which is its first product, and that product's version."""
+def client_of(user_agent: str | None) -> str:
+    """Family of a user agent: its first product, without a version."""
     if not user_agent:
-        return "", ""
+        return ""
     if _BROWSERS.search(user_agent[:512]):
-        return "browser", ""
+        return "browser"
     match = _PRODUCT.match(user_agent)
-    if match is None:
-        return "other", ""
-    product, language, release = match.groups()
-    return "/".join(filter(None, (product, language))).lower(), release or ""
+    return "/".join(filter(None, match.groups())).lower() if match else "other"
 
 
 def slice_from(
@@ -116,7 +106,7 @@ def slice_from(
     named: bool = False,
 ) -> Slice:
     """The slice of a request."""
-    client, release = client_of(user_agent)
+    client = client_of(user_agent)
     return Slice(
         ip=ip,
         client=client,
@@ -125,16 +115,16 @@ def slice_from(
         outcome=outcome,
         exposed=has_origin or client == "browser",
         named=named,
-        release=release,
     )
 
 
 @lru_cache(maxsize=65536)
 def slice_of(token: str) -> Slice:
     """The slice that a token stands for."""
-    ip, client, model, operation, outcome, flags, *release = token.split("\t")
+    # A state of an earlier version has the client's version at the end.
+    ip, client, model, operation, outcome, flags = token.split("\t")[:6]
     exposed, named = "x" in flags, "n" in flags
-    return Slice(ip, client, model, operation, outcome or "ok", exposed, named, *release)  # type: ignore[arg-type] # written by `token` alone
+    return Slice(ip, client, model, operation, outcome or "ok", exposed, named)  # type: ignore[arg-type] # written by `token` alone
 
 
 def _clean(text: str | None) -> str:

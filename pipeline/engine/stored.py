@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from detectors.baselines.history import History
+from detectors.baselines.newcomers import Newcomer
 from detectors.baselines.totals import Totals
 from detectors.baselines.windows import MinuteWindow, Windows
 from detectors.fusion import STRANGERS, Conclusion
@@ -14,7 +15,7 @@ from schemas.codec import UNDECODABLE
 from schemas.incident import Cause, Severity, Signal, unseen_usd
 from schemas.key_record import KeyRecord
 
-VERSION = 2
+VERSION = 3
 
 
 class OpenIncident(Struct, array_like=True, gc=False):
@@ -172,6 +173,10 @@ _PENDING, _WINDOWS = map(Stored.__struct_fields__.index, ("pending", "windows"))
 _TOKENS = Windows.__struct_fields__.index("tokens")
 _SLICES = MinuteWindow.__struct_fields__.index("slices")
 """The same place in minutes and in hours."""
+_HISTORY = Stored.__struct_fields__.index("history")
+_NEWCOMERS, _RELEASES = map(History.__struct_fields__.index, ("newcomers", "shape"))
+_UNKNOWN_RELEASES = Newcomer.__struct_fields__.index("first_names")
+"""Up to version 2, clients' versions had the places that others have now."""
 _MISSHAPEN = (*UNDECODABLE, LookupError, TypeError, ValueError, AttributeError)
 """What comes of reading something else as a state of version 1."""
 
@@ -196,9 +201,9 @@ def read(raw: bytes) -> Stored:
     """
     version = check_state(raw)
     try:
-        if version == 1:
-            return msgspec.convert(_numbered(msgspec.msgpack.decode(raw)), Stored)
-        return _DECODER.decode(raw)
+        if version == VERSION:
+            return _DECODER.decode(raw)
+        return msgspec.convert(_renewed(msgspec.msgpack.decode(raw), version), Stored)
     except _MISSHAPEN as error:
         raise UnknownStateError(f"a stored state cannot be read: {error}") from None
 
@@ -220,8 +225,19 @@ def check_state(raw: bytes) -> int:
     return version
 
 
-def _numbered(fields: list[Any]) -> list[Any]:
-    """A state of version 1, which repeated the texts of slices for each minute and hour."""
+def _renewed(fields: list[Any], version: int) -> list[Any]:
+    """A state of an earlier version as one of this."""
+    if version == 1:
+        _number(fields)
+    history = fields[_HISTORY]
+    del history[_RELEASES : _RELEASES + 1]
+    for newcomer in history[_NEWCOMERS].values():
+        del newcomer[_UNKNOWN_RELEASES : _UNKNOWN_RELEASES + 1]
+    return [VERSION, *fields[1:]]
+
+
+def _number(fields: list[Any]) -> None:
+    """Number the texts of slices, which version 1 repeated for each minute and hour."""
     pending, windows = fields[_PENDING], fields[_WINDOWS]
     minutes, hours = windows[:2]
     tokens: dict[str, int] = {}
@@ -231,7 +247,6 @@ def _numbered(fields: list[Any]) -> list[Any]:
         pending[minute] = _by_number(slices, tokens)
     windows += [{}] * (_TOKENS - len(windows))
     windows.append(tokens)
-    return [VERSION, *fields[1:]]
 
 
 def _by_number(slices: dict[str, Any], tokens: dict[str, int]) -> dict[int, Any]:

@@ -70,18 +70,6 @@ def test_a_request_or_two_may_be_strays() -> None:
     assert found[0].score < 0.8 * found[-1].score
 
 
-def test_it_says_more_the_longer_ago_the_other_came_but_not_of_a_few_requests() -> None:
-    def strongest(count: int, hours: float) -> float:
-        step = hours * 3600.0 / count
-        away = [event(NOW + number * step, client_ip=ABROAD) for number in range(count)]
-        own = burst(NOW, int(120 * hours), seconds=3600.0 * hours)
-        return max(each.score for each in findings("interleaved", lambda: honest(own, away)))
-
-    passing, staying, trying = strongest(30, 0.5), strongest(120, 3.0), strongest(20, 3.0)
-    assert staying > passing + 0.3
-    assert trying < passing
-
-
 @pytest.mark.parametrize("example", FIRES.values(), ids=FIRES)
 def test_it_fires(example: Example) -> None:
     assert findings("interleaved", example)

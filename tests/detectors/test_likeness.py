@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.baselines.likeness import is_alike, manners, of_lengths
+from detectors.baselines.likeness import manners, of_lengths
 from detectors.baselines.shape import Manners, Shape, manner_of
 
 
@@ -58,17 +58,6 @@ def test_it_tells_how_many_of_how_many_against_what_is_usual() -> None:
         Manners(told_streamed=200, streamed=50), Manners(told_streamed=9, streamed=8)
     )
     assert (streamed.requests, streamed.told, streamed.usual) == (8, 9, 0.25)
-
-
-def test_alike_is_who_sends_and_asks_as_the_owner_does() -> None:
-    usual = manner_of(streamed=True, cached=True, named=False)
-    own = shape(100, manner=usual)
-    assert is_alike(own, shape(5, manner=usual))
-    assert not is_alike(own, shape(4, manner=usual))
-    assert not is_alike(own, shape(5, 9000, usual))
-    other = manner_of(streamed=False, cached=True, named=False)
-    assert not is_alike(own, shape(5, manner=other))
-    assert not is_alike(shape(100), shape(5))
 
 
 @pytest.mark.parametrize("streamed", [None, False, True])

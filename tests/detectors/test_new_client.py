@@ -2,27 +2,17 @@
 
 import pytest
 
-from tests.support.events import DAY, OPENAI_CLIENT, burst, thief
+from tests.support.events import OPENAI_CLIENT, burst, thief
 from tests.support.examples import NOW, Example, findings, honest
 
 FIRES: dict[str, Example] = {
     "a stranger with curl": lambda: honest(thief(NOW, 30, user_agent="curl/8.5.0")),
-    "a stranger with another version": lambda: honest(
-        burst(NOW - 900, 90, seconds=1500), thief(NOW, 30, user_agent="OpenAI/Python 1.61.1")
-    ),
 }
 QUIET: dict[str, Example] = {
     "a new version": lambda: honest(burst(NOW, 30, user_agent="OpenAI/Python 2.0.1")),
     "no user agent": lambda: honest(burst(NOW, 30, user_agent=None)),
-    "an owner who travels with another version": lambda: honest(
+    "a stranger with another version": lambda: honest(
         thief(NOW, 30, user_agent="OpenAI/Python 1.61.1")
-    ),
-    "a stranger with the version that the owner went over to": lambda: honest(
-        burst(NOW - DAY, 30, user_agent="OpenAI/Python 2.0.1"),
-        thief(NOW, 30, user_agent="OpenAI/Python 2.0.1"),
-    ),
-    "a stranger whose client shows no version": lambda: honest(
-        thief(NOW, 30, user_agent="OpenAI/Python")
     ),
     "a stranger who copies": lambda: honest(thief(NOW, 30, user_agent=OPENAI_CLIENT)),
 }

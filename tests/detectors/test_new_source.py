@@ -3,21 +3,13 @@
 import pytest
 from msgspec.structs import replace
 
-from detectors.baselines.history import History
-from detectors.baselines.learning import learn
-from detectors.baselines.likeness import is_alike
 from detectors.baselines.newcomers import STRANGE_NATS
-from detectors.baselines.slices import slice_from
-from detectors.baselines.windows import HourWindow
-from detectors.new_source import NewSource
-from pipeline.enrich.sources import Source
 from schemas.key_record import KeyRecord
 from tests.support.events import (
     ABROAD,
     CLOUD,
     HOUR,
     KEY,
-    OPENAI_CLIENT,
     burst,
     in_time,
     messages,
@@ -26,7 +18,7 @@ from tests.support.events import (
     thief,
     workday,
 )
-from tests.support.examples import NOW, TODAY, Example, findings, honest, listen
+from tests.support.examples import NOW, TODAY, Example, findings, honest
 
 HOUR_0 = 500_000
 """Hours since 1970."""
@@ -64,18 +56,6 @@ def test_a_rented_machine_is_no_place_to_move_to_whatever_it_does() -> None:
     assert max(scores(CLOUD)) <= 6.0
     for another in ("140.82.113.4", "38.104.10.9"):  # GitHub, Cogent
         assert scores(another)[0] < 3.0
-
-
-def test_a_rented_machine_is_one_nat_stranger_though_it_does_the_owners_work() -> None:
-    log = honest(burst(NOW, 60), burst(NOW, 30, client_ip="95.216.33.5"))
-    key = [each.key for each in listen(log) if each.detector == "new_source"][-1]
-    (newcomer,) = key.newcomers
-    assert newcomer.has_usual_tools
-    assert is_alike(key.history.shape, newcomer.shape)
-    newcomer.nats = 3.0
-    found = NewSource().judge(key)
-    assert found is not None
-    assert found.score == pytest.approx(4.0 * key.confidence)
 
 
 def test_tor_is_no_place_to_move_to_even_with_the_owners_tools() -> None:
@@ -139,10 +119,6 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
         (8, {"client_ip": VPN_AT_AWS}, False),
         (100, {"client_ip": VPN_AT_AWS}, True),
         (8, {"client_ip": VPN_AT_AWS, "user_agent": "Go-http-client/2.0"}, True),
-        (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.001}, False),
-        (120, {"client_ip": VPN_AT_AWS, "user_agent": "k6/0.51.0", "cost_usd": 0.05}, True),
-        (120, {"user_agent": "k6/0.51.0", "cost_usd": 0.001}, True),
-        (120, {"client_ip": "185.220.101.4", "user_agent": "k6/0.51.0", "cost_usd": 0.001}, True),
         (8, {"client_ip": "185.220.101.4"}, True),  # Tor
     ],
     ids=[
@@ -154,10 +130,6 @@ def test_a_stray_wakes_nobody(requests: int, *, paged: bool) -> None:
         "from a cloud",
         "too often from a cloud",
         "a program in a cloud",
-        "a load test",
-        "a dear load test",
-        "a load test from a line abroad",
-        "a load test through Tor",
         "through Tor",
     ],
 )
@@ -202,88 +174,3 @@ def test_telephones_and_forgotten_keys_are_not_tried_at_home() -> None:
     trial = at_home()
     assert at_home(user_agent="Mozilla/5.0 (iPhone) AppleWebKit/605.1.15") > trial + 1.0
     assert at_home(at=workday(TODAY + 20, 10)) > trial + 0.5
-
-
-def beside_the_owner(user_agent: str = OPENAI_CLIENT, cached: int = 0) -> float:
-    """What is said in the end of a stranger who works while the owner does."""
-    stranger = burst(NOW, 40, client_ip=ABROAD, user_agent=user_agent, cached_input_tokens=cached)
-    return findings("new_source", lambda: honest(burst(NOW, 90), stranger))[-1].score
-
-
-def test_another_version_of_the_owners_client_is_another_machine() -> None:
-    other = beside_the_owner("OpenAI/Python 1.61.1")
-    assert other > beside_the_owner(OPENAI_CLIENT) + 1.0
-
-
-def test_who_does_the_owners_work_is_less_strange() -> None:
-    kin = beside_the_owner()
-    assert beside_the_owner(cached=500) == pytest.approx(kin + 1.5)
-
-
-def test_who_does_again_and_again_abroad_what_a_tireless_program_does_has_copied_it() -> None:
-    def last(hours: range, count: int) -> float:
-        owner = [
-            each
-            for day in range(TODAY + 1)
-            for hour in hours
-            for each in burst(workday(day, hour), 12, seconds=HOUR)
-        ]
-        log = in_time(owner, burst(NOW, count, seconds=HOUR, client_ip=ABROAD))
-        return findings("new_source", lambda: messages(log, 12))[-1].score
-
-    kin = last(range(24), 10)
-    assert last(range(24), 14) == pytest.approx(kin + 1.5)
-    assert last(range(7, 17), 14) < kin, "a colleague, of a key that rests"
-
-
-def test_a_cloud_address_that_no_list_has_is_no_new_country() -> None:
-    history = History()
-    listed = Source("52.95.110.1", "52.95.110.0/24", "US", None, "Amazon AWS", "hosting", 1)
-    unlisted = Source("20.30.4.5", "20.30.4.0/24", "US", None, None, None, 2)
-    abroad = Source("200.160.2.3", "200.160.2.0/24", "BR", None, None, None, 3)
-    what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
-    for hour in range(30):
-        learn(history, HOUR_0 + hour, None, [(what, listed)], HourWindow(requests=9))
-    assert history.surprise(unlisted)[0] == "network"
-    assert history.surprise(abroad)[0] == "country"
-    assert history.surprise(abroad)[2] > history.surprise(unlisted)[2]
-
-
-@pytest.mark.parametrize(("kind", "nats"), [("vpn", 1.0), ("tor", 2.5)])
-def test_who_hides_is_stranger_than_who_rents_and_no_more_so_where_hiding_is_usual(
-    kind: str, nats: float
-) -> None:
-    def most(usual: str, newcomer: str) -> float:
-        history = History()
-        own = Source("52.95.110.1", "52.95.110.0/24", None, None, "N", usual, 1)
-        what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
-        for hour in range(5):
-            learn(history, HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
-        other = Source("185.213.154.66", "185.213.154.0/24", None, None, "M", newcomer, 2)
-        return history.surprise(other)[2]
-
-    assert most("isp", kind) > most("isp", "hosting") + nats
-    assert most(kind, kind) < most("isp", kind) - nats
-
-
-def test_another_range_of_the_keys_own_network_is_hardly_strange_and_yet_new() -> None:
-    history = History()
-    own = Source("84.112.20.5", "84.112.20.0/24", "AT", 8412, "ISP", None, 1)
-    what = slice_from("", "curl/8", "gpt-4o", "chat", "ok", has_origin=False)
-    for hour in range(30):
-        learn(history, HOUR_0 + hour, None, [(what, own)], HourWindow(requests=9))
-    beside = Source("84.113.7.1", "84.113.7.0/24", "AT", 8412, "ISP", None, 2)
-    elsewhere = Source("91.112.7.7", "91.112.7.0/24", "AT", 8447, "Other", None, 3)
-    assert history.surprise(beside)[:2] == ("prefix", "84.113.7.0/24")
-    assert 0.2 < history.surprise(beside)[2] < history.surprise(elsewhere)[2] - 1.0
-
-
-def test_it_names_what_is_new_beside_what_is_usual() -> None:
-    def told(client_ip: str) -> str:
-        away = burst(NOW, 100, client_ip=client_ip, user_agent="curl/8")
-        return findings("new_source", lambda: honest(away))[-1].summary
-
-    assert "from BR, 200.160.0.0/16, a country never seen" in told(ABROAD)
-    assert told(ABROAD).endswith("usual: AT.")
-    assert "from DE, Hetzner (hosting), a network never seen" in told("95.216.3.4")
-    assert told("95.216.3.4").endswith("usual: 84.112.0.0/16.")

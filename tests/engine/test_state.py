@@ -123,6 +123,14 @@ def test_slices_of_version_1_are_numbered() -> None:
     assert decode_state(encode_state(state)).windows == windows
 
 
+def test_what_version_2_kept_of_clients_versions_is_left_out() -> None:
+    state = decode_state((DATA / "state-v2.msgpack").read_bytes())
+    (newcomer,) = state.history.newcomers.values()
+    assert (newcomer.first_names, newcomer.shape.samples) == (0, 25.0)
+    assert state.history.shape.samples == 511.0
+    assert state.history.month_guessed == 0
+
+
 MISSHAPEN = [b"", b"\x00", b"{}", b"\x92\x00\x02", b"\x93\x01\x02\x03", b"\xff" * 40, b"\x91\xa1x"]
 
 
