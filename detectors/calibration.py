@@ -13,8 +13,8 @@ _HONEST: Final = msgspec.json.decode(
 )
 """What `make calibration` made of a simulated honest fleet: how often honest keys show how much."""
 SHIPPED: Final = Calibration(
-    version="shipped-15",
-    created_at=datetime(2026, 11, 28, tzinfo=UTC),
+    version="shipped-16",
+    created_at=datetime(2026, 11, 29, tzinfo=UTC),
     page_nats=7.0,
     ticket_nats=4.3,
     weights={
