@@ -178,7 +178,7 @@ _NEWCOMERS, _RELEASES = map(History.__struct_fields__.index, ("newcomers", "shap
 _UNKNOWN_RELEASES = Newcomer.__struct_fields__.index("first_names")
 """Up to version 2, clients' versions had the places that others have now."""
 _MISSHAPEN = (*UNDECODABLE, LookupError, TypeError, ValueError, AttributeError)
-"""What comes of reading something else as a state of version 1."""
+"""What comes of reading something else as a state of an earlier version."""
 
 
 class UnknownStateError(Exception):
