@@ -61,7 +61,7 @@ class ModelMix(Detector):
         menu = _MENU_NATS * (len(models) - 1)
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * invested(tried.nanos))
         score = _SHARE * key.history.model_surprise(name) + dear + menu
-        score *= key.confidence
+        score *= key.confidence * key.work_weight
         replaced = key.is_among_its_own and _is_replaced(key, unknown)
         if replaced:
             score *= _REPLACED

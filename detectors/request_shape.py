@@ -38,7 +38,7 @@ class RequestShape(Detector):
             return None
         found = [(*_compare(key, each), each) for each in newcomers]
         nats, odd, worst = max(found, key=lambda each: each[0])
-        score = nats * key.confidence
+        score = nats * key.confidence * key.work_weight
         if score < 0.5:
             return None
         samples, (prompt, answer) = round(worst.shape.samples), worst.shape.usual

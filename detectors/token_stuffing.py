@@ -27,7 +27,7 @@ class TokenStuffing(Detector):
     name = "token_stuffing"
     question = "Are these prompts of the usual length?"
     catches = "Few requests with enormous prompts, which a count of requests does not see."
-    misses = "Long prompts of a key that has always sent some."
+    misses = "Long prompts of a key that has always sent some, and a coding agent's."
     advice = "Look at who sends them; cap the tokens per request at the gateway."
     causes = {"leaked": 1.0, "runaway": 0.9, "growth": 0.5}
     score_max = 8.5
@@ -38,7 +38,7 @@ class TokenStuffing(Detector):
             return None
         found = max(some, key=lambda each: each.score)
         now = found.totals
-        score = found.score * worth(now)
+        score = found.score * worth(now) * key.work_weight
         if key.is_among_its_own:  # the owner may have a few long documents
             score *= max(invested(cost(now)), min(1.0, found.many / _MANY_REQUESTS))
         if score <= 0.5:
