@@ -15,6 +15,8 @@ _TOKENLESS_NANOS_MIN: Final = 2_000_000_000
 """Dollars from which it counts then: searches, files and tries in a playground are billed without
 tokens."""
 _TOKENS_MIN: Final = 50_000
+_LEAST_NATS: Final = 5.5
+"""What the least that counts says: somebody should look, and nobody be woken until it is more."""
 _TELLING_NATS: Final = 0.5
 
 
@@ -172,4 +174,4 @@ def _tolerance(gap: Gap) -> float:
 def _evidence(excess: int, billed: int, least: int, tolerance: float) -> float:
     if excess < least or excess < tolerance * billed:
         return 0.0
-    return 7.0 + math.log(excess / least)
+    return _LEAST_NATS + math.log(excess / least)

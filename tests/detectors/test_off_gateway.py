@@ -8,7 +8,7 @@ from pipeline.message import Message
 from schemas.key_record import KeyRecord
 from schemas.provider_usage import ProviderUsage
 from schemas.usage_event import UsageEvent
-from tests.support.events import HOUR, KEY, burst, control, event, workday
+from tests.support.events import HOUR, KEY, burst, control, event, run, workday
 from tests.support.examples import TODAY, Example, findings, honest
 
 HOUR_BEFORE = workday(TODAY - 1, 10)
@@ -189,6 +189,15 @@ def test_what_went_past_is_told_in_dollars_of_the_bill() -> None:
     )
     assert finding.evidence["unseen_usd"] == pytest.approx(1.0)
     assert "200,000 tokens (about $1.00) went past it." in finding.summary
+
+
+@pytest.mark.parametrize(
+    ("tokens", "severity"),
+    [([35_000], "ticket"), ([120_000], "page"), ([35_000] * 6, "page")],
+    ids=["35 cents", "a dollar and twenty cents", "35 cents an hour"],
+)
+def test_some_cents_in_one_window_wake_nobody(tokens: list[int], severity: str) -> None:
+    assert run(by_the_hour(0, *tokens)).incidents[-1].severity == severity
 
 
 def test_where_the_bill_has_no_money_the_gateways_prices_tell() -> None:
