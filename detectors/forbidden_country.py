@@ -7,8 +7,9 @@ _FIRST_NATS = 4.0
 """One request may be somebody at an airport …"""
 _NATS = 5.5
 _SURE_REQUESTS = 3
+_ELSEWHERE = frozenset({"hosting", "vpn"})
 _FICTIONAL_NATS = 3.9
-"""Where a hosting provider registered its addresses is not where its customers are."""
+"""Where a host or a VPN registered its addresses is not where its customers are."""
 _FROM_THE_FIRST_NATS = 4.5
 """Where the key works from its first hour on, and nowhere else, it may as well be the list that is
 wrong."""
@@ -37,7 +38,7 @@ class ForbiddenCountry(Detector):
         allowed = sorted(each.upper() for each in key.record.allowed_countries or ())
         requests = sum(each.totals.requests for each in outside)
         score = _NATS if requests >= _SURE_REQUESTS else _FIRST_NATS
-        if all(each.kind == "hosting" for each in outside):
+        if all(each.kind in _ELSEWHERE for each in outside):
             score = _FICTIONAL_NATS
         elif not any(each.is_strange for each in outside) and not _is_used_at_home(key):
             score = min(score, _FROM_THE_FIRST_NATS)

@@ -55,6 +55,16 @@ def test_it_keeps_quiet(example: Example) -> None:
     assert not findings("forbidden_country", example)
 
 
+@pytest.mark.parametrize(
+    ("address", "score"),
+    [(ABROAD, 5.5), (CLOUD, 3.9), ("156.146.53.27", 3.9)],
+    ids=["a line", "a cloud", "a VPN"],
+)
+def test_where_a_machine_is_registered_says_less(address: str, score: float) -> None:
+    log = honest(burst(NOW, 5, client_ip=address), record=AUSTRIA)
+    assert findings("forbidden_country", lambda: log)[-1].score == score
+
+
 @pytest.mark.parametrize(("address", "told"), COLD.values(), ids=COLD)
 def test_a_key_that_nobody_used_yet(address: str, told: bool) -> None:  # noqa: FBT001
     log = [control("key", AUSTRIA), *messages(burst(NOW, 5, client_ip=address))]
