@@ -13,7 +13,7 @@ _HONEST: Final = msgspec.json.decode(
 )
 """What `make calibration` made of a simulated honest fleet: how often honest keys show how much."""
 SHIPPED: Final = Calibration(
-    version="shipped-16",
+    version="shipped-17",
     created_at=datetime(2026, 11, 29, tzinfo=UTC),
     page_nats=7.0,
     ticket_nats=4.3,
