@@ -5,7 +5,6 @@ What nearly every look at a key asks is worked out at once, and the rest when so
 
 from typing import Final, Literal
 
-from detectors.baselines.coding_agents import is_coding_agent
 from detectors.baselines.history import History
 from detectors.baselines.newcomers import STRANGE_NATS, Newcomer
 from detectors.baselines.slices import Slice, slice_of
@@ -42,8 +41,6 @@ the standard deviation of their logarithm, within bounds."""
 _UNREST_EASE: Final = 0.05
 """Each nat that the key's earlier days showed takes so much off."""
 _IN_HOUSE: Final = 0.5
-_OF_AGENTS: Final = 0.3
-"""What long prompts and other models count where a coding agent is at work: all of them ask so."""
 _OWN_REFUSALS: Final = 0.5
 """What refusals count that no stranger can have caused."""
 
@@ -216,12 +213,6 @@ class KeyView:
             return 1.0
         is_own = all(known.knows(what.client) for what in self.kinds_15m if what.client)
         return _OWN_REFUSALS if is_own else 1.0
-
-    @property
-    def work_weight(self) -> float:
-        """Factor on evidence of what is asked for, and at what length."""
-        agents = any(is_coding_agent(what.client) for what in self.kinds_15m)
-        return _OF_AGENTS if agents else 1.0
 
     @property
     def is_waking(self) -> bool:

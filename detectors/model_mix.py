@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from detectors.baselines.coding_agents import work_weight
 from detectors.baselines.history import History
 from detectors.baselines.slices import BLAMED, Slice, slice_of
 from detectors.baselines.totals import Totals
@@ -61,7 +62,7 @@ class ModelMix(Detector):
         menu = _MENU_NATS * (len(models) - 1)
         dear = min(_DEAR_MAX, _DEAR_NATS * dear * invested(tried.nanos))
         score = _SHARE * key.history.model_surprise(name) + dear + menu
-        score *= key.confidence * key.work_weight
+        score *= key.confidence * work_weight(_clients(key))
         replaced = key.is_among_its_own and _is_replaced(key, unknown)
         if replaced:
             score *= _REPLACED
@@ -103,6 +104,11 @@ class _Tried:
     requests: int
     nanos: float
     since: float
+
+
+def _clients(key: KeyView) -> list[str]:
+    """Who uses models that are new to the key."""
+    return [what.client for what in key.kinds_15m if _is_unusual(what, key.history)]
 
 
 def _lately(key: KeyView, unknown: Mapping[str, Totals]) -> _Tried:

@@ -2,6 +2,7 @@
 
 import math
 
+from detectors.baselines.coding_agents import work_weight
 from detectors.baselines.likeness import Manner, manners, of_lengths
 from detectors.baselines.newcomers import Newcomer
 from detectors.contract import Detector, Finding, KeyView, Trigger
@@ -38,7 +39,7 @@ class RequestShape(Detector):
             return None
         found = [(*_compare(key, each), each) for each in newcomers]
         nats, odd, worst = max(found, key=lambda each: each[0])
-        score = nats * key.confidence * key.work_weight
+        score = nats * key.confidence
         if score < 0.5:
             return None
         samples, (prompt, answer) = round(worst.shape.samples), worst.shape.usual
@@ -71,8 +72,9 @@ def _compare(key: KeyView, newcomer: Newcomer) -> tuple[float, list[Manner]]:
     asked = manners(own.manners, newcomer.shape.manners)
     odd = [each for each in asked if each.nats >= _ODD_NATS]
     nats = lengths + max(0.0, sum([each.nats for each in asked]))
-    # Who tries a key asks for something else than its owner's program.
-    return nats * newcomer.sure(forgotten=key.is_waking), odd
+    # Who tries a key asks for something else than its owner's program, and so does an agent.
+    nats *= newcomer.sure(forgotten=key.is_waking) * work_weight(newcomer.clients)
+    return nats, odd
 
 
 def _of(samples: int) -> str:

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from detectors.baselines.coding_agents import work_weight
 from detectors.baselines.totals import Totals
 from detectors.contract import Detector, Finding, KeyView
 from detectors.words import counted, paid, times
@@ -38,7 +39,7 @@ class TokenStuffing(Detector):
             return None
         found = max(some, key=lambda each: each.score)
         now = found.totals
-        score = found.score * worth(now) * key.work_weight
+        score = found.score * worth(now) * work_weight(_clients(key))
         if key.is_among_its_own:  # the owner may have a few long documents
             score *= max(invested(cost(now)), min(1.0, found.many / _MANY_REQUESTS))
         if score <= 0.5:
@@ -81,6 +82,12 @@ class _Found(NamedTuple):
     record: float
     most: str
     """What the record is of."""
+
+
+def _clients(key: KeyView) -> list[str]:
+    """Who sent most of what was sent lately."""
+    sent = max((totals.input_tokens for _, totals in key.sums_15m), default=0)
+    return [what.client for what, totals in key.sums_15m if totals.input_tokens == sent]
 
 
 def _on_average(key: KeyView) -> _Found | None:

@@ -17,7 +17,15 @@ AGENTS = [
     "Cline/3.31.0",
     "aider/0.86.1",
 ]
-OTHERS = ["OpenAI/Python 1.52.0", "curl/8.9.1", "Mozilla/5.0 (Macintosh)", "anthropic-sdk/0.39", ""]
+OTHERS = [
+    "OpenAI/Python 1.52.0",
+    "curl/8.9.1",
+    "Mozilla/5.0 (Macintosh)",
+    "anthropic-sdk/0.39",
+    "zedtool/1.0",
+    "Cursorless/2.1",
+    "",
+]
 
 
 def stuffed(user_agent: str) -> list[UsageEvent]:
@@ -58,6 +66,13 @@ def test_others_are_none(user_agent: str) -> None:
 def test_what_a_coding_agent_asks_for_counts_less(detector: str) -> None:
     work = WORK[detector]
     assert most(detector, work(AGENTS[0])) < 0.5 * most(detector, work("acme/1.0"))
+
+
+@pytest.mark.parametrize("detector", WORK)
+def test_what_others_ask_for_beside_one_counts_in_full(detector: str) -> None:
+    beside = burst(NOW + 0.5, 5, user_agent=AGENTS[0])
+    script, agent = (WORK[detector](each) for each in ("acme/1.0", AGENTS[0]))
+    assert most(detector, beside, script) > 2.0 * most(detector, beside, agent)
 
 
 def test_that_a_stranger_uses_one_counts_in_full() -> None:
