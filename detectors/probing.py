@@ -37,7 +37,7 @@ class Probing(Detector):
         history, menu = key.history, _menu(key)
         if not history.hours:
             return None
-        if not menu and not any(_is_odd(what, history) for what in key.kinds_15m):
+        if not menu and not any(_is_looking_around(what) for what in key.kinds_15m):  # mostly
             return None
         refused: set[str] = set()
         tasted: set[str] = set()
@@ -109,10 +109,11 @@ def _is_taste(totals: Totals) -> bool:
     return least <= totals.output_tokens <= most and totals.input_tokens <= _TASTE_INPUT * answers
 
 
+def _is_looking_around(what: Slice) -> bool:
+    return what.operation in _LISTING or what.outcome in REFUSED
+
+
 def _is_odd(what: Slice, history: History) -> bool:
     """Whether such a request may be a part of looking around."""
-    return (
-        what.operation in _LISTING
-        or what.outcome in REFUSED
-        or (what.model != "" and not history.models.knows(what.model))
-    )
+    new = what.model != "" and not history.models.knows(what.model)
+    return new or _is_looking_around(what)

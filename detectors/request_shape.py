@@ -72,6 +72,8 @@ def _compare(key: KeyView, newcomer: Newcomer) -> tuple[float, list[Manner]]:
     asked = manners(own.manners, newcomer.shape.manners)
     odd = [each for each in asked if each.nats >= _ODD_NATS]
     nats = lengths + max(0.0, sum([each.nats for each in asked]))
+    if not nats:  # mostly
+        return 0.0, odd
     # Who tries a key asks for something else than its owner's program, and so does an agent.
     nats *= newcomer.sure(forgotten=key.is_waking) * work_weight(newcomer.clients)
     return nats, odd

@@ -42,8 +42,11 @@ class Mix:
 
 STRANGERS = Mix(originals=500, volume=0.6, history_days=0, attack_rate=0.05)
 """Keys that nobody has seen before, some of them stolen."""
-SPARSE = Mix(originals=150, volume=0.6, history_days=3)
-"""Ten thousand such keys make about a hundred events a second: an event or two per key-minute."""
+SPARSE = Mix(originals=600, volume=0.6, history_days=3)
+"""Ten thousand such keys make about a hundred events a second: an event or two per key-minute.
+
+Of fewer originals, a single one who travels would be the cause of half of what detectors are asked.
+"""
 BUSY = Mix(originals=40, volume=40.0, history_days=1)
 """Ten thousand such keys make some thousand events a second."""
 
