@@ -11,6 +11,8 @@ _MINUTES = 15
 _REFUSED = "refused as revoked"
 _STRAGGLER_HOURS = 48.0
 """A rotated or expired key may be used by its own sources for so long before somebody is told."""
+_FORGOTTEN_SECONDS = 86_400.0
+"""Who tries a dead key for so long, of which nothing else is known, is a forgotten job."""
 _BARRED_NATS = 3.0
 _BARRED_STRANGER_NATS = 5.0
 """A gateway that refuses a key as revoked keeps the damage out: what is left is who has it."""
@@ -44,7 +46,7 @@ class RevokedUse(Detector):
         straggling = after is None or after < _STRAGGLER_HOURS * 3600
         if status != "revoked" and not strangers and straggling:
             return None
-        if not strangers and not now.served and key.history.prefixes.values:
+        if not strangers and not now.served and _is_owners(key):
             score = _BARRED_NATS
         verb = "was" if status != "expired" else "had"
         when = f"{span(after)} after" if after is not None else "although"
@@ -75,6 +77,14 @@ class RevokedUse(Detector):
 def _any_stranger(key: KeyView) -> bool:
     """Another address of the key's own network is its owner's forgotten job."""
     return any(each.is_strange for each in key.newcomers)
+
+
+def _is_owners(key: KeyView) -> bool:
+    """Whether only known addresses try it, or somebody who was never let in, day after day."""
+    history = key.history
+    let_in = any(facet.values for facet in history.facets)
+    tried = 0.0 if let_in else key.now - history.first_seen
+    return bool(history.prefixes.values) or tried > _FORGOTTEN_SECONDS
 
 
 def _death(key: KeyView) -> tuple[str, float | None]:

@@ -12,6 +12,7 @@ from schemas.incident import Severity
 from schemas.key_record import KeyRecord
 from tests.support.events import (
     ABROAD,
+    CLOUD,
     DAY,
     HOME,
     KEY,
@@ -114,6 +115,16 @@ def test_a_forgotten_job_that_is_refused_can_wait_until_the_morning(record: KeyR
     assert urgency(record, status=401) == ["ticket"]
     assert urgency(record)[-1] == "page", "it is served"
     assert urgency(record, status=401, client_ip=ABROAD)[-1] == "page", "a stranger tries it"
+
+
+def test_who_tries_a_dead_key_every_night_and_was_never_let_in_pages_once() -> None:
+    first = workday(0, 2)
+    job = {**BARRED, "client_ip": CLOUD, "user_agent": "node-fetch/1.0"}
+    nights = [burst(first + night * DAY, 2, seconds=30, **job) for night in range(30)]
+    log = [control("key", revoked(first - DAY)), *messages(in_time(*nights), 60)]
+    told = run(log).incidents
+    assert {epoch(each.opened_at) for each in told if each.severity == "page"} == {first}
+    assert any(each.severity == "ticket" for each in told)
 
 
 def test_of_a_key_without_addresses_nobody_knows_who_tries_it() -> None:

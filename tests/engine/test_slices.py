@@ -17,6 +17,11 @@ from detectors.baselines.slices import slice_from, slice_of
         ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/130.0 Safari", "browser"),
         ("blackbox-exporter/0.25", "blackbox-exporter"),
         ("Expo/2.32 CFNetwork/1494 Darwin/23.4", "browser"),
+        ("com.example.chat/1.8 (Android 14)", "browser"),
+        ("Chat/5.1 (com.example.chat; build:7; iOS 18.1.0) Alamofire/5.9", "browser"),
+        ("Chat/5.1 iOS/18.1", "browser"),
+        ("UnityPlayer/2022.3.62f1 (UnityWebRequest/1.0, libcurl/8.10.1-DEV)", "browser"),
+        ("ios-release-notes/2.1 (linux)", "ios-release-notes"),
         ("Mozilla/5.0 (compatible; UptimeRobot/2.0; http://uptime)", "uptimerobot"),
         ("(?)", "other"),
         ("client\U00010400/\U00010400 1.0", "client"),  # as many bytes as characters
