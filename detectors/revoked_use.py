@@ -11,8 +11,6 @@ _MINUTES = 15
 _REFUSED = "refused as revoked"
 _STRAGGLER_HOURS = 48.0
 """A rotated or expired key may be used by its own sources for so long before somebody is told."""
-_FORGOTTEN_SECONDS = 86_400.0
-"""Who tries a dead key for so long, of which nothing else is known, is a forgotten job."""
 _BARRED_NATS = 3.0
 _BARRED_STRANGER_NATS = 5.0
 """A gateway that refuses a key as revoked keeps the damage out: what is left is who has it."""
@@ -80,11 +78,9 @@ def _any_stranger(key: KeyView) -> bool:
 
 
 def _is_owners(key: KeyView) -> bool:
-    """Whether only known addresses try it, or somebody who was never let in, day after day."""
+    """Whether only known addresses try it, or nobody was ever let in: jobs outlive their keys."""
     history = key.history
-    let_in = any(facet.values for facet in history.facets)
-    tried = 0.0 if let_in else key.now - history.first_seen
-    return bool(history.prefixes.values) or tried > _FORGOTTEN_SECONDS
+    return bool(history.prefixes.values) or not any(facet.values for facet in history.facets)
 
 
 def _death(key: KeyView) -> tuple[str, float | None]:
