@@ -49,8 +49,8 @@ class NewcomerRush(Detector):
         rush = max(_in_five_minutes(key), _since_they_came(key), key=lambda each: each.nats)
         if rush.nats < _LEAST_NATS:
             return None
-        score = rush.nats * key.confidence * key.newcomers_weight
-        if score < _LEAST_NATS or (score := score * (1.0 - key.replaced)) < _LEAST_NATS:
+        score = rush.nats * (1.0 - key.replaced) * key.confidence * key.newcomers_weight
+        if score < _LEAST_NATS:
             return None
         return Finding(
             score=score,

@@ -23,7 +23,7 @@ BLAMED: Final = REFUSED | {"invalid"}
 """Outcomes that the client is to blame for; 429 and 5xx are the provider's weather."""
 _BROWSERS = re.compile(
     r"Mozilla/5\.0 .*(?:AppleWebKit|Gecko)|okhttp|CFNetwork|Alamofire|Dalvik|Dart/|ReactNative"
-    r"|\bExpo/|UnityPlayer|\([^)]*\b(?:Android|iOS|iPhone|iPad)\b|\b(?:Android|iOS)/\d",
+    r"|\bExpo/|UnityPlayer|\([^)]*\b(?:Android(?! Studio)|iOS|iPhone|iPad)\b|\b(?:Android|iOS)/\d",
     re.IGNORECASE,
 )
 """Browsers, and apps on people's devices, which hold whatever key they were shipped with."""

@@ -21,6 +21,7 @@ from detectors.baselines.slices import slice_from, slice_of
         ("Chat/5.1 (com.example.chat; build:7; iOS 18.1.0) Alamofire/5.9", "browser"),
         ("Chat/5.1 iOS/18.1", "browser"),
         ("UnityPlayer/2022.3.62f1 (UnityWebRequest/1.0, libcurl/8.10.1-DEV)", "browser"),
+        ("assistant/2.4 (Android Studio 2025.1)", "assistant"),
         ("ios-release-notes/2.1 (linux)", "ios-release-notes"),
         ("Mozilla/5.0 (compatible; UptimeRobot/2.0; http://uptime)", "uptimerobot"),
         ("(?)", "other"),
